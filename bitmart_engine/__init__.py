@@ -1,0 +1,1 @@
+"""A structured-concurrency trading engine for BitMart Futures V2."""

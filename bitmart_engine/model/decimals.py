@@ -1,0 +1,36 @@
+"""Prices and sizes as `Decimal`, from the wire to the wire. Never a float."""
+
+from __future__ import annotations
+
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal, InvalidOperation
+
+__all__ = ["decimal_or_none", "plain", "to_contracts", "to_grid"]
+
+
+def plain(value: Decimal) -> str:
+    """The shortest plain decimal text of `value`: no exponent, no trailing zeros (`65000`, not `6.5E+4`)."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def to_grid(price: Decimal, step: Decimal, rounding: str = ROUND_HALF_EVEN) -> Decimal:
+    """`price` moved to the nearest multiple of `step` (the tick size), by the given `decimal` rounding mode."""
+    return (price / step).to_integral_value(rounding=rounding) * step
+
+
+def to_contracts(value: Decimal) -> int:
+    """Whole contracts in `value`; a fraction is dropped, so that what is held is never overstated."""
+    return int(value.to_integral_value(rounding=ROUND_DOWN))
+
+
+def decimal_or_none(text: str | None) -> Decimal | None:
+    """The decimal that `text` says, or None where BitMart has nothing to say (`""`, `"-"`, a word, NaN)."""
+    if not text:
+        return None
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() else None

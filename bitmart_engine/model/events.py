@@ -1,0 +1,150 @@
+"""What happens: market prices, and what the exchange says of our orders and positions.
+
+These are the normalized events that are fanned out to monitors and readers. Times are integers in the unit their name
+says (`_s` seconds, `_ms` milliseconds); prices and volumes are `Decimal`; sizes are whole contracts.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import IntEnum
+
+from attrs import evolve, field, frozen
+
+from .sides import OrderSide, PositionSide
+from .timeframes import Timeframe
+
+__all__ = [
+    "Event",
+    "Fill",
+    "Kline",
+    "OrderState",
+    "OrderUpdate",
+    "PositionUpdate",
+    "PrivateReady",
+    "Tick",
+    "Trade",
+]
+
+
+@frozen
+class Kline:
+    """One bar as it stands. The running bar comes again and again with the same `open_time_s`."""
+
+    symbol: str
+    timeframe: Timeframe
+    open_time_s: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    """In contracts."""
+
+
+@frozen
+class Trade:
+    """One public trade of a symbol, of anybody."""
+
+    symbol: str
+    trade_id: int
+    price: Decimal
+    size: Decimal
+
+
+@frozen
+class Tick:
+    """A price observation: the last price, and the extremes since the previous observation of the symbol.
+
+    `low <= last <= high` always holds. `at` is the receive time on Trio's clock, in seconds.
+    """
+
+    symbol: str
+    last: Decimal
+    high: Decimal
+    low: Decimal
+    at: float
+
+    def merge(self, later: Tick) -> Tick:
+        """This tick and the `later` one as one: the last price wins, the extremes widen."""
+        return evolve(later, high=max(self.high, later.high), low=min(self.low, later.low))
+
+
+class OrderState(IntEnum):
+    """BitMart's order state. 4 covers filled, cancelled and expired; compare `deal_size` with `size`."""
+
+    APPROVAL = 1
+    CHECK = 2
+    FINISH = 4
+
+
+@frozen
+class Fill:
+    """One match of an order, as the exchange numbers it."""
+
+    trade_id: int
+    price: Decimal
+    size: int
+
+
+@frozen(kw_only=True)
+class OrderUpdate:
+    """What the exchange says of one order: from `futures/order`, or read over REST.
+
+    Everything but `order_id`, `symbol` and `state` may be missing; None means that nothing was said, not zero.
+    `deal_size` is the cumulative filled size in contracts. `action` is the push's 1 to 9 (fact sheet 4.3).
+    """
+
+    order_id: str
+    symbol: str
+    state: OrderState
+    client_order_id: str = ""
+    side: OrderSide | None = None
+    type: str | None = None
+    action: int | None = None
+    price: Decimal | None = None
+    size: int | None = None
+    deal_size: int = 0
+    deal_avg_price: Decimal | None = None
+    leverage: str | None = None
+    open_type: str | None = None
+    position_mode: str | None = None
+    create_time_ms: int | None = None
+    update_time_ms: int | None = None
+    last_fill: Fill | None = None
+    raw: bytes = field(default=b"", repr=False, eq=False)
+
+    @property
+    def final(self) -> bool:
+        """Whether the exchange says that nothing more will happen to this order."""
+        return self.state is OrderState.FINISH
+
+    @property
+    def filled(self) -> bool:
+        """Whether the whole size was filled."""
+        return self.final and self.size is not None and self.deal_size >= self.size
+
+
+@frozen(kw_only=True)
+class PositionUpdate:
+    """What the exchange holds for one side of a symbol: from `futures/position`, or read over REST.
+
+    `size` is in contracts and never negative; 0 says that the side is flat.
+    """
+
+    symbol: str
+    side: PositionSide
+    size: int
+    entry_price: Decimal | None = None
+    liquidation_price: Decimal | None = None
+    update_time_ms: int | None = None
+
+
+@frozen
+class PrivateReady:
+    """The private stream is logged in and subscribed: from here on pushes arrive, so a snapshot may be taken."""
+
+    at: float
+
+
+Event = Kline | Trade | OrderUpdate | PositionUpdate | PrivateReady

@@ -1,0 +1,58 @@
+"""One contract of the exchange: its grid, its limits, and what fits them."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from attrs import frozen
+
+from .decimals import plain, to_contracts, to_grid
+
+__all__ = ["Instrument"]
+
+
+@frozen(kw_only=True)
+class Instrument:
+    """What an order for a symbol has to fit. Source: `GET /contract/public/details`, fact sheet 5.2.
+
+    `tick_size` is in the quote currency, `contract_size` in the base currency for one contract; the sizes are in
+    whole contracts, leverage in multiples.
+    """
+
+    symbol: str
+    tick_size: Decimal
+    contract_size: Decimal
+    min_size: int
+    max_size: int
+    market_max_size: int
+    min_leverage: Decimal
+    max_leverage: Decimal
+    trading: bool = True
+
+    def size_of(self, quantity: Decimal) -> int:
+        """Whole contracts in `quantity` of the base currency, rounded down (0.01 BTC at 0.001 is 10)."""
+        return to_contracts(quantity / self.contract_size)
+
+    def on_grid(self, price: Decimal, rounding: str = ROUND_HALF_EVEN) -> Decimal:
+        """`price` on the tick grid."""
+        return to_grid(price, self.tick_size, rounding)
+
+    def size_error(self, size: int, *, market: bool) -> str | None:
+        """What is wrong with an order of `size` contracts, naming the limits; None if it fits."""
+        largest = self.market_max_size if market else self.max_size
+        if self.min_size <= size <= largest:
+            return None
+        return (
+            f"{size} contracts is outside {self.min_size} to {largest} contracts"
+            f" ({plain(self.min_size * self.contract_size)} to {plain(largest * self.contract_size)}"
+            f" in the base currency) for {self.symbol}"
+        )
+
+    def leverage_error(self, leverage: Decimal) -> str | None:
+        """What is wrong with `leverage`, naming the range; None if it fits."""
+        if self.min_leverage <= leverage <= self.max_leverage:
+            return None
+        return (
+            f"leverage {plain(leverage)} is outside {plain(self.min_leverage)}"
+            f" to {plain(self.max_leverage)} for {self.symbol}"
+        )

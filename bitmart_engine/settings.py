@@ -1,0 +1,263 @@
+"""What the engine is told at its start: from the environment, from `.env`, or by the program that embeds it.
+
+Every setting is read and checked here, once. A bad value raises `SettingError`, one line that names the variable, the
+value and what is allowed; a secret's value is never named.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import attrs
+import environ
+from dotenv import dotenv_values
+
+__all__ = ["SettingError", "Settings", "describe_settings"]
+
+LIVE_HOSTS = ("https://api-cloud-v2.bitmart.com", "wss://openapi-ws-v2.bitmart.com")
+DEMO_HOSTS = ("https://demo-api-cloud-v2.bitmart.com", "wss://openapi-wsdemo-v2.bitmart.com")
+
+
+class SettingError(ValueError):
+    """One setting cannot be used."""
+
+    def __init__(self, variable: str, value: object, allowed: str) -> None:
+        super().__init__(f"{variable}={value!s}: {allowed}")
+        self.variable = variable
+
+
+def _number(
+    kind: type[int] | type[float], least: float, most: float
+) -> Callable[[str, object], Any]:
+    def convert(variable: str, value: object) -> int | float:
+        noun = "a whole number" if kind is int else "a number"
+        allowed = f"must be {noun} from {least:g} to {most:g}"
+        try:
+            number = kind(str(value))
+        except ValueError:
+            raise SettingError(variable, value, allowed) from None
+        if not least <= number <= most:
+            raise SettingError(variable, value, allowed)
+        return number
+
+    return convert
+
+
+def _text(variable: str, value: object) -> str:
+    return str(value).strip()
+
+
+def _flag(variable: str, value: object) -> bool:
+    try:
+        return {
+            "1": True,
+            "true": True,
+            "yes": True,
+            "0": False,
+            "false": False,
+            "no": False,
+            "": False,
+        }[str(value).strip().lower()]
+    except KeyError:
+        raise SettingError(variable, value, "must be 1 or 0") from None
+
+
+def _uri(*schemes: str, optional: bool = False) -> Callable[[str, object], str]:
+    def convert(variable: str, value: object) -> str:
+        text = str(value).strip()
+        if optional and not text:
+            return ""
+        allowed = f"must be a {' or '.join(schemes)} address such as {schemes[0]}://host/path"
+        try:
+            parts = urlsplit(text)
+            _ = parts.port
+        except ValueError:
+            raise SettingError(variable, value, allowed) from None
+        if parts.scheme not in schemes or not parts.hostname:
+            raise SettingError(variable, value, allowed)
+        return text
+
+    return convert
+
+
+def _path(variable: str, value: object) -> str:
+    text = str(value).strip()
+    if not text.startswith("/"):
+        raise SettingError(variable, value, "must be a path that starts with /")
+    return text
+
+
+def _address(variable: str, value: object) -> str:
+    text = str(value).strip()
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise SettingError(variable, value, "must be HOST:PORT, such as 127.0.0.1:8089")
+    return text
+
+
+def _hosts(variable: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, (tuple, list, frozenset, set)):
+        return tuple(str(each).lower() for each in value)
+    hosts = tuple(part.strip().lower() for part in str(value).split(",") if part.strip())
+    if any("/" in host for host in hosts):
+        raise SettingError(variable, value, "must be host names, separated by commas")
+    return hosts
+
+
+def _setting(
+    variable: str,
+    default: Any,
+    convert: Callable[[str, object], Any],
+    help: str,
+    *,
+    secret: bool = False,
+) -> Any:
+    """One field, read from `variable`. The converter checks what the environment and what a program says alike."""
+    entry = environ.var(default=default, name=variable, help=help)
+    return attrs.field(
+        default=default,
+        converter=lambda value: convert(variable, value),
+        metadata=dict(entry.metadata) | {"variable": variable, "help": help, "secret": secret},
+        repr=not secret,
+    )
+
+
+def _host_default(index: int, path: str) -> Any:
+    return attrs.Factory(
+        lambda self: (DEMO_HOSTS if self.demo else LIVE_HOSTS)[index] + path, takes_self=True
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """All settings, checked. `Settings()` is BitMart itself without an account."""
+
+    _prefix: ClassVar[str] = ""
+
+    demo: bool = _setting(
+        "BITMART_DEMO", False, _flag, "1 switches the three addresses below to BitMart's demo hosts"
+    )
+    public_ws_uri: str = _setting(
+        "BITMART_PUBLIC_WS_URI",
+        _host_default(1, "/api?protocol=1.1"),
+        _uri("wss", "ws"),
+        "public WebSocket",
+    )
+    private_ws_uri: str = _setting(
+        "BITMART_PRIVATE_WS_URI",
+        _host_default(1, "/user?protocol=1.1"),
+        _uri("wss", "ws"),
+        "private WebSocket",
+    )
+    rest_uri: str = _setting(
+        "BITMART_REST_URI", _host_default(0, ""), _uri("https", "http"), "REST API"
+    )
+    api_key: str = _setting("BITMART_API_KEY", "", _text, "API key", secret=True)
+    api_secret: str = _setting("BITMART_API_SECRET", "", _text, "API secret", secret=True)
+    api_memo: str = _setting(
+        "BITMART_API_MEMO", "", _text, "API memo, chosen with the key", secret=True
+    )
+
+    control_address: str = _setting(
+        "CTRL_ADDR", "0.0.0.0:8089", _address, "where the control API listens"
+    )
+    control_token: str = _setting(
+        "CTRL_TOKEN",
+        "",
+        _text,
+        "bearer token of the control API; without one, only this machine is served",
+        secret=True,
+    )
+
+    subscribe_batch: int = _setting(
+        "SUBSCRIBE_BATCH", 20, _number(int, 1, 100), "channels in one subscribe frame"
+    )
+    subscribe_delay_ms: int = _setting(
+        "SUBSCRIBE_DELAY_MS", 200, _number(int, 0, 60_000), "pause between subscribe frames, ms"
+    )
+    ping_interval_s: float = _setting(
+        "PING_INTERVAL_S", 15, _number(float, 0.1, 60), "pause between pings, s"
+    )
+    reconnect_delay_s: float = _setting(
+        "RECONNECT_DELAY_S",
+        5,
+        _number(float, 0.01, 300),
+        "first pause before reconnecting, s; it grows",
+    )
+    stale_after_s: float = _setting(
+        "STALE_AFTER_S",
+        10,
+        _number(float, 0.1, 3600),
+        "a watched symbol without a price for this long is stale, s",
+    )
+
+    callback_allow: tuple[str, ...] = _setting(
+        "CALLBACK_ALLOW",
+        (),
+        _hosts,
+        "hosts that callbacks may go to, separated by commas; empty: any but cloud metadata",
+    )
+    trading_app_shared_secret: str = _setting(
+        "TRADING_APP_SHARED_SECRET",
+        "",
+        _text,
+        "signs callbacks; empty: they go out unsigned",
+        secret=True,
+    )
+    trading_app_request_timeout: float = _setting(
+        "TRADING_APP_REQUEST_TIMEOUT",
+        2.0,
+        _number(float, 0.1, 60),
+        "how long one delivery may take, s",
+    )
+
+    mode: str = attrs.field(
+        default=attrs.Factory(lambda self: "demo" if self.demo else "live", takes_self=True)
+    )
+    """`live`, `demo` or `paper`: what the engine says of itself. It changes nothing that the engine does."""
+
+    @classmethod
+    def from_environment(
+        cls, environment: Mapping[str, str] | None = None, env_file: str | Path | None = ".env"
+    ) -> Settings:
+        """The settings of `environment` (the process's own by default), over those of `env_file` if there is one.
+
+        A variable that is set but empty counts as not set. Raises `SettingError`.
+        """
+        from_file = dotenv_values(env_file) if env_file else {}
+        merged = {**from_file, **(os.environ if environment is None else environment)}
+        return environ.to_config(cls, {name: text for name, text in merged.items() if text})
+
+    @property
+    def missing_credentials(self) -> tuple[str, ...]:
+        """The variables that private calls need and that are not set."""
+        values = {
+            "BITMART_API_KEY": self.api_key,
+            "BITMART_API_SECRET": self.api_secret,
+            "BITMART_API_MEMO": self.api_memo,
+        }
+        return tuple(name for name, value in values.items() if not value)
+
+    @property
+    def control_host_port(self) -> tuple[str, int]:
+        """Host and port of the control API."""
+        host, _, port = self.control_address.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+def describe_settings() -> list[tuple[str, str, str]]:
+    """(variable, default, what it is for) of every setting, in order: for `.env.example` and the README."""
+    defaults = Settings()
+    rows = []
+    for each in attrs.fields(Settings):
+        if "variable" in each.metadata:
+            value = getattr(defaults, each.name)
+            text = {True: "1", False: "0"}.get(value) if isinstance(value, bool) else None
+            if text is None:
+                text = ",".join(value) if isinstance(value, tuple) else str(value)
+            rows.append((each.metadata["variable"], text.removesuffix(".0"), each.metadata["help"]))
+    return rows

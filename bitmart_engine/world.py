@@ -1,0 +1,60 @@
+"""What the engine takes from outside itself: the wall clock, sockets, randomness.
+
+Durations and deadlines come from Trio's own clock. Everything else that is not decided by the engine comes through a
+`World`, so that a test can put a mock clock, in-memory streams and a seeded generator in its place.
+"""
+
+from __future__ import annotations
+
+import random
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+
+import httpx
+import trio
+from attrs import Factory, frozen
+
+__all__ = ["Dial", "World", "dial_tcp"]
+
+Dial = Callable[[str, int, bool], Awaitable[trio.abc.Stream]]
+"""Opens a byte stream to (host, port), over TLS if the third argument says so. Raises OSError."""
+
+
+async def dial_tcp(host: str, port: int, tls: bool) -> trio.abc.Stream:
+    """A TCP connection, wrapped in TLS where asked for. Raises OSError (also for a failed TLS handshake)."""
+    stream = await trio.open_tcp_stream(host, port)
+    if not tls:
+        return stream
+    secure = trio.SSLStream(
+        stream, ssl.create_default_context(), server_hostname=host, https_compatible=True
+    )
+    try:
+        await secure.do_handshake()
+    except BaseException as failure:
+        await trio.aclose_forcefully(stream)
+        if isinstance(failure, trio.BrokenResourceError):
+            raise OSError(f"TLS handshake with {host}:{port} failed") from failure
+        raise
+    return secure
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@frozen(kw_only=True)
+class World:
+    """Everything from outside. The defaults are the real thing."""
+
+    wall_ms: Callable[[], int] = _wall_ms
+    """Unix time in milliseconds: for timestamps and for deadlines that outlive the process."""
+
+    dial: Dial = dial_tcp
+    """How WebSocket connections are opened."""
+
+    http_transport: Callable[[], httpx.AsyncBaseTransport] = httpx.AsyncHTTPTransport
+    """Makes the transport for the exchange's REST API and for callbacks: one each, closed by whoever asked for it."""
+
+    random: random.Random = Factory(random.Random)
+    """For jitter only."""
