@@ -1,0 +1,32 @@
+"""A simulated BitMart Futures V2: WebSocket and REST over real sockets, for a first run and for tests.
+
+It imports nothing of the engine, so that a mistake in the engine's idea of the protocol is not repeated by the
+exchange that checks it.
+"""
+
+from .books import Books
+from .exchange import PaperExchange, open_paper_exchange
+from .front import LostReply, RequestRecord
+from .instruments import DEFAULT_SYMBOLS, PaperConfig, PaperInstrument
+from .market import ManualMarket, Market, RandomWalk
+from .orders import Direction, Fill, Order, Side
+from .positions import Position
+
+__all__ = [
+    "DEFAULT_SYMBOLS",
+    "Books",
+    "Direction",
+    "Fill",
+    "LostReply",
+    "ManualMarket",
+    "Market",
+    "Order",
+    "PaperConfig",
+    "PaperExchange",
+    "PaperInstrument",
+    "Position",
+    "RandomWalk",
+    "RequestRecord",
+    "Side",
+    "open_paper_exchange",
+]

@@ -1,0 +1,136 @@
+"""What the WebSocket answers to a client's frame: login, subscriptions, pings, and the ways to be wrong.
+
+Synchronous; the socket itself is in `ws.py`. Answers are queued on the connection; the return value says whether
+the connection may stay.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .candles import CHANNELS
+from .faults import Faults
+from .hub import PRIVATE_TOPICS, Connection
+from .instruments import PaperConfig
+from .signing import LOGIN_TEXT, same, signature
+from .wire import Json, encode
+
+LOGIN_MAX_AGE_MS = 60_000
+
+
+class Dialogue:
+    """The exchange's side of every WebSocket conversation."""
+
+    def __init__(
+        self,
+        config: PaperConfig,
+        symbols: Iterable[str],
+        faults: Faults,
+        now_ms: Callable[[], int],
+        rng: random.Random,
+        snapshot: Callable[[str], object],
+    ) -> None:
+        self._config = config
+        self._faults = faults
+        self._now_ms = now_ms
+        self._rng = rng
+        self._snapshot = snapshot
+        channels = [*CHANNELS, "ticker", "trade"]
+        self._public_topics = {
+            "futures/ticker",
+            *(f"futures/{channel}:{symbol}" for channel in channels for symbol in symbols),
+        }
+
+    def hear(self, connection: Connection, text: str) -> bool:
+        """Answer one frame; False when the connection is to be closed afterwards."""
+        request = parse(text)
+        if request is None:
+            error = f"Invalid message: message must be JSON: {text}"
+            connection.send(encode({"success": False, "error": error}))
+            return True
+        action = request.get("action", "")
+        match action:
+            case "ping":
+                pong = uuid.UUID(int=self._rng.getrandbits(128), version=4)
+                connection.send(encode({"group": "System", "data": f"pong+{pong}"}))
+            case "subscribe":
+                for topic in topics_of(request):
+                    self._subscribe(connection, topic, request)
+            case "unsubscribe":
+                for topic in topics_of(request):
+                    connection.topics.discard(topic)
+                    acknowledge(connection, request, topic)
+            case "access" if connection.private:
+                return self._login(connection, request)
+            case _:
+                for topic in topics_of(request) or [""]:
+                    error = f"Invalid action [{action}] for group [{topic}]"
+                    acknowledge(connection, request, topic, error)
+        return True
+
+    def _subscribe(self, connection: Connection, topic: str, request: Json) -> None:
+        if topic in PRIVATE_TOPICS and not connection.logged_in:
+            error = f"{topic} need authenication"
+            frame = {"action": "subscribe", "group": topic, "success": False, "error": error}
+            connection.send(encode(frame))
+            return
+        known = PRIVATE_TOPICS if connection.private else self._public_topics
+        if topic not in known:
+            acknowledge(connection, request, topic, f"Invalid channel: not found {topic}")
+            return
+        connection.topics.add(topic)
+        self._faults.resubscribed(connection.number, topic)
+        acknowledge(connection, request, topic)
+        if connection.private and self._config.snapshot_on_subscribe:
+            connection.send(encode({"group": topic, "data": self._snapshot(topic)}))
+
+    def _login(self, connection: Connection, request: Json) -> bool:
+        args = [str(arg) for arg in topics_of(request)]
+        key = args[0] if args else ""
+        if self._faults.takes_login() and self._is_signed(args):
+            connection.logged_in = True
+            connection.send(encode({"action": "access", "success": True}))
+            return True
+        error = f"access failed: openapi auth: apiKey {key[:4]}**** failed: openapi auth failed"
+        connection.send(encode({"action": "access", "success": False, "error": error}))
+        return False
+
+    def _is_signed(self, args: list[str]) -> bool:
+        if len(args) != 4:
+            return False
+        key, timestamp, sign, _device = args
+        if not timestamp.isdecimal() or self._now_ms() - int(timestamp) > LOGIN_MAX_AGE_MS:
+            return False
+        config = self._config
+        expected = signature(config.api_secret, config.api_memo, timestamp, LOGIN_TEXT)
+        return same(key, config.api_key) and same(sign, expected)
+
+
+def parse(text: str) -> Json | None:
+    """The request in a frame, or None when it is not a JSON object."""
+    try:
+        request: Any = json.loads(text)
+    except ValueError:
+        return None
+    return request if isinstance(request, dict) else None
+
+
+def topics_of(request: Json) -> list[str]:
+    """What a request is about: its `args`, as text."""
+    args = request.get("args")
+    return [str(arg) for arg in args] if isinstance(args, list) else []
+
+
+def acknowledge(
+    connection: Connection, request: Json, topic: str, error: str | None = None
+) -> None:
+    """One acknowledgement for one topic, with the whole request echoed."""
+    frame: Json = {"action": request.get("action", ""), "group": topic, "success": error is None}
+    if error is not None:
+        frame["error"] = error
+    frame["request"] = request
+    connection.send(encode(frame))

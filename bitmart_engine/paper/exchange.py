@@ -1,0 +1,335 @@
+"""The paper exchange as a whole: what it is made of, what runs while it is open, and its controls."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Literal
+
+import trio
+
+from . import wire
+from .admin import make_admin_app
+from .books import Books
+from .candles import CHANNELS, Candles
+from .dialogue import Dialogue
+from .faults import Cure, Faults, Freeze, PathFault
+from .front import Front, RequestRecord
+from .hub import Gate, Hub
+from .instruments import PaperConfig, PaperInstrument, on_grid
+from .market import Market, RandomWalk
+from .orders import Direction, Order
+from .pushes import BalancePush, OrderPush, PositionPush
+from .rest import make_rest_app
+from .rest_private import PrivateDesk
+from .rest_public import PublicDesk
+from .serving import HttpServer, listen
+from .ws import WsServer
+
+Which = Literal["public", "private", "all"]
+
+
+class PaperExchange:
+    """A running exchange. Made by `open_paper_exchange`; the controls may be called at any time while it is open."""
+
+    def __init__(self, config: PaperConfig, market: Market, now_ms: Callable[[], int]) -> None:
+        self.config = config
+        self.market = market
+        self.now_ms = now_ms
+        self.public_ws_uri = self.private_ws_uri = self.rest_uri = self.admin_uri = ""
+
+        self._rng = random.Random(config.seed)
+        self.faults = Faults()
+        self.hub = Hub(self.faults)
+        self.books = Books(config, random.Random(f"books:{config.seed}"))
+        market.start(now_ms())
+        self.books.last.update(market.opening_prices())
+        opened_s = market.market_ms(now_ms()) // 1000
+        self.candles = {
+            one.symbol: Candles(one, self.books.last[one.symbol], opened_s, config.seed)
+            for one in config.symbols
+        }
+        self._held: set[str] = set()
+        self._next_trade_id = 9_000_000
+
+        dialogue = Dialogue(
+            config, self.instruments, self.faults, now_ms, self._rng, self._snapshot
+        )
+        self._ws = WsServer(config, self.hub, dialogue, self.faults)
+        rest_app = make_rest_app(
+            config,
+            PublicDesk(config, self.candles, now_ms),
+            PrivateDesk(self.books, now_ms),
+            now_ms,
+            self._rng,
+            self._settle,
+        )
+        self.rest_app = Front(
+            rest_app, self.hub, self.faults, now_ms, push_before_reply=config.push_before_reply
+        )
+        self.admin_app = make_admin_app(self)
+
+    # -- what can be seen ---------------------------------------------------------------------
+
+    @property
+    def instruments(self) -> dict[str, PaperInstrument]:
+        return self.books.account.instruments
+
+    @property
+    def requests(self) -> Sequence[RequestRecord]:
+        """The REST requests that arrived, oldest first; the last 10,000 of them."""
+        return self.rest_app.requests
+
+    @property
+    def connections(self) -> int:
+        """How many WebSocket connections are open."""
+        return len(self.hub.connections)
+
+    def last_price(self, symbol: str) -> Decimal:
+        return self.books.last[symbol]
+
+    def is_held(self, symbol: str) -> bool:
+        return symbol in self._held
+
+    # -- the market ---------------------------------------------------------------------------
+
+    def set_price(self, symbol: str, price: Decimal, *, hold: bool = False) -> None:
+        """A trade happens at this price now, and does to candles, orders and presets what a trade does.
+
+        The market goes on from there; with `hold` it leaves the symbol alone until `release`.
+        """
+        instrument = self._instrument(symbol)
+        if not price.is_finite() or price <= 0 or not on_grid(price, instrument.tick_size):
+            raise ValueError(
+                f"price {price} of {symbol} is not a positive multiple of {instrument.tick_size}"
+            )
+        if hold:
+            self.hold(symbol)
+        up = price >= self.books.last[symbol]
+        self.market_trade(symbol, price, self._rng.randint(1, 100), buy=up)
+
+    def market_trade(self, symbol: str, price: Decimal, size: int, *, buy: bool) -> None:
+        """A public trade happens: it is on the tape, in the candles, and it fills what it reaches."""
+        now_ms = self.now_ms()
+        market_ms = self.market.market_ms(now_ms)
+        self._next_trade_id += self._rng.randint(1, 9)
+        candles = self.candles[symbol]
+        candles.add(price, size, market_ms // 1000)
+        trade = wire.Trade(
+            trade_id=self._next_trade_id,
+            symbol=symbol,
+            price=price,
+            size=size,
+            buy=buy,
+            at_ms=market_ms,
+        )
+        if self.hub.is_wanted(f"futures/trade:{symbol}"):
+            self.hub.publish(f"futures/trade:{symbol}", wire.trade(trade))
+        for channel, step in CHANNELS.items():
+            topic = f"futures/{channel}:{symbol}"
+            if self.hub.is_wanted(topic):
+                self.hub.publish(topic, wire.kline(symbol, candles.running(step)))
+        self.books.trade(symbol, price, now_ms)
+        self._settle(None)
+
+    def hold(self, symbol: str) -> None:
+        """The market leaves this symbol alone; `set_price` still moves it."""
+        self._held.add(self._instrument(symbol).symbol)
+
+    def release(self, symbol: str) -> None:
+        """The market moves this symbol again."""
+        self._held.discard(self._instrument(symbol).symbol)
+
+    # -- what happens to positions ------------------------------------------------------------
+
+    def close_position_by_hand(
+        self, symbol: str, side: Literal["long", "short"], size: int | None = None
+    ) -> Order:
+        """The owner closes a position elsewhere, at the last price; all of it unless told."""
+        self._instrument(symbol)
+        order = self.books.close_by_hand(symbol, direction_of(side), size, self.now_ms())
+        self._settle(None)
+        return order
+
+    def liquidate(
+        self, symbol: str, side: Literal["long", "short"], size: int | None = None
+    ) -> Order:
+        """The exchange liquidates a position, or `size` contracts of it, at the last price."""
+        self._instrument(symbol)
+        order = self.books.liquidate(symbol, direction_of(side), size, self.now_ms())
+        self._settle(None)
+        return order
+
+    # -- what goes wrong ----------------------------------------------------------------------
+
+    def drop_connections(self, which: Which = "all") -> int:
+        """Close WebSocket streams without a word; how many there were."""
+        if which not in ("public", "private", "all"):
+            raise ValueError(f"which must be public, private or all, not {which!r}")
+        return self.hub.drop(lambda one: which == "all" or one.private == (which == "private"))
+
+    def freeze(self, channel: str, until: Cure = "resubscribe") -> None:
+        """Topics that begin with `channel` (`*`: all) go silent on the connections there are; pings are answered.
+
+        `until` is what cures it: a new subscribe frame for the topic, a new connection, or only `unfreeze`.
+        """
+        if until not in ("resubscribe", "reconnect", "forever"):
+            raise ValueError(f"until must be resubscribe, reconnect or forever, not {until!r}")
+        numbers = frozenset(connection.number for connection in self.hub.connections)
+        self.faults.frozen.append(Freeze(channel, until, numbers))
+
+    def unfreeze(self, channel: str = "*") -> None:
+        """End the freezes of this very channel; `*` ends all."""
+        self.faults.frozen = [
+            one for one in self.faults.frozen if channel not in ("*", one.pattern)
+        ]
+
+    def lose_replies(self, path: str, times: int = 1) -> None:
+        """The next requests to `path` are taken, and their connection is closed without an answer."""
+        self.faults.requests.append(PathFault(path, "lose_reply", times))
+
+    def fail(
+        self,
+        path: str,
+        times: int = 1,
+        status: int = 500,
+        body: str | None = None,
+        *,
+        after: bool = False,
+    ) -> None:
+        """The next requests to `path` are answered with `status` and not taken; with `after` they are taken first."""
+        fault = PathFault(path, "fail", times, after=after, status=status, body=body)
+        self.faults.requests.append(fault)
+
+    def delay(self, path: str, seconds: float, times: int = 1, *, after: bool = False) -> None:
+        """The next requests to `path` are taken late; with `after` they are taken at once and answered late."""
+        self.faults.requests.append(PathFault(path, "delay", times, after=after, seconds=seconds))
+
+    def refuse_logins(self, on: bool = True, *, times: int | None = None) -> None:
+        """Private logins fail: until switched off, or `times` times."""
+        self.faults.refused_logins = (times if on else 0) if times is not None or not on else None
+
+    def refuse_dials(self, on: bool = True) -> None:
+        """WebSocket streams are closed before the handshake."""
+        self.faults.refusing_dials = on
+
+    def clear_faults(self) -> None:
+        """Nothing goes wrong any more. Held symbols stay held."""
+        self.faults.clear()
+
+    # -- the machinery ------------------------------------------------------------------------
+
+    async def serve_ws_stream(self, stream: trio.abc.Stream) -> None:
+        """Serve one connected stream as a WebSocket connection until it ends; the stream is closed on return."""
+        await self._ws.serve(stream)
+
+    def _instrument(self, symbol: str) -> PaperInstrument:
+        if symbol not in self.instruments:
+            known = ", ".join(self.instruments)
+            raise ValueError(f"unknown symbol {symbol!r}; there are {known}")
+        return self.instruments[symbol]
+
+    def _settle(self, gate: Gate | None) -> None:
+        """Queue what the books have to tell; it leaves at once, or when the gate opens."""
+        for push in self.books.take_pushes():
+            match push:
+                case OrderPush():
+                    data: object = [wire.order_event(push, self.config.fee_sign)]
+                    self.hub.publish_later("futures/order", data, gate)
+                case PositionPush():
+                    self.hub.publish_later("futures/position", [wire.position_event(push)], gate)
+                case BalancePush():
+                    self.hub.publish_later("futures/asset:USDT", wire.asset(push), gate)
+
+    def _snapshot(self, topic: str) -> object:
+        """The present state, as the first frame of a private topic."""
+        if topic == "futures/order":
+            return [
+                wire.order_event(push, self.config.fee_sign) for push in self.books.orders_now()
+            ]
+        if topic == "futures/position":
+            return [wire.position_event(push) for push in self.books.positions_now()]
+        return wire.asset(self.books.balance_now())
+
+    async def _tell_positions(self) -> None:
+        """Every ten seconds the positions held, changed or not."""
+        while True:
+            await trio.sleep(self.config.position_interval_s)
+            positions = [wire.position_event(push) for push in self.books.positions_now()]
+            if positions or self.config.position_push_when_flat:
+                self.hub.publish_later("futures/position", positions, None)
+
+    async def _tell_tickers(self) -> None:
+        while True:
+            await trio.sleep(self.config.ticker_interval_s)
+            for symbol, instrument in self.instruments.items():
+                for topic in (f"futures/ticker:{symbol}", "futures/ticker"):
+                    if self.hub.is_wanted(topic):
+                        data = wire.ticker(
+                            symbol,
+                            self.books.last[symbol],
+                            instrument.tick_size,
+                            self.candles[symbol].day(),
+                        )
+                        self.hub.publish(topic, data, topic + self.config.ticker_group_suffix)
+
+    async def _run(self, nursery: trio.Nursery, *, serve_sockets: bool) -> None:
+        """Start everything that runs while the exchange is open."""
+        nursery.start_soon(self.market.run, self)
+        nursery.start_soon(self._tell_positions)
+        nursery.start_soon(self._tell_tickers)
+        if not serve_sockets:
+            return
+        config, host = self.config, self.config.host
+        ws_listeners, ws_port = await listen(host, config.ws_port)
+        rest_listeners, rest_port = await listen(host, config.rest_port)
+        admin_listeners, admin_port = await listen("127.0.0.1", config.admin_port)
+        rest = HttpServer(self.rest_app)
+        self.rest_app.hang_up = rest.hang_up
+        nursery.start_soon(trio.serve_listeners, self.serve_ws_stream, ws_listeners)
+        nursery.start_soon(rest.run, rest_listeners)
+        nursery.start_soon(HttpServer(self.admin_app).run, admin_listeners)
+        self.public_ws_uri = f"ws://{host}:{ws_port}/api?protocol=1.1"
+        self.private_ws_uri = f"ws://{host}:{ws_port}/user?protocol=1.1"
+        self.rest_uri = f"http://{host}:{rest_port}"
+        self.admin_uri = f"http://127.0.0.1:{admin_port}"
+
+
+def direction_of(side: str) -> Direction:
+    """`long` or `short`."""
+    try:
+        return Direction[side.upper()]
+    except KeyError:
+        raise ValueError(f"side must be long or short, not {side!r}") from None
+
+
+def wall_clock() -> Callable[[], int]:
+    """Wall time at the call, moved on by Trio's clock: under a mock clock it moves with that."""
+    opened_ms, opened_at = int(time.time() * 1000), trio.current_time()
+    return lambda: opened_ms + int((trio.current_time() - opened_at) * 1000)
+
+
+@asynccontextmanager
+async def open_paper_exchange(
+    config: PaperConfig | None = None,
+    *,
+    market: Market | None = None,
+    now_ms: Callable[[], int] | None = None,
+    serve_sockets: bool = True,
+) -> AsyncIterator[PaperExchange]:
+    """Open a paper exchange; it is closed, with everything it runs, when the block is left.
+
+    Without a market, prices walk at random. `now_ms` is the exchange's clock, in ms since the epoch. With
+    `serve_sockets=False` no port is opened: use `rest_app` and `serve_ws_stream`.
+    """
+    config = config or PaperConfig()
+    exchange = PaperExchange(config, market or RandomWalk(seed=config.seed), now_ms or wall_clock())
+    async with trio.open_nursery() as nursery:
+        await exchange._run(nursery, serve_sockets=serve_sockets)
+        try:
+            yield exchange
+        finally:
+            nursery.cancel_scope.cancel()

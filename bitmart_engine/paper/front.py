@@ -1,0 +1,166 @@
+"""The front door of the REST server: records requests, makes them go wrong when told to, and lets pushes out.
+
+It wraps the ASGI app. A request's pushes wait at its `Gate` until its reply is out (or lost), so that a client
+learns of an order by the reply first, as far as the exchange can do anything about it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from typing import Any
+from urllib.parse import parse_qsl
+
+import trio
+from attrs import define
+
+from .faults import Faults, PathFault
+from .hub import Gate, Hub
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+KEPT_REQUESTS = 10_000
+current_gate: ContextVar[Gate | None] = ContextVar("current_gate", default=None)
+
+
+class LostReply(ConnectionResetError):
+    """The connection was closed before the reply was sent. In memory, where nothing can be closed, it is raised."""
+
+
+@define
+class RequestRecord:
+    """A request that arrived. `status` is None until, and unless, a reply was sent."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    body: Any
+    at_ms: int
+    status: int | None = None
+
+
+class Front:
+    """An ASGI app around another one."""
+
+    def __init__(
+        self,
+        app: App,
+        hub: Hub,
+        faults: Faults,
+        now_ms: Callable[[], int],
+        *,
+        push_before_reply: bool,
+    ) -> None:
+        self._app = app
+        self._hub = hub
+        self._faults = faults
+        self._now_ms = now_ms
+        self._push_before_reply = push_before_reply
+        self.requests: deque[RequestRecord] = deque(maxlen=KEPT_REQUESTS)
+        self.hang_up: Callable[[Scope], None] = lambda scope: None
+        """Closes the connection a request came by; set by whoever serves sockets."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        body = await read_body(receive)
+        record = RequestRecord(
+            scope["method"],
+            scope["path"],
+            dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True)),
+            parsed(body),
+            self._now_ms(),
+        )
+        self.requests.append(record)
+
+        async def recorded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                record.status = message["status"]
+            await send(message)
+
+        fault = self._faults.take(record.path)
+        if fault is None:
+            await self._handle(scope, body, receive, recorded)
+        else:
+            await self._mishandle(fault, scope, body, receive, recorded)
+
+    async def _handle(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        gate = None if self._push_before_reply else Gate()
+        token = current_gate.set(gate)
+        try:
+            await self._app(scope, replay(body, receive), send)
+        finally:
+            current_gate.reset(token)
+            if gate is not None:
+                gate.is_open = True
+            self._hub.flush()
+
+    async def _mishandle(
+        self, fault: PathFault, scope: Scope, body: bytes, receive: Receive, send: Send
+    ) -> None:
+        reply: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            reply.append(message)
+
+        if fault.kind == "delay" and not fault.after:
+            await trio.sleep(fault.seconds)
+        if fault.after or fault.kind == "delay":
+            await self._handle(scope, body, receive, keep)
+        match fault.kind:
+            case "lose_reply":
+                self.hang_up(scope)
+                raise LostReply(f"the reply of {fault.path} was lost on purpose")
+            case "fail":
+                reply = plain_reply(fault.status, fault.body)
+            case "delay" if fault.after:
+                await trio.sleep(fault.seconds)
+        for message in reply:
+            await send(message)
+
+
+def plain_reply(status: int, body: str | None) -> list[Message]:
+    """A reply that no app made; JSON if its text looks like it."""
+    text = body if body is not None else f"{status}"
+    kind = b"application/json" if text.startswith("{") else b"text/html"
+    headers = [(b"content-type", kind), (b"content-length", str(len(text.encode())).encode())]
+    return [
+        {"type": "http.response.start", "status": status, "headers": headers},
+        {"type": "http.response.body", "body": text.encode(), "more_body": False},
+    ]
+
+
+async def read_body(receive: Receive) -> bytes:
+    """The whole body of a request."""
+    body: bytes = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            return body
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that hands out the body that was read already, and then what really comes."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return again
+
+
+def parsed(body: bytes) -> Any:
+    """A body as JSON, or as its text where it is none; None when empty."""
+    if not body:
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode(errors="replace")

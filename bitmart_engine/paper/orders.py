@@ -1,0 +1,157 @@
+"""The nouns of trading: sides, orders, fills. Immutable, with no logic but arithmetic."""
+
+from __future__ import annotations
+
+import enum
+from decimal import Decimal
+
+from attrs import frozen
+
+ZERO = Decimal(0)
+
+
+class Side(enum.IntEnum):
+    """What an order does. In one-way mode 2 and 3 are reduce-only."""
+
+    BUY_OPEN_LONG = 1
+    BUY_CLOSE_SHORT = 2
+    SELL_CLOSE_LONG = 3
+    SELL_OPEN_SHORT = 4
+
+    @property
+    def is_buy(self) -> bool:
+        return self in (Side.BUY_OPEN_LONG, Side.BUY_CLOSE_SHORT)
+
+    @property
+    def is_close(self) -> bool:
+        return self in (Side.BUY_CLOSE_SHORT, Side.SELL_CLOSE_LONG)
+
+    @property
+    def direction(self) -> Direction:
+        """The side of the position that the order opens or closes."""
+        long = self in (Side.BUY_OPEN_LONG, Side.SELL_CLOSE_LONG)
+        return Direction.LONG if long else Direction.SHORT
+
+
+class Direction(enum.IntEnum):
+    """The side of a position, with the numbers of `position_type`."""
+
+    LONG = 1
+    SHORT = 2
+
+    @property
+    def sign(self) -> int:
+        return 1 if self is Direction.LONG else -1
+
+    @property
+    def opposite(self) -> Direction:
+        return Direction.SHORT if self is Direction.LONG else Direction.LONG
+
+    @property
+    def closing_side(self) -> Side:
+        return Side.SELL_CLOSE_LONG if self is Direction.LONG else Side.BUY_CLOSE_SHORT
+
+
+class Mode(enum.IntEnum):
+    """How long an order works: until cancelled, all or nothing, now or not at all, or only as a maker."""
+
+    GTC = 1
+    FOK = 2
+    IOC = 3
+    MAKER_ONLY = 4
+
+
+class State(enum.IntEnum):
+    """An order's state on the wire. FINISHED covers filled, cancelled and expired."""
+
+    PENDING = 1
+    WORKING = 2
+    FINISHED = 4
+
+
+class Action(enum.IntEnum):
+    """Why an order is pushed."""
+
+    MATCHED = 1
+    SUBMITTED = 2
+    CANCELLED = 3
+    CANCELLED_BY_LIQUIDATION = 4
+    CANCELLED_BY_ADL = 5
+    PARTIAL_LIQUIDATION = 6
+    BANKRUPTCY = 7
+
+
+@frozen(kw_only=True)
+class OrderRequest:
+    """A submit-order that passed every check of form; `price` is None for a market order."""
+
+    symbol: str
+    side: Side
+    size: int
+    type: str = "limit"
+    price: Decimal | None = None
+    mode: Mode = Mode.GTC
+    client_order_id: str = ""
+    leverage: int | None = None
+    open_type: str | None = None
+    stop_price: Decimal | None = None
+    target_price: Decimal | None = None
+    stop_price_type: int = 1
+    target_price_type: int = 1
+
+
+@frozen(kw_only=True)
+class Order:
+    """An order the exchange took. `deal_value` is the sum of price times size over its fills."""
+
+    order_id: int
+    symbol: str
+    side: Side
+    type: str
+    size: int
+    price: Decimal | None
+    mode: Mode
+    client_order_id: str
+    leverage: int
+    open_type: str
+    position_mode: str
+    state: State
+    create_ms: int
+    update_ms: int
+    deal_size: int = 0
+    deal_value: Decimal = ZERO
+    plan_order_id: str = ""
+    stop_price: Decimal | None = None
+    target_price: Decimal | None = None
+    stop_price_type: int = 1
+    target_price_type: int = 1
+
+    @property
+    def remaining(self) -> int:
+        return self.size - self.deal_size
+
+    @property
+    def deal_avg_price(self) -> Decimal:
+        return self.deal_value / self.deal_size if self.deal_size else ZERO
+
+    @property
+    def is_working(self) -> bool:
+        return self.state is not State.FINISHED
+
+
+@frozen(kw_only=True)
+class Fill:
+    """One execution of an order. `fee` is a cost and positive; `realised` is before fees."""
+
+    trade_id: int
+    order_id: int
+    client_order_id: str
+    symbol: str
+    side: Side
+    price: Decimal
+    size: int
+    fee: Decimal
+    realised: Decimal
+    is_maker: bool
+    leverage: int
+    at_ms: int
