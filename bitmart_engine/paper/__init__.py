@@ -11,6 +11,7 @@ from .instruments import DEFAULT_SYMBOLS, PaperConfig, PaperInstrument
 from .market import ManualMarket, Market, RandomWalk
 from .orders import Direction, Fill, Order, Side
 from .positions import Position
+from .replay import Replay, ReplayError
 
 __all__ = [
     "DEFAULT_SYMBOLS",
@@ -26,6 +27,8 @@ __all__ = [
     "PaperInstrument",
     "Position",
     "RandomWalk",
+    "Replay",
+    "ReplayError",
     "RequestRecord",
     "Side",
     "open_paper_exchange",

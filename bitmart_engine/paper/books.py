@@ -13,40 +13,30 @@ trade. The account's own orders make no public trades.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from decimal import Decimal
 
 import attrs
-from attrs import frozen
 
 from .account import Account
 from .codes import Refusal
 from .instruments import PaperConfig
-from .orders import ZERO, Action, Direction, Fill, Mode, Order, OrderRequest, State
+from .ledger import Ledger
+from .orders import (
+    ZERO,
+    Action,
+    Direction,
+    Fill,
+    Mode,
+    Order,
+    OrderRequest,
+    State,
+    crosses,
+    priority,
+    reaches,
+)
+from .plans import Plans
 from .positions import Position
 from .pushes import BalancePush, OrderPush, PositionPush, Push
-
-
-@frozen(kw_only=True)
-class Plan:
-    """The preset stop and target of one order, for the contracts it has filled so far."""
-
-    plan_id: int
-    parent_id: int
-    symbol: str
-    direction: Direction
-    size: int
-    stop_price: Decimal | None
-    target_price: Decimal | None
-
-    def triggered(self, price: Decimal) -> str | None:
-        """The order type that a last price of `price` sets off; the stop wins over the target."""
-        sign = self.direction.sign
-        if self.stop_price is not None and (price - self.stop_price) * sign <= 0:
-            return "stop_loss"
-        if self.target_price is not None and (price - self.target_price) * sign >= 0:
-            return "take_profit"
-        return None
 
 
 class Books:
@@ -56,15 +46,9 @@ class Books:
         self.config = config
         self.account = Account(config)
         self.last = {instrument.symbol: instrument.price for instrument in config.symbols}
-        self.orders: dict[int, Order] = {}
-        self.fills: list[Fill] = []
-        self.plans: dict[int, Plan] = {}
-        self._client_ids: set[str] = set()
-        self._working: dict[str, dict[int, None]] = {symbol: {} for symbol in self.last}
+        self.ledger = Ledger(list(self.last), rng)
+        self.plans = Plans()
         self._pushes: list[Push] = []
-        self._rng = rng
-        self._next_order_id = 3_000_000_000_000_000 + rng.randrange(10**13)
-        self._next_trade_id = 1_000_000_000 + rng.randrange(10**9)
         self._budget: int | None = None
 
     # -- reading ------------------------------------------------------------------------------
@@ -75,20 +59,27 @@ class Books:
         return self.account.balance
 
     @property
+    def orders(self) -> dict[int, Order]:
+        """Every order taken, by id."""
+        return self.ledger.orders
+
+    @property
+    def fills(self) -> list[Fill]:
+        """Every fill, oldest first."""
+        return self.ledger.fills
+
+    @property
     def positions(self) -> dict[tuple[str, Direction], Position]:
         """What is held, by symbol and direction."""
         return self.account.positions
 
-    def working(self, symbol: str | None = None) -> Iterator[Order]:
-        """Orders that can still fill, oldest first within a symbol."""
-        for name in [symbol] if symbol else list(self._working):
-            for order_id in list(self._working[name]):
-                yield self.orders[order_id]
-
     def order_margin(self) -> Decimal:
         """What working orders lock of the balance."""
         return sum(
-            (self.account.order_margin(order, self.last[order.symbol]) for order in self.working()),
+            (
+                self.account.order_margin(order, self.last[order.symbol])
+                for order in self.ledger.working()
+            ),
             ZERO,
         )
 
@@ -98,8 +89,7 @@ class Books:
 
     def frozen_size(self, symbol: str, direction: Direction) -> int:
         """Contracts of a position that working orders are about to close."""
-        side = direction.closing_side
-        return sum(order.remaining for order in self.working(symbol) if order.side is side)
+        return sum(order.remaining for order in self.ledger.closing(symbol, direction))
 
     def balance_now(self) -> BalancePush:
         """The balance as it would be pushed now."""
@@ -115,7 +105,7 @@ class Books:
 
     def orders_now(self) -> list[OrderPush]:
         """The working orders, as they would be pushed now."""
-        return [OrderPush(action=Action.SUBMITTED, order=order) for order in self.working()]
+        return [OrderPush(action=Action.SUBMITTED, order=order) for order in self.ledger.working()]
 
     def take_pushes(self) -> list[Push]:
         """What happened since the last call, in order."""
@@ -126,7 +116,7 @@ class Books:
 
     def submit(self, request: OrderRequest, now_ms: int) -> Order:
         """Take an order, or raise `Refusal` and change nothing. The order returned is as it is after matching."""
-        if request.client_order_id and request.client_order_id in self._client_ids:
+        if request.client_order_id and self.ledger.by_client_id(request.client_order_id):
             raise Refusal(40050)
         last = self.last[request.symbol]
         leverage, open_type = self.account.settings_for(request)
@@ -157,7 +147,7 @@ class Books:
     def cancel(self, order_id: int, now_ms: int, action: Action = Action.CANCELLED) -> None:
         """End a working order, whatever part of it is filled."""
         order = self.orders[order_id]
-        self._put(attrs.evolve(order, state=State.FINISHED, update_ms=now_ms))
+        self.ledger.put(attrs.evolve(order, state=State.FINISHED, update_ms=now_ms))
         self._pushes.append(OrderPush(action=action, order=self.orders[order_id]))
         self._tell_balance()
 
@@ -166,23 +156,18 @@ class Books:
     def trade(self, symbol: str, price: Decimal, now_ms: int) -> None:
         """A trade at `price` happened: it fills what it reaches, then sets off presets."""
         self.last[symbol] = price
-        if not self._working[symbol] and not self.plans:
+        if not self.ledger.has_working(symbol) and not self.plans:
             return
         self._budget = self.config.liquidity
-        reached = [o for o in self.working(symbol) if reaches(o, price)]
+        reached = [o for o in self.ledger.working(symbol) if reaches(o, price)]
         for order in sorted(reached, key=priority):
             if self.orders[order.order_id].is_working:
                 at = price if order.price is None else order.price
                 self._match(order.order_id, at, now_ms, is_maker=order.price is not None)
-        for plan in list(self.plans.values()):
-            if plan.symbol != symbol or plan.plan_id not in self.plans:
-                continue
-            kind = plan.triggered(price)
-            if kind is not None:
-                del self.plans[plan.plan_id]
-                held = self.account.position(symbol, plan.direction).size
-                size = min(plan.size, held)
-                self._close(symbol, plan.direction, size, now_ms, kind, plan_id=plan.plan_id)
+        for plan, kind in self.plans.take_triggered(symbol, price):
+            held = self.account.position(symbol, plan.direction).size
+            size = min(plan.size, held)
+            self._close(symbol, plan.direction, size, now_ms, kind, plan_id=plan.plan_id)
 
     # -- what happens to the owner ------------------------------------------------------------
 
@@ -195,7 +180,7 @@ class Books:
     def liquidate(self, symbol: str, direction: Direction, size: int | None, now_ms: int) -> Order:
         """Liquidate a position, or `size` contracts of it, and cancel the orders that belong to it."""
         held = self.account.position(symbol, direction).size
-        for order in self.working(symbol):
+        for order in self.ledger.working(symbol):
             if order.side.direction is direction:
                 self.cancel(order.order_id, now_ms, Action.CANCELLED_BY_LIQUIDATION)
         partial = size is not None and size < held
@@ -273,7 +258,7 @@ class Books:
     ) -> int:
         """Enter an order into the books and announce it."""
         order = Order(
-            order_id=self._new_id(),
+            order_id=self.ledger.new_order_id(),
             symbol=request.symbol,
             side=request.side,
             type=request.type,
@@ -293,11 +278,9 @@ class Books:
             stop_price_type=request.stop_price_type,
             target_price_type=request.target_price_type,
         )
-        if request.client_order_id:
-            self._client_ids.add(request.client_order_id)
         if request.price is None or self.config.pending_push:
             self._pushes.append(OrderPush(action=Action.SUBMITTED, order=order))
-        self._put(attrs.evolve(order, state=State.WORKING))
+        self.ledger.put(attrs.evolve(order, state=State.WORKING))
         if request.price is not None:
             submitted = OrderPush(action=Action.SUBMITTED, order=self.orders[order.order_id])
             self._pushes.append(submitted)
@@ -326,7 +309,7 @@ class Books:
             order.side, order.symbol, price, size, fee_rate, now_ms
         )
         fill = Fill(
-            trade_id=self._next_trade_id,
+            trade_id=self.ledger.new_trade_id(),
             order_id=order_id,
             client_order_id=order.client_order_id,
             symbol=order.symbol,
@@ -339,7 +322,6 @@ class Books:
             leverage=order.leverage,
             at_ms=now_ms,
         )
-        self._next_trade_id += self._rng.randint(1, 9)
         self.fills.append(fill)
         filled = attrs.evolve(
             order,
@@ -348,41 +330,20 @@ class Books:
             state=State.FINISHED if size == order.remaining else State.WORKING,
             update_ms=now_ms,
         )
-        self._put(filled)
+        self.ledger.put(filled)
         self._pushes.append(OrderPush(action=action, order=filled, fill=fill))
         for position in changed:
             self._tell_position(position)
         self._tell_balance()
-        self._keep_plan(filled, opening)
+        self.plans.cover(filled, opening, self.ledger.new_order_id())
         for position in changed:
             self._after_reduction(position, now_ms)
-
-    def _keep_plan(self, order: Order, size: int) -> None:
-        """The presets of an order cover each part of it as it fills."""
-        if not size or (order.stop_price is None and order.target_price is None):
-            return
-        for plan in self.plans.values():
-            if plan.parent_id == order.order_id:
-                self.plans[plan.plan_id] = attrs.evolve(plan, size=plan.size + size)
-                return
-        plan_id = self._new_id()
-        self.plans[plan_id] = Plan(
-            plan_id=plan_id,
-            parent_id=order.order_id,
-            symbol=order.symbol,
-            direction=order.side.direction,
-            size=size,
-            stop_price=order.stop_price,
-            target_price=order.target_price,
-        )
 
     def _after_reduction(self, position: Position, now_ms: int) -> None:
         """What covered contracts that are gone goes too: presets of a flat position, closing orders beyond it."""
         held = self.account.position(position.symbol, position.direction).size
         if not held:
-            for plan in list(self.plans.values()):
-                if (plan.symbol, plan.direction) == (position.symbol, position.direction):
-                    del self.plans[plan.plan_id]
+            self.plans.drop(position.symbol, position.direction)
         self._trim_closing(position.symbol, position.direction, now_ms)
 
     def _trim_closing(
@@ -390,8 +351,7 @@ class Books:
     ) -> None:
         """Cancel closing orders, the newest first, until no more is being closed than is held."""
         held = self.account.position(symbol, direction).size
-        side = direction.closing_side
-        closing = [order for order in self.working(symbol) if order.side is side]
+        closing = self.ledger.closing(symbol, direction)
         total = sum(order.remaining for order in closing)
         closing.sort(key=lambda order: (order.price is not None, order.order_id))
         while closing and total > held:
@@ -399,17 +359,6 @@ class Books:
             if order.order_id != keep:
                 total -= order.remaining
                 self.cancel(order.order_id, now_ms)
-
-    def _put(self, order: Order) -> None:
-        self.orders[order.order_id] = order
-        if order.is_working:
-            self._working[order.symbol][order.order_id] = None
-        else:
-            self._working[order.symbol].pop(order.order_id, None)
-
-    def _new_id(self) -> int:
-        self._next_order_id += self._rng.randint(1, 99)
-        return self._next_order_id
 
     def _tell_position(self, position: Position) -> None:
         self._pushes.append(self._position_push(position))
@@ -426,22 +375,3 @@ class Books:
             open_type=self.account.open_type[symbol],
             position_mode=self.account.position_mode,
         )
-
-
-def crosses(request: OrderRequest, last: Decimal) -> bool:
-    """Whether a limit order is better than the last price, so that it matches as it arrives."""
-    assert request.price is not None
-    return request.price > last if request.side.is_buy else request.price < last
-
-
-def reaches(order: Order, price: Decimal) -> bool:
-    """Whether a trade at `price` fills a resting order."""
-    if order.price is None:
-        return True
-    return price <= order.price if order.side.is_buy else price >= order.price
-
-
-def priority(order: Order) -> tuple[bool, Decimal, int]:
-    """Market orders first, then the best price, then the oldest."""
-    price = order.price or ZERO
-    return order.price is not None, -price if order.side.is_buy else price, order.order_id

@@ -16,6 +16,7 @@ ERRORS: Final[dict[int, tuple[int, str]]] = {
     30006: (401, "Header X-BM-TIMESTAMP is empty"),
     30007: (401, "Header X-BM-TIMESTAMP range. Within a minute"),
     30008: (401, "Header X-BM-TIMESTAMP invalid format"),
+    30013: (429, "Request too many requests"),
     30018: (503, "Request body is not JSON"),
     40007: (400, "Parameters cannot be parsed"),
     40011: (400, "Invalid parameter"),

@@ -14,15 +14,16 @@ import trio
 from . import wire
 from .admin import make_admin_app
 from .books import Books
-from .candles import CHANNELS, Candles
+from .broadcast import Broadcast
+from .candles import Candles
 from .dialogue import Dialogue
 from .faults import Cure, Faults, Freeze, PathFault
 from .front import Front, RequestRecord
-from .hub import Gate, Hub
-from .instruments import PaperConfig, PaperInstrument, on_grid
+from .hub import Hub
+from .instruments import PaperConfig, PaperInstrument, on_grid, to_grid
 from .market import Market, RandomWalk
+from .memory import MemoryTransport
 from .orders import Direction, Order
-from .pushes import BalancePush, OrderPush, PositionPush
 from .rest import make_rest_app
 from .rest_private import PrivateDesk
 from .rest_public import PublicDesk
@@ -45,18 +46,19 @@ class PaperExchange:
         self.faults = Faults()
         self.hub = Hub(self.faults)
         self.books = Books(config, random.Random(f"books:{config.seed}"))
-        market.start(now_ms())
-        self.books.last.update(market.opening_prices())
+        for symbol, price in market.opening_prices().items():
+            self.books.last[symbol] = to_grid(price, self._instrument(symbol).tick_size)
         opened_s = market.market_ms(now_ms()) // 1000
         self.candles = {
             one.symbol: Candles(one, self.books.last[one.symbol], opened_s, config.seed)
             for one in config.symbols
         }
+        self._broadcast = Broadcast(self.hub, self.books, self.candles)
         self._held: set[str] = set()
         self._next_trade_id = 9_000_000
 
         dialogue = Dialogue(
-            config, self.instruments, self.faults, now_ms, self._rng, self._snapshot
+            config, self.instruments, self.faults, now_ms, self._rng, self._broadcast.snapshot
         )
         self._ws = WsServer(config, self.hub, dialogue, self.faults)
         rest_app = make_rest_app(
@@ -65,7 +67,7 @@ class PaperExchange:
             PrivateDesk(self.books, now_ms),
             now_ms,
             self._rng,
-            self._settle,
+            self._broadcast.settle,
         )
         self.rest_app = Front(
             rest_app, self.hub, self.faults, now_ms, push_before_reply=config.push_before_reply
@@ -116,8 +118,7 @@ class PaperExchange:
         now_ms = self.now_ms()
         market_ms = self.market.market_ms(now_ms)
         self._next_trade_id += self._rng.randint(1, 9)
-        candles = self.candles[symbol]
-        candles.add(price, size, market_ms // 1000)
+        self.candles[symbol].add(price, size, market_ms // 1000)
         trade = wire.Trade(
             trade_id=self._next_trade_id,
             symbol=symbol,
@@ -126,14 +127,9 @@ class PaperExchange:
             buy=buy,
             at_ms=market_ms,
         )
-        if self.hub.is_wanted(f"futures/trade:{symbol}"):
-            self.hub.publish(f"futures/trade:{symbol}", wire.trade(trade))
-        for channel, step in CHANNELS.items():
-            topic = f"futures/{channel}:{symbol}"
-            if self.hub.is_wanted(topic):
-                self.hub.publish(topic, wire.kline(symbol, candles.running(step)))
+        self._broadcast.trade(trade)
         self.books.trade(symbol, price, now_ms)
-        self._settle(None)
+        self._broadcast.settle(None)
 
     def hold(self, symbol: str) -> None:
         """The market leaves this symbol alone; `set_price` still moves it."""
@@ -151,7 +147,7 @@ class PaperExchange:
         """The owner closes a position elsewhere, at the last price; all of it unless told."""
         self._instrument(symbol)
         order = self.books.close_by_hand(symbol, direction_of(side), size, self.now_ms())
-        self._settle(None)
+        self._broadcast.settle(None)
         return order
 
     def liquidate(
@@ -160,7 +156,7 @@ class PaperExchange:
         """The exchange liquidates a position, or `size` contracts of it, at the last price."""
         self._instrument(symbol)
         order = self.books.liquidate(symbol, direction_of(side), size, self.now_ms())
-        self._settle(None)
+        self._broadcast.settle(None)
         return order
 
     # -- what goes wrong ----------------------------------------------------------------------
@@ -178,6 +174,8 @@ class PaperExchange:
         """
         if until not in ("resubscribe", "reconnect", "forever"):
             raise ValueError(f"until must be resubscribe, reconnect or forever, not {until!r}")
+        if channel != "*" and not channel.startswith("futures/"):
+            raise ValueError(f"channel must be * or begin with futures/, not {channel!r}")
         numbers = frozenset(connection.number for connection in self.hub.connections)
         self.faults.frozen.append(Freeze(channel, until, numbers))
 
@@ -189,7 +187,7 @@ class PaperExchange:
 
     def lose_replies(self, path: str, times: int = 1) -> None:
         """The next requests to `path` are taken, and their connection is closed without an answer."""
-        self.faults.requests.append(PathFault(path, "lose_reply", times))
+        self.faults.plan(PathFault(path, "lose_reply", times))
 
     def fail(
         self,
@@ -202,11 +200,11 @@ class PaperExchange:
     ) -> None:
         """The next requests to `path` are answered with `status` and not taken; with `after` they are taken first."""
         fault = PathFault(path, "fail", times, after=after, status=status, body=body)
-        self.faults.requests.append(fault)
+        self.faults.plan(fault)
 
     def delay(self, path: str, seconds: float, times: int = 1, *, after: bool = False) -> None:
         """The next requests to `path` are taken late; with `after` they are taken at once and answered late."""
-        self.faults.requests.append(PathFault(path, "delay", times, after=after, seconds=seconds))
+        self.faults.plan(PathFault(path, "delay", times, after=after, seconds=seconds))
 
     def refuse_logins(self, on: bool = True, *, times: int | None = None) -> None:
         """Private logins fail: until switched off, or `times` times."""
@@ -226,61 +224,22 @@ class PaperExchange:
         """Serve one connected stream as a WebSocket connection until it ends; the stream is closed on return."""
         await self._ws.serve(stream)
 
+    def rest_transport(self) -> MemoryTransport:
+        """An httpx transport to the REST app in this process, for `httpx.AsyncClient(transport=...)`."""
+        return MemoryTransport(self.rest_app, self._nursery)
+
     def _instrument(self, symbol: str) -> PaperInstrument:
         if symbol not in self.instruments:
             known = ", ".join(self.instruments)
             raise ValueError(f"unknown symbol {symbol!r}; there are {known}")
         return self.instruments[symbol]
 
-    def _settle(self, gate: Gate | None) -> None:
-        """Queue what the books have to tell; it leaves at once, or when the gate opens."""
-        for push in self.books.take_pushes():
-            match push:
-                case OrderPush():
-                    data: object = [wire.order_event(push, self.config.fee_sign)]
-                    self.hub.publish_later("futures/order", data, gate)
-                case PositionPush():
-                    self.hub.publish_later("futures/position", [wire.position_event(push)], gate)
-                case BalancePush():
-                    self.hub.publish_later("futures/asset:USDT", wire.asset(push), gate)
-
-    def _snapshot(self, topic: str) -> object:
-        """The present state, as the first frame of a private topic."""
-        if topic == "futures/order":
-            return [
-                wire.order_event(push, self.config.fee_sign) for push in self.books.orders_now()
-            ]
-        if topic == "futures/position":
-            return [wire.position_event(push) for push in self.books.positions_now()]
-        return wire.asset(self.books.balance_now())
-
-    async def _tell_positions(self) -> None:
-        """Every ten seconds the positions held, changed or not."""
-        while True:
-            await trio.sleep(self.config.position_interval_s)
-            positions = [wire.position_event(push) for push in self.books.positions_now()]
-            if positions or self.config.position_push_when_flat:
-                self.hub.publish_later("futures/position", positions, None)
-
-    async def _tell_tickers(self) -> None:
-        while True:
-            await trio.sleep(self.config.ticker_interval_s)
-            for symbol, instrument in self.instruments.items():
-                for topic in (f"futures/ticker:{symbol}", "futures/ticker"):
-                    if self.hub.is_wanted(topic):
-                        data = wire.ticker(
-                            symbol,
-                            self.books.last[symbol],
-                            instrument.tick_size,
-                            self.candles[symbol].day(),
-                        )
-                        self.hub.publish(topic, data, topic + self.config.ticker_group_suffix)
-
     async def _run(self, nursery: trio.Nursery, *, serve_sockets: bool) -> None:
         """Start everything that runs while the exchange is open."""
+        self._nursery = nursery
         nursery.start_soon(self.market.run, self)
-        nursery.start_soon(self._tell_positions)
-        nursery.start_soon(self._tell_tickers)
+        nursery.start_soon(self._broadcast.tell_positions)
+        nursery.start_soon(self._broadcast.tell_tickers)
         if not serve_sockets:
             return
         config, host = self.config, self.config.host

@@ -56,6 +56,16 @@ class Faults:
         self.refused_logins: int | None = 0
         self.refusing_dials = False
 
+    def plan(self, fault: PathFault) -> None:
+        """Add a fault of requests (ValueError)."""
+        if not fault.path.startswith("/"):
+            raise ValueError(f"path must begin with /, not {fault.path!r}")
+        if fault.times < 1:
+            raise ValueError(f"times must be 1 or more, not {fault.times}")
+        if not 100 <= fault.status <= 599:
+            raise ValueError(f"status must be an HTTP status, not {fault.status}")
+        self.requests.append(fault)
+
     def take(self, path: str) -> PathFault | None:
         """The fault that the request at hand meets, counted down."""
         for fault in self.requests:

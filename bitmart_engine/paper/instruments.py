@@ -116,6 +116,8 @@ class PaperConfig:
     )
     liquidity: int | None = None
 
+    enforce_rate_limits: bool = False
+
     ticker_interval_s: float = 2.5
     position_interval_s: float = 10
     max_frame_bytes: int = 2150

@@ -34,9 +34,6 @@ class Market:
         """Prices to open with, where they differ from the instruments' own."""
         return {}
 
-    def start(self, now_ms: int) -> None:
-        """The exchange opens."""
-
     def market_ms(self, now_ms: int) -> int:
         """The time that candles and trades carry: the wall clock, unless the market has a past of its own."""
         return now_ms

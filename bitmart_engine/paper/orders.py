@@ -155,3 +155,22 @@ class Fill:
     is_maker: bool
     leverage: int
     at_ms: int
+
+
+def crosses(request: OrderRequest, last: Decimal) -> bool:
+    """Whether a limit order is better than the last price, so that it matches as it arrives."""
+    assert request.price is not None
+    return request.price > last if request.side.is_buy else request.price < last
+
+
+def reaches(order: Order, price: Decimal) -> bool:
+    """Whether a trade at `price` fills a resting order."""
+    if order.price is None:
+        return True
+    return price <= order.price if order.side.is_buy else price >= order.price
+
+
+def priority(order: Order) -> tuple[bool, Decimal, int]:
+    """Market orders first, then the best price, then the oldest."""
+    price = order.price or ZERO
+    return order.price is not None, -price if order.side.is_buy else price, order.order_id

@@ -20,6 +20,8 @@ from .codes import OK, Refusal
 from .front import current_gate
 from .hub import Gate
 from .instruments import PaperConfig
+from .limits import RateLimits
+from .limits import headers as rate_headers
 from .rest_private import PrivateDesk
 from .rest_public import PublicDesk
 from .signing import same, signature
@@ -39,6 +41,7 @@ def make_rest_app(
     """The app. `settle` is called after every call that may have changed the books."""
     app = QuartTrio("bitmart_engine.paper.rest")
     keys = KeyDesk(config, now_ms)
+    limits = RateLimits()
 
     def envelope(status: int, body: Json) -> Response:
         trace = str(uuid.UUID(int=rng.getrandbits(128), version=4))
@@ -52,15 +55,21 @@ def make_rest_app(
     def publish(
         path: str, call: Call, check: Callable[[str], Mapping[str, Any]], method: str
     ) -> None:
+        by = "IP" if call in public.routes.values() else "KEY"
+
         async def answer() -> Response:
             text = str(await request.get_data(as_text=True))
+            used, limit = limits.count(path, now_ms())
             try:
+                if used > limit and config.enforce_rate_limits:
+                    raise Refusal(30013)
                 data = call(check(text))
+                response = envelope(200, {"code": OK, "message": "Ok", "data": data})
             except Refusal as refusal:
-                return refused(refusal)
-            finally:
-                settle(current_gate.get())
-            return envelope(200, {"code": OK, "message": "Ok", "data": data})
+                response = refused(refusal)
+            settle(current_gate.get())
+            response.headers.update(rate_headers(used, limit, by))
+            return response
 
         app.add_url_rule(path, endpoint=f"{method} {path}", view_func=answer, methods=[method])
 

@@ -65,7 +65,7 @@ class PrivateDesk:
         kind, state = query.get("type"), query.get("order_state")
         rows = [
             order
-            for order in self._books.working(symbol)
+            for order in self._books.ledger.working(symbol)
             if kind in (None, "", order.type) and (state != "partially_filled" or order.deal_size)
         ]
         return [views.order(order) for order in newest(rows)[:limit]]
@@ -162,7 +162,7 @@ class PrivateDesk:
     def cancel_orders(self, body: Params) -> Json:
         """Cancel every working order of the symbol."""
         symbol = instrument_of(body, self._instruments).symbol
-        for order in self._books.working(symbol):
+        for order in self._books.ledger.working(symbol):
             self._books.cancel(order.order_id, self._now_ms())
         return {}
 
@@ -185,7 +185,7 @@ class PrivateDesk:
         mode = body.get("position_mode")
         if mode not in ("hedge_mode", "one_way_mode"):
             raise Refusal(40011)
-        self._books.account.set_position_mode(mode, self._books.working())
+        self._books.account.set_position_mode(mode, self._books.ledger.working())
         return {"position_mode": mode}
 
     # -- looking up ---------------------------------------------------------------------------
@@ -197,8 +197,7 @@ class PrivateDesk:
         return self._books.orders.get(int(text))
 
     def _by_client_id(self, client_id: object) -> Order | None:
-        matching = (o for o in self._books.orders.values() if o.client_order_id == client_id)
-        return next(matching, None)
+        return self._books.ledger.by_client_id(str(client_id))
 
     def _optional_symbol(self, query: Params) -> str | None:
         return instrument_of(query, self._instruments).symbol if query.get("symbol") else None
