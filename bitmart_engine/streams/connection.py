@@ -1,0 +1,362 @@
+"""One WebSocket connection's life: dial, handshake, login, subscribe, read, until something ends it.
+
+`Connection.run` lives it once and returns an `Ending` that says precisely what ended it. It never reconnects and never
+outlives its caller. Whatever ends it, the socket is closed before `run` returns: politely, within a second, where no
+send was cut off half way. The read loop does nothing that waits, so that it always drains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from importlib.metadata import PackageNotFoundError, version
+from typing import final
+from urllib.parse import urlsplit
+
+import structlog
+import trio
+from attrs import frozen
+from trio_websocket import (
+    CloseReason,
+    ConnectionClosed,
+    ConnectionRejected,
+    WebSocketConnection,
+    wrap_client_stream,
+)
+from wsproto.utilities import ProtocolError
+
+from ..settings import Settings
+from ..tally import Tally
+from ..world import World
+from . import wire
+from .ledger import RETRYABLE, Ledger
+from .tapped import HungUp, TappedStream
+from .topics import parse
+from .wire import Credentials, Frame, FrameError
+
+__all__ = ["Connection", "Ending", "Handlers", "State"]
+
+CONNECT_TIMEOUT = 10.0
+LOGIN_TIMEOUT = 10.0
+PING_TIMEOUT = 10.0
+SILENCE_TIMEOUT = 20.0
+"""Without a byte from the exchange for so long, the connection is dead. BitMart's own limit for us is the same."""
+
+CLOSE_TIMEOUT = 1.0
+
+log = structlog.get_logger()
+
+
+class State(Enum):
+    """Where a connection stands, or the link that keeps it."""
+
+    CONNECTING = "connecting"
+    LOGGING_IN = "logging_in"
+    SUBSCRIBING = "subscribing"
+    UP = "up"
+    WAITING = "waiting"
+    LOGIN_REFUSED = "login_refused"
+    CLOSED = "closed"
+
+
+@frozen
+class Ending:
+    """Why a connection ended, and how long it worked: from the login, or the handshake where there is none."""
+
+    reason: str
+    lived_s: float = 0.0
+    login_refused: bool = False
+    """The exchange refused the login, and not only for now."""
+
+    hopeless: bool = False
+    """Every subscription was refused."""
+
+
+@frozen(kw_only=True)
+class Handlers:
+    """Whom a connection tells. All are synchronous and must not raise."""
+
+    state: Callable[[State], None]
+    frame: Callable[[Frame], None]
+    """Data, also such as arrives before its subscription is acknowledged."""
+    acknowledged: Callable[[str], None]
+    refused: Callable[[str, str], None]
+
+
+@final
+class Connection:
+    """One connection. `run` it once; the other methods may be called at any time, and wait for nothing."""
+
+    def __init__(
+        self,
+        uri: str,
+        credentials: Credentials | None,
+        ledger: Ledger,
+        handlers: Handlers,
+        settings: Settings,
+        world: World,
+        tally: Tally,
+    ) -> None:
+        self._uri = uri
+        self._credentials = credentials
+        self._ledger = ledger
+        self._handlers = handlers
+        self._settings = settings
+        self._world = world
+        self._tally = tally
+        self._scope = trio.CancelScope()
+        self._ending: Ending | None = None
+        self._stream: TappedStream | None = None
+        self._works_since: float | None = None
+        self._login: trio.Event = trio.Event()
+        self._pong: trio.Event = trio.Event()
+        self._changed: trio.Event = trio.Event()
+
+    @property
+    def last_received_at(self) -> float | None:
+        """When bytes last arrived, on Trio's clock."""
+        return (
+            None if self._works_since is None or not self._stream else self._stream.last_received_at
+        )
+
+    def wake(self) -> None:
+        """The wanted topics, or the ledger, have changed."""
+        self._changed.set()
+
+    def end(self, reason: str, *, login_refused: bool = False, hopeless: bool = False) -> None:
+        """End the connection. The first reason counts."""
+        if self._ending is None:
+            lived = 0.0 if self._works_since is None else trio.current_time() - self._works_since
+            self._ending = Ending(reason, lived, login_refused, hopeless)
+        self._scope.cancel()
+
+    async def run(self) -> Ending:
+        """Live the connection to its end. Cancelled, it closes the socket first, within `CLOSE_TIMEOUT`."""
+        async with trio.open_nursery() as outside:
+            outside.start_soon(self._end_when_cancelled)
+            with trio.CancelScope(
+                shield=True
+            ):  # bounded: every wait in there ends with self._scope
+                ending = await self._live()
+            outside.cancel_scope.cancel()
+        return ending
+
+    async def _end_when_cancelled(self) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            self.end("closed by us")
+
+    async def _live(self) -> Ending:
+        try:
+            async with trio.open_nursery() as library:
+                # The library's reader lives outside our scope, for it has to see the close handshake through.
+                websocket = None
+                with self._scope:
+                    websocket = await self._open(library)
+                    if websocket is not None:
+                        await self._talk(websocket)
+                if websocket is not None and self._stream and not self._stream.sending:
+                    with trio.move_on_after(CLOSE_TIMEOUT):
+                        await websocket.aclose()
+                library.cancel_scope.cancel()
+        except ExceptionGroup as failures:
+            self._end_for(failures)
+        finally:
+            if self._stream is not None:
+                await trio.aclose_forcefully(self._stream)
+        assert self._ending is not None
+        return self._ending
+
+    async def _open(self, library: trio.Nursery) -> WebSocketConnection | None:
+        """Dial and shake hands; None if that ended the connection."""
+        self._handlers.state(State.CONNECTING)
+        parts = urlsplit(self._uri)
+        tls, host = parts.scheme == "wss", parts.hostname or ""
+        port = parts.port or (443 if tls else 80)
+        try:
+            with trio.fail_after(CONNECT_TIMEOUT):
+                self._stream = TappedStream(await self._world.dial(host, port, tls))
+            with trio.fail_after(CONNECT_TIMEOUT):
+                websocket = await wrap_client_stream(
+                    library,
+                    self._stream,  # type: ignore[arg-type]  # any stream will do
+                    host if parts.port is None else f"{host}:{port}",
+                    (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+                    extra_headers=[(b"User-Agent", USER_AGENT)],
+                    max_message_size=wire.MAX_MESSAGE_BYTES,
+                )
+        except trio.TooSlowError:
+            step = "handshake" if self._stream else "dial"
+            self.end(f"{step} timed out after {CONNECT_TIMEOUT:g} s")
+            return None
+        except OSError as error:
+            self.end(f"dial failed: {error}")
+            return None
+        self._stream.shaken = True
+        return websocket
+
+    async def _talk(self, websocket: WebSocketConnection) -> None:
+        async with trio.open_nursery() as tasks:
+            tasks.start_soon(self._read, websocket)
+            if self._credentials is not None:
+                await self._log_in(websocket, self._credentials)
+            self._works_since = trio.current_time()
+            self._handlers.state(State.SUBSCRIBING)
+            tasks.start_soon(self._keep_alive, websocket)
+            tasks.start_soon(self._watch_for_silence)
+            tasks.start_soon(self._keep_subscribed, websocket)
+
+    async def _log_in(self, websocket: WebSocketConnection, credentials: Credentials) -> None:
+        self._handlers.state(State.LOGGING_IN)
+        with trio.move_on_after(LOGIN_TIMEOUT):
+            await self._send(websocket, wire.access(credentials, self._world.wall_ms()))
+            await self._login.wait()
+            return
+        self.end(f"no answer to the login within {LOGIN_TIMEOUT:g} s")
+        await trio.lowlevel.checkpoint()
+
+    async def _read(self, websocket: WebSocketConnection) -> None:
+        while True:
+            try:
+                message = await websocket.get_message()
+            except ConnectionClosed as closed:
+                self.end(_closed(closed.reason))
+                return
+            self._receive(message)
+
+    def _receive(self, message: str | bytes) -> None:
+        try:
+            frame = wire.decode(message)
+        except FrameError as error:
+            self._tally.add("malformed frame", error=str(error), start=str(message[:200]))
+            return
+        if frame.is_pong:
+            self._pong.set()
+        elif frame.action == "access":
+            self._logged_in(frame)
+        elif frame.success is not None and frame.action in ("subscribe", "unsubscribe"):
+            self._answered(frame)
+        elif frame.group and frame.data:
+            self._handlers.frame(frame)
+        else:
+            self._tally.add("unexpected frame", text=self._redact(str(message[:200])))
+
+    def _logged_in(self, frame: Frame) -> None:
+        if frame.success:
+            self._login.set()
+            return
+        error = self._redact(frame.error or "no reason given")
+        temporary = any(text in error for text in RETRYABLE)
+        self.end(f"login refused: {error}", login_refused=not temporary)
+
+    def _answered(self, frame: Frame) -> None:
+        """Answers come one for each topic, bound by `group`."""
+        topic = parse(frame.group or "").name
+        if frame.success and frame.action == "subscribe":
+            if self._ledger.acknowledged(topic):
+                self._handlers.acknowledged(topic)
+        elif frame.action == "subscribe":
+            error = self._redact(frame.error or "no reason given")
+            if self._ledger.refused(topic, error):
+                self._handlers.refused(topic, error)
+            else:
+                self._tally.add("subscription refused for now", topic=topic, error=error)
+        elif not frame.success:
+            self._tally.add("unsubscribing refused", topic=topic, error=frame.error)
+        self.wake()
+
+    async def _keep_subscribed(self, websocket: WebSocketConnection) -> None:
+        """Say what has to be said, one frame at a time with the pause between them; then wait for news."""
+        up = False
+        while True:
+            self._changed = trio.Event()
+            if self._ledger.hopeless:
+                self.end("every subscription was refused", hopeless=True)
+            if not up and self._ledger.settled:
+                up = True
+                self._handlers.state(State.UP)
+            repeated = self._ledger.repeated
+            frame = self._ledger.next_frame(trio.current_time())
+            if self._ledger.repeated > repeated:
+                self._tally.add(
+                    "subscription sent again", self._ledger.repeated - repeated, frame=frame
+                )
+            if frame is not None:
+                await self._send(websocket, frame)
+                await trio.sleep(self._settings.subscribe_delay_ms / 1000)
+                continue
+            with trio.move_on_at(self._ledger.next_due_at()):
+                await self._changed.wait()
+
+    async def _keep_alive(self, websocket: WebSocketConnection) -> None:
+        while True:
+            await trio.sleep(self._settings.ping_interval_s)
+            self._pong = trio.Event()
+            with trio.move_on_after(PING_TIMEOUT) as patience:
+                await self._send(websocket, wire.PING)
+                await self._pong.wait()
+            if patience.cancelled_caught:
+                self.end(f"no pong within {PING_TIMEOUT:g} s")
+                return
+
+    async def _watch_for_silence(self) -> None:
+        """Silence is told by bytes, so protocol pings of the exchange count. A slow ping setting gets longer."""
+        assert self._stream is not None
+        limit = max(SILENCE_TIMEOUT, self._settings.ping_interval_s + 5)
+        while True:
+            dead_at = self._stream.last_received_at + limit
+            if trio.current_time() >= dead_at:
+                break
+            await trio.sleep_until(dead_at)
+        self.end(f"silent for {limit:g} s")
+
+    async def _send(self, websocket: WebSocketConnection, text: str) -> None:
+        """Send a frame, or end the connection. A send that is cut off may leave half a frame: `_live` sees to that."""
+        try:
+            await websocket.send_message(text)
+        except ConnectionClosed as closed:
+            self.end(_closed(closed.reason))
+            await trio.lowlevel.checkpoint()
+
+    def _redact(self, text: str) -> str:
+        return self._credentials.redact(text) if self._credentials else text
+
+    def _end_for(self, failures: ExceptionGroup[Exception]) -> None:
+        """Something was raised, most likely in the library's reader. A connection is retried whatever it was."""
+        first: Exception = failures
+        while isinstance(first, ExceptionGroup):
+            first = first.exceptions[0]
+        match first:
+            case ConnectionRejected():
+                self.end(f"handshake rejected: HTTP {first.status_code}")
+            case HungUp():
+                self.end(str(first))
+            case ProtocolError() | ConnectionClosed():
+                self.end(f"protocol error: {first}")
+            case OSError() | trio.BrokenResourceError() | trio.ClosedResourceError():
+                self.end(f"broken: {first!r}")
+            case _:
+                log.error("a connection failed unexpectedly", uri=self._uri, exc_info=failures)
+                self._tally.add("connection failed unexpectedly")
+                self.end(f"unexpected {type(first).__name__}: {self._redact(str(first))}")
+
+
+def _closed(reason: CloseReason | None) -> str:
+    """What a closed connection says of itself. 1006 is the library's word for an end without a close frame."""
+    if reason is None:
+        return "protocol error"
+    if reason.code == 1006:
+        return "lost without a close frame"
+    return f"closed: {reason.code} {reason.name}" + (f" ({reason.reason})" if reason.reason else "")
+
+
+def _user_agent() -> bytes:
+    try:
+        return f"bitmart-engine/{version('bitmart-engine')}".encode()
+    except PackageNotFoundError:
+        return b"bitmart-engine/0"
+
+
+USER_AGENT = _user_agent()
+"""Cloudflare refuses the default agents of some libraries."""

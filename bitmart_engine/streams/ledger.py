@@ -1,0 +1,128 @@
+"""What one connection has asked for, what was answered, and so which frame to send next.
+
+A plain object with the time as an argument. For one connection only: the next one starts with an empty ledger, and asks
+for everything again, once also for what was refused before. It neither sends nor waits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator
+
+from attrs import define
+
+from .wire import MAX_FRAME_BYTES, subscribe, unsubscribe
+
+__all__ = ["ACK_TIMEOUT", "Ledger"]
+
+ACK_TIMEOUT = 5.0
+"""Seconds without an answer after which a subscription is sent again."""
+
+RETRYABLE = ("authentication is temporarily unavailable", "need authen")
+"""In a refusal: it says `not now`, so it counts as no answer."""
+
+
+@define
+class Entry:
+    """One topic that was asked for."""
+
+    asked_at: float
+    acked: bool = False
+    refused: str | None = None
+    renew: bool = False
+
+    @property
+    def answered(self) -> bool:
+        """Whether the exchange said yes or no to it."""
+        return self.acked or self.refused is not None
+
+    @property
+    def due_at(self) -> float:
+        """When it is to be asked for again."""
+        return math.inf if self.answered else self.asked_at + ACK_TIMEOUT
+
+
+class Ledger:
+    """Subscriptions of one connection. `wanted` may change under it at any time; it is only read."""
+
+    def __init__(self, wanted: Collection[str], batch: int) -> None:
+        self._wanted = wanted
+        self._batch = batch
+        self._entries: dict[str, Entry] = {}
+        self.repeated = 0
+        """How many subscriptions were sent again for want of an answer."""
+
+    def next_frame(self, now: float) -> str | None:
+        """The frame to send now, taken as sent; None if there is nothing to say.
+
+        Subscribing comes first: somebody waits for it, and a connection that is subscribed to nothing is closed.
+        """
+        new = self._cut((t for t in self._wanted if self._is_due(t, now)), subscribe)
+        for topic in new:
+            self.repeated += topic in self._entries
+            self._entries[topic] = Entry(now)
+        if new:
+            return subscribe(new)
+        entries = self._entries.items()
+        old = self._cut((t for t, e in entries if e.renew or t not in self._wanted), unsubscribe)
+        for topic in old:
+            del self._entries[topic]
+        return unsubscribe(old) if old else None
+
+    def next_due_at(self) -> float:
+        """When `next_frame` may have something to say though nothing changed."""
+        return min((entry.due_at for entry in self._entries.values()), default=math.inf)
+
+    def acknowledged(self, topic: str) -> bool:
+        """The exchange accepted a subscription. Returns whether that is news."""
+        entry = self._entries.get(topic)
+        if entry is None or entry.acked:
+            return False
+        entry.acked, entry.refused = True, None
+        return True
+
+    def refused(self, topic: str, error: str) -> bool:
+        """The exchange refused a subscription. Returns False if that says only `not now`, or was not asked for."""
+        entry = self._entries.get(topic)
+        if entry is None or any(text in error for text in RETRYABLE):
+            return False
+        entry.acked, entry.refused = False, error
+        return True
+
+    def renew(self, topic: str) -> None:
+        """Unsubscribe the topic and subscribe to it again. Nothing happens if it was not subscribed to."""
+        entry = self._entries.get(topic)
+        if entry is not None:
+            entry.renew = True
+
+    def is_acked(self, topic: str) -> bool:
+        """Whether the exchange accepted the topic."""
+        entry = self._entries.get(topic)
+        return entry is not None and entry.acked
+
+    @property
+    def settled(self) -> bool:
+        """Whether every wanted topic was answered."""
+        return all(t in self._entries and self._entries[t].answered for t in self._wanted)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether every wanted topic was refused, so that the connection is for nothing."""
+        return bool(self._wanted) and all(
+            t in self._entries and self._entries[t].refused is not None for t in self._wanted
+        )
+
+    def _is_due(self, topic: str, now: float) -> bool:
+        entry = self._entries.get(topic)
+        return entry is None or (entry.due_at <= now and not entry.renew)
+
+    def _cut(self, topics: Iterator[str], frame: Callable[[list[str]], str]) -> list[str]:
+        """As many of the topics as one frame may hold."""
+        size = len(frame([]))
+        cut: list[str] = []
+        for topic in topics:
+            size += len(topic.encode()) + len('"",')
+            if len(cut) == self._batch or size > MAX_FRAME_BYTES:
+                break
+            cut.append(topic)
+        return cut

@@ -1,0 +1,181 @@
+"""Keeps one connection: opens it, and opens it again after every drop, with everything it carried.
+
+A link owns the topics of its connection and the backoff between attempts. Each drop is one log line with its reason. It
+never gives up; it only waits longer. A refused login is retried slowly, and concerns nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import final
+
+import structlog
+import trio
+
+from ..settings import Settings
+from ..tally import Tally
+from ..world import World
+from .backoff import Backoff
+from .connection import Connection, Ending, Handlers, State
+from .ledger import Ledger
+from .statistics import ConnectionStatistics
+from .wire import Credentials, Frame
+
+__all__ = ["Link"]
+
+LOGIN_RETRY_S = 60.0
+LOGIN_RETRY_CAP_S = 600.0
+
+log = structlog.get_logger()
+
+
+@final
+class Link:
+    """One connection's supervisor. `run` is its only task; the other methods are synchronous."""
+
+    def __init__(
+        self,
+        name: str,
+        uri: str,
+        credentials: Credentials | None,
+        settings: Settings,
+        world: World,
+        tally: Tally,
+        *,
+        frame: Callable[[Frame], None],
+        acknowledged: Callable[[Link, str], None],
+        refused: Callable[[str, str], None],
+    ) -> None:
+        self.name = name
+        self.topics: dict[str, None] = {}
+        """In the order in which they were wanted; an ordered set."""
+        self._uri = uri
+        self._credentials = credentials
+        self._settings = settings
+        self._world = world
+        self._tally = tally
+        self._handlers = Handlers(
+            state=self._enter,
+            frame=frame,
+            acknowledged=lambda topic: acknowledged(self, topic),
+            refused=refused,
+        )
+        self._backoff = Backoff(settings.reconnect_delay_s, world.random)
+        self._login_backoff = Backoff(LOGIN_RETRY_S, world.random, LOGIN_RETRY_CAP_S)
+        self._ledger = Ledger(self.topics, settings.subscribe_batch)
+        self._connection: Connection | None = None
+        self._asked = trio.Event()
+        self._scope = trio.CancelScope()
+        self._reconnects = 0
+        self._last_error: str | None = None
+        self.state = State.CONNECTING
+        self._since_ms = world.wall_ms()
+
+    def add(self, topic: str) -> None:
+        """Carry one more topic."""
+        self.topics[topic] = None
+        self._asked.set()
+        self._wake()
+
+    def discard(self, topic: str) -> None:
+        """Carry a topic no longer."""
+        self.topics.pop(topic, None)
+        self._wake()
+
+    def resubscribe(self, topic: str) -> None:
+        """Unsubscribe a topic and subscribe to it again, on the same connection."""
+        self._ledger.renew(topic)
+        self._asked.set()
+        self._wake()
+
+    def reconnect(self, reason: str) -> None:
+        """Drop the present connection, if there is one."""
+        if self._connection is not None:
+            self._connection.end(reason)
+
+    def close(self) -> None:
+        """End `run`, and with it the connection, politely."""
+        self._scope.cancel()
+
+    def is_acked(self, topic: str) -> bool:
+        """Whether the present connection is subscribed to the topic."""
+        return self._ledger.is_acked(topic)
+
+    def statistics(self) -> ConnectionStatistics:
+        """How the link stands."""
+        heard_at = self._connection.last_received_at if self._connection else None
+        return ConnectionStatistics(
+            name=self.name,
+            state=self.state.value,
+            since_ms=self._since_ms,
+            reconnects=self._reconnects,
+            last_error=self._last_error,
+            channels=len(self.topics),
+            last_message_age_s=None if heard_at is None else trio.current_time() - heard_at,
+        )
+
+    async def run(self) -> None:
+        """Keep the connection until `close`."""
+        with self._scope:
+            while True:
+                ending = await self._connect()
+                await self._pause_after(ending)
+                self._reconnects += 1
+        self._enter(State.CLOSED)
+
+    async def _connect(self) -> Ending:
+        self._ledger = Ledger(self.topics, self._settings.subscribe_batch)
+        self._connection = Connection(
+            self._uri,
+            self._credentials,
+            self._ledger,
+            self._handlers,
+            self._settings,
+            self._world,
+            self._tally,
+        )
+        try:
+            return await self._connection.run()
+        finally:
+            self._connection = None
+
+    async def _pause_after(self, ending: Ending) -> None:
+        self._last_error = ending.reason
+        self._backoff.lived(ending.lived_s)
+        self._login_backoff.lived(ending.lived_s)
+        if ending.hopeless and self._credentials is None:
+            # The topics do not exist. Asking again would never end; the next one that is wanted here opens it again.
+            self._drop(ending, State.CLOSED, None)
+            self._asked = trio.Event()
+            await self._asked.wait()
+            return
+        if ending.login_refused or ending.hopeless:
+            pause = self._login_backoff.next_delay()
+            state = State.LOGIN_REFUSED if ending.login_refused else State.WAITING
+        else:
+            pause = self._backoff.next_delay()
+            state = State.WAITING
+        self._drop(ending, state, pause)
+        await trio.sleep(pause)
+
+    def _drop(self, ending: Ending, state: State, pause: float | None) -> None:
+        self._enter(state)
+        self._tally.add("connection dropped")
+        log.warning(
+            "connection dropped",
+            connection=self.name,
+            reason=ending.reason,
+            lived_s=round(ending.lived_s, 3),
+            channels=len(self.topics),
+            retry_in_s=None if pause is None else round(pause, 3),
+        )
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self._since_ms = self._world.wall_ms()
+        if state is State.UP:
+            log.info("connection up", connection=self.name, channels=len(self.topics))
+
+    def _wake(self) -> None:
+        if self._connection is not None:
+            self._connection.wake()

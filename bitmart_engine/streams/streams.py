@@ -1,0 +1,236 @@
+"""The streams as the rest of the engine sees them: hold topics, listen to events, take ticks.
+
+`open_streams` is the only way in. Everything it starts ends with its block. It never decides what a price means, and a
+refused login or a dead connection never concerns the other connections.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from types import MappingProxyType
+from typing import final
+
+import structlog
+import trio
+
+from ..model.events import Kline, PrivateReady, Tick, Trade
+from ..settings import Settings
+from ..tally import Tally
+from ..world import World
+from . import normalize
+from .bus import Bus
+from .connection import State
+from .link import Link
+from .statistics import StreamsStatistics
+from .subscriptions import Holds, Spread, check_topic
+from .ticks import TickMailbox, TickMaker
+from .topics import ORDERS, POSITIONS, Kind, is_private, parse
+from .wire import Credentials, Frame
+
+__all__ = ["Streams", "open_streams"]
+
+CONNECTED = frozenset({State.LOGGING_IN, State.SUBSCRIBING, State.UP})
+LOGGED_IN = frozenset({State.SUBSCRIBING, State.UP})
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def open_streams(
+    settings: Settings, world: World, tally: Tally
+) -> AsyncGenerator[Streams, None]:
+    """The streams, without a connection yet: the first held topic opens one.
+
+    On exit every connection is closed, politely within a second, and every listener's iteration ends.
+    """
+    async with trio.open_nursery() as nursery:
+        streams = Streams(nursery, settings, world, tally)
+        try:
+            yield streams
+        finally:
+            streams._close()
+            nursery.cancel_scope.cancel()
+
+
+@final
+class Streams:
+    """BitMart's WebSockets. Every method is synchronous; made by `open_streams`."""
+
+    def __init__(
+        self, nursery: trio.Nursery, settings: Settings, world: World, tally: Tally
+    ) -> None:
+        self.bus = Bus(tally)
+        """Every event that arrives."""
+        self.ticks = TickMailbox(tally)
+        """The prices in them, merged where the reader is slow."""
+        self._nursery = nursery
+        self._settings = settings
+        self._world = world
+        self._tally = tally
+        self._holds = Holds()
+        self._spread: Spread[Link] = Spread()
+        self._private: Link | None = None
+        self._numbers = itertools.count(1)
+        self._maker = TickMaker()
+        self._refused: dict[str, str] = {}
+        self._last_data_at: dict[str, float] = {}
+        self._closed = False
+        self._credentials = None
+        if not settings.missing_credentials:
+            self._credentials = Credentials(
+                settings.api_key, settings.api_secret, settings.api_memo
+            )
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """Every topic that anybody holds."""
+        return self._holds.wanted
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Held topics that the exchange refused, with its words. Each connection asks for them once."""
+        return MappingProxyType(self._refused)
+
+    def held_by(self, holder: str) -> frozenset[str]:
+        """What `holder` holds."""
+        return self._holds.by(holder)
+
+    def hold(self, holder: str, topics: Iterable[str]) -> None:
+        """Subscribe to `topics` for as long as `holder` (or anybody else) holds them. Idempotent.
+
+        Private topics wait for credentials: without them they are held, and nothing is opened. Raises `BadRequest` for
+        what cannot be a channel, `Unavailable` if they do not fit on the connections that BitMart allows (then nothing
+        is held of them), trio.ClosedResourceError after the streams were closed.
+        """
+        if self._closed:
+            raise trio.ClosedResourceError("the streams are closed")
+        topics = list(dict.fromkeys(topics))
+        for topic in topics:
+            check_topic(topic)
+        new = [topic for topic in topics if topic not in self._holds]
+        public = [topic for topic in new if not is_private(topic)]
+        self._spread.check_room(len(public))
+        self._holds.hold(holder, topics)
+        for topic in public:
+            link = self._spread.with_room() or self._open(
+                f"public-{next(self._numbers)}", self._settings.public_ws_uri, None
+            )
+            self._spread.put(topic, link)
+            link.add(topic)
+        if self._credentials is not None:
+            for topic in new:
+                if is_private(topic):
+                    self._private = self._private or self._open(
+                        "private", self._settings.private_ws_uri, self._credentials
+                    )
+                    self._private.add(topic)
+
+    def release(self, holder: str, topics: Iterable[str] | None = None) -> None:
+        """`holder` needs `topics` (None: whatever it holds) no longer. Idempotent; after closing it does nothing."""
+        for topic in self._holds.release(holder, topics):
+            self._refused.pop(topic, None)
+            self._last_data_at.pop(topic, None)
+            meaning = parse(topic)
+            if meaning.timeframe is not None:
+                self._maker.forget(meaning.symbol, meaning.timeframe)
+            if not is_private(topic):
+                link, emptied = self._spread.remove(topic)
+            elif self._private is not None:
+                link, emptied = self._private, self._private.topics.keys() == {topic}
+                if emptied:
+                    self._private = None
+            else:
+                continue
+            link.discard(topic)
+            if emptied:
+                link.close()
+
+    def last_data_at(self, topic: str) -> float | None:
+        """When data of a topic last arrived, on Trio's clock; None if none did since it is held."""
+        return self._last_data_at.get(topic)
+
+    def resubscribe(self, topic: str) -> None:
+        """Unsubscribe a topic and subscribe to it again, also if it was refused. Nothing if it is not carried."""
+        link = self._link_of(topic)
+        if link is not None:
+            link.resubscribe(topic)
+
+    def reconnect(self, topic: str, reason: str) -> None:
+        """Drop the connection that carries a topic; it comes back after the usual pause. Nothing while it is down."""
+        link = self._link_of(topic)
+        if link is not None:
+            link.reconnect(reason)
+
+    def observe(self, symbol: str, price: Decimal) -> None:
+        """A price that was read elsewhere, over REST say: it becomes a tick."""
+        self.ticks.put_nowait(self._maker.observe(symbol, price, trio.current_time()))
+
+    def statistics(self) -> StreamsStatistics:
+        """How everything stands."""
+        public = list(self._spread.places)
+        private = self._private
+        return StreamsStatistics(
+            connections=tuple(link.statistics() for link in [*public, *filter(None, [private])]),
+            public_connected=bool(public) and all(link.state in CONNECTED for link in public),
+            private_connected=private is not None and private.state in CONNECTED,
+            authenticated=private is not None and private.state in LOGGED_IN,
+            refused=dict(self._refused),
+            ticks_merged=self.ticks.merged,
+        )
+
+    def _close(self) -> None:
+        self._closed = True
+        self.bus.close()
+
+    def _open(self, name: str, uri: str, credentials: Credentials | None) -> Link:
+        link = Link(
+            name,
+            uri,
+            credentials,
+            self._settings,
+            self._world,
+            self._tally,
+            frame=self._on_frame,
+            acknowledged=self._on_acknowledged,
+            refused=self._on_refused,
+        )
+        self._nursery.start_soon(link.run, name=name)
+        return link
+
+    def _link_of(self, topic: str) -> Link | None:
+        if not is_private(topic):
+            return self._spread.of(topic)
+        return self._private if self._private and topic in self._private.topics else None
+
+    def _on_frame(self, frame: Frame) -> None:
+        """Data of a topic. What still arrives of one that nobody holds any more is no longer anybody's."""
+        topic = parse(frame.group or "")
+        if topic.name not in self._holds:
+            self._tally.add("push of a topic that nobody holds", topic=topic.name)
+            return
+        now = self._last_data_at[topic.name] = trio.current_time()
+        for event in normalize.events(topic, bytes(frame.data), self._tally):
+            tick: Tick | None = None
+            if isinstance(event, Kline):
+                tick = self._maker.kline(event, now)
+            elif isinstance(event, Trade):
+                tick = self._maker.trade(event, now)
+            self.bus.publish(event)
+            if tick is not None:
+                self.ticks.put_nowait(tick)
+
+    def _on_acknowledged(self, link: Link, topic: str) -> None:
+        self._refused.pop(topic, None)
+        if parse(topic).kind in (Kind.ORDERS, Kind.POSITIONS):
+            needed = {ORDERS, POSITIONS} & link.topics.keys()
+            if all(link.is_acked(each) for each in needed):
+                self.bus.publish(PrivateReady(trio.current_time()))
+
+    def _on_refused(self, topic: str, error: str) -> None:
+        if topic in self._holds:
+            self._refused[topic] = error
+        self._tally.add("subscription refused", topic=topic)
+        log.error("subscription refused", topic=topic, reason=error)

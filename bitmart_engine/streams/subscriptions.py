@@ -1,0 +1,121 @@
+"""Who wants which topic, and which connection carries it.
+
+A topic is wanted while anybody holds it. Two plain objects: `Holds` remembers the holders, `Spread` finds a place for
+each topic. Neither opens anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Generic, TypeVar
+
+from ..model.errors import BadRequest, Unavailable
+
+__all__ = ["MAX_CONNECTIONS", "TOPICS_PER_CONNECTION", "Holds", "Spread", "check_topic"]
+
+TOPICS_PER_CONNECTION = 100
+"""BitMart states no limit; 100 were seen to work (fact sheet 3.5)."""
+
+MAX_CONNECTIONS = 500
+"""BitMart's limit for one address. One of them is kept for the private connection."""
+
+LONGEST_TOPIC = 200
+
+
+def check_topic(topic: str) -> None:
+    """Raise `BadRequest` for a name that no channel can have, and that would not fit into a frame."""
+    plain = topic.isascii() and topic.isprintable() and not set(topic) & set(' "\\')
+    if not plain or not 0 < len(topic) <= LONGEST_TOPIC:
+        raise BadRequest(f"not the name of a channel: {topic[:LONGEST_TOPIC]!r}")
+
+
+class Holds:
+    """Holders and what they hold."""
+
+    def __init__(self) -> None:
+        self._by_holder: dict[str, set[str]] = {}
+        self._counts: dict[str, int] = {}
+
+    def __contains__(self, topic: object) -> bool:
+        return topic in self._counts
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """Everything that anybody holds."""
+        return frozenset(self._counts)
+
+    def by(self, holder: str) -> frozenset[str]:
+        """What `holder` holds."""
+        return frozenset(self._by_holder.get(holder, ()))
+
+    def hold(self, holder: str, topics: Iterable[str]) -> None:
+        """`holder` wants these too. What it holds already counts once."""
+        held = self._by_holder.setdefault(holder, set())
+        for topic in topics:
+            if topic not in held:
+                held.add(topic)
+                self._counts[topic] = self._counts.get(topic, 0) + 1
+        if not held:
+            del self._by_holder[holder]
+
+    def release(self, holder: str, topics: Iterable[str] | None = None) -> list[str]:
+        """`holder` wants these (None: all of its own) no longer. Returns those that nobody wants now."""
+        held = self._by_holder.get(holder, set())
+        gone = []
+        for topic in sorted(held if topics is None else held.intersection(topics)):
+            held.discard(topic)
+            self._counts[topic] -= 1
+            if not self._counts[topic]:
+                del self._counts[topic]
+                gone.append(topic)
+        if not held:
+            self._by_holder.pop(holder, None)
+        return gone
+
+
+Place = TypeVar("Place")
+
+
+class Spread(Generic[Place]):
+    """Public topics over connections, the oldest with room first."""
+
+    def __init__(self, most: int = MAX_CONNECTIONS - 1, room: int = TOPICS_PER_CONNECTION) -> None:
+        self._most = most
+        self._room = room
+        self._places: dict[str, Place] = {}
+        self._loads: dict[Place, int] = {}
+
+    @property
+    def places(self) -> Mapping[Place, int]:
+        """The connections, and how many topics each carries."""
+        return self._loads
+
+    def of(self, topic: str) -> Place | None:
+        """The connection that carries a topic."""
+        return self._places.get(topic)
+
+    def check_room(self, more: int) -> None:
+        """Raise `Unavailable` if `more` topics do not fit."""
+        left = self._most * self._room - len(self._places)
+        if more > left:
+            raise Unavailable(
+                f"{more} more topics do not fit on {self._most} connections of {self._room}: {left} are left"
+            )
+
+    def with_room(self) -> Place | None:
+        """A connection that can carry one more topic."""
+        return next((place for place, load in self._loads.items() if load < self._room), None)
+
+    def put(self, topic: str, place: Place) -> None:
+        """The connection carries the topic from now on."""
+        self._places[topic] = place
+        self._loads[place] = self._loads.get(place, 0) + 1
+
+    def remove(self, topic: str) -> tuple[Place, bool]:
+        """The topic is carried no longer. Returns where it was, and whether that is empty now."""
+        place = self._places.pop(topic)
+        self._loads[place] -= 1
+        if self._loads[place]:
+            return place, False
+        del self._loads[place]
+        return place, True

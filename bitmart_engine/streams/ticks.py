@@ -1,0 +1,145 @@
+"""From klines, trades and REST prices to ticks, and a mailbox that a slow reader cannot overflow.
+
+A tick's high and low are the extremes since the previous observation. A trade is one price. A kline repeats the
+extremes of its whole bar, so only what is *new* in them counts:
+
+- the first bar seen of a channel tells its close only: its extremes may be older than our interest in the symbol;
+- the same bar again tells a high (low) only where it is beyond what this channel, or a finer one, has told of it;
+- a newer bar opened after the channel's last push, so all of it is new, but for what a finer channel told meanwhile;
+- an older bar tells nothing.
+
+*Finer* channels are trades, and klines of shorter timeframes: their prices are part of the longer bar too. The other
+way round nothing is subtracted, for a five-minute bar's extreme may lie outside the running minute. So every channel
+that is subscribed adds to what is seen, none repeats for long what a finer one said, and no extreme is lost whichever
+of them stops.
+
+Nothing here reads a clock; prices stay `Decimal`.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import trio
+from attrs import define, evolve
+
+from ..model.events import Kline, Tick, Trade
+from ..model.timeframes import Timeframe
+from ..tally import Tally
+
+__all__ = ["TickMailbox", "TickMaker"]
+
+
+@define
+class Range:
+    """Lowest and highest of the prices told, or nothing yet."""
+
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+    def widen(self, low: Decimal, high: Decimal) -> None:
+        """Take in the prices from `low` to `high`."""
+        self.low = low if self.low is None else min(self.low, low)
+        self.high = high if self.high is None else max(self.high, high)
+
+
+@define
+class RunningBar:
+    """What one kline channel has shown of its newest bar."""
+
+    open_time_s: int
+    told: Range
+    told_since: Range
+    """By finer channels, after this channel's last push: part of the next bar if that is what comes next."""
+
+
+class TickMaker:
+    """Makes ticks of what was observed. Times are Trio's, in seconds."""
+
+    def __init__(self) -> None:
+        self._bars: dict[str, dict[Timeframe, RunningBar]] = {}
+
+    def kline(self, kline: Kline, now: float) -> Tick | None:
+        """The tick in a push of a bar; None for a bar older than one seen before on this channel."""
+        bars = self._bars.setdefault(kline.symbol, {})
+        bar = bars.get(kline.timeframe)
+        tick = Tick(kline.symbol, kline.close, kline.close, kline.close, now)
+        if bar is None:
+            bar = bars[kline.timeframe] = RunningBar(kline.open_time_s, Range(), Range())
+        elif kline.open_time_s < bar.open_time_s:
+            return None
+        else:
+            if kline.open_time_s > bar.open_time_s:
+                bar.open_time_s, bar.told = kline.open_time_s, bar.told_since
+            tick = _with_news(tick, kline, bar.told)
+        bar.told.widen(min(kline.low, tick.low), max(kline.high, tick.high))
+        bar.told_since = Range()
+        self._told(tick, finer_than=kline.timeframe.seconds)
+        return tick
+
+    def trade(self, trade: Trade, now: float) -> Tick:
+        """The tick of one trade."""
+        tick = self.observe(trade.symbol, trade.price, now)
+        self._told(tick, finer_than=0)
+        return tick
+
+    def observe(self, symbol: str, price: Decimal, now: float) -> Tick:
+        """The tick of a price read elsewhere, over REST say."""
+        return Tick(symbol, price, price, price, now)
+
+    def forget(self, symbol: str, timeframe: Timeframe) -> None:
+        """Nobody watches this channel any more. Seen again, it starts afresh: its old extremes are nobody's news."""
+        bars = self._bars.get(symbol, {})
+        bars.pop(timeframe, None)
+        if not bars:
+            self._bars.pop(symbol, None)
+
+    def _told(self, tick: Tick, finer_than: int) -> None:
+        for timeframe, bar in self._bars.get(tick.symbol, {}).items():
+            if timeframe.seconds > finer_than:
+                bar.told.widen(tick.low, tick.high)
+                bar.told_since.widen(tick.low, tick.high)
+
+
+def _with_news(tick: Tick, kline: Kline, told: Range) -> Tick:
+    """The tick, widened by those extremes of the bar that were not told yet."""
+    high = kline.high if told.high is None or kline.high > told.high else tick.last
+    low = kline.low if told.low is None or kline.low < told.low else tick.last
+    return evolve(tick, high=max(tick.last, high), low=min(tick.last, low))
+
+
+class TickMailbox:
+    """One slot for each symbol. A tick that finds its slot taken is merged into it, so that no extreme is lost."""
+
+    def __init__(self, tally: Tally | None = None) -> None:
+        self._slots: dict[str, Tick] = {}
+        self._readers = trio.lowlevel.ParkingLot()
+        self._tally = tally
+        self.merged = 0
+        """How many ticks were merged into one that was not read yet."""
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def put_nowait(self, tick: Tick) -> None:
+        """Leave a tick. Never blocks, never fails."""
+        waiting = self._slots.get(tick.symbol)
+        if waiting is None:
+            self._slots[tick.symbol] = tick
+            self._readers.unpark()
+            return
+        self._slots[tick.symbol] = waiting.merge(tick)
+        self.merged += 1
+        if self._tally is not None:
+            self._tally.add("ticks merged", symbol=tick.symbol)
+
+    async def receive(self) -> Tick:
+        """The tick of the symbol that waits longest. A checkpoint; cancelled, it takes nothing."""
+        await trio.lowlevel.checkpoint()
+        while not self._slots:
+            await self._readers.park()
+        return self._slots.pop(next(iter(self._slots)))
+
+    def take_nowait(self, symbol: str) -> Tick | None:
+        """The tick that waits for a symbol, if there is one."""
+        return self._slots.pop(symbol, None)
