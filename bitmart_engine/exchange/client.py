@@ -1,0 +1,319 @@
+"""BitMart's REST API as typed methods: what the engine asks of the exchange, and nothing about why.
+
+Every method is one request (`find_order`, `klines` and `positions` may be more) and either succeeds or raises an
+`ExchangeError`. The client never retries, never remembers an order or a position, and never turns a query that failed
+into an answer. Each method checkpoints. Cancelling a write leaves its outcome unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from decimal import Decimal
+from typing import Any, TypeVar, final
+
+import msgspec
+
+from ..model.decimals import plain
+from ..model.events import Kline, OrderUpdate, PositionUpdate
+from ..model.instruments import Instrument
+from ..model.sides import PositionSide
+from ..model.timeframes import Timeframe
+from ..settings import SettingError, Settings
+from ..tally import Tally
+from ..world import World
+from .calls import Calls
+from .errors import OutcomeUnknown
+from .judge import CANCEL, DETAILS, ORDER, SUBMIT
+from .orders import SubmitOrder, encode_order
+from .wire import (
+    Balance,
+    LeftOut,
+    PositionSettings,
+    Unreadable,
+    balance_of,
+    fields_of,
+    instrument_of,
+    kline_of,
+    needed,
+    needed_decimal,
+    order_of,
+    position_of,
+    rows_of,
+    settings_of,
+    text_of,
+)
+
+__all__ = ["ExchangeClient", "open_exchange"]
+
+KLINE = "/contract/public/kline"
+OPEN_ORDERS = "/contract/private/get-open-orders"
+HISTORY = "/contract/private/order-history"
+POSITIONS = "/contract/private/position-v2"
+ASSETS = "/contract/private/assets-detail"
+LEVERAGE = "/contract/private/submit-leverage"
+GET_MODE = "/contract/private/get-position-mode"
+SET_MODE = "/contract/private/set-position-mode"
+
+MOST_BARS = 500
+"""In one answer. Source: fact sheet 5.2, since 2024-10-29."""
+MOST_KLINE_REQUESTS = 20
+MOST_OPEN_ORDERS = 100
+"""In one answer, and there is no second page. Source: fact sheet 5.3."""
+MOST_HISTORY = 200
+
+T = TypeVar("T")
+
+
+@final
+class ExchangeClient:
+    """BitMart's REST API over one transport. Made by `open_exchange`. Safe to use from many tasks at once."""
+
+    def __init__(self, calls: Calls, tally: Tally) -> None:
+        self._calls = calls
+        self._tally = tally
+
+    # Public
+
+    async def server_time_ms(self) -> int:
+        """The exchange's clock, Unix time in ms."""
+        return await self._calls.server_time_ms()
+
+    async def instruments(self, symbol: str | None = None) -> list[Instrument]:
+        """All contracts, or the one called `symbol`. An unknown one is Refused, with Meaning.INSTRUMENT.
+
+        Delisted ones are there with `trading` False. Coin-margined ones and rows that cannot be read are left out,
+        and counted.
+        """
+        found = []
+        for row in await self._details(symbol):
+            try:
+                found.append(instrument_of(row))
+            except LeftOut as reason:
+                self._tally.add(str(reason), symbol=row.get("symbol"))
+            except Unreadable as reason:
+                self._tally.add("unreadable contract", symbol=row.get("symbol"), why=str(reason))
+        return found
+
+    async def last_price(self, symbol: str) -> Decimal:
+        """The price of the last trade, in the quote currency; about 2 s old at most (fact sheet 5.2)."""
+        for row in await self._details(symbol):
+            if text_of(row.get("symbol")) == symbol:
+                with _reading(DETAILS):
+                    price = needed_decimal(row, "last_price")
+                if price > 0:
+                    return price
+        raise OutcomeUnknown(f"no last_price for {symbol}", DETAILS)
+
+    async def klines(
+        self, symbol: str, timeframe: Timeframe, start_s: int, end_s: int
+    ) -> list[Kline]:
+        """The bars that open from `start_s` to `end_s` (Unix time in s), oldest first; the running one may be last.
+
+        One request for each 500 bars. Raises ValueError for a range that is empty or longer than 20 requests.
+        """
+        span = (MOST_BARS - 1) * timeframe.seconds
+        if end_s < start_s or end_s - start_s > span * MOST_KLINE_REQUESTS:
+            raise ValueError(f"{start_s} to {end_s} is empty or too long for {timeframe.value}")
+        bars: dict[int, Kline] = {}
+        while True:
+            until = min(end_s, start_s + span)
+            data = await self._calls.get(
+                KLINE,
+                {
+                    "symbol": symbol,
+                    "step": str(timeframe.seconds // 60),
+                    "start_time": str(start_s),
+                    "end_time": str(until),
+                },
+            )
+            for bar in _rows(KLINE, data, lambda row: kline_of(symbol, timeframe, fields_of(row))):
+                bars[bar.open_time_s] = bar
+            if until == end_s:
+                return [bars[at] for at in sorted(bars)]
+            start_s = until  # once more, since whether either end is included is not established
+
+    # Orders
+
+    async def submit_order(self, order: SubmitOrder) -> str:
+        """Send `order`, once; its order id at the exchange. Success means accepted, not filled.
+
+        Raises Refused (nothing was taken), NotSent (nothing left), or OutcomeUnknown: then `find_order` before
+        anything else.
+        """
+        data = await self._calls.post(SUBMIT, encode_order(order))
+        with _reading(SUBMIT):
+            return text_of(needed(fields_of(data), "order_id"))
+
+    async def cancel_order(
+        self, symbol: str, *, order_id: str | None = None, client_order_id: str | None = None
+    ) -> None:
+        """Ask for the cancel of one order. Success means asked for; what became of it, the order says.
+
+        Raises ValueError without an id: BitMart would cancel every order of the symbol.
+        """
+        if not order_id and not client_order_id:
+            raise ValueError("cancel_order needs an order_id or a client_order_id")
+        body = {"symbol": symbol}
+        if order_id:
+            body["order_id"] = order_id
+        if client_order_id:
+            body["client_order_id"] = client_order_id
+        await self._calls.post(CANCEL, msgspec.json.encode(body))
+
+    async def order(self, symbol: str, order_id: str) -> OrderUpdate:
+        """One order. Refused with Meaning.NO_SUCH_ORDER is no proof of absence right after a submit."""
+        data = await self._private(ORDER, symbol=symbol, order_id=order_id)
+        with _reading(ORDER):
+            return order_of(data)
+
+    async def open_orders(self, symbol: str | None = None) -> list[OrderUpdate]:
+        """All working orders. Raises OutcomeUnknown too where the answer is full, and so may be cut short."""
+        found = await self._open_orders(symbol)
+        if len(found) >= MOST_OPEN_ORDERS:
+            raise OutcomeUnknown(f"{len(found)} orders or more, ask by symbol", OPEN_ORDERS)
+        return found
+
+    async def order_history(
+        self,
+        symbol: str,
+        *,
+        client_order_id: str | None = None,
+        order_id: str | None = None,
+        start_s: int | None = None,
+        end_s: int | None = None,
+    ) -> list[OrderUpdate]:
+        """Finished orders, at most 200: those of the last 7 days, or from `start_s` to `end_s` (90 days at most)."""
+        data = await self._private(
+            HISTORY,
+            symbol=symbol,
+            client_order_id=client_order_id,
+            order_id=order_id,
+            start_time=start_s,
+            end_time=end_s,
+        )
+        return _rows(HISTORY, data, order_of)
+
+    async def find_order(self, symbol: str, client_order_id: str) -> OrderUpdate | None:
+        """The order with that client order id: working, or finished in the last 7 days.
+
+        None says that the exchange knows none right now: both lists were read, and neither was cut short. Anything
+        less raises. Absence is about now: an order that is still on its way may show up later.
+        """
+        if not client_order_id:
+            raise ValueError("find_order needs a client_order_id")
+        working = await self._open_orders(symbol)
+        finished: list[OrderUpdate] = []
+        found = _with_id(working, client_order_id)
+        if found is None:
+            finished = await self.order_history(symbol, client_order_id=client_order_id)
+            found = _with_id(finished, client_order_id)
+        if found is None and len(working) >= MOST_OPEN_ORDERS:
+            raise OutcomeUnknown("more open orders than one answer holds", OPEN_ORDERS)
+        if found is None and len(finished) >= MOST_HISTORY:
+            raise OutcomeUnknown("more finished orders than one answer holds", HISTORY)
+        return found
+
+    # Positions and the account
+
+    async def positions(self, symbol: str | None = None) -> list[PositionUpdate]:
+        """What is held: every side with contracts; for one `symbol` both its sides, a flat one with size 0."""
+        rows = await self._position_rows(symbol)
+        with _reading(POSITIONS):
+            updates = [each for row in rows for each in position_of(row)]
+        if symbol is None:
+            return [each for each in updates if each.size]
+        sides = {each.side: each for each in sorted(updates, key=lambda each: each.size)}
+        return [
+            sides.get(side) or PositionUpdate(symbol=symbol, side=side, size=0)
+            for side in PositionSide
+        ]
+
+    async def position_settings(self, symbol: str) -> PositionSettings:
+        """The leverage, the margin mode and the position mode of `symbol`, and what is held on each side."""
+        rows = await self._position_rows(symbol)
+        with _reading(POSITIONS):
+            return settings_of(symbol, rows)
+
+    async def submit_leverage(self, symbol: str, leverage: Decimal, open_type: str) -> None:
+        """Set the leverage and the margin mode (`isolated` or `cross`) of `symbol`."""
+        body = {"symbol": symbol, "leverage": plain(leverage), "open_type": open_type}
+        await self._calls.post(LEVERAGE, msgspec.json.encode(body))
+
+    async def position_mode(self) -> str:
+        """`hedge_mode` or `one_way_mode`, of the whole account."""
+        data = await self._private(GET_MODE)
+        with _reading(GET_MODE):
+            return text_of(needed(fields_of(data), "position_mode"))
+
+    async def set_position_mode(self, mode: str) -> None:
+        """Set the position mode of the whole account. Refused while any position or order is open."""
+        await self._calls.post(SET_MODE, msgspec.json.encode({"position_mode": mode}))
+
+    async def balance(self, currency: str = "USDT") -> Balance:
+        """The futures account in `currency`; all zero where the account does not list it."""
+        rows = _rows(ASSETS, await self._private(ASSETS), fields_of)
+        with _reading(ASSETS):
+            return balance_of(currency, rows)
+
+    # How the above are asked
+
+    async def _private(self, path: str, **params: str | int | None) -> msgspec.Raw:
+        given = {name: str(value) for name, value in params.items() if value not in (None, "")}
+        return await self._calls.get(path, given, private=True)
+
+    async def _details(self, symbol: str | None) -> list[dict[str, Any]]:
+        data = await self._calls.get(DETAILS, {"symbol": symbol} if symbol else None)
+        with _reading(DETAILS):
+            rows = fields_of(data).get("symbols")
+            if not isinstance(rows, list):
+                raise Unreadable("no list of contracts")
+        return [row for row in rows if isinstance(row, dict)]
+
+    async def _open_orders(self, symbol: str | None) -> list[OrderUpdate]:
+        data = await self._private(OPEN_ORDERS, symbol=symbol, limit=MOST_OPEN_ORDERS)
+        return _rows(OPEN_ORDERS, data, order_of)
+
+    async def _position_rows(self, symbol: str | None) -> list[dict[str, Any]]:
+        """The rows of one symbol, or all. BitMart answers a symbol with rows of zeros when it is flat: where it
+        answers with none, the whole account is asked before anything is called flat.
+        """
+        rows = _rows(POSITIONS, await self._private(POSITIONS, symbol=symbol), fields_of)
+        if symbol is None:
+            return rows
+        if not rows:
+            rows = _rows(POSITIONS, await self._private(POSITIONS), fields_of)
+        with _reading(POSITIONS):
+            return [row for row in rows if text_of(needed(row, "symbol")).upper() == symbol]
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    """What cannot be read inside was not learned: neither a success nor a refusal."""
+    try:
+        yield
+    except Unreadable as reason:
+        raise OutcomeUnknown(f"unreadable answer: {reason}", path) from None
+
+
+def _rows(path: str, data: msgspec.Raw, convert: Callable[[msgspec.Raw], T]) -> list[T]:
+    with _reading(path):
+        return [convert(row) for row in rows_of(data)]
+
+
+def _with_id(orders: list[OrderUpdate], client_order_id: str) -> OrderUpdate | None:
+    return next((each for each in orders if each.client_order_id == client_order_id), None)
+
+
+@asynccontextmanager
+async def open_exchange(
+    settings: Settings, world: World, tally: Tally
+) -> AsyncIterator[ExchangeClient]:
+    """The exchange at `settings.rest_uri`, for as long as the block lasts. Sends nothing by itself.
+
+    Without credentials only the public methods work. Raises SettingError for a key that no header can carry.
+    """
+    if not (settings.api_key.isascii() and settings.api_key.isprintable()):
+        raise SettingError("BITMART_API_KEY", "***", "must be printable ASCII")
+    async with world.http_transport() as transport:
+        yield ExchangeClient(Calls(settings, world, tally, transport), tally)
