@@ -2,17 +2,10 @@ from __future__ import annotations
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from bitmart_engine.tally import Tally
 
 from .fake import FakeExchange
-
-
-@pytest.fixture(autouse=True)
-def clock() -> MockClock:
-    """Time starts at 0, and jumps ahead whenever every task waits."""
-    return MockClock(autojump_threshold=0)
 
 
 @pytest.fixture

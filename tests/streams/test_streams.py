@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from bitmart_engine.model.events import Kline, OrderUpdate, PositionUpdate, PrivateReady, Trade
 from bitmart_engine.model.timeframes import Timeframe
@@ -19,7 +20,7 @@ BTC = kline_topic("BTCUSDT", Timeframe.M1)
 
 
 async def test_a_held_topic_is_subscribed_and_what_is_pushed_is_heard(
-    exchange: FakeExchange, tally: Tally
+    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
 ) -> None:
     async with open_streams(settings(), exchange.world, tally) as streams:
         with streams.bus.listen(Kline) as klines:
