@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 import trio
 from attrs import frozen
@@ -21,6 +21,10 @@ from ..tally import Tally
 __all__ = ["Bus", "Lagged", "Listener"]
 
 E = TypeVar("E")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
 
 
 @frozen
@@ -115,13 +119,59 @@ class Bus:
         self._listeners: dict[type[Any], list[Listener[Any]]] = {}
         self._closed = False
 
+    @overload
     def listen(
         self,
-        *types: type[E],
+        a: type[A],
+        /,
+        *,
         symbol: str | None = None,
         timeframe: Timeframe | None = None,
         capacity: float = math.inf,
-    ) -> Listener[E]:
+    ) -> Listener[A]: ...
+    @overload
+    def listen(
+        self,
+        a: type[A],
+        b: type[B],
+        /,
+        *,
+        symbol: str | None = None,
+        timeframe: Timeframe | None = None,
+        capacity: float = math.inf,
+    ) -> Listener[A | B]: ...
+    @overload
+    def listen(
+        self,
+        a: type[A],
+        b: type[B],
+        c: type[C],
+        /,
+        *,
+        symbol: str | None = None,
+        timeframe: Timeframe | None = None,
+        capacity: float = math.inf,
+    ) -> Listener[A | B | C]: ...
+    @overload
+    def listen(
+        self,
+        a: type[A],
+        b: type[B],
+        c: type[C],
+        d: type[D],
+        /,
+        *more: type[D],
+        symbol: str | None = None,
+        timeframe: Timeframe | None = None,
+        capacity: float = math.inf,
+    ) -> Listener[A | B | C | D]: ...
+    def listen(
+        self,
+        *types: type[Any],
+        symbol: str | None = None,
+        timeframe: Timeframe | None = None,
+        capacity: float = math.inf,
+    ) -> Listener[Any]:
         """A listener for events of `types`, and of one symbol or timeframe if given.
 
         Events that have no symbol or timeframe (`PrivateReady`, say) pass those filters. `capacity` is how many

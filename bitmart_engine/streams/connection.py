@@ -9,34 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from importlib.metadata import PackageNotFoundError, version
 from typing import final
-from urllib.parse import urlsplit
 
 import structlog
 import trio
 from attrs import frozen
-from trio_websocket import (
-    CloseReason,
-    ConnectionClosed,
-    ConnectionRejected,
-    WebSocketConnection,
-    wrap_client_stream,
-)
-from wsproto.utilities import ProtocolError
+from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from ..settings import Settings
 from ..tally import Tally
 from ..world import World
 from . import wire
+from .dialling import CannotConnect, dial, shake_hands
+from .endings import Ending, closed_because, failed_because, first_of
 from .ledger import RETRYABLE, Ledger
-from .tapped import HungUp, TappedStream
+from .tapped import TappedStream
 from .topics import parse
 from .wire import Credentials, Frame, FrameError
 
-__all__ = ["Connection", "Ending", "Handlers", "State"]
+__all__ = ["Connection", "Handlers", "State"]
 
-CONNECT_TIMEOUT = 10.0
 LOGIN_TIMEOUT = 10.0
 PING_TIMEOUT = 10.0
 SILENCE_TIMEOUT = 20.0
@@ -57,19 +49,6 @@ class State(Enum):
     WAITING = "waiting"
     LOGIN_REFUSED = "login_refused"
     CLOSED = "closed"
-
-
-@frozen
-class Ending:
-    """Why a connection ended, and how long it worked: from the login, or the handshake where there is none."""
-
-    reason: str
-    lived_s: float = 0.0
-    login_refused: bool = False
-    """The exchange refused the login, and not only for now."""
-
-    hopeless: bool = False
-    """Every subscription was refused."""
 
 
 @frozen(kw_only=True)
@@ -115,9 +94,7 @@ class Connection:
     @property
     def last_received_at(self) -> float | None:
         """When bytes last arrived, on Trio's clock."""
-        return (
-            None if self._works_since is None or not self._stream else self._stream.last_received_at
-        )
+        return self._stream.last_received_at if self._stream else None
 
     def wake(self) -> None:
         """The wanted topics, or the ledger, have changed."""
@@ -134,9 +111,7 @@ class Connection:
         """Live the connection to its end. Cancelled, it closes the socket first, within `CLOSE_TIMEOUT`."""
         async with trio.open_nursery() as outside:
             outside.start_soon(self._end_when_cancelled)
-            with trio.CancelScope(
-                shield=True
-            ):  # bounded: every wait in there ends with self._scope
+            with trio.CancelScope(shield=True):  # bounded: all that waits in there ends with _scope
                 ending = await self._live()
             outside.cancel_scope.cancel()
         return ending
@@ -161,7 +136,14 @@ class Connection:
                         await websocket.aclose()
                 library.cancel_scope.cancel()
         except ExceptionGroup as failures:
-            self._end_for(failures)
+            # Most likely of the library's reader. A connection is retried, whatever it was.
+            failure = first_of(failures)
+            reason = failed_because(failure)
+            if reason is None:
+                log.error("connection failed unexpectedly", uri=self._uri, exc_info=failures)
+                self._tally.add("connection failed unexpectedly")
+                reason = f"unexpected {type(failure).__name__}: {self._redact(str(failure))}"
+            self.end(reason)
         finally:
             if self._stream is not None:
                 await trio.aclose_forcefully(self._stream)
@@ -171,30 +153,12 @@ class Connection:
     async def _open(self, library: trio.Nursery) -> WebSocketConnection | None:
         """Dial and shake hands; None if that ended the connection."""
         self._handlers.state(State.CONNECTING)
-        parts = urlsplit(self._uri)
-        tls, host = parts.scheme == "wss", parts.hostname or ""
-        port = parts.port or (443 if tls else 80)
         try:
-            with trio.fail_after(CONNECT_TIMEOUT):
-                self._stream = TappedStream(await self._world.dial(host, port, tls))
-            with trio.fail_after(CONNECT_TIMEOUT):
-                websocket = await wrap_client_stream(
-                    library,
-                    self._stream,  # type: ignore[arg-type]  # any stream will do
-                    host if parts.port is None else f"{host}:{port}",
-                    (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
-                    extra_headers=[(b"User-Agent", USER_AGENT)],
-                    max_message_size=wire.MAX_MESSAGE_BYTES,
-                )
-        except trio.TooSlowError:
-            step = "handshake" if self._stream else "dial"
-            self.end(f"{step} timed out after {CONNECT_TIMEOUT:g} s")
+            self._stream = await dial(self._uri, self._world)
+            return await shake_hands(library, self._stream, self._uri)
+        except CannotConnect as error:
+            self.end(str(error))
             return None
-        except OSError as error:
-            self.end(f"dial failed: {error}")
-            return None
-        self._stream.shaken = True
-        return websocket
 
     async def _talk(self, websocket: WebSocketConnection) -> None:
         async with trio.open_nursery() as tasks:
@@ -221,7 +185,7 @@ class Connection:
             try:
                 message = await websocket.get_message()
             except ConnectionClosed as closed:
-                self.end(_closed(closed.reason))
+                self.end(closed_because(closed.reason))
                 return
             self._receive(message)
 
@@ -273,6 +237,7 @@ class Connection:
             self._changed = trio.Event()
             if self._ledger.hopeless:
                 self.end("every subscription was refused", hopeless=True)
+                return
             if not up and self._ledger.settled:
                 up = True
                 self._handlers.state(State.UP)
@@ -316,47 +281,8 @@ class Connection:
         try:
             await websocket.send_message(text)
         except ConnectionClosed as closed:
-            self.end(_closed(closed.reason))
+            self.end(closed_because(closed.reason))
             await trio.lowlevel.checkpoint()
 
     def _redact(self, text: str) -> str:
         return self._credentials.redact(text) if self._credentials else text
-
-    def _end_for(self, failures: ExceptionGroup[Exception]) -> None:
-        """Something was raised, most likely in the library's reader. A connection is retried whatever it was."""
-        first: Exception = failures
-        while isinstance(first, ExceptionGroup):
-            first = first.exceptions[0]
-        match first:
-            case ConnectionRejected():
-                self.end(f"handshake rejected: HTTP {first.status_code}")
-            case HungUp():
-                self.end(str(first))
-            case ProtocolError() | ConnectionClosed():
-                self.end(f"protocol error: {first}")
-            case OSError() | trio.BrokenResourceError() | trio.ClosedResourceError():
-                self.end(f"broken: {first!r}")
-            case _:
-                log.error("a connection failed unexpectedly", uri=self._uri, exc_info=failures)
-                self._tally.add("connection failed unexpectedly")
-                self.end(f"unexpected {type(first).__name__}: {self._redact(str(first))}")
-
-
-def _closed(reason: CloseReason | None) -> str:
-    """What a closed connection says of itself. 1006 is the library's word for an end without a close frame."""
-    if reason is None:
-        return "protocol error"
-    if reason.code == 1006:
-        return "lost without a close frame"
-    return f"closed: {reason.code} {reason.name}" + (f" ({reason.reason})" if reason.reason else "")
-
-
-def _user_agent() -> bytes:
-    try:
-        return f"bitmart-engine/{version('bitmart-engine')}".encode()
-    except PackageNotFoundError:
-        return b"bitmart-engine/0"
-
-
-USER_AGENT = _user_agent()
-"""Cloudflare refuses the default agents of some libraries."""

@@ -16,7 +16,8 @@ from ..settings import Settings
 from ..tally import Tally
 from ..world import World
 from .backoff import Backoff
-from .connection import Connection, Ending, Handlers, State
+from .connection import Connection, Handlers, State
+from .endings import Ending
 from .ledger import Ledger
 from .statistics import ConnectionStatistics
 from .wire import Credentials, Frame

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 
-import pytest
 import trio
 from trio.testing import MockClock
 
-from bitmart_engine.model.events import Kline, OrderUpdate, PositionUpdate, PrivateReady, Trade
+from bitmart_engine.model.events import Kline
 from bitmart_engine.model.timeframes import Timeframe
-from bitmart_engine.streams import ORDERS, POSITIONS, kline_topic, open_streams, trade_topic
+from bitmart_engine.streams import kline_topic, open_streams
 from bitmart_engine.tally import Tally
 
-from .fake import FakeExchange, bar, deflated, settings, with_account
+from .fake import FakeExchange, bar, settings
 
 BTC = kline_topic("BTCUSDT", Timeframe.M1)
 

@@ -1,0 +1,175 @@
+"""Order and position pushes: what the exchange says of our own account.
+
+Every field but an order's id and symbol may be missing, and then the update says so; nothing is guessed that would end
+an order. Values are read leniently, by `said`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Raw
+
+from ..model.events import Fill, OrderState, OrderUpdate, PositionUpdate
+from ..model.sides import OrderSide, PositionSide
+from ..tally import Tally
+from .said import NOTHING, Malformed, contracts, decimal, integer, named, text
+
+__all__ = ["orders", "positions"]
+
+POSITION_MODES = {"1": "hedge_mode", "2": "one_way_mode"}
+OPEN_TYPES = {"1": "isolated", "2": "cross"}
+
+
+class OrderEvent(msgspec.Struct):
+    """One element of an order push."""
+
+    order: Raw
+    action: Raw = NOTHING
+
+
+class OrderData(msgspec.Struct):
+    """An order on the wire. Every field is raw: BitMart mixes text and numbers."""
+
+    order_id: Raw
+    symbol: Raw
+    client_order_id: Raw = NOTHING
+    state: Raw = NOTHING
+    side: Raw = NOTHING
+    type: Raw = NOTHING
+    price: Raw = NOTHING
+    size: Raw = NOTHING
+    deal_size: Raw = NOTHING
+    deal_avg_price: Raw = NOTHING
+    leverage: Raw = NOTHING
+    open_type: Raw = NOTHING
+    position_mode: Raw = NOTHING
+    create_time: Raw = NOTHING
+    update_time: Raw = NOTHING
+    last_trade: Raw = NOTHING
+
+
+class LastTrade(
+    msgspec.Struct, rename={"trade_id": "lastTradeID", "price": "fillPrice", "size": "fillQty"}
+):
+    """The fill that an order push was sent for."""
+
+    trade_id: Raw
+    price: Raw
+    size: Raw
+
+
+class PositionData(msgspec.Struct):
+    """A position on the wire."""
+
+    symbol: Raw
+    hold_volume: Raw
+    position_type: Raw = NOTHING
+    position_mode: Raw = NOTHING
+    hold_avg_price: Raw = NOTHING
+    open_avg_price: Raw = NOTHING
+    liquidate_price: Raw = NOTHING
+    update_time: Raw = NOTHING
+
+
+READ_ORDER_EVENT = msgspec.json.Decoder(OrderEvent)
+READ_ORDER = msgspec.json.Decoder(OrderData)
+READ_LAST_TRADE = msgspec.json.Decoder(LastTrade)
+READ_POSITION = msgspec.json.Decoder(PositionData)
+
+
+def orders(raw: bytes, tally: Tally) -> Iterator[OrderUpdate]:
+    """The update in one element of an order push; its `raw` is that element. Raises ValueError if there is none."""
+    event = READ_ORDER_EVENT.decode(raw)
+    order = READ_ORDER.decode(event.order)
+    order_id, symbol = text(order.order_id), text(order.symbol).upper()
+    if not order_id or not symbol:
+        raise Malformed("an order without its id or symbol")
+    yield OrderUpdate(
+        order_id=order_id,
+        symbol=symbol,
+        state=_state(order.state, tally, order_id),
+        client_order_id=text(order.client_order_id),
+        side=_side(order.side, tally, order_id),
+        type=text(order.type).lower() or None,
+        action=integer(event.action),
+        price=decimal(order.price),
+        size=contracts(order.size),
+        deal_size=contracts(order.deal_size) or 0,
+        deal_avg_price=decimal(order.deal_avg_price),
+        leverage=text(order.leverage) or None,
+        open_type=named(order.open_type, OPEN_TYPES),
+        position_mode=named(order.position_mode, POSITION_MODES),
+        create_time_ms=integer(order.create_time),
+        update_time_ms=integer(order.update_time),
+        last_fill=_fill(order.last_trade, tally, order_id),
+        raw=raw,
+    )
+
+
+def _state(raw: Raw, tally: Tally, order_id: str) -> OrderState:
+    """The order's state; a missing or unknown one counts as working, which claims no end."""
+    number = integer(raw)
+    try:
+        return OrderState(number or 0)
+    except ValueError:
+        tally.add("order event without a known state", state=number, order_id=order_id)
+        return OrderState.CHECK
+
+
+def _side(raw: Raw, tally: Tally, order_id: str) -> OrderSide | None:
+    number = integer(raw)
+    try:
+        return None if number is None else OrderSide(number)
+    except ValueError:
+        tally.add("order event of an unknown side", side=number, order_id=order_id)
+        return None
+
+
+def _fill(raw: Raw, tally: Tally, order_id: str) -> Fill | None:
+    """The last fill; a malformed one is left out, for `deal_size` says the same more surely."""
+    if bytes(raw) in (b"null", b"{}", b'""'):
+        return None
+    try:
+        trade = READ_LAST_TRADE.decode(raw)
+        trade_id, price, size = integer(trade.trade_id), decimal(trade.price), contracts(trade.size)
+    except (ValueError, ArithmeticError, msgspec.MsgspecError):
+        trade_id = price = size = None
+    if trade_id is None or price is None or size is None:
+        tally.add("malformed last trade of an order", order_id=order_id)
+        return None
+    return Fill(trade_id, price, size)
+
+
+def positions(raw: bytes) -> Iterator[PositionUpdate]:
+    """The updates in one element of a position push. Raises ValueError if there is none.
+
+    In one-way mode the other side is flat by definition, and that is said too.
+    """
+    position = READ_POSITION.decode(raw)
+    symbol, volume = text(position.symbol).upper(), contracts(position.hold_volume)
+    if not symbol or volume is None:
+        raise Malformed("a position without its symbol or volume")
+    one_way = named(position.position_mode, POSITION_MODES) == "one_way_mode"
+    side = _position_side(integer(position.position_type), volume, one_way)
+    at = integer(position.update_time)
+    yield PositionUpdate(
+        symbol=symbol,
+        side=side,
+        size=abs(volume),
+        entry_price=decimal(position.hold_avg_price) or decimal(position.open_avg_price) or None,
+        liquidation_price=decimal(position.liquidate_price) or None,
+        update_time_ms=at,
+    )
+    if one_way and (volume or integer(position.position_type) is None):
+        other = PositionSide.SHORT if side is PositionSide.LONG else PositionSide.LONG
+        yield PositionUpdate(symbol=symbol, side=other, size=0, update_time_ms=at)
+
+
+def _position_side(position_type: int | None, volume: int, one_way: bool) -> PositionSide:
+    if volume < 0 or position_type == 2:
+        return PositionSide.SHORT
+    if position_type == 1 or (position_type is None and one_way):
+        return PositionSide.LONG
+    raise Malformed(f"a position of type {position_type}")
