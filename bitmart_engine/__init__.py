@@ -1,1 +1,34 @@
-"""A structured-concurrency trading engine for BitMart Futures V2."""
+"""A structured-concurrency trading engine for BitMart Futures V2.
+
+async with open_engine(Settings.from_environment()) as engine:
+    async with engine.klines("BTCUSDT", "1m") as klines:
+        async for kline in klines:
+            ...
+"""
+
+from importlib.metadata import version
+
+from .engine import Engine, open_engine
+from .model.events import Kline, OrderUpdate, PositionUpdate, Tick, Trade
+from .settings import SettingError, Settings
+from .streams.bus import Lagged
+from .trading.requests import MonitorPosition, PlaceOrder
+from .world import World
+
+__all__ = [
+    "Engine",
+    "Kline",
+    "Lagged",
+    "MonitorPosition",
+    "OrderUpdate",
+    "PlaceOrder",
+    "PositionUpdate",
+    "SettingError",
+    "Settings",
+    "Tick",
+    "Trade",
+    "World",
+    "open_engine",
+]
+
+__version__ = version("bitmart-engine")

@@ -83,23 +83,27 @@ ENTRY_MOVES: Mapping[EntryState, Mapping[EntryState, str]] = {
         EntryState.SUBMITTING: "price in the zone",
         EntryState.EXPIRED: "timeout",
         EntryState.CANCELLED: "user cancels",
+        EntryState.OPEN: "turned up after all",
+        EntryState.PARTIALLY_FILLED: "turned up partly filled",
+        EntryState.FILLED: "turned up filled",
     },
     EntryState.SUBMITTING: {
         EntryState.OPEN: "accepted",
         EntryState.PARTIALLY_FILLED: "first fill",
         EntryState.FILLED: "filled at once",
         EntryState.UNKNOWN: "answer lost",
-        EntryState.WAITING: "would have crossed",
+        EntryState.WAITING: "not taken, zone still watched",
         EntryState.REJECTED: "refused",
         EntryState.CANCELLED: "cancelled there",
-        EntryState.EXPIRED: "would have crossed, time is up",
+        EntryState.EXPIRED: "not taken, time is up",
     },
     EntryState.UNKNOWN: {
         EntryState.OPEN: "found working",
         EntryState.PARTIALLY_FILLED: "found partly filled",
         EntryState.FILLED: "found filled",
-        EntryState.CANCELLED: "found cancelled",
+        EntryState.CANCELLED: "found cancelled, or proved absent",
         EntryState.WAITING: "proved absent",
+        EntryState.REJECTED: "found refused for crossing, too often",
         EntryState.EXPIRED: "proved absent, time is up",
     },
     EntryState.OPEN: {
@@ -115,11 +119,13 @@ ENTRY_MOVES: Mapping[EntryState, Mapping[EntryState, str]] = {
         EntryState.CANCELLED: "rest cancelled",
     },
     EntryState.CANCELLED: {
-        EntryState.PARTIALLY_FILLED: "late fill",
-        EntryState.FILLED: "late fill of all",
+        EntryState.FILLED: "late fill",
+    },
+    EntryState.EXPIRED: {
+        EntryState.CANCELLED: "late fill, rest cancelled",
+        EntryState.FILLED: "late fill",
     },
     EntryState.FILLED: {},
-    EntryState.EXPIRED: {},
     EntryState.REJECTED: {},
 }
 
@@ -139,7 +145,9 @@ PROTECTION_MOVES: Mapping[ProtectionState, Mapping[ProtectionState, str]] = {
     ProtectionState.CLOSED: {
         ProtectionState.ARMED: "late fill",
     },
-    ProtectionState.RELEASED: {},
+    ProtectionState.RELEASED: {
+        ProtectionState.ARMED: "late fill of an order that had ended",
+    },
 }
 
 State = TypeVar("State", bound=Enum)

@@ -43,10 +43,6 @@ def test_a_protection_that_is_closing_can_only_end_closed():
     assert set(PROTECTION_MOVES[ProtectionState.CLOSING]) == {ProtectionState.CLOSED}
 
 
-def test_an_order_of_which_the_answer_was_lost_is_never_simply_rejected():
-    assert EntryState.REJECTED not in ENTRY_MOVES[EntryState.UNKNOWN]
-
-
 def test_the_diagram_names_every_move():
     text = mermaid(PROTECTION_MOVES)
     assert text.startswith("stateDiagram-v2\n    [*] --> pending_fill\n")

@@ -1,0 +1,296 @@
+"""The engine: what runs, in which order it starts and stops. Read this first.
+
+    open_engine                      one async context manager; nothing outlives it
+    |-- exchange                     BitMart's REST API
+    |-- outbox                       a task for each order that something is owed about
+    |-- streams                      a task for each WebSocket connection, in its reconnect loop
+    |   `-- connection               reads, pings, subscribes; ends with a reason
+    `-- trading room
+        |-- watch_prices             ticks -> stops and targets, then entry zones
+        |-- watch_account            order and position pushes -> who they concern
+        |-- watch_logins             after every private login: read what is held
+        |-- keep_fresh               stale symbols: resubscribe, reconnect, price over REST
+        |-- keep_deadlines           expire what waited long enough
+        `-- in flight                one task for each submit, look-up, cancel or close
+
+It starts from the outside in and stops from the inside out: first nothing new is opened, then what is in flight gets
+its bounded time, then the connections close, then the outbox has a last second, then the process may go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import final
+
+import structlog
+import trio
+
+from .exchange.client import ExchangeClient, open_exchange
+from .model.errors import BadRequest, Conflict
+from .model.events import Event, Kline, PositionUpdate, Tick
+from .model.notifications import Notification
+from .model.orders import EntryOrder
+from .model.positions import Protection
+from .model.timeframes import Timeframe
+from .notify.outbox import Outbox, OutboxStatistics, Settlement, open_outbox
+from .settings import Settings
+from .store import Journal, MemoryJournal, State, Store
+from .store.records import NotificationOwed, NotificationSettled, Record, ViewChanged
+from .streams.bus import Listener
+from .streams.statistics import StreamsStatistics
+from .streams.streams import Streams, open_streams
+from .streams.topics import ORDERS, POSITIONS, kline_topic
+from .tally import Tally
+from .trading.entries import Placed
+from .trading.monitoring import Monitored
+from .trading.requests import MonitorPosition, PlaceOrder
+from .trading.room import TradingRoom, open_trading
+from .world import World
+
+__all__ = ["Engine", "open_engine"]
+
+log = structlog.get_logger()
+
+ENGINE = "engine"
+VIEW = "view"
+READER_CAPACITY = 1000
+"""Events that may wait for an embedded reader before the oldest are dropped and it is told so."""
+
+
+@asynccontextmanager
+async def open_engine(
+    settings: Settings, *, world: World | None = None, journal: Journal | None = None
+) -> AsyncIterator[Engine]:
+    """Run the engine as long as the block lasts.
+
+    `world` and `journal` are the real clock, sockets and generator, and a journal in memory, unless given. Leaving the
+    block stops everything within 5 seconds. A task that crashes ends the block with its error in an ExceptionGroup.
+    """
+    world = world or World()
+    tally = Tally()
+    store = Store(journal or MemoryJournal())
+
+    def settled(notification: Notification, settlement: Settlement) -> None:
+        store.record(NotificationSettled(notification.id, settlement is Settlement.DELIVERED))
+
+    async with (
+        open_exchange(settings, world, tally) as exchange,
+        open_outbox(settings, world, tally, durable=store.durable, settled=settled) as outbox,
+        open_streams(settings, world, tally) as streams,
+        open_trading(settings, world, tally, store, exchange, streams) as room,
+    ):
+        store.observe(_owed_to(outbox))
+        if not settings.missing_credentials:
+            streams.hold(ENGINE, (ORDERS, POSITIONS))
+        engine = Engine(settings, world, tally, store, exchange, outbox, streams, room)
+        log.info("engine running", mode=settings.mode)
+        try:
+            yield engine
+        finally:
+            engine.stop()
+            log.info("engine stopping")
+
+
+@final
+class Engine:
+    """A running engine. Made by `open_engine`; what it is asked raises the errors of `model.errors`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        world: World,
+        tally: Tally,
+        store: Store,
+        exchange: ExchangeClient,
+        outbox: Outbox,
+        streams: Streams,
+        room: TradingRoom,
+    ) -> None:
+        self.settings = settings
+        self.started_ms = world.wall_ms()
+        self._world = world
+        self._tally = tally
+        self._store = store
+        self._exchange = exchange
+        self._outbox = outbox
+        self._streams = streams
+        self._room = room
+        self._stopping = trio.Event()
+
+    # Entry orders
+
+    async def place_order(self, asked: PlaceOrder) -> Placed:
+        """Promise an entry order; returns once the promise is kept safe."""
+        self._need_credentials()
+        return await self._room.entries.place(asked)
+
+    async def cancel_order(self, id: str) -> EntryOrder:
+        """Have an entry order gone, here or at the exchange; returns how it then stands."""
+        return await self._room.entries.cancel(id)
+
+    # Protections
+
+    async def monitor_position(self, asked: MonitorPosition) -> Monitored:
+        """Promise to guard a position; returns once the promise is kept safe."""
+        self._need_credentials()
+        return await self._room.monitoring.monitor(asked)
+
+    async def change_protection(
+        self, id: str, *, stop_loss: Decimal | None = None, take_profit: Decimal | None = None
+    ) -> Protection:
+        """Move the stop, the target, or both."""
+        return await self._room.monitoring.change(id, stop_loss, take_profit)
+
+    async def release_protection(self, id: str) -> Protection:
+        """Drop a protection; the position stays, unguarded by the engine."""
+        return await self._room.monitoring.release(id)
+
+    async def close_position(self, id: str) -> Protection:
+        """Close what a protection covers, now."""
+        return await self._room.monitoring.close_now(id)
+
+    def unprotected(self) -> list[Protection]:
+        """The protections over something held that nobody keeps while the engine is down."""
+        return [
+            each
+            for each in self.state.protections.values()
+            if each.covered and not each.state.final and each.exchange_stop_loss is None
+        ]
+
+    # Streams
+
+    async def subscribe_klines(self, symbol: str, timeframes: Iterable[str]) -> list[str]:
+        """Stream klines of `symbol` for everybody who listens, until unsubscribed. Returns the channels."""
+        await self._room.desk.instruments.get(symbol)
+        return await self._view(_kline_topics(symbol, timeframes), subscribed=True)
+
+    async def unsubscribe_klines(self, symbol: str, timeframes: Iterable[str]) -> list[str]:
+        """Undo `subscribe_klines`. What a monitor still needs stays subscribed underneath."""
+        return await self._view(_kline_topics(symbol, timeframes), subscribed=False)
+
+    async def view_orders(self, *, subscribed: bool) -> list[str]:
+        """Show order events to readers, or not. Monitors see them in any case."""
+        self._need_credentials()
+        return await self._view([ORDERS], subscribed=subscribed)
+
+    async def view_positions(self, *, subscribed: bool) -> list[str]:
+        """Show position events to readers, or not. Monitors see them in any case."""
+        self._need_credentials()
+        return await self._view([POSITIONS], subscribed=subscribed)
+
+    @asynccontextmanager
+    async def klines(
+        self, symbol: str, timeframe: str, *, capacity: int = READER_CAPACITY
+    ) -> AsyncIterator[Listener[Kline]]:
+        """Iterate over the klines of a symbol, the running bar included, as long as the block lasts.
+
+        A reader that is too slow for `capacity` gets a `Lagged` in place of what was dropped.
+        """
+        await self._room.desk.instruments.get(symbol)
+        frame = _timeframe(timeframe)
+        with self._streams.bus.listen(
+            Kline, symbol=symbol, timeframe=frame, capacity=capacity
+        ) as listener:
+            holder = f"reader-{id(listener)}"
+            self._streams.hold(holder, [kline_topic(symbol, frame)])
+            try:
+                yield listener
+            finally:
+                self._streams.release(holder)
+
+    def events(self, *types: type[Event], symbol: str | None = None) -> Listener[Event]:
+        """A listener for whatever events of `types` arrive: use it with `with`, read it with `async for`."""
+        return self._streams.bus.listen(*types, symbol=symbol, capacity=READER_CAPACITY)
+
+    # How things stand
+
+    @property
+    def state(self) -> State:
+        """Orders and protections, to be read only."""
+        return self._store.state
+
+    def positions(self) -> list[PositionUpdate]:
+        """What the exchange holds for the account, of whomever it is."""
+        return self._room.desk.positions.all()
+
+    def prices(self) -> Mapping[str, tuple[Tick, float, bool]]:
+        """For every streamed symbol: its last tick, that tick's age in seconds, and whether it is stale."""
+        return self._room.desk.prices.statistics()
+
+    def streams(self) -> StreamsStatistics:
+        """The connections."""
+        return self._streams.statistics()
+
+    def outbox(self) -> OutboxStatistics:
+        """What the application is still owed."""
+        return self._outbox.statistics()
+
+    def dropped(self) -> Mapping[str, int]:
+        """What was dropped, merged, retried or given up, by reason."""
+        return self._tally.counts()
+
+    def not_ready(self) -> list[str]:
+        """What is missing before the engine can be trusted with an order; empty if nothing is."""
+        missing = []
+        streams = self._streams.statistics()
+        if self._stopping.is_set():
+            missing.append("the engine is stopping")
+        if self.settings.missing_credentials:
+            missing.append(f"not set: {', '.join(self.settings.missing_credentials)}")
+        elif not streams.authenticated:
+            missing.append("not logged in")
+        elif not self._room.reconciled:
+            missing.append("orders and positions not read yet")
+        if any(each.state != "up" for each in streams.connections if each.name != "private"):
+            missing.append("a public connection is down")
+        return missing
+
+    # The end
+
+    def stop(self) -> None:
+        """Ask for the end. Nothing new is opened from here on; who runs the engine leaves the block."""
+        self._room.desk.opening = False
+        self._stopping.set()
+
+    async def wait_stopping(self) -> None:
+        """Return once `stop` was called."""
+        await self._stopping.wait()
+
+    # Inside
+
+    async def _view(self, topics: list[str], *, subscribed: bool) -> list[str]:
+        if subscribed:
+            self._streams.hold(VIEW, topics)
+        else:
+            self._streams.release(VIEW, topics)
+        self._store.record(ViewChanged(tuple(topics), subscribed))
+        await self._store.durable()
+        return topics
+
+    def _need_credentials(self) -> None:
+        missing = self.settings.missing_credentials
+        if missing:
+            raise Conflict(f"this needs API credentials; not set: {', '.join(missing)}")
+
+
+def _timeframe(text: str) -> Timeframe:
+    try:
+        return Timeframe.parse(text)
+    except ValueError as error:
+        raise BadRequest(str(error), "$.tfs") from None
+
+
+def _kline_topics(symbol: str, timeframes: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(kline_topic(symbol, _timeframe(each)) for each in timeframes))
+
+
+def _owed_to(outbox: Outbox) -> Callable[[Record], None]:
+    """Hands what is owed to the outbox as soon as it is recorded."""
+
+    def observer(record: Record) -> None:
+        if isinstance(record, NotificationOwed):
+            outbox.offer(record.notification)
+
+    return observer

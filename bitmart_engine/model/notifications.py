@@ -1,0 +1,23 @@
+"""What is owed to the application: one callback or signal."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+__all__ = ["Notification"]
+
+
+@frozen(kw_only=True)
+class Notification:
+    """One HTTP POST that is owed until its receiver took it.
+
+    `lane` is the id of the order or protection it speaks of: within a lane, things arrive in the order they happened.
+    `body` is the JSON as it goes out; `id` is its idempotency key.
+    """
+
+    id: str
+    lane: str
+    url: str
+    kind: str
+    body: bytes = field(repr=False)
+    created_ms: int

@@ -1,0 +1,109 @@
+"""Entry orders: what the user asked for, and how far it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import Enum
+from typing import Literal
+
+from attrs import Factory, frozen
+
+from .lifecycle import EntryState
+from .sides import PositionSide
+
+__all__ = ["EntryOrder", "EntryRequest", "Moment", "OrderType"]
+
+
+class OrderType(Enum):
+    """How an entry order goes out."""
+
+    LIMIT = "limit"
+    MARKET = "market"
+
+
+@frozen
+class Moment:
+    """A state that was entered, when (unix ms), and why."""
+
+    state: str
+    at_ms: int
+    reason: str = ""
+
+
+@frozen(kw_only=True)
+class EntryRequest:
+    """What was asked for, checked and on the instrument's grid. It never changes."""
+
+    id: str
+    symbol: str
+    side: PositionSide
+    zone_min: Decimal
+    zone_max: Decimal
+    size: int
+    """Whole contracts."""
+    quantity: Decimal
+    """The same in the base currency."""
+    type: OrderType = OrderType.LIMIT
+    post_only: bool = True
+    leverage: Decimal | None = None
+    open_type: Literal["isolated", "cross"] = "isolated"
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    exchange_protection: bool = True
+    timeout_seconds: Decimal
+    callback_url: str | None = None
+    metadata: Mapping[str, object] = Factory(dict)
+
+    @property
+    def protected(self) -> bool:
+        """Whether a fill of this order has a stop or a target to be guarded by."""
+        return self.stop_loss is not None or self.take_profit is not None
+
+    @property
+    def maker_only(self) -> bool:
+        """Whether the order must not match at once."""
+        return self.post_only and self.type is OrderType.LIMIT
+
+    def contains(self, price: Decimal) -> bool:
+        """Whether `price` is in the entry zone, its ends included."""
+        return self.zone_min <= price <= self.zone_max
+
+    def clamp(self, price: Decimal) -> Decimal:
+        """The price in the zone that is nearest to `price`."""
+        return min(max(price, self.zone_min), self.zone_max)
+
+
+@frozen(kw_only=True)
+class EntryOrder:
+    """An entry order as it stands. Changed only by the records of the store."""
+
+    request: EntryRequest
+    accepted_ms: int
+    deadline_ms: int
+    state: EntryState = EntryState.WAITING
+    spent: int = 0
+    """How many client order ids the exchange has answered with no. One that it has not answered is used again."""
+    client_order_id: str = ""
+    price: Decimal | None = None
+    """The limit price of the latest attempt; None for market orders."""
+    submitted_ms: int | None = None
+    exchange_order_id: str = ""
+    announced: bool = False
+    """Whether `placed` was told for the latest attempt."""
+    submit_only: bool = False
+    """Whether all that is known of the exchange's order is the answer to the submit."""
+    filled: int = 0
+    average_price: Decimal | None = None
+    update_time_ms: int = 0
+    cancel_asked: bool = False
+    reason: str = ""
+    history: tuple[Moment, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return self.request.id
+
+    @property
+    def symbol(self) -> str:
+        return self.request.symbol

@@ -1,0 +1,96 @@
+"""Protections: the stop-loss and take-profit kept over a position, or over a part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import Enum
+
+from attrs import Factory, frozen
+
+from .lifecycle import ProtectionState
+from .orders import Moment
+from .sides import PositionSide
+
+__all__ = ["Close", "CloseReason", "MonitorRequest", "Protection"]
+
+
+class CloseReason(Enum):
+    """Why a position is gone, or is being closed."""
+
+    STOP_LOSS = "stop_loss"
+    TAKE_PROFIT = "take_profit"
+    MANUAL = "manual"
+    EXCHANGE_STOP_LOSS = "exchange_stop_loss"
+    EXCHANGE_TAKE_PROFIT = "exchange_take_profit"
+    LIQUIDATION = "liquidation"
+    ADL = "adl"
+    CLOSED_ELSEWHERE = "closed_elsewhere"
+
+
+@frozen(kw_only=True)
+class Close:
+    """One closing order of ours. Each attempt has a client order id of its own."""
+
+    attempt: int
+    client_order_id: str
+    size: int
+    intended_ms: int
+    exchange_order_id: str = ""
+    filled: int = 0
+    average_price: Decimal | None = None
+    final: bool = False
+
+
+@frozen(kw_only=True)
+class MonitorRequest:
+    """What was asked for with a position to monitor, as it was asked: to know a repeated request by."""
+
+    id: str
+    symbol: str
+    order_id: str | None = None
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    side: PositionSide | None = None
+    size: int | None = None
+    callback_url: str | None = None
+    metadata: Mapping[str, object] = Factory(dict)
+
+
+@frozen(kw_only=True)
+class Protection:
+    """A protection as it stands. Changed only by the records of the store.
+
+    `entry_id` names the entry order whose fills it covers; without one it covers the position itself, up to `size`
+    contracts if that was asked for. `covered` and `closed` are contracts; what is left to close is their difference.
+    """
+
+    id: str
+    symbol: str
+    side: PositionSide
+    created_ms: int
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    entry_id: str | None = None
+    request: MonitorRequest | None = None
+    """Set for a position that the user asked to monitor."""
+    size: int | None = None
+    callback_url: str | None = None
+    metadata: Mapping[str, object] = Factory(dict)
+    exchange_stop_loss: Decimal | None = None
+    """The stop that went out with the order and is kept by the exchange."""
+    exchange_take_profit: Decimal | None = None
+
+    state: ProtectionState = ProtectionState.PENDING_FILL
+    covered: int = 0
+    closed: int = 0
+    closing_for: CloseReason | None = None
+    close: Close | None = None
+    close_price: Decimal | None = None
+    reason: str = ""
+    history: tuple[Moment, ...] = ()
+
+    @property
+    def remaining(self) -> int:
+        """Contracts that are covered and not closed yet."""
+        return max(self.covered - self.closed, 0)

@@ -1,0 +1,194 @@
+"""The records of the journal: intents, decisions and observations, each a plain value with its wall-clock time.
+
+A record says what happened, not what to do about it. `state.State` is the fold over them.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from attrs import frozen
+
+from ..model.lifecycle import EntryState, ProtectionState
+from ..model.notifications import Notification
+from ..model.orders import EntryOrder
+from ..model.positions import Close, CloseReason, Protection
+
+__all__ = [
+    "CloseIntended",
+    "CloseObserved",
+    "EntryAccepted",
+    "EntryAnnounced",
+    "EntryCancelAsked",
+    "EntryIntended",
+    "EntryMoved",
+    "EntryObserved",
+    "NotificationOwed",
+    "NotificationSettled",
+    "ProtectionCovers",
+    "ProtectionLevelled",
+    "ProtectionMoved",
+    "ProtectionOpened",
+    "Record",
+    "ViewChanged",
+]
+
+
+@frozen
+class EntryAccepted:
+    """An entry order was promised."""
+
+    order: EntryOrder
+
+
+@frozen
+class EntryIntended:
+    """A submit is about to go out. Written before it does."""
+
+    id: str
+    at_ms: int
+    client_order_id: str
+    price: Decimal | None
+
+
+@frozen
+class EntryObserved:
+    """The exchange said how far the order is. `filled` is cumulative, in contracts."""
+
+    id: str
+    at_ms: int
+    to: EntryState
+    exchange_order_id: str
+    filled: int = 0
+    average_price: Decimal | None = None
+    update_time_ms: int = 0
+    reason: str = ""
+
+
+@frozen
+class EntryMoved:
+    """The engine itself moved the order: back to waiting, expired, rejected, cancelled before it went out, unknown.
+
+    `spent` says that the exchange answered its client order id with no, so that the next submit needs another.
+    """
+
+    id: str
+    at_ms: int
+    to: EntryState
+    reason: str = ""
+    spent: bool = False
+
+
+@frozen
+class EntryAnnounced:
+    """The application was told `placed`; `submit_only` if only the submit's answer was known by then."""
+
+    id: str
+    submit_only: bool
+
+
+@frozen
+class EntryCancelAsked:
+    """The user wants the order gone; it may be at the exchange."""
+
+    id: str
+    at_ms: int
+
+
+@frozen
+class ProtectionOpened:
+    """A protection was promised, waiting for its fill or its position."""
+
+    protection: Protection
+
+
+@frozen
+class ProtectionCovers:
+    """How many contracts the protection covers from now on."""
+
+    id: str
+    covered: int
+
+
+@frozen
+class ProtectionLevelled:
+    """Stop and target, as they are from now on."""
+
+    id: str
+    at_ms: int
+    stop_loss: Decimal | None
+    take_profit: Decimal | None
+
+
+@frozen
+class ProtectionMoved:
+    """The protection changed its state. `closing_for` says what fired it, `close_price` where it ended."""
+
+    id: str
+    at_ms: int
+    to: ProtectionState
+    reason: str = ""
+    closing_for: CloseReason | None = None
+    close_price: Decimal | None = None
+
+
+@frozen
+class CloseIntended:
+    """A closing order is about to go out. Written before it does."""
+
+    id: str
+    close: Close
+
+
+@frozen
+class CloseObserved:
+    """The exchange said how far the closing order is. `filled` is cumulative; what it adds is counted as closed."""
+
+    id: str
+    client_order_id: str
+    exchange_order_id: str
+    filled: int
+    average_price: Decimal | None
+    final: bool
+
+
+@frozen
+class NotificationOwed:
+    """The application has to be told."""
+
+    notification: Notification
+
+
+@frozen
+class NotificationSettled:
+    """The application was told, or cannot be."""
+
+    id: str
+    delivered: bool
+
+
+@frozen
+class ViewChanged:
+    """A user subscribed to (or unsubscribed from) channels through the control API."""
+
+    topics: tuple[str, ...]
+    subscribed: bool
+
+
+Record = (
+    EntryAccepted
+    | EntryIntended
+    | EntryObserved
+    | EntryMoved
+    | EntryAnnounced
+    | EntryCancelAsked
+    | ProtectionOpened
+    | ProtectionCovers
+    | ProtectionLevelled
+    | ProtectionMoved
+    | CloseIntended
+    | CloseObserved
+    | NotificationOwed
+    | NotificationSettled
+    | ViewChanged
+)

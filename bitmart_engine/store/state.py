@@ -1,0 +1,202 @@
+"""What the engine knows and has promised: the fold over the journal's records. It decides nothing and does no IO."""
+
+from __future__ import annotations
+
+from functools import singledispatchmethod
+
+from attrs import evolve
+
+from ..model.lifecycle import (
+    ENTRY_MOVES,
+    PROTECTION_MOVES,
+    EntryState,
+    move,
+)
+from ..model.notifications import Notification
+from ..model.orders import EntryOrder, Moment
+from ..model.positions import Protection
+from .records import (
+    CloseIntended,
+    CloseObserved,
+    EntryAccepted,
+    EntryAnnounced,
+    EntryCancelAsked,
+    EntryIntended,
+    EntryMoved,
+    EntryObserved,
+    NotificationOwed,
+    NotificationSettled,
+    ProtectionCovers,
+    ProtectionLevelled,
+    ProtectionMoved,
+    ProtectionOpened,
+    Record,
+    ViewChanged,
+)
+
+__all__ = ["State"]
+
+
+class State:
+    """All entry orders and protections by id, what is owed to the application, and what users subscribed to.
+
+    Read it freely; change it through `Store.record` only.
+    """
+
+    def __init__(self) -> None:
+        self.orders: dict[str, EntryOrder] = {}
+        self.protections: dict[str, Protection] = {}
+        self.owed: dict[str, Notification] = {}
+        self.viewed: set[str] = set()
+        self._entry_by_client_id: dict[str, str] = {}
+        self._protection_by_client_id: dict[str, str] = {}
+        self._protection_by_entry: dict[str, str] = {}
+
+    def entry_of(self, client_order_id: str) -> EntryOrder | None:
+        """The entry order that sent this client order id, in whichever attempt."""
+        return self.orders.get(self._entry_by_client_id.get(client_order_id, ""))
+
+    def closing_of(self, client_order_id: str) -> Protection | None:
+        """The protection whose close was sent under this client order id, in whichever attempt."""
+        return self.protections.get(self._protection_by_client_id.get(client_order_id, ""))
+
+    def protection_of(self, entry_id: str) -> Protection | None:
+        """The protection that covers the fills of an entry order."""
+        return self.protections.get(self._protection_by_entry.get(entry_id, ""))
+
+    @singledispatchmethod
+    def apply(self, record: Record) -> None:
+        """Take `record` in. Raises `IllegalMove`, changing nothing, if the lifecycle does not allow it."""
+        raise TypeError(f"no such record: {record!r}")
+
+    @apply.register
+    def _(self, record: EntryAccepted) -> None:
+        order = record.order
+        self.orders[order.id] = evolve(
+            order, history=(Moment(order.state.value, order.accepted_ms),)
+        )
+
+    @apply.register
+    def _(self, record: EntryIntended) -> None:
+        order = self._moved(record.id, EntryState.SUBMITTING, record.at_ms)
+        self._entry_by_client_id[record.client_order_id] = record.id
+        self.orders[record.id] = evolve(
+            order,
+            client_order_id=record.client_order_id,
+            price=record.price,
+            submitted_ms=record.at_ms,
+            exchange_order_id="",
+            announced=False,
+            submit_only=False,
+            update_time_ms=0,
+        )
+
+    @apply.register
+    def _(self, record: EntryObserved) -> None:
+        order = self._moved(record.id, record.to, record.at_ms, record.reason)
+        self.orders[record.id] = evolve(
+            order,
+            exchange_order_id=record.exchange_order_id or order.exchange_order_id,
+            filled=record.filled,
+            average_price=record.average_price or order.average_price,
+            update_time_ms=record.update_time_ms,
+            submit_only=order.submit_only and not record.update_time_ms,
+        )
+
+    @apply.register
+    def _(self, record: EntryMoved) -> None:
+        order = self._moved(record.id, record.to, record.at_ms, record.reason)
+        if record.spent:
+            order = evolve(order, spent=order.spent + 1, client_order_id="", exchange_order_id="")
+        self.orders[record.id] = order
+
+    @apply.register
+    def _(self, record: EntryAnnounced) -> None:
+        self.orders[record.id] = evolve(
+            self.orders[record.id], announced=True, submit_only=record.submit_only
+        )
+
+    @apply.register
+    def _(self, record: EntryCancelAsked) -> None:
+        self.orders[record.id] = evolve(self.orders[record.id], cancel_asked=True)
+
+    @apply.register
+    def _(self, record: ProtectionOpened) -> None:
+        made = record.protection
+        self.protections[made.id] = evolve(
+            made, history=(Moment(made.state.value, made.created_ms),)
+        )
+        if made.entry_id is not None:
+            self._protection_by_entry[made.entry_id] = made.id
+
+    @apply.register
+    def _(self, record: ProtectionCovers) -> None:
+        self.protections[record.id] = evolve(self.protections[record.id], covered=record.covered)
+
+    @apply.register
+    def _(self, record: ProtectionLevelled) -> None:
+        self.protections[record.id] = evolve(
+            self.protections[record.id],
+            stop_loss=record.stop_loss,
+            take_profit=record.take_profit,
+        )
+
+    @apply.register
+    def _(self, record: ProtectionMoved) -> None:
+        now = self.protections[record.id]
+        to = move(PROTECTION_MOVES, now.state, record.to)
+        self.protections[record.id] = evolve(
+            now,
+            state=to,
+            reason=record.reason or now.reason,
+            closing_for=record.closing_for or now.closing_for,
+            close_price=record.close_price or now.close_price,
+            history=(*now.history, Moment(to.value, record.at_ms, record.reason)),
+        )
+
+    @apply.register
+    def _(self, record: CloseIntended) -> None:
+        self._protection_by_client_id[record.close.client_order_id] = record.id
+        self.protections[record.id] = evolve(self.protections[record.id], close=record.close)
+
+    @apply.register
+    def _(self, record: CloseObserved) -> None:
+        now = self.protections[record.id]
+        close = now.close
+        if close is None or close.client_order_id != record.client_order_id:
+            raise ValueError(f"{record.client_order_id} is not the close of {record.id}")
+        filled = max(close.filled, record.filled)
+        self.protections[record.id] = evolve(
+            now,
+            closed=now.closed + filled - close.filled,
+            close=evolve(
+                close,
+                exchange_order_id=record.exchange_order_id or close.exchange_order_id,
+                filled=filled,
+                average_price=record.average_price or close.average_price,
+                final=close.final or record.final,
+            ),
+        )
+
+    @apply.register
+    def _(self, record: NotificationOwed) -> None:
+        self.owed[record.notification.id] = record.notification
+
+    @apply.register
+    def _(self, record: NotificationSettled) -> None:
+        self.owed.pop(record.id, None)
+
+    @apply.register
+    def _(self, record: ViewChanged) -> None:
+        if record.subscribed:
+            self.viewed.update(record.topics)
+        else:
+            self.viewed.difference_update(record.topics)
+
+    def _moved(self, id: str, to: EntryState, at_ms: int, reason: str = "") -> EntryOrder:
+        now = self.orders[id]
+        move(ENTRY_MOVES, now.state, to)
+        history = now.history
+        if to is not now.state or reason:
+            history = (*history, Moment(to.value, at_ms, reason))
+        return evolve(now, state=to, reason=reason or now.reason, history=history)

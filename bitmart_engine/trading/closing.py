@@ -1,0 +1,235 @@
+"""Closing what a protection covers: one task from the trigger until the position is gone.
+
+A close that fails is tried again, at once and then ever slower up to 5 s, for as long as it takes. A close whose answer
+was lost is looked up before anything is sent again, and then goes out under the same client order id, which the
+exchange takes once. The size is what the protection covers and never more than is held.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+from ..exchange.errors import ExchangeError, Meaning, OutcomeUnknown, Refused
+from ..exchange.orders import SubmitOrder
+from ..model.lifecycle import ProtectionState
+from ..model.orders import EntryOrder
+from ..model.positions import Close, Protection
+from ..store.records import CloseIntended, CloseObserved
+from .desk import Desk
+from .identity import close_client_order_id
+from .pacing import Pauses
+
+if TYPE_CHECKING:
+    from .guard import Guard
+
+__all__ = ["close", "confirm_gone"]
+
+log = structlog.get_logger()
+
+RETRY_FROM_S = 0.1
+RETRY_UP_TO_S = 5.0
+REPORT_EVERY_S = 60.0
+NEWS_WITHIN_S = 1.5
+"""How long the stream may take to tell of a close before it is asked for."""
+FLAT_READS = 2
+"""How many reads, half a second apart, have to say that nothing is held before that is believed."""
+
+
+class CloseFailed(Exception):
+    """A closing order ended without closing anything."""
+
+
+async def close(id: str, desk: Desk, guard: Guard) -> None:
+    """Close what protection `id` covers, until it is gone."""
+    pauses = iter(Pauses(RETRY_FROM_S, RETRY_UP_TO_S))
+    reported_at: float | None = None
+    first = True
+    while desk.state.protections[id].state is ProtectionState.CLOSING:
+        try:
+            if await _attempt(id, desk, guard):
+                guard.gone(id)
+                return
+        except (ExchangeError, CloseFailed) as failure:
+            now = trio.current_time()
+            log.error("close failed", id=id, why=str(failure))
+            desk.tally.add("close failed", id=id)
+            if reported_at is None or now - reported_at >= REPORT_EVERY_S:
+                reported_at = now
+                guard.close_failed(desk.state.protections[id], str(failure))
+            if not first:
+                await trio.sleep(next(pauses))
+            first = False
+
+
+async def _attempt(id: str, desk: Desk, guard: Guard) -> bool:
+    """Send one closing order, or find the one whose answer was lost, and follow it. True when all is closed.
+
+    Raises ExchangeError and CloseFailed.
+    """
+    protection = desk.state.protections[id]
+    if not await _found_again(protection, desk, guard):
+        size = await _closable(protection, desk, guard)
+        if not size:
+            return await _nothing_left(id, desk)
+        if not await _sent(protection, size, desk, guard):
+            return await _nothing_left(id, desk)
+    _withdraw_rest(id, desk)
+    await _follow(id, desk, guard)
+    return not desk.state.protections[id].remaining and await _nothing_left(id, desk)
+
+
+async def _found_again(protection: Protection, desk: Desk, guard: Guard) -> bool:
+    """Whether an earlier closing order, of whose end nothing is known, is at the exchange."""
+    earlier = protection.close
+    if earlier is None or earlier.final:
+        return False
+    update = await desk.exchange.find_order(protection.symbol, earlier.client_order_id)
+    if update is None:
+        return False
+    guard.on_update(update)
+    return True
+
+
+async def _closable(protection: Protection, desk: Desk, guard: Guard) -> int:
+    """How many contracts to close: what is covered, but no more than is held."""
+    held = desk.positions.get(protection.symbol, protection.side)
+    if held is None:
+        return protection.remaining
+    if not held.size:
+        await guard.observe_positions(protection.symbol)
+        held = desk.positions.get(protection.symbol, protection.side)
+        assert held is not None, "both sides were just observed"
+    return min(protection.remaining, held.size)
+
+
+async def _sent(protection: Protection, size: int, desk: Desk, guard: Guard) -> bool:
+    """Send a closing order. False if the exchange says that there is nothing to close."""
+    earlier = protection.close
+    attempt = 1 if earlier is None else earlier.attempt + earlier.final
+    client_order_id = close_client_order_id(protection.id, attempt)
+    desk.store.record(
+        CloseIntended(
+            protection.id,
+            Close(
+                attempt=attempt,
+                client_order_id=client_order_id,
+                size=size,
+                intended_ms=desk.now_ms(),
+            ),
+        )
+    )
+    await desk.store.durable()
+    try:
+        exchange_order_id = await desk.exchange.submit_order(
+            SubmitOrder(
+                symbol=protection.symbol,
+                side=protection.side.closing,
+                size=size,
+                client_order_id=client_order_id,
+                type="market",
+            )
+        )
+    except OutcomeUnknown:
+        if await _found_again(desk.state.protections[protection.id], desk, guard):
+            return True
+        raise
+    except Refused as refusal:
+        if refusal.meaning is Meaning.DUPLICATE_ID:
+            if await _found_again(desk.state.protections[protection.id], desk, guard):
+                return True
+            raise
+        _not_taken(protection.id, client_order_id, desk)
+        if refusal.meaning is Meaning.POSITION_GONE:
+            await guard.observe_positions(protection.symbol)
+            held = desk.positions.get(protection.symbol, protection.side)
+            if held is not None and not held.size:
+                return False
+        raise
+    except ExchangeError:
+        _not_taken(protection.id, client_order_id, desk)
+        raise
+    desk.store.record(
+        CloseObserved(protection.id, client_order_id, exchange_order_id, 0, None, False)
+    )
+    return True
+
+
+def _not_taken(id: str, client_order_id: str, desk: Desk) -> None:
+    """The exchange has no order under this id."""
+    desk.store.record(CloseObserved(id, client_order_id, "", 0, None, True))
+
+
+async def _follow(id: str, desk: Desk, guard: Guard) -> None:
+    """Wait until the closing order has ended, over the stream or by asking. Raises ExchangeError and CloseFailed."""
+    for pause_s in Pauses(NEWS_WITHIN_S, RETRY_UP_TO_S):
+        protection = desk.state.protections[id]
+        sent = protection.close
+        assert sent is not None, "a closing order was sent"
+        if sent.final:
+            if not sent.filled:
+                raise CloseFailed("the exchange ended the closing order without filling it")
+            return
+        if await desk.waiters.wait_news(sent.client_order_id, pause_s):
+            continue
+        try:
+            guard.on_update(await desk.exchange.order(protection.symbol, sent.exchange_order_id))
+        except Refused as refusal:
+            if refusal.meaning is not Meaning.NO_SUCH_ORDER:
+                raise
+            desk.tally.add("closing order not readable yet", id=id)
+
+
+def _entry_still_open(id: str, desk: Desk) -> EntryOrder | None:
+    """The entry order that may still fill under the protection."""
+    entry = desk.state.orders.get(desk.state.protections[id].entry_id or "")
+    return entry if entry is not None and entry.state.at_exchange else None
+
+
+def _withdraw_rest(id: str, desk: Desk) -> None:
+    """What has not filled of the entry order shall not fill any more: there is no position for it to join."""
+    entry = _entry_still_open(id, desk)
+    if entry is not None:
+        desk.withdraw_entry(entry.id)
+
+
+async def _nothing_left(id: str, desk: Desk) -> bool:
+    """Whether nothing can fill any more under the protection either; waits a moment where something can."""
+    entry = _entry_still_open(id, desk)
+    if entry is None:
+        return True
+    desk.withdraw_entry(entry.id)
+    await desk.waiters.wait_news(entry.client_order_id, 1.0)
+    return False
+
+
+async def confirm_gone(id: str, desk: Desk, guard: Guard) -> None:
+    """A position under an armed protection was reported flat: ask until that is certain, one way or the other."""
+    flat_reads = 0
+    try:
+        for pause_s in Pauses(0.5, RETRY_UP_TO_S):
+            protection = desk.state.protections[id]
+            if protection.state is not ProtectionState.ARMED:
+                return
+            try:
+                await guard.observe_positions(protection.symbol)
+            except ExchangeError as failure:
+                desk.tally.add(
+                    "positions could not be read", symbol=protection.symbol, why=str(failure)
+                )
+            else:
+                held = desk.positions.get(protection.symbol, protection.side)
+                if held is not None and held.size:
+                    return
+                flat_reads += 1
+                if (
+                    flat_reads >= FLAT_READS
+                    and desk.state.protections[id].state is ProtectionState.ARMED
+                ):
+                    guard.gone(id)
+                    return
+            await trio.sleep(pause_s)
+    finally:
+        guard.confirmed(id)

@@ -1,0 +1,128 @@
+"""What every monitor of the trading room works with: the store, the exchange, the prices, the way to tell people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from hashlib import sha256
+
+import msgspec
+import trio
+from attrs import define, field
+
+from ..exchange.client import ExchangeClient
+from ..model.decimals import plain
+from ..model.notifications import Notification
+from ..model.orders import EntryOrder
+from ..model.positions import Protection
+from ..settings import Settings
+from ..store import State, Store
+from ..store.records import NotificationOwed
+from ..tally import Tally
+from ..world import World
+from .instruments import Instruments
+from .leverage import Leverage
+from .positions import PositionBook
+from .prices import Prices
+from .waiters import OrderWaiters
+
+__all__ = ["Desk"]
+
+
+def _nobody_withdraws(entry_id: str) -> None:
+    raise LookupError(f"nobody keeps entry orders, {entry_id!r} cannot be withdrawn")
+
+
+@define(kw_only=True)
+class Desk:
+    """The trading room's table. It decides nothing; it holds what decisions need."""
+
+    settings: Settings
+    world: World
+    store: Store
+    exchange: ExchangeClient
+    instruments: Instruments
+    leverage: Leverage
+    prices: Prices
+    tally: Tally
+    flights: trio.Nursery
+    """Where what is in flight runs: one task for each submit, close or look-up."""
+    positions: PositionBook = field(factory=PositionBook)
+    waiters: OrderWaiters = field(factory=OrderWaiters)
+    opening: bool = True
+    """Whether entries may go out. Off while the engine shuts down; closing never is."""
+    withdraw_entry: Callable[[str], None] = _nobody_withdraws
+    """Takes what has not filled of an entry order away from the exchange; set by whoever keeps the orders."""
+    _told: int = 0
+
+    @property
+    def state(self) -> State:
+        return self.store.state
+
+    def now_ms(self) -> int:
+        """Unix time, ms."""
+        return self.world.wall_ms()
+
+    def fly(self, lifecycle: Callable[..., object], *args: object) -> None:
+        """Run something in flight as a task of its own."""
+        self.flights.start_soon(lifecycle, *args, name=f"{lifecycle.__name__}({args[0]!r})")  # type: ignore[arg-type]
+
+    def tell_of_order(
+        self, order: EntryOrder, event: str, **facts: object
+    ) -> list[NotificationOwed]:
+        """The record of a callback about an entry order: empty where none was asked for."""
+        request = order.request
+        return self._owed(
+            request.callback_url,
+            request.id,
+            event,
+            {
+                "order_id": request.id,
+                "symbol": request.symbol,
+                "side": request.side.value,
+                **facts,
+                "metadata": request.metadata,
+            },
+        )
+
+    def tell_of_protection(
+        self, protection: Protection, event: str, **facts: object
+    ) -> list[NotificationOwed]:
+        """The record of a callback about a protection: empty where none was asked for."""
+        return self._owed(
+            protection.callback_url,
+            protection.entry_id or protection.id,
+            event,
+            {
+                "position_id": protection.id,
+                "order_id": protection.entry_id
+                or (protection.request and protection.request.order_id),
+                "symbol": protection.symbol,
+                "side": protection.side.value,
+                **facts,
+                "metadata": protection.metadata,
+            },
+        )
+
+    def _owed(
+        self, url: str | None, lane: str, event: str, facts: dict[str, object]
+    ) -> list[NotificationOwed]:
+        if url is None:
+            return []
+        at_ms = self.now_ms()
+        self._told += 1
+        seed = f"{lane}:{event}:{at_ms}:{self._told}".encode("utf-8", "surrogatepass")
+        notification = Notification(
+            id=sha256(seed).hexdigest()[:32],
+            lane=lane,
+            url=url,
+            kind=event,
+            body=msgspec.json.encode({"event": event, **facts, "at_ms": at_ms}, enc_hook=str),
+            created_ms=at_ms,
+        )
+        return [NotificationOwed(notification)]
+
+
+def text(price: Decimal | None) -> str | None:
+    """A price as it is told: a plain decimal string, or None."""
+    return None if price is None else plain(price)

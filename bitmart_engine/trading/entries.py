@@ -1,0 +1,412 @@
+"""Entry orders: promise them, watch their zones, and follow what becomes of them at the exchange.
+
+The journey to the exchange and back is in `submission`; here is what is decided without waiting.
+"""
+
+from __future__ import annotations
+
+import heapq
+from decimal import Decimal
+
+import structlog
+import trio
+from attrs import frozen
+
+from ..model.decimals import plain
+from ..model.errors import Conflict, NotFound, Unavailable
+from ..model.events import OrderUpdate, Tick
+from ..model.lifecycle import EntryState
+from ..model.orders import EntryOrder, EntryRequest, OrderType
+from ..model.positions import Protection
+from ..model.sides import PositionSide
+from ..notify.destinations import check_url
+from ..store.records import (
+    EntryAccepted,
+    EntryAnnounced,
+    EntryCancelAsked,
+    EntryIntended,
+    EntryMoved,
+    EntryObserved,
+    ProtectionOpened,
+    Record,
+)
+from .desk import Desk, text
+from .guard import Guard
+from .identity import entry_client_order_id
+from .progress import observed, refused_for_crossing
+from .requests import PlaceOrder, checked_entry
+from .submission import submit, withdraw
+from .zones import Zone, ZoneBook
+
+__all__ = ["Entries", "Placed"]
+
+log = structlog.get_logger()
+
+CROSSING_TRIES = 3
+"""How often a maker-only order may be refused for crossing before it is rejected."""
+LONGEST_NAP_S = 30.0
+"""Deadlines are wall-clock times, and a wall clock may be set: look again this often."""
+
+
+@frozen
+class Placed:
+    """The answer to a request for an entry order."""
+
+    order: EntryOrder
+    duplicate: bool
+    rounded: dict[str, Decimal]
+    """Prices that were moved onto the tick grid."""
+
+
+class Entries:
+    """All entry orders of the engine."""
+
+    def __init__(self, desk: Desk, guard: Guard) -> None:
+        self._desk = desk
+        self._guard = guard
+        self._zones = ZoneBook()
+        self._deadlines: list[tuple[int, str]] = []
+        self._deadline_added = trio.Event()
+        desk.store.observe(self._keep_priced)
+        desk.withdraw_entry = self.withdraw
+
+    def __len__(self) -> int:
+        """How many zones are armed."""
+        return len(self._zones)
+
+    # What users ask for
+
+    async def place(self, asked: PlaceOrder) -> Placed:
+        """Promise an entry order. Returns once the promise is durable.
+
+        Raises BadRequest, Conflict (the id exists with another body) and Unavailable.
+        """
+        desk = self._desk
+        if not desk.opening:
+            raise Unavailable("the engine is stopping")
+        if asked.callback_url is not None:
+            check_url(asked.callback_url, desk.settings.callback_allow)
+        instrument = await desk.instruments.get(asked.symbol)
+        request, rounded = checked_entry(asked, instrument)
+        known = desk.state.orders.get(request.id)
+        if known is not None:
+            if known.request != request:
+                raise Conflict(
+                    f"an order with the id {request.id!r} exists with another body", "$.id"
+                )
+            await desk.store.durable()
+            return Placed(known, True, rounded)
+        if request.id in desk.state.protections:
+            raise Conflict(f"a monitored position has the id {request.id!r}", "$.id")
+        now_ms = desk.now_ms()
+        order = EntryOrder(
+            request=request,
+            accepted_ms=now_ms,
+            deadline_ms=now_ms + int(request.timeout_seconds * 1000),
+        )
+        desk.store.record(EntryAccepted(order), *self._promised_protection(order))
+        if request.leverage is not None:
+            desk.fly(desk.leverage.learn, request.symbol)
+        self._arm(order.id)
+        await desk.store.durable()
+        log.info(
+            "order accepted",
+            id=order.id,
+            symbol=order.symbol,
+            side=request.side.value,
+            zone=f"{plain(request.zone_min)}..{plain(request.zone_max)}",
+            size=request.size,
+        )
+        return Placed(desk.state.orders[order.id], False, rounded)
+
+    async def cancel(self, id: str, wait_s: float = 3.0) -> EntryOrder:
+        """Have the order gone: at once while it waits, at the exchange otherwise, for which `wait_s` is waited.
+
+        Returns the order as it then stands. Raises NotFound, and Conflict once it has ended.
+        """
+        desk = self._desk
+        order = desk.state.orders.get(id)
+        if order is None:
+            raise NotFound(f"no order has the id {id!r}")
+        if order.state.final:
+            raise Conflict(f"the order is {order.state.value}", "$.id")
+        if order.state is EntryState.WAITING:
+            desk.store.record(*self._ended(order, EntryState.CANCELLED, "cancelled by the user"))
+        else:
+            self.withdraw(id)
+            with trio.move_on_after(wait_s):
+                while not desk.state.orders[id].state.final:
+                    await desk.waiters.wait_news(desk.state.orders[id].client_order_id, 0.25)
+        await desk.store.durable()
+        order = desk.state.orders[id]
+        if order.state is EntryState.FILLED:
+            raise Conflict("the order is filled", "$.id")
+        return order
+
+    def withdraw(self, id: str) -> None:
+        """Start taking an order away from the exchange, unless that is under way. Does not block."""
+        order = self._desk.state.orders[id]
+        if not order.cancel_asked and not order.state.final:
+            self._desk.store.record(EntryCancelAsked(id, self._desk.now_ms()))
+            self._desk.fly(withdraw, id, self._desk, self)
+
+    # What the market says
+
+    def on_tick(self, tick: Tick) -> None:
+        """Send out the orders whose zones `tick` enters."""
+        for id in self._zones.entered(tick):
+            self._enter(id, tick.last)
+
+    def _enter(self, id: str, last: Decimal) -> None:
+        desk = self._desk
+        order = desk.state.orders[id]
+        if order.state is not EntryState.WAITING or not desk.opening:
+            return
+        client_order_id = order.client_order_id or entry_client_order_id(id, order.spent + 1)
+        price = self._limit_price(order, last)
+        desk.store.record(EntryIntended(id, desk.now_ms(), client_order_id, price))
+        desk.fly(submit, id, desk, self)
+
+    def _limit_price(self, order: EntryOrder, last: Decimal) -> Decimal | None:
+        """The last price clamped into the zone, a tick less eager for every time it crossed already."""
+        request = order.request
+        if request.type is OrderType.MARKET:
+            return None
+        instrument = self._desk.instruments.known(order.symbol)
+        assert instrument is not None, "an accepted order has an instrument"
+        eager = instrument.tick_size * order.spent
+        price = last - eager if request.side is PositionSide.LONG else last + eager
+        return request.clamp(instrument.on_grid(price))
+
+    # What the exchange says
+
+    def on_update(self, update: OrderUpdate) -> bool:
+        """Take in an update of one of our entry orders. False if it is not about one."""
+        desk = self._desk
+        order = desk.state.entry_of(update.client_order_id)
+        if order is None:
+            return False
+        if update.client_order_id != order.client_order_id:
+            if update.deal_size:
+                desk.tally.add(
+                    "fill of an order that was refused", id=order.id, client=update.client_order_id
+                )
+            return True
+        if refused_for_crossing(order, update):
+            self.crossed(order.id, "cancelled by the exchange at once")
+        else:
+            record = observed(order, update, desk.now_ms())
+            if record is not None:
+                self._take_in(order, record)
+        desk.waiters.wake(update.client_order_id)
+        return True
+
+    def _take_in(self, order: EntryOrder, record: EntryObserved) -> None:
+        """Record progress with all that follows from it, as one unit."""
+        desk = self._desk
+        records: list[Record] = [record]
+        if not order.announced:
+            records += self.announcement(order, record.exchange_order_id, submit_only=False)
+        average = record.average_price or order.average_price
+        fill = {
+            "exchange_order_id": record.exchange_order_id,
+            "filled_size": record.filled,
+            "average_price": text(average),
+        }
+        if record.reason == "late fill":
+            fill["late_fill"] = True
+        if record.filled > order.filled:
+            records += self._guard.covered(order.id, record.filled)
+            event = "filled" if record.to is EntryState.FILLED else "partially_filled"
+            records += desk.tell_of_order(order, event, **fill)
+        if record.to is EntryState.CANCELLED and not order.state.final:
+            records += desk.tell_of_order(order, "cancelled", **fill)
+        if record.to.final:
+            records += self._guard.order_ended(order.id, filled=record.filled)
+        self._zones.disarm(order.id)
+        desk.store.record(*records)
+        log.info(
+            "order " + record.to.value, id=order.id, filled=record.filled, size=order.request.size
+        )
+
+    # What the submission found out
+
+    def accepted(self, id: str, exchange_order_id: str) -> None:
+        """The exchange took the order. A push may have said so, and more, before."""
+        desk = self._desk
+        order = desk.state.orders[id]
+        if order.state in (EntryState.SUBMITTING, EntryState.UNKNOWN):
+            desk.store.record(
+                EntryObserved(id, desk.now_ms(), EntryState.OPEN, exchange_order_id, order.filled)
+            )
+            log.info(
+                "order open", id=id, price=text(order.price), exchange_order_id=exchange_order_id
+            )
+
+    def announcement(
+        self, order: EntryOrder, exchange_order_id: str, *, submit_only: bool
+    ) -> list[Record]:
+        """The records of telling `placed`."""
+        facts: dict[str, object] = {
+            "exchange_order_id": exchange_order_id,
+            "client_order_id": order.client_order_id,
+            "entry_price": text(order.price),
+            "quantity": plain(order.request.quantity),
+            "size": order.request.size,
+        }
+        if submit_only:
+            facts["submit_only"] = True
+        return [
+            EntryAnnounced(order.id, submit_only),
+            *self._desk.tell_of_order(order, "placed", **facts),
+        ]
+
+    def announce(self, id: str, *, submit_only: bool) -> None:
+        """Tell `placed`, unless it was told."""
+        order = self._desk.state.orders[id]
+        if not order.announced and order.exchange_order_id:
+            self._desk.store.record(
+                *self.announcement(order, order.exchange_order_id, submit_only=submit_only)
+            )
+
+    def lost(self, id: str, why: str) -> None:
+        """Nobody knows whether the exchange took the order."""
+        if self._desk.state.orders[id].state is EntryState.SUBMITTING:
+            self._desk.store.record(EntryMoved(id, self._desk.now_ms(), EntryState.UNKNOWN, why))
+            log.warning("order unknown", id=id, why=why)
+
+    def crossed(self, id: str, why: str) -> None:
+        """A maker-only order would have matched at once: try again while the zone is worth it, but not for ever."""
+        order = self._desk.state.orders[id]
+        if order.spent + 1 >= CROSSING_TRIES:
+            self.rejected(id, "post_only_rejected", error=f"refused {CROSSING_TRIES} times: {why}")
+        else:
+            self.back_to_waiting(id, f"would have crossed: {why}", spent=True)
+
+    def rejected(self, id: str, reason: str, error: str) -> None:
+        """The exchange does not want the order, and asking again would not help."""
+        order = self._desk.state.orders[id]
+        if not order.state.final:
+            self._desk.store.record(
+                *self._ended(order, EntryState.REJECTED, reason, error=error, spent=True)
+            )
+            log.warning("order rejected", id=id, reason=reason, error=error)
+
+    def back_to_waiting(self, id: str, why: str, *, spent: bool = False, arm: bool = True) -> None:
+        """The exchange has no order of ours: watch the zone again, or end what has nothing left to wait for."""
+        order = self._desk.state.orders[id]
+        if order.cancel_asked:
+            self._desk.store.record(
+                *self._ended(order, EntryState.CANCELLED, "cancelled by the user", spent=spent)
+            )
+        elif self._desk.now_ms() >= order.deadline_ms:
+            self._expire(order, spent=spent)
+        else:
+            self._desk.store.record(
+                EntryMoved(id, self._desk.now_ms(), EntryState.WAITING, why, spent)
+            )
+            if arm:
+                self._arm(id)
+
+    def rearm(self, id: str) -> None:
+        """Watch the zone of an order that still waits."""
+        if self._desk.state.orders[id].state is EntryState.WAITING:
+            self._arm(id)
+
+    # Time
+
+    async def keep_deadlines(self) -> None:
+        """Expire what waited long enough, for ever. Runs as a task."""
+        desk = self._desk
+        while True:
+            now_ms = desk.now_ms()
+            while self._deadlines and self._deadlines[0][0] <= now_ms:
+                _, id = heapq.heappop(self._deadlines)
+                order = desk.state.orders[id]
+                if order.state is EntryState.WAITING and order.deadline_ms <= now_ms:
+                    self._expire(order)
+            self._deadline_added = trio.Event()
+            nap_s = LONGEST_NAP_S
+            if self._deadlines:
+                nap_s = min(nap_s, (self._deadlines[0][0] - now_ms) / 1000)
+            with trio.move_on_after(nap_s):
+                await self._deadline_added.wait()
+
+    def _expire(self, order: EntryOrder, *, spent: bool = False) -> None:
+        self._desk.store.record(
+            *self._ended(
+                order, EntryState.EXPIRED, "the price was not in the zone in time", spent=spent
+            )
+        )
+        log.info("order expired", id=order.id)
+
+    # Bookkeeping
+
+    def _arm(self, id: str) -> None:
+        order = self._desk.state.orders[id]
+        request = order.request
+        self._zones.arm(Zone(id, request.symbol, request.zone_min, request.zone_max))
+        heapq.heappush(self._deadlines, (order.deadline_ms, id))
+        self._deadline_added.set()
+        self._desk.prices.recheck(request.symbol)
+
+    def _ended(
+        self,
+        order: EntryOrder,
+        to: EntryState,
+        reason: str,
+        *,
+        error: str = "",
+        spent: bool = False,
+    ) -> list[Record]:
+        """The records of an end that the engine itself decides on; the exchange holds nothing."""
+        self._zones.disarm(order.id)
+        endings: dict[EntryState, tuple[str, dict[str, object]]] = {
+            EntryState.CANCELLED: ("cancelled", {"filled_size": 0}),
+            EntryState.EXPIRED: ("timeout", {"reason": reason}),
+            EntryState.REJECTED: ("failed", {"reason": reason, "error": error}),
+        }
+        event, facts = endings[to]
+        return [
+            EntryMoved(order.id, self._desk.now_ms(), to, error or reason, spent),
+            *self._guard.order_ended(order.id, filled=order.filled),
+            *self._desk.tell_of_order(order, event, **facts),
+        ]
+
+    def _promised_protection(self, order: EntryOrder) -> list[Record]:
+        request = order.request
+        if not request.protected:
+            return []
+        at_exchange = request.exchange_protection
+        return [
+            ProtectionOpened(
+                Protection(
+                    id=request.id,
+                    symbol=request.symbol,
+                    side=request.side,
+                    created_ms=order.accepted_ms,
+                    stop_loss=request.stop_loss,
+                    take_profit=request.take_profit,
+                    entry_id=request.id,
+                    callback_url=request.callback_url,
+                    metadata=request.metadata,
+                    exchange_stop_loss=request.stop_loss if at_exchange else None,
+                    exchange_take_profit=request.take_profit if at_exchange else None,
+                )
+            )
+        ]
+
+    def _keep_priced(self, record: Record) -> None:
+        """Symbols of orders that may still need a price are priced."""
+        match record:
+            case EntryAccepted(order=EntryOrder(request=EntryRequest(id=id))):
+                pass
+            case EntryMoved(id=id) | EntryObserved(id=id):
+                pass
+            case _:
+                return
+        order = self._desk.state.orders[id]
+        if order.state.final:
+            self._desk.prices.unneed(order.symbol, ("entry", id))
+        else:
+            self._desk.prices.need(order.symbol, ("entry", id))

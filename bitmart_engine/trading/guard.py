@@ -1,0 +1,284 @@
+"""Protections: watch their levels, keep them in step with what is held, and see that they end on evidence only.
+
+The close itself is in `closing`; here is what is decided without waiting.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import structlog
+from attrs import frozen
+
+from ..model.decimals import plain
+from ..model.events import OrderUpdate, PositionUpdate, Tick
+from ..model.lifecycle import ProtectionState
+from ..model.positions import CloseReason, Protection
+from ..model.sides import PositionSide
+from ..store.records import (
+    CloseObserved,
+    ProtectionCovers,
+    ProtectionLevelled,
+    ProtectionMoved,
+    ProtectionOpened,
+    Record,
+)
+from .closing import close, confirm_gone
+from .desk import Desk, text
+from .stops import Levels, StopBook
+
+__all__ = ["Guard"]
+
+log = structlog.get_logger()
+
+ORDER_ENDED = "the order ended unfilled"
+LIQUIDATED_BY = {4: CloseReason.LIQUIDATION, 6: CloseReason.LIQUIDATION, 7: CloseReason.LIQUIDATION}
+DELEVERAGED_BY = {5: CloseReason.ADL, 8: CloseReason.ADL, 9: CloseReason.ADL}
+CLOSED_BY_ACTION = LIQUIDATED_BY | DELEVERAGED_BY
+CLOSED_BY_TYPE = {
+    "stop_loss": CloseReason.EXCHANGE_STOP_LOSS,
+    "take_profit": CloseReason.EXCHANGE_TAKE_PROFIT,
+    "liquidate": CloseReason.LIQUIDATION,
+    "bankruptcy": CloseReason.LIQUIDATION,
+    "adl": CloseReason.ADL,
+}
+
+
+@frozen
+class ForeignClose:
+    """A close that was not ours: why a position may be gone."""
+
+    reason: CloseReason
+    price: Decimal | None
+
+
+class Guard:
+    """All protections of the engine."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._stops = StopBook()
+        self._foreign_closes: dict[tuple[str, PositionSide], ForeignClose] = {}
+        self._alive: dict[tuple[str, PositionSide], set[str]] = {}
+        self._confirming: set[str] = set()
+        desk.store.observe(self._keep_watch)
+
+    def __len__(self) -> int:
+        """How many protections have their levels watched."""
+        return len(self._stops)
+
+    # What the market says
+
+    def on_tick(self, tick: Tick) -> None:
+        """Close what `tick` is the stop or the target of."""
+        for id, reason in self._stops.triggered(tick):
+            log.warning("protection fires", id=id, reason=reason.value, price=plain(tick.last))
+            self.fire(id, reason)
+
+    def fire(self, id: str, reason: CloseReason) -> None:
+        """Start closing, unless that is under way. Does not block."""
+        if self._desk.state.protections[id].state is ProtectionState.ARMED:
+            self._desk.store.record(
+                ProtectionMoved(
+                    id, self._desk.now_ms(), ProtectionState.CLOSING, reason.value, reason
+                )
+            )
+            self._desk.fly(close, id, self._desk, self)
+
+    # What the exchange says
+
+    def covered(self, entry_id: str, filled: int) -> list[Record]:
+        """The records of an entry order's fills being protected: `filled` contracts in all."""
+        protection = self._desk.state.protection_of(entry_id)
+        if protection is None:
+            return []
+        late = protection.state is ProtectionState.CLOSED
+        if protection.state is ProtectionState.RELEASED:
+            if protection.reason != ORDER_ENDED:
+                return []
+            late = True
+        records: list[Record] = [ProtectionCovers(protection.id, filled)]
+        if late or protection.state is ProtectionState.PENDING_FILL:
+            records.append(
+                ProtectionMoved(
+                    protection.id,
+                    self._desk.now_ms(),
+                    ProtectionState.ARMED,
+                    "late fill" if late else "filled",
+                )
+            )
+        return records
+
+    def order_ended(self, entry_id: str, *, filled: int) -> list[Record]:
+        """The records of an entry order's end: a protection that waits for its fill waits for nothing."""
+        protection = self._desk.state.protection_of(entry_id)
+        if filled or protection is None or protection.state is not ProtectionState.PENDING_FILL:
+            return []
+        return [
+            ProtectionMoved(
+                protection.id, self._desk.now_ms(), ProtectionState.RELEASED, ORDER_ENDED
+            )
+        ]
+
+    def on_update(self, update: OrderUpdate) -> None:
+        """Take in an update of a closing order: ours, or anybody's, which may be why a position is gone."""
+        desk = self._desk
+        protection = desk.state.closing_of(update.client_order_id)
+        if protection is not None:
+            now = protection.close
+            if now is not None and now.client_order_id == update.client_order_id:
+                news = update.deal_size > now.filled or (update.final and not now.final)
+                if news or not now.exchange_order_id:
+                    desk.store.record(
+                        CloseObserved(
+                            protection.id,
+                            update.client_order_id,
+                            update.order_id,
+                            update.deal_size,
+                            update.deal_avg_price if update.deal_size else None,
+                            update.final,
+                        )
+                    )
+            desk.waiters.wake(update.client_order_id)
+        elif update.side is not None and update.side.closes and update.deal_size:
+            reason = CLOSED_BY_ACTION.get(update.action or 0) or CLOSED_BY_TYPE.get(
+                update.type or "", CloseReason.CLOSED_ELSEWHERE
+            )
+            self._foreign_closes[update.symbol, update.side.position_side] = ForeignClose(
+                reason, update.deal_avg_price
+            )
+
+    def on_position(self, update: PositionUpdate) -> None:
+        """Take in what is held of one side of a symbol."""
+        desk = self._desk
+        if not desk.positions.observe(update):
+            return
+        for id in self._alive.get((update.symbol, update.side), set()).copy():
+            protection = desk.state.protections[id]
+            if update.size:
+                self._follow(protection, update.size)
+            elif protection.state is ProtectionState.ARMED and id not in self._confirming:
+                self._confirming.add(id)
+                desk.fly(confirm_gone, id, desk, self)
+
+    async def observe_positions(self, symbol: str) -> None:
+        """Read both sides of a symbol at the exchange and take in what is held. Raises ExchangeError."""
+        found = {update.side: update for update in await self._desk.exchange.positions(symbol)}
+        for side in PositionSide:
+            self.on_position(found.get(side) or PositionUpdate(symbol=symbol, side=side, size=0))
+
+    async def observe_all_positions(self) -> None:
+        """Read everything that is held and take it in; a side that is not listed is flat. Raises ExchangeError."""
+        found = {
+            (update.symbol, update.side): update for update in await self._desk.exchange.positions()
+        }
+        for symbol, side in [key for key, alive in self._alive.items() if alive]:
+            found.setdefault((symbol, side), PositionUpdate(symbol=symbol, side=side, size=0))
+        for update in found.values():
+            self.on_position(update)
+
+    # What a close found out
+
+    def gone(self, id: str) -> None:
+        """The position is gone, and the protection with it."""
+        desk = self._desk
+        protection = desk.state.protections[id]
+        if protection.state.final:
+            return
+        close = protection.close
+        ours = close is not None and protection.closed > 0
+        foreign = self._foreign_closes.pop((protection.symbol, protection.side), None)
+        if ours and close is not None:
+            reason = protection.closing_for or CloseReason.CLOSED_ELSEWHERE
+            price = close.average_price
+        else:
+            reason = foreign.reason if foreign else CloseReason.CLOSED_ELSEWHERE
+            price = foreign.price if foreign else None
+        desk.store.record(
+            ProtectionMoved(
+                id, desk.now_ms(), ProtectionState.CLOSED, reason.value, close_price=price
+            ),
+            *desk.tell_of_protection(
+                protection,
+                "closed",
+                reason=reason.value,
+                close_order_id=close.exchange_order_id if ours and close else None,
+                close_price=text(price),
+                size=protection.closed if ours else protection.covered,
+            ),
+        )
+        log.info("position closed", id=id, reason=reason.value, price=text(price))
+
+    def confirmed(self, id: str) -> None:
+        """Whether the position is gone is no longer being asked."""
+        self._confirming.discard(id)
+
+    def close_failed(self, protection: Protection, error: str) -> None:
+        """Tell that a close did not go through. It goes on being tried."""
+        self._desk.store.record(
+            *self._desk.tell_of_protection(
+                protection,
+                "close_failed",
+                reason=protection.closing_for.value if protection.closing_for else None,
+                error=error,
+            )
+        )
+
+    # Bookkeeping
+
+    def covering(self, protection: Protection, held: int) -> list[Record]:
+        """The records of a protection covering `held` contracts, of which it may want fewer."""
+        covered = protection.closed + held
+        if protection.entry_id is None and protection.size is not None:
+            covered = min(covered, protection.size)
+        records: list[Record] = []
+        if covered != protection.covered:
+            records.append(ProtectionCovers(protection.id, covered))
+        if held and protection.state is ProtectionState.PENDING_FILL:
+            records.append(
+                ProtectionMoved(
+                    protection.id, self._desk.now_ms(), ProtectionState.ARMED, "position held"
+                )
+            )
+        return records
+
+    def _follow(self, protection: Protection, held: int) -> None:
+        """Keep a monitored position's protection as large as the position; its end is decided elsewhere."""
+        if protection.entry_id is None and protection.state in (
+            ProtectionState.PENDING_FILL,
+            ProtectionState.ARMED,
+        ):
+            records = self.covering(protection, held)
+            if records:
+                self._desk.store.record(*records)
+
+    def _keep_watch(self, record: Record) -> None:
+        """Watch the levels of what is armed, and have its symbol priced as long as it is not over."""
+        match record:
+            case ProtectionOpened(protection=Protection(id=id)):
+                pass
+            case ProtectionMoved(id=id) | ProtectionLevelled(id=id):
+                pass
+            case _:
+                return
+        protection = self._desk.state.protections[id]
+        alive = self._alive.setdefault((protection.symbol, protection.side), set())
+        if protection.state.final:
+            alive.discard(id)
+            self._desk.prices.unneed(protection.symbol, ("protection", id))
+        else:
+            alive.add(id)
+            self._desk.prices.need(protection.symbol, ("protection", id))
+        if protection.state is ProtectionState.ARMED:
+            self._stops.arm(
+                Levels(
+                    id,
+                    protection.symbol,
+                    protection.side,
+                    protection.stop_loss,
+                    protection.take_profit,
+                )
+            )
+            self._desk.prices.recheck(protection.symbol)
+        else:
+            self._stops.disarm(id)

@@ -1,0 +1,227 @@
+"""What users ask of protections: monitor a position, move the levels, drop them, close now."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import structlog
+from attrs import evolve, frozen
+
+from ..exchange.errors import ExchangeError
+from ..model.errors import BadRequest, Conflict, NotFound
+from ..model.instruments import Instrument
+from ..model.lifecycle import ProtectionState
+from ..model.orders import EntryOrder
+from ..model.positions import CloseReason, MonitorRequest, Protection
+from ..model.sides import PositionSide
+from ..notify.destinations import check_url
+from ..store.records import ProtectionLevelled, ProtectionMoved, ProtectionOpened, Record
+from .desk import Desk, text
+from .guard import Guard
+from .requests import MonitorPosition, checked_id, checked_levels, parse_side
+
+__all__ = ["Monitored", "Monitoring"]
+
+log = structlog.get_logger()
+
+
+@frozen
+class Monitored:
+    """The answer to a request to monitor a position."""
+
+    protection: Protection
+    duplicate: bool
+
+
+class Monitoring:
+    """The user's side of protections. What the market and the exchange do to them is the guard's."""
+
+    def __init__(self, desk: Desk, guard: Guard) -> None:
+        self._desk = desk
+        self._guard = guard
+
+    async def monitor(self, asked: MonitorPosition) -> Monitored:
+        """Promise to guard a position, which may still have to show up. Returns once the promise is durable.
+
+        Raises BadRequest, Conflict and Unavailable.
+        """
+        desk = self._desk
+        checked_id(asked.id)
+        if asked.stop_loss is None and asked.take_profit is None:
+            raise BadRequest("give a stop_loss, a take_profit, or both", "$.stop_loss")
+        if asked.size is not None and asked.size < 1:
+            raise BadRequest("must be at least 1 contract", "$.size")
+        if asked.callback_url is not None:
+            check_url(asked.callback_url, desk.settings.callback_allow)
+        instrument = await desk.instruments.get(asked.symbol)
+        request = MonitorRequest(
+            id=asked.id,
+            symbol=asked.symbol,
+            order_id=asked.order_id,
+            stop_loss=asked.stop_loss,
+            take_profit=asked.take_profit,
+            side=None if asked.side is None else parse_side(asked.side),
+            size=asked.size,
+            callback_url=asked.callback_url,
+            metadata=asked.metadata,
+        )
+        if self._known(request) is None:
+            try:
+                await self._guard.observe_positions(asked.symbol)
+            except ExchangeError as failure:
+                desk.tally.add("positions could not be read", symbol=asked.symbol, why=str(failure))
+        known = self._known(request)
+        if known is not None:
+            await desk.store.durable()
+            return Monitored(known, True)
+        desk.store.record(*self._promise(request, instrument))
+        await desk.store.durable()
+        log.info("position monitored", id=request.id, symbol=request.symbol)
+        return Monitored(desk.state.protections[request.id], False)
+
+    async def change(
+        self, id: str, stop_loss: Decimal | None = None, take_profit: Decimal | None = None
+    ) -> Protection:
+        """Move the stop, the target, or both; None leaves it. Returns once durable.
+
+        Raises NotFound, Conflict for a protection that has fired or ended, and BadRequest.
+        """
+        desk = self._desk
+        now = self.get(id)
+        if now.state not in (ProtectionState.PENDING_FILL, ProtectionState.ARMED):
+            raise Conflict(f"the protection is {now.state.value}", "$.id")
+        if stop_loss is None and take_profit is None:
+            raise BadRequest("give a stop_loss, a take_profit, or both", "$.stop_loss")
+        instrument = await desk.instruments.get(now.symbol)
+        tick = desk.prices.fresh(now.symbol) if now.state is ProtectionState.ARMED else None
+        price = tick.last if tick else None
+        new_stop, new_target = checked_levels(
+            now.side, stop_loss, take_profit, instrument, price, price
+        )
+        now = self.get(id)
+        if now.state not in (ProtectionState.PENDING_FILL, ProtectionState.ARMED):
+            raise Conflict(f"the protection is {now.state.value}", "$.id")
+        stop = new_stop if stop_loss is not None else now.stop_loss
+        target = new_target if take_profit is not None else now.take_profit
+        checked_levels(now.side, stop, target, instrument)
+        desk.store.record(ProtectionLevelled(id, desk.now_ms(), stop, target))
+        await desk.store.durable()
+        log.info("protection moved", id=id, stop_loss=text(stop), take_profit=text(target))
+        return self.get(id)
+
+    async def release(self, id: str) -> Protection:
+        """Drop a protection because the user says so. Returns once durable. Raises NotFound and Conflict."""
+        now = self.get(id)
+        if now.state not in (ProtectionState.PENDING_FILL, ProtectionState.ARMED):
+            raise Conflict(f"the protection is {now.state.value}", "$.id")
+        reason = "dropped by the user"
+        self._desk.store.record(
+            ProtectionMoved(id, self._desk.now_ms(), ProtectionState.RELEASED, reason),
+            *self._desk.tell_of_protection(now, "released", reason=reason),
+        )
+        await self._desk.store.durable()
+        return self.get(id)
+
+    async def close_now(self, id: str) -> Protection:
+        """Close what the protection covers, now. Returns once that is durable; the close goes on by itself.
+
+        Raises NotFound and Conflict.
+        """
+        now = self.get(id)
+        if now.state is ProtectionState.PENDING_FILL:
+            raise Conflict("nothing is held yet", "$.id")
+        if now.state.final:
+            raise Conflict(f"the protection is {now.state.value}", "$.id")
+        self._guard.fire(id, CloseReason.MANUAL)
+        await self._desk.store.durable()
+        return self.get(id)
+
+    def get(self, id: str) -> Protection:
+        """The protection of this id. Raises NotFound."""
+        try:
+            return self._desk.state.protections[id]
+        except KeyError:
+            raise NotFound(f"no position has the id {id!r}") from None
+
+    def _known(self, request: MonitorRequest) -> Protection | None:
+        known = self._desk.state.protections.get(request.id)
+        if known is None:
+            return None
+        if known.request != request:
+            raise Conflict(
+                f"a position with the id {request.id!r} exists with another body", "$.id"
+            )
+        return known
+
+    def _promise(self, request: MonitorRequest, instrument: Instrument) -> list[Record]:
+        desk = self._desk
+        entry = desk.state.orders.get(request.order_id or "")
+        if entry is not None and entry.symbol != request.symbol:
+            raise BadRequest(f"the order is for {entry.symbol}", "$.symbol")
+        side = entry.request.side if entry is not None else self._side(request)
+        if entry is not None and request.side not in (None, side):
+            raise BadRequest(f"the order is a {side.value}", "$.side")
+        stop_loss, take_profit = checked_levels(
+            side, request.stop_loss, request.take_profit, instrument
+        )
+        made = Protection(
+            id=request.id,
+            symbol=request.symbol,
+            side=side,
+            created_ms=desk.now_ms(),
+            stop_loss=stop_loss,
+            take_profit=take_profit,
+            entry_id=entry.id if entry is not None else None,
+            request=request,
+            size=request.size,
+            callback_url=request.callback_url,
+            metadata=request.metadata,
+        )
+        if entry is not None:
+            return self._promise_for(entry, made)
+        held = desk.positions.get(request.symbol, side)
+        return [
+            ProtectionOpened(made),
+            *self._guard.covering(made, held.size if held is not None else 0),
+        ]
+
+    def _promise_for(self, entry: EntryOrder, made: Protection) -> list[Record]:
+        """The records of `made` guarding what an entry order of ours fills, in place of what guarded it before."""
+        if entry.state.final and not entry.filled:
+            raise Conflict(f"the order is {entry.state.value}, unfilled", "$.order_id")
+        records: list[Record] = []
+        before = self._desk.state.protection_of(entry.id)
+        if before is not None:
+            if before.state in (ProtectionState.CLOSING, ProtectionState.CLOSED):
+                raise Conflict(f"the order's position is {before.state.value}", "$.order_id")
+            made = evolve(
+                made,
+                exchange_stop_loss=before.exchange_stop_loss,
+                exchange_take_profit=before.exchange_take_profit,
+            )
+            if before.state is not ProtectionState.RELEASED:
+                at_ms, reason = self._desk.now_ms(), f"taken over by {made.id}"
+                records.append(ProtectionMoved(before.id, at_ms, ProtectionState.RELEASED, reason))
+        return [*records, ProtectionOpened(made), *self._guard.covering(made, entry.filled)]
+
+    def _side(self, request: MonitorRequest) -> PositionSide:
+        """The side that is meant: as given, or the only one that is open, or the one that the levels fit."""
+        if request.side is not None:
+            return request.side
+        held = [
+            side
+            for side in PositionSide
+            if (update := self._desk.positions.get(request.symbol, side)) and update.size
+        ]
+        if len(held) == 1:
+            return held[0]
+        if held:
+            raise BadRequest(
+                f"both sides of {request.symbol} are open: give long or short", "$.side"
+            )
+        if request.stop_loss is not None and request.take_profit is not None:
+            rising = request.take_profit > request.stop_loss
+            return PositionSide.LONG if rising else PositionSide.SHORT
+        raise BadRequest(
+            f"no position of {request.symbol} is open yet: give long or short", "$.side"
+        )

@@ -1,0 +1,24 @@
+"""How long to wait before asking again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+__all__ = ["Pauses"]
+
+
+class Pauses:
+    """Pauses in seconds for a task that asks until it knows: `first`, then twice as long each time up to `longest`.
+
+    Endless on purpose: an order that the exchange may hold is never given up on.
+    """
+
+    def __init__(self, first: float, longest: float) -> None:
+        self._first = first
+        self._longest = longest
+
+    def __iter__(self) -> Iterator[float]:
+        pause = self._first
+        while True:
+            yield pause
+            pause = min(pause * 2, self._longest)

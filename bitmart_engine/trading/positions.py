@@ -1,0 +1,37 @@
+"""What the exchange holds for us, side by side. Observations only: nothing is promised here, nothing is decided."""
+
+from __future__ import annotations
+
+from ..model.events import PositionUpdate
+from ..model.sides import PositionSide
+
+__all__ = ["PositionBook"]
+
+
+class PositionBook:
+    """The latest position of every (symbol, side) that was ever reported. An older report never overwrites a newer."""
+
+    def __init__(self) -> None:
+        self._latest: dict[tuple[str, PositionSide], PositionUpdate] = {}
+
+    def observe(self, update: PositionUpdate) -> bool:
+        """Take `update` in. False if it is older than what is known, and was ignored."""
+        key = (update.symbol, update.side)
+        known = self._latest.get(key)
+        if (
+            known is not None
+            and known.update_time_ms is not None
+            and update.update_time_ms is not None
+            and update.update_time_ms < known.update_time_ms
+        ):
+            return False
+        self._latest[key] = update
+        return True
+
+    def get(self, symbol: str, side: PositionSide) -> PositionUpdate | None:
+        """The latest report, None if there never was one: that is not the same as flat."""
+        return self._latest.get((symbol, side))
+
+    def all(self) -> list[PositionUpdate]:
+        """Every side that is held."""
+        return [update for update in self._latest.values() if update.size > 0]

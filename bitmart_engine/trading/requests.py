@@ -1,0 +1,204 @@
+"""What users ask for, checked against the instrument: errors name the field, what was wrong and what would be right.
+
+Prices that are off the tick grid are moved onto it, always to the careful side, and the move is reported: a zone never
+grows, a stop is never later and a target never further than was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Literal
+
+from attrs import Factory, frozen
+
+from ..model.decimals import plain
+from ..model.errors import BadRequest
+from ..model.instruments import Instrument
+from ..model.orders import EntryRequest, OrderType
+from ..model.sides import PositionSide
+
+__all__ = ["MonitorPosition", "PlaceOrder", "checked_entry", "checked_levels", "parse_side"]
+
+LONGEST_ID = 1000
+LONGEST_TIMEOUT_S = 30 * 86_400
+
+
+@frozen(kw_only=True)
+class PlaceOrder:
+    """An entry order as users ask for it. `quantity` is in the base currency, `size` in contracts: one of them."""
+
+    id: str
+    symbol: str
+    side: Literal["long", "short", "buy", "sell"]
+    entry_zone_min: Decimal
+    entry_zone_max: Decimal
+    quantity: Decimal | None = None
+    size: int | None = None
+    leverage: Decimal | None = None
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    timeout_seconds: Decimal = Decimal(300)
+    callback_url: str | None = None
+    metadata: Mapping[str, object] = Factory(dict)
+    type: Literal["limit", "market"] = "limit"
+    post_only: bool = True
+    open_type: Literal["isolated", "cross"] = "isolated"
+    exchange_protection: bool = True
+
+
+@frozen(kw_only=True)
+class MonitorPosition:
+    """A position to guard, opened by whomever. Without `size` all of it is guarded."""
+
+    id: str
+    symbol: str
+    order_id: str | None = None
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    side: Literal["long", "short", "buy", "sell"] | None = None
+    size: int | None = None
+    callback_url: str | None = None
+    metadata: Mapping[str, object] = Factory(dict)
+
+
+def parse_side(side: str) -> PositionSide:
+    """Long or short; `buy` and `sell` mean the same for an entry."""
+    return PositionSide.LONG if side in ("long", "buy") else PositionSide.SHORT
+
+
+def checked_id(id: str) -> str:
+    """`id` if it can name something: not blank, and not endless. Raises BadRequest."""
+    if not id.strip() or len(id) > LONGEST_ID:
+        raise BadRequest(f"must be 1 to {LONGEST_ID} characters and not blank", "$.id")
+    return id
+
+
+def checked_entry(
+    asked: PlaceOrder, instrument: Instrument
+) -> tuple[EntryRequest, dict[str, Decimal]]:
+    """The checked request, and the prices that had to be moved onto the tick grid by field.
+
+    Raises BadRequest.
+    """
+    checked_id(asked.id)
+    side = parse_side(asked.side)
+    type = OrderType(asked.type)
+    for name in ("entry_zone_min", "entry_zone_max", "stop_loss", "take_profit"):
+        _check_positive(getattr(asked, name), f"$.{name}")
+    if asked.entry_zone_min > asked.entry_zone_max:
+        raise BadRequest(
+            f"{plain(asked.entry_zone_min)} is above entry_zone_max {plain(asked.entry_zone_max)}",
+            "$.entry_zone_min",
+        )
+    zone_min = instrument.on_grid(asked.entry_zone_min, ROUND_CEILING)
+    zone_max = instrument.on_grid(asked.entry_zone_max, ROUND_FLOOR)
+    if zone_min > zone_max:
+        raise BadRequest(
+            f"no price on the tick grid ({plain(instrument.tick_size)}) lies in the zone",
+            "$.entry_zone_min",
+        )
+    stop_loss, take_profit = checked_levels(
+        side, asked.stop_loss, asked.take_profit, instrument, zone_min, zone_max
+    )
+    size, quantity = _checked_size(asked, instrument, type)
+    if asked.leverage is not None and (error := instrument.leverage_error(asked.leverage)):
+        raise BadRequest(error, "$.leverage")
+    if not 0 < asked.timeout_seconds <= LONGEST_TIMEOUT_S:
+        raise BadRequest(
+            f"must be more than 0 and at most {LONGEST_TIMEOUT_S}", "$.timeout_seconds"
+        )
+    request = EntryRequest(
+        id=asked.id,
+        symbol=instrument.symbol,
+        side=side,
+        zone_min=zone_min,
+        zone_max=zone_max,
+        size=size,
+        quantity=quantity,
+        type=type,
+        post_only=asked.post_only,
+        leverage=asked.leverage,
+        open_type=asked.open_type,
+        stop_loss=stop_loss,
+        take_profit=take_profit,
+        exchange_protection=asked.exchange_protection,
+        timeout_seconds=asked.timeout_seconds,
+        callback_url=asked.callback_url,
+        metadata=asked.metadata,
+    )
+    result = {
+        "entry_zone_min": zone_min,
+        "entry_zone_max": zone_max,
+        "stop_loss": stop_loss,
+        "take_profit": take_profit,
+    }
+    rounded = {
+        name: price
+        for name, price in result.items()
+        if price is not None and price != getattr(asked, name)
+    }
+    return request, rounded
+
+
+def checked_levels(
+    side: PositionSide,
+    stop_loss: Decimal | None,
+    take_profit: Decimal | None,
+    instrument: Instrument,
+    low: Decimal | None = None,
+    high: Decimal | None = None,
+) -> tuple[Decimal | None, Decimal | None]:
+    """Stop and target on the tick grid, on the right sides of the prices from `low` to `high` and of each other.
+
+    Raises BadRequest.
+    """
+    _check_positive(stop_loss, "$.stop_loss")
+    _check_positive(take_profit, "$.take_profit")
+    long = side is PositionSide.LONG
+    if stop_loss is not None:
+        stop_loss = instrument.on_grid(stop_loss, ROUND_CEILING if long else ROUND_FLOOR)
+        edge = low if long else high
+        if edge is not None and side.loses_at(edge, stop_loss):
+            raise BadRequest(
+                f"the stop of a {side.value} must be {'below' if long else 'above'} {plain(edge)},"
+                f" not {plain(stop_loss)}",
+                "$.stop_loss",
+            )
+    if take_profit is not None:
+        take_profit = instrument.on_grid(take_profit, ROUND_FLOOR if long else ROUND_CEILING)
+        edge = high if long else low
+        if edge is not None and side.wins_at(edge, take_profit):
+            raise BadRequest(
+                f"the target of a {side.value} must be {'above' if long else 'below'} {plain(edge)},"
+                f" not {plain(take_profit)}",
+                "$.take_profit",
+            )
+    if stop_loss is not None and take_profit is not None and side.loses_at(take_profit, stop_loss):
+        raise BadRequest(
+            f"the target of a {side.value} must be {'above' if long else 'below'} its stop"
+            f" {plain(stop_loss)}, not {plain(take_profit)}",
+            "$.take_profit",
+        )
+    return stop_loss, take_profit
+
+
+def _checked_size(
+    asked: PlaceOrder, instrument: Instrument, type: OrderType
+) -> tuple[int, Decimal]:
+    if (asked.size is None) == (asked.quantity is None):
+        raise BadRequest("give one of quantity (base currency) and size (contracts)", "$.quantity")
+    if asked.size is not None:
+        size, path = asked.size, "$.size"
+    else:
+        assert asked.quantity is not None
+        _check_positive(asked.quantity, "$.quantity")
+        size, path = instrument.size_of(asked.quantity), "$.quantity"
+    if error := instrument.size_error(size, market=type is OrderType.MARKET):
+        raise BadRequest(error, path)
+    return size, size * instrument.contract_size
+
+
+def _check_positive(value: Decimal | None, path: str) -> None:
+    if value is not None and not (value.is_finite() and 0 < value < Decimal("1e15")):
+        raise BadRequest("must be a number above 0", path)

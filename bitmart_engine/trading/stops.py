@@ -1,0 +1,115 @@
+"""The armed stops and targets of every symbol, indexed by price. Synchronous, and knows nothing of positions.
+
+A stop fires on any price since the previous tick, so the extremes count; a target fires on the last price only. Where
+one tick reaches both, the stop wins. A tick costs what it fires, plus a logarithm.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from attrs import define, field, frozen
+from sortedcontainers import SortedKeyList
+
+from ..model.events import Tick
+from ..model.positions import CloseReason
+from ..model.sides import PositionSide
+
+__all__ = ["Levels", "StopBook"]
+
+
+@frozen
+class Levels:
+    """The stop and the target of one protection; either may be missing."""
+
+    id: str
+    symbol: str
+    side: PositionSide
+    stop: Decimal | None
+    target: Decimal | None
+
+
+@frozen
+class _Level:
+    price: Decimal
+    id: str
+
+
+def _ascending() -> SortedKeyList:
+    return SortedKeyList(key=lambda level: (level.price, level.id))
+
+
+@define
+class _Ladder:
+    """The levels of one symbol: those that fire when the price falls to them, and those when it rises to them."""
+
+    long_stops: SortedKeyList = field(factory=_ascending)
+    short_stops: SortedKeyList = field(factory=_ascending)
+    long_targets: SortedKeyList = field(factory=_ascending)
+    short_targets: SortedKeyList = field(factory=_ascending)
+
+    def stops(self, side: PositionSide) -> SortedKeyList:
+        return self.long_stops if side is PositionSide.LONG else self.short_stops
+
+    def targets(self, side: PositionSide) -> SortedKeyList:
+        return self.long_targets if side is PositionSide.LONG else self.short_targets
+
+
+class StopBook:
+    """Levels by the id of their protection. `arm` puts them in or moves them, `disarm` takes them out."""
+
+    def __init__(self) -> None:
+        self._levels: dict[str, Levels] = {}
+        self._ladders: dict[str, _Ladder] = {}
+
+    def __len__(self) -> int:
+        return len(self._levels)
+
+    def arm(self, levels: Levels) -> None:
+        """Watch `levels`, in place of those watched under the same id."""
+        self.disarm(levels.id)
+        self._levels[levels.id] = levels
+        ladder = self._ladders.setdefault(levels.symbol, _Ladder())
+        if levels.stop is not None:
+            ladder.stops(levels.side).add(_Level(levels.stop, levels.id))
+        if levels.target is not None:
+            ladder.targets(levels.side).add(_Level(levels.target, levels.id))
+
+    def disarm(self, id: str) -> None:
+        """Stop watching the levels of this id, if they are watched."""
+        levels = self._levels.pop(id, None)
+        if levels is None:
+            return
+        ladder = self._ladders[levels.symbol]
+        if levels.stop is not None:
+            ladder.stops(levels.side).remove(_Level(levels.stop, id))
+        if levels.target is not None:
+            ladder.targets(levels.side).remove(_Level(levels.target, id))
+
+    def triggered(self, tick: Tick) -> list[tuple[str, CloseReason]]:
+        """What `tick` fires, stops first, as (id, why). They are no longer watched afterwards."""
+        ladder = self._ladders.get(tick.symbol)
+        if ladder is None:
+            return []
+        fired: dict[str, CloseReason] = {}
+        for reason, falling, rising, low, high in (
+            (CloseReason.STOP_LOSS, ladder.long_stops, ladder.short_stops, tick.low, tick.high),
+            (
+                CloseReason.TAKE_PROFIT,
+                ladder.short_targets,
+                ladder.long_targets,
+                tick.last,
+                tick.last,
+            ),
+        ):
+            for level in reversed(falling):
+                if level.price < low:
+                    break
+                fired.setdefault(level.id, reason)
+            for level in rising:
+                if level.price > high:
+                    break
+                fired.setdefault(level.id, reason)
+        for id in fired:
+            self.disarm(id)
+        return list(fired.items())

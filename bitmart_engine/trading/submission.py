@@ -1,0 +1,209 @@
+"""An entry order's journey to the exchange: one task from the intent to an answer, and one to take it away again.
+
+What is not known is asked until it is known. Nothing here gives up on an order that the exchange may hold.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+from ..exchange.errors import ExchangeError, Meaning, OutcomeUnknown, Refused
+from ..exchange.orders import SubmitOrder
+from ..model.decimals import plain
+from ..model.lifecycle import EntryState
+from ..model.orders import EntryOrder
+from .desk import Desk
+from .pacing import Pauses
+
+if TYPE_CHECKING:
+    from .entries import Entries
+
+__all__ = ["submit", "withdraw"]
+
+log = structlog.get_logger()
+
+TRY_AGAIN = {
+    Meaning.RATE: 2.0,
+    Meaning.MAINTENANCE: 5.0,
+    Meaning.CLOCK: 1.0,
+}
+"""Refusals that say nothing of the order itself, with the pause in seconds before the zone is watched again."""
+NETWORK_PAUSE_S = 1.0
+READS_AFTER_SUBMIT = 3
+READ_PAUSE_S = 0.25
+"""The order may not be readable for some hundred ms after it was taken."""
+VISIBLE_WITHIN_S = 5.0
+"""How long look-ups have to go on finding nothing before an order counts as absent. The exchange documents no lag."""
+
+
+async def submit(id: str, desk: Desk, entries: Entries) -> None:
+    """Send the order whose intent was recorded, and find out what became of it."""
+    await desk.store.durable()
+    order = desk.state.orders[id]
+    if not await _set_leverage(order, desk, entries):
+        return
+    try:
+        if desk.state.orders[id].cancel_asked:
+            entries.back_to_waiting(id, "")
+            return
+        exchange_order_id = await desk.exchange.submit_order(_wire_order(order))
+    except ExchangeError as failure:
+        if desk.state.orders[id].state is EntryState.SUBMITTING and _is_latest(order, desk):
+            await _not_accepted(order, failure, desk, entries)
+    else:
+        if _is_latest(order, desk):
+            entries.accepted(id, exchange_order_id)
+            await _confirm(id, desk, entries)
+
+
+def _is_latest(order: EntryOrder, desk: Desk) -> bool:
+    """Whether nothing has replaced this attempt: a push may end one before its answer arrives."""
+    return desk.state.orders[order.id].client_order_id == order.client_order_id
+
+
+async def look_up(id: str, desk: Desk, entries: Entries) -> None:
+    """Ask for an order of which the answer was lost, until it is found or proved absent."""
+    absent_since: float | None = None
+    for pause_s in Pauses(0.25, 5.0):
+        order = desk.state.orders[id]
+        if order.state is not EntryState.UNKNOWN:
+            return
+        try:
+            update = await desk.exchange.find_order(order.symbol, order.client_order_id)
+        except ExchangeError as failure:
+            desk.tally.add("look-up of an order failed", id=id, why=str(failure))
+        else:
+            if update is not None:
+                entries.on_update(update)
+                return
+            absent_since = absent_since if absent_since is not None else trio.current_time()
+            if trio.current_time() - absent_since >= VISIBLE_WITHIN_S:
+                if desk.state.orders[id].state is EntryState.UNKNOWN:
+                    entries.back_to_waiting(id, "looked up: the exchange never had it")
+                return
+        await desk.waiters.wait_news(order.client_order_id, pause_s)
+
+
+async def withdraw(id: str, desk: Desk, entries: Entries) -> None:
+    """Cancel at the exchange until the order has ended, however it ends."""
+    for pause_s in Pauses(0.25, 5.0):
+        order = desk.state.orders[id]
+        if order.state.final or order.state is EntryState.WAITING:
+            return
+        if order.exchange_order_id:
+            try:
+                await desk.exchange.cancel_order(order.symbol, order_id=order.exchange_order_id)
+            except Refused as refusal:
+                log.info("cancel refused", id=id, why=str(refusal))
+            except ExchangeError as failure:
+                desk.tally.add("cancel not answered", id=id, why=str(failure))
+            if not await desk.waiters.wait_news(order.client_order_id, 0.25):
+                await read(id, desk, entries)
+                continue
+        await desk.waiters.wait_news(order.client_order_id, pause_s)
+
+
+async def read(id: str, desk: Desk, entries: Entries) -> bool:
+    """Read the order at the exchange and take in what it says. False if it could not be read."""
+    order = desk.state.orders[id]
+    try:
+        update = await desk.exchange.order(order.symbol, order.exchange_order_id)
+    except Refused as refusal:
+        if refusal.meaning is not Meaning.NO_SUCH_ORDER:
+            desk.tally.add("order could not be read", id=id, why=str(refusal))
+        return False
+    except ExchangeError as failure:
+        desk.tally.add("order could not be read", id=id, why=str(failure))
+        return False
+    return entries.on_update(update)
+
+
+async def _set_leverage(order: EntryOrder, desk: Desk, entries: Entries) -> bool:
+    """Whether the order may go out with the leverage it asks for. If not, it was dealt with."""
+    request = order.request
+    if request.leverage is None:
+        return True
+    try:
+        await desk.leverage.ensure(request.symbol, request.leverage, request.open_type)
+    except Refused as refusal:
+        if refusal.meaning in TRY_AGAIN:
+            await _try_again(order.id, str(refusal), TRY_AGAIN[refusal.meaning], entries)
+        else:
+            error = f"leverage {plain(request.leverage)} {request.open_type} refused: {refusal}"
+            entries.rejected(order.id, "leverage", error)
+        return False
+    except ExchangeError as failure:
+        await _try_again(order.id, f"leverage not set: {failure}", NETWORK_PAUSE_S, entries)
+        return False
+    return True
+
+
+def _wire_order(order: EntryOrder) -> SubmitOrder:
+    request = order.request
+    keep_there = request.exchange_protection
+    return SubmitOrder(
+        symbol=request.symbol,
+        side=request.side.opening,
+        size=request.size,
+        client_order_id=order.client_order_id,
+        type=request.type.value,
+        price=order.price,
+        maker_only=request.maker_only,
+        leverage=request.leverage,
+        open_type=request.open_type,
+        preset_stop_loss=request.stop_loss if keep_there else None,
+        preset_take_profit=request.take_profit if keep_there else None,
+    )
+
+
+async def _not_accepted(
+    order: EntryOrder, failure: ExchangeError, desk: Desk, entries: Entries
+) -> None:
+    """The submit had no good answer: a refusal, silence, or it never left."""
+    if isinstance(failure, Refused):
+        await _refused(order, failure, desk, entries)
+    elif isinstance(failure, OutcomeUnknown):
+        entries.lost(order.id, str(failure))
+        await look_up(order.id, desk, entries)
+    else:
+        await _try_again(order.id, str(failure), NETWORK_PAUSE_S, entries)
+
+
+async def _refused(order: EntryOrder, refusal: Refused, desk: Desk, entries: Entries) -> None:
+    id = order.id
+    if refusal.meaning is Meaning.DUPLICATE_ID:
+        entries.lost(id, "the exchange has this client order id already")
+        await look_up(id, desk, entries)
+    elif refusal.meaning in TRY_AGAIN:
+        await _try_again(id, str(refusal), TRY_AGAIN[refusal.meaning], entries)
+    elif order.request.maker_only and refusal.may_be_crossing:
+        entries.crossed(id, str(refusal))
+    else:
+        if refusal.meaning is Meaning.LEVERAGE:
+            desk.leverage.forget(order.symbol)
+        entries.rejected(id, refusal.meaning.name.lower(), error=str(refusal))
+
+
+async def _try_again(id: str, why: str, pause_s: float, entries: Entries) -> None:
+    """Nothing was taken, and not because of the order: let the zone rest for a moment."""
+    log.warning("order not taken, will be tried again", id=id, why=why)
+    entries.back_to_waiting(id, why, arm=False)
+    await trio.sleep(pause_s)
+    entries.rearm(id)
+
+
+async def _confirm(id: str, desk: Desk, entries: Entries) -> None:
+    """After the answer: let the stream or a read say more, then tell `placed` with what is known."""
+    client_order_id = desk.state.orders[id].client_order_id
+    for _ in range(READS_AFTER_SUBMIT):
+        await desk.waiters.wait_news(client_order_id, READ_PAUSE_S)
+        order = desk.state.orders[id]
+        if order.announced or order.client_order_id != client_order_id:
+            return
+        if await read(id, desk, entries):
+            break
+    if desk.state.orders[id].client_order_id == client_order_id:
+        entries.announce(id, submit_only=not desk.state.orders[id].update_time_ms)

@@ -1,0 +1,107 @@
+"""The armed entry zones of every symbol, indexed by price. Synchronous, and knows nothing of orders.
+
+A zone that holds the last price has fired already, so every armed zone lies wholly above the last price or wholly
+below it. Two sorted lists per symbol, of the nearest ends on either side, therefore tell what a tick enters without
+looking at the rest: a tick costs what it passes, plus a logarithm.
+
+What counts as entering is a price that was really there: the last one, or an extreme since the previous tick. Of a zone
+that lies strictly between two extremes nobody can tell whether a trade happened in it, so it is passed over.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from attrs import define, field, frozen
+from sortedcontainers import SortedKeyList
+
+from ..model.events import Tick
+
+__all__ = ["Zone", "ZoneBook"]
+
+
+@frozen
+class Zone:
+    """An entry zone of an order: its ends are part of it."""
+
+    id: str
+    symbol: str
+    low: Decimal
+    high: Decimal
+
+    def contains(self, price: Decimal) -> bool:
+        return self.low <= price <= self.high
+
+
+def _above() -> SortedKeyList:
+    return SortedKeyList(key=lambda zone: (zone.low, zone.id))
+
+
+def _below() -> SortedKeyList:
+    return SortedKeyList(key=lambda zone: (zone.high, zone.id))
+
+
+@define
+class _Ladder:
+    """The zones of one symbol. Until a price is known they are all `unplaced`."""
+
+    last: Decimal | None = None
+    above: SortedKeyList = field(factory=_above)
+    below: SortedKeyList = field(factory=_below)
+    unplaced: dict[str, Zone] = field(factory=dict)
+
+    def place(self, zone: Zone) -> None:
+        if self.last is None or zone.contains(self.last):
+            self.unplaced[zone.id] = zone
+        elif zone.low > self.last:
+            self.above.add(zone)
+        else:
+            self.below.add(zone)
+
+
+class ZoneBook:
+    """Zones by id. `arm` puts one in, `disarm` takes it out, `entered` takes out those that a tick enters."""
+
+    def __init__(self) -> None:
+        self._zones: dict[str, Zone] = {}
+        self._ladders: dict[str, _Ladder] = {}
+
+    def __len__(self) -> int:
+        return len(self._zones)
+
+    def arm(self, zone: Zone) -> None:
+        """Watch `zone`. One that holds the last price is entered by the next tick that is in it."""
+        self.disarm(zone.id)
+        self._zones[zone.id] = zone
+        self._ladders.setdefault(zone.symbol, _Ladder()).place(zone)
+
+    def disarm(self, id: str) -> None:
+        """Stop watching the zone of this id, if it is watched."""
+        zone = self._zones.pop(id, None)
+        if zone is None:
+            return
+        ladder = self._ladders[zone.symbol]
+        if ladder.unplaced.pop(id, None) is None:
+            (ladder.above if zone in ladder.above else ladder.below).remove(zone)
+
+    def entered(self, tick: Tick) -> list[str]:
+        """The ids of the zones that `tick` enters, in order of price. They are no longer watched afterwards."""
+        ladder = self._ladders.get(tick.symbol)
+        if ladder is None:
+            return []
+        passed = list(ladder.unplaced.values())
+        ladder.unplaced.clear()
+        while ladder.above and ladder.above[0].low <= tick.high:
+            passed.append(ladder.above.pop(0))
+        while ladder.below and ladder.below[-1].high >= tick.low:
+            passed.append(ladder.below.pop())
+        ladder.last = tick.last
+        hit = []
+        for zone in passed:
+            if any(zone.contains(price) for price in (tick.last, tick.high, tick.low)):
+                del self._zones[zone.id]
+                hit.append(zone)
+            else:
+                ladder.place(zone)
+        hit.sort(key=lambda zone: (zone.low, zone.id))
+        return [zone.id for zone in hit]
