@@ -5,7 +5,7 @@ Pure arithmetic over plain data. It never matches an order and never tells anybo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from .codes import Refusal
@@ -92,7 +92,7 @@ class Account:
             (held.margin(self.leverage[held.symbol]) for held in self.positions.values()), ZERO
         )
 
-    def unrealised(self, last: dict[str, Decimal]) -> Decimal:
+    def unrealised(self, last: Mapping[str, Decimal]) -> Decimal:
         """The profit that closing everything at the last prices would realise."""
         return sum((p.unrealised(last[p.symbol]) for p in self.positions.values()), ZERO)
 
@@ -110,7 +110,7 @@ class Account:
     def settings_for(self, request: OrderRequest) -> tuple[int, str]:
         """The leverage and margin type an order would have; refused if they contradict a position."""
         symbol = request.symbol
-        leverage = request.leverage or self.leverage[symbol]
+        leverage = self.leverage[symbol] if request.leverage is None else request.leverage
         open_type = request.open_type or self.open_type[symbol]
         if request.side.is_close:
             return self.leverage[symbol], self.open_type[symbol]

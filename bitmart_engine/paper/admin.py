@@ -76,6 +76,7 @@ FIELDS: dict[str, Callable[[object], object]] = {
     "after": flag,
     "seconds": duration,
     "on": flag,
+    "abruptly": flag,
 }
 
 
@@ -208,10 +209,10 @@ def commands(exchange: PaperExchange) -> list[Command]:
         ),
         Command(
             "/faults/refuse-dials",
-            "New WebSocket connections are closed before the handshake.",
+            "WebSocket handshakes are answered 503; abruptly: closed without a word.",
             exchange.refuse_dials,
             (),
-            ("on",),
+            ("on", "abruptly"),
             {"on": True},
         ),
         Command("/faults/clear", "Nothing goes wrong any more.", exchange.clear_faults),
@@ -280,7 +281,7 @@ def describe(exchange: PaperExchange) -> Json:
     return {
         "prices": {symbol: wire_decimal(last) for symbol, last in books.last.items()},
         "balance": views.assets(books),
-        "positions": [wire.position_event(push) for push in books.positions_now()],
+        "positions": [wire.position_event(push) for push in books.standing.positions()],
         "working_orders": [views.order(order) for order in books.ledger.working()],
         "orders": len(books.orders),
         "fills": len(books.fills),

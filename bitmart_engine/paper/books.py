@@ -22,7 +22,6 @@ from .codes import Refusal
 from .instruments import PaperConfig
 from .ledger import Ledger
 from .orders import (
-    ZERO,
     Action,
     Direction,
     Fill,
@@ -31,12 +30,14 @@ from .orders import (
     OrderRequest,
     State,
     crosses,
+    entered,
     priority,
     reaches,
 )
 from .plans import Plans
 from .positions import Position
-from .pushes import BalancePush, OrderPush, PositionPush, Push
+from .pushes import OrderPush, Push
+from .standing import Standing
 
 
 class Books:
@@ -47,6 +48,7 @@ class Books:
         self.account = Account(config)
         self.last = {instrument.symbol: instrument.price for instrument in config.symbols}
         self.ledger = Ledger(list(self.last), rng)
+        self.standing = Standing(self.account, self.ledger, self.last)
         self.plans = Plans()
         self._pushes: list[Push] = []
         self._budget: int | None = None
@@ -73,40 +75,6 @@ class Books:
         """What is held, by symbol and direction."""
         return self.account.positions
 
-    def order_margin(self) -> Decimal:
-        """What working orders lock of the balance."""
-        return sum(
-            (
-                self.account.order_margin(order, self.last[order.symbol])
-                for order in self.ledger.working()
-            ),
-            ZERO,
-        )
-
-    def available(self) -> Decimal:
-        """What is left of the balance for new orders."""
-        return self.balance - self.account.position_margin() - self.order_margin()
-
-    def frozen_size(self, symbol: str, direction: Direction) -> int:
-        """Contracts of a position that working orders are about to close."""
-        return sum(order.remaining for order in self.ledger.closing(symbol, direction))
-
-    def balance_now(self) -> BalancePush:
-        """The balance as it would be pushed now."""
-        return BalancePush(
-            available=self.available(),
-            position_margin=self.account.position_margin(),
-            order_margin=self.order_margin(),
-        )
-
-    def positions_now(self) -> list[PositionPush]:
-        """The positions held, as they would be pushed now."""
-        return [self._position_push(position) for position in self.positions.values()]
-
-    def orders_now(self) -> list[OrderPush]:
-        """The working orders, as they would be pushed now."""
-        return [OrderPush(action=Action.SUBMITTED, order=order) for order in self.ledger.working()]
-
     def take_pushes(self) -> list[Push]:
         """What happened since the last call, in order."""
         pushes, self._pushes = self._pushes, []
@@ -122,7 +90,7 @@ class Books:
         leverage, open_type = self.account.settings_for(request)
         if request.side.is_close:
             request = attrs.evolve(request, size=self._closable(request))
-        self.account.check_affordable(request, last, leverage, self.available())
+        self.account.check_affordable(request, last, leverage, self.standing.available())
         matches = request.price is None or crosses(request, last)
         refused = request.mode is Mode.MAKER_ONLY and matches
         if refused and self.config.maker_only_refusal == "reply":
@@ -175,34 +143,27 @@ class Books:
         self, symbol: str, direction: Direction, size: int | None, now_ms: int
     ) -> Order:
         """Close a position as its owner would in the exchange's app: a market order without a client id."""
-        return self._forced(symbol, direction, size, now_ms, "market", Action.MATCHED)
+        _, size = self._part_of(symbol, direction, size)
+        return self._close(symbol, direction, size, now_ms, "market")
 
     def liquidate(self, symbol: str, direction: Direction, size: int | None, now_ms: int) -> Order:
         """Liquidate a position, or `size` contracts of it, and cancel the orders that belong to it."""
-        held = self.account.position(symbol, direction).size
+        held, size = self._part_of(symbol, direction, size)
         for order in self.ledger.working(symbol):
             if order.side.direction is direction:
                 self.cancel(order.order_id, now_ms, Action.CANCELLED_BY_LIQUIDATION)
-        partial = size is not None and size < held
-        action = Action.PARTIAL_LIQUIDATION if partial else Action.BANKRUPTCY
-        return self._forced(symbol, direction, size, now_ms, "liquidate", action)
+        action = Action.PARTIAL_LIQUIDATION if size < held else Action.BANKRUPTCY
+        return self._close(symbol, direction, size, now_ms, "liquidate", action=action)
 
-    def _forced(
-        self,
-        symbol: str,
-        direction: Direction,
-        size: int | None,
-        now_ms: int,
-        kind: str,
-        action: Action,
-    ) -> Order:
+    def _part_of(self, symbol: str, direction: Direction, size: int | None) -> tuple[int, int]:
+        """What is held, and how much of it `size` means (ValueError). No liquidity bounds what is forced."""
         held = self.account.position(symbol, direction).size
         size = held if size is None else size
         if not 0 < size <= held:
-            raise ValueError(
-                f"cannot close {size} contracts of {symbol} {direction.name.lower()}: {held} held"
-            )
-        return self._close(symbol, direction, size, now_ms, kind, action=action, bounded=False)
+            name = direction.name.lower()
+            raise ValueError(f"cannot close {size} contracts of {symbol} {name}: {held} held")
+        self._budget = None
+        return held, size
 
     # -- the machinery ------------------------------------------------------------------------
 
@@ -212,7 +173,7 @@ class Books:
         held = self.account.position(request.symbol, direction).size
         if not held:
             raise Refusal(40021)
-        free = held - self.frozen_size(request.symbol, direction)
+        free = held - self.standing.frozen_size(request.symbol, direction)
         if request.size <= free:
             return request.size
         if self.config.close_more_than_held == "cut" and free > 0:
@@ -229,7 +190,6 @@ class Books:
         *,
         plan_id: int | None = None,
         action: Action = Action.MATCHED,
-        bounded: bool = True,
     ) -> Order:
         """A market order of the exchange's own making; it goes before the owner's closing orders."""
         request = OrderRequest(
@@ -243,8 +203,6 @@ class Books:
         plan = "" if plan_id is None else str(plan_id)
         order_id = self._accept(request, leverage, open_type, now_ms, plan)
         self._trim_closing(symbol, direction, now_ms, keep=order_id)
-        if not bounded:
-            self._budget = None
         self._match(order_id, self.last[symbol], now_ms, is_maker=False, action=action)
         return self.orders[order_id]
 
@@ -257,26 +215,14 @@ class Books:
         plan_order_id: str = "",
     ) -> int:
         """Enter an order into the books and announce it."""
-        order = Order(
+        order = entered(
+            request,
             order_id=self.ledger.new_order_id(),
-            symbol=request.symbol,
-            side=request.side,
-            type=request.type,
-            size=request.size,
-            price=request.price,
-            mode=request.mode,
-            client_order_id=request.client_order_id,
             leverage=leverage,
             open_type=open_type,
             position_mode=self.account.position_mode,
-            state=State.PENDING,
-            create_ms=now_ms,
-            update_ms=now_ms,
             plan_order_id=plan_order_id,
-            stop_price=request.stop_price,
-            target_price=request.target_price,
-            stop_price_type=request.stop_price_type,
-            target_price_type=request.target_price_type,
+            now_ms=now_ms,
         )
         if request.price is None or self.config.pending_push:
             self._pushes.append(OrderPush(action=Action.SUBMITTED, order=order))
@@ -335,7 +281,7 @@ class Books:
         for position in changed:
             self._tell_position(position)
         self._tell_balance()
-        self.plans.cover(filled, opening, self.ledger.new_order_id())
+        self.plans.cover(filled, opening, self.ledger.new_order_id)
         for position in changed:
             self._after_reduction(position, now_ms)
 
@@ -361,17 +307,7 @@ class Books:
                 self.cancel(order.order_id, now_ms)
 
     def _tell_position(self, position: Position) -> None:
-        self._pushes.append(self._position_push(position))
+        self._pushes.append(self.standing.position(position))
 
     def _tell_balance(self) -> None:
-        self._pushes.append(self.balance_now())
-
-    def _position_push(self, position: Position) -> PositionPush:
-        symbol = position.symbol
-        return PositionPush(
-            position=position,
-            frozen_size=self.frozen_size(symbol, position.direction),
-            leverage=self.account.leverage[symbol],
-            open_type=self.account.open_type[symbol],
-            position_mode=self.account.position_mode,
-        )
+        self._pushes.append(self.standing.balance())

@@ -49,16 +49,16 @@ class Broadcast:
         """The present state, as the first frame of a private topic."""
         if topic == "futures/order":
             sign = self._config.fee_sign
-            return [wire.order_event(push, sign) for push in self._books.orders_now()]
+            return [wire.order_event(push, sign) for push in self._books.standing.orders()]
         if topic == "futures/position":
-            return [wire.position_event(push) for push in self._books.positions_now()]
-        return wire.asset(self._books.balance_now())
+            return [wire.position_event(push) for push in self._books.standing.positions()]
+        return wire.asset(self._books.standing.balance())
 
     async def tell_positions(self) -> None:
         """Every ten seconds the positions held, changed or not."""
         while True:
             await trio.sleep(self._config.position_interval_s)
-            positions = [wire.position_event(push) for push in self._books.positions_now()]
+            positions = [wire.position_event(push) for push in self._books.standing.positions()]
             if positions or self._config.position_push_when_flat:
                 self._hub.publish_later("futures/position", positions, None)
 

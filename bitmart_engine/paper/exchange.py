@@ -210,9 +210,10 @@ class PaperExchange:
         """Private logins fail: until switched off, or `times` times."""
         self.faults.refused_logins = (times if on else 0) if times is not None or not on else None
 
-    def refuse_dials(self, on: bool = True) -> None:
-        """WebSocket streams are closed before the handshake."""
+    def refuse_dials(self, on: bool = True, *, abruptly: bool = False) -> None:
+        """WebSocket handshakes are answered 503; with `abruptly` the stream is closed without a word."""
         self.faults.refusing_dials = on
+        self.faults.hanging_up_dials = on and abruptly
 
     def clear_faults(self) -> None:
         """Nothing goes wrong any more. Held symbols stay held."""

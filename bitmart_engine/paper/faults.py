@@ -55,6 +55,7 @@ class Faults:
         self.frozen: list[Freeze] = []
         self.refused_logins: int | None = 0
         self.refusing_dials = False
+        self.hanging_up_dials = False
 
     def plan(self, fault: PathFault) -> None:
         """Add a fault of requests (ValueError)."""
@@ -99,4 +100,4 @@ class Faults:
         self.requests.clear()
         self.frozen.clear()
         self.refused_logins = 0
-        self.refusing_dials = False
+        self.refusing_dials = self.hanging_up_dials = False

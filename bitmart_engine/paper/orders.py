@@ -174,3 +174,37 @@ def priority(order: Order) -> tuple[bool, Decimal, int]:
     """Market orders first, then the best price, then the oldest."""
     price = order.price or ZERO
     return order.price is not None, -price if order.side.is_buy else price, order.order_id
+
+
+def entered(
+    request: OrderRequest,
+    *,
+    order_id: int,
+    leverage: int,
+    open_type: str,
+    position_mode: str,
+    plan_order_id: str,
+    now_ms: int,
+) -> Order:
+    """A request that was taken, as an order that does not work yet."""
+    return Order(
+        order_id=order_id,
+        symbol=request.symbol,
+        side=request.side,
+        type=request.type,
+        size=request.size,
+        price=request.price,
+        mode=request.mode,
+        client_order_id=request.client_order_id,
+        leverage=leverage,
+        open_type=open_type,
+        position_mode=position_mode,
+        state=State.PENDING,
+        create_ms=now_ms,
+        update_ms=now_ms,
+        plan_order_id=plan_order_id,
+        stop_price=request.stop_price,
+        target_price=request.target_price,
+        stop_price_type=request.stop_price_type,
+        target_price_type=request.target_price_type,
+    )

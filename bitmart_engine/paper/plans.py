@@ -5,7 +5,7 @@ A plan covers the contracts that its order has filled so far. Decisions only: th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import attrs
@@ -45,7 +45,7 @@ class Plans:
     def __len__(self) -> int:
         return len(self._by_parent)
 
-    def cover(self, order: Order, size: int, new_id: int) -> None:
+    def cover(self, order: Order, size: int, new_id: Callable[[], int]) -> None:
         """`order` opened `size` more contracts: its plan covers them too; `new_id` names a plan not seen before."""
         if not size or (order.stop_price is None and order.target_price is None):
             return
@@ -54,7 +54,7 @@ class Plans:
             attrs.evolve(known, size=known.size + size)
             if known is not None
             else Plan(
-                plan_id=new_id,
+                plan_id=new_id(),
                 parent_id=order.order_id,
                 symbol=order.symbol,
                 direction=order.side.direction,

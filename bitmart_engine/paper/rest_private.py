@@ -169,7 +169,9 @@ class PrivateDesk:
     def submit_leverage(self, body: Params) -> Json:
         account = self._books.account
         instrument = instrument_of(body, self._instruments)
-        leverage = leverage_of(body) or account.leverage[instrument.symbol]
+        leverage = leverage_of(body)
+        if leverage is None:
+            leverage = account.leverage[instrument.symbol]
         open_type = open_type_of(body)
         if open_type is None:
             raise Refusal(40045)

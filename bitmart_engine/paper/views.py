@@ -119,11 +119,12 @@ def position_v2(held: Position, account: Account, last: Mapping[str, Decimal], n
 
 def assets(books: Books) -> Json:
     """The one asset. Equity is the balance and what is not realised yet."""
-    unrealised = books.account.unrealised(books.last)
+    standing = books.standing
+    unrealised = standing.unrealised()
     return {
         "currency": "USDT",
-        "available_balance": amount(books.available()),
-        "frozen_balance": amount(books.order_margin()),
+        "available_balance": amount(standing.available()),
+        "frozen_balance": amount(standing.order_margin()),
         "position_deposit": amount(books.account.position_margin()),
         "equity": amount(books.balance + unrealised),
         "unrealized": amount(unrealised),

@@ -37,7 +37,7 @@ class WsServer:
     async def serve(self, stream: trio.abc.Stream) -> None:
         """Be the server end of one stream until either side closes it; the stream is closed on return."""
         try:
-            if not self._faults.refusing_dials:
+            if not self._faults.hanging_up_dials:
                 async with trio.open_nursery() as nursery:
                     await self._converse(nursery, stream)
                     nursery.cancel_scope.cancel()
@@ -69,9 +69,12 @@ class WsServer:
             request = await wrap_server_stream(
                 nursery, stream, max_message_size=self._config.max_frame_bytes
             )
-            if path_of(request.path) in PATHS:
+            if self._faults.refusing_dials:
+                await request.reject(503)
+            elif path_of(request.path) not in PATHS:
+                await request.reject(404)
+            else:
                 return await request.accept()
-            await request.reject(404)
         except (HandshakeError, ConnectionClosed):
             pass
         return None
