@@ -1,0 +1,14 @@
+"""The outbox: what the application is owed, signed, sent in order, and retried until it has it."""
+
+from ..model.notifications import Notification
+from .destinations import check_url
+from .outbox import Outbox, OutboxStatistics, Settlement, open_outbox
+
+__all__ = [
+    "Notification",
+    "Outbox",
+    "OutboxStatistics",
+    "Settlement",
+    "check_url",
+    "open_outbox",
+]

@@ -1,0 +1,139 @@
+"""One attempt to deliver one notification, and what its answer means.
+
+It decides nothing about time: how long an attempt may take and when the next one comes is the outbox's. It follows no
+redirect, reuses no connection (one that was opened for another name at the same address must not be taken for this
+one's), and reads no more of an answer than its status and a little of the body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from importlib.metadata import PackageNotFoundError, version
+
+import httpx
+import trio
+from attrs import frozen
+
+from ..model.notifications import Notification
+from ..settings import Settings
+from .destinations import Forbidden, Resolve, Target, targets
+from .signature import signature_headers
+
+__all__ = ["Delivery", "Outcome", "Verdict", "verdict_of"]
+
+try:
+    USER_AGENT = f"bitmart-engine/{version('bitmart-engine')}"
+except PackageNotFoundError:  # a bare checkout on the path
+    USER_AGENT = "bitmart-engine/0"
+
+COURTESY_BYTES = 4096
+COURTESY_S = 0.2
+"""How much of an answer's body is read, and for how long, so that the receiver can finish sending it."""
+
+UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+BROKEN = (httpx.HTTPError, OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+
+
+class Verdict(Enum):
+    """What an attempt came to."""
+
+    DELIVERED = "delivered"
+    AGAIN = "again"
+    REFUSED = "refused"
+
+
+@frozen
+class Outcome:
+    """What an attempt came to, and why, in words that name no address and no secret."""
+
+    verdict: Verdict
+    why: str
+
+
+def verdict_of(status: int) -> Verdict:
+    """Success, to be tried again, or final. A 409 says that the application has it already."""
+    if 200 <= status < 300 or status == 409:
+        return Verdict.DELIVERED
+    return Verdict.AGAIN if status >= 500 else Verdict.REFUSED
+
+
+class Delivery:
+    """Posts notifications over one transport, which stays its owner's."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        wall_ms: Callable[[], int],
+        transport: httpx.AsyncBaseTransport,
+        resolve: Resolve,
+    ) -> None:
+        self._settings = settings
+        self._wall_ms = wall_ms
+        self._transport = transport
+        self._resolve = resolve
+
+    async def attempt(self, notification: Notification) -> Outcome:
+        """Post it once, to the first address of its host that can be reached. Cancelling it is safe."""
+        try:
+            places = await targets(notification.url, self._settings.callback_allow, self._resolve)
+        except Forbidden as reason:
+            return Outcome(Verdict.REFUSED, f"the address {reason}")
+        except OSError:
+            return Outcome(Verdict.AGAIN, "the host name does not resolve")
+        why = ""
+        for place in places:
+            try:
+                status = await self._post(notification, place, len(places))
+            except UNREACHABLE as failure:
+                why = f"no connection: {type(failure).__name__}"
+            except BROKEN as failure:
+                return Outcome(Verdict.AGAIN, f"no answer: {type(failure).__name__}")
+            else:
+                return Outcome(verdict_of(status), f"HTTP {status}")
+        return Outcome(Verdict.AGAIN, why)
+
+    async def _post(self, notification: Notification, place: Target, places: int) -> int:
+        """The status of the answer. The time to connect is shared among the addresses there are."""
+        limit = self._settings.trading_app_request_timeout
+        extensions: dict[str, object] = {
+            "timeout": {"connect": limit / places, "pool": limit, "read": limit, "write": limit}
+        }
+        if place.sni is not None:
+            extensions["sni_hostname"] = place.sni
+        request = httpx.Request(
+            "POST",
+            place.url,
+            headers={
+                "Host": place.host_header,
+                "User-Agent": USER_AGENT,
+                "Content-Type": "application/json",
+                "Idempotency-Key": notification.id,
+                "Connection": "close",
+                **signature_headers(
+                    self._settings.trading_app_shared_secret, self._wall_ms(), notification.body
+                ),
+            },
+            content=notification.body,
+            extensions=extensions,
+        )
+        response = await self._transport.handle_async_request(request)
+        status = response.status_code
+        # The status is what was asked for: from here on nothing may turn it into "no answer" again, neither a body
+        # that never ends nor the attempt's own deadline.
+        with trio.move_on_after(COURTESY_S, shield=True):
+            await _let_finish(response)
+        return status
+
+
+async def _let_finish(response: httpx.Response) -> None:
+    read = 0
+    try:
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        async for part in response.stream:
+            read += len(part)
+            if read > COURTESY_BYTES:
+                break
+        await response.aclose()
+    except BROKEN:
+        pass
