@@ -86,24 +86,22 @@ class Front:
 
         fault = self._faults.take(record.path)
         if fault is None:
-            await self._handle(scope, body, receive, recorded)
+            await self._handle(scope, body, recorded)
         else:
-            await self._mishandle(fault, scope, body, receive, recorded)
+            await self._mishandle(fault, scope, body, recorded)
 
-    async def _handle(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+    async def _handle(self, scope: Scope, body: bytes, send: Send) -> None:
         gate = None if self._push_before_reply else Gate()
         token = current_gate.set(gate)
         try:
-            await self._app(scope, replay(body, receive), send)
+            await self._app(scope, only(body), send)
         finally:
             current_gate.reset(token)
             if gate is not None:
                 gate.is_open = True
             self._hub.flush()
 
-    async def _mishandle(
-        self, fault: PathFault, scope: Scope, body: bytes, receive: Receive, send: Send
-    ) -> None:
+    async def _mishandle(self, fault: PathFault, scope: Scope, body: bytes, send: Send) -> None:
         reply: list[Message] = []
 
         async def keep(message: Message) -> None:
@@ -112,7 +110,7 @@ class Front:
         if fault.kind == "delay" and not fault.after:
             await trio.sleep(fault.seconds)
         if fault.after or fault.kind == "delay":
-            await self._handle(scope, body, receive, keep)
+            await self._handle(scope, body, keep)
         match fault.kind:
             case "lose_reply":
                 self.hang_up(scope)
@@ -146,14 +144,19 @@ async def read_body(receive: Receive) -> bytes:
             return body
 
 
-def replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that hands out the body that was read already, and then what really comes."""
+def only(body: bytes) -> Receive:
+    """A `receive` that hands out a body and then nothing, ever.
+
+    So an app never hears that its client is gone: a request that arrived is taken.
+    """
     pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def again() -> Message:
-        return pending.pop() if pending else await receive()
+    async def receive() -> Message:
+        if not pending:
+            await trio.sleep_forever()
+        return pending.pop()
 
-    return again
+    return receive
 
 
 def parsed(body: bytes) -> Any:

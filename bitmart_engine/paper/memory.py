@@ -11,7 +11,7 @@ import math
 import httpx
 import trio
 
-from .front import Front, LostReply, Message, Scope
+from .front import Front, LostReply, Message, Scope, only
 
 Result = httpx.Response | httpx.TransportError
 
@@ -32,7 +32,10 @@ class MemoryTransport(httpx.AsyncBaseTransport):
         self._nursery.start_soon(self._run, request, body, send)
         timeout_s = request.extensions.get("timeout", {}).get("read")
         with trio.move_on_after(math.inf if timeout_s is None else timeout_s):
-            result = await receive.receive()
+            try:
+                result = await receive.receive()
+            except trio.EndOfChannel:
+                result = httpx.ReadError("the paper exchange closed", request=request)
             if isinstance(result, httpx.TransportError):
                 raise result
             return result
@@ -42,26 +45,24 @@ class MemoryTransport(httpx.AsyncBaseTransport):
         self, request: httpx.Request, body: bytes, send: trio.MemorySendChannel[Result]
     ) -> None:
         messages: list[Message] = []
-        pending = [{"type": "http.request", "body": body, "more_body": False}]
-
-        async def receive() -> Message:
-            if pending:
-                return pending.pop()
-            await trio.sleep_forever()
-            raise AssertionError("unreachable")
 
         async def keep(message: Message) -> None:
             messages.append(message)
 
-        try:
-            await self._app(scope_of(request), receive, keep)
-        except LostReply as lost:
-            send.send_nowait(httpx.ReadError(str(lost), request=request))
-            return
-        start = messages[0]
-        content = b"".join(message.get("body", b"") for message in messages[1:])
-        headers = [(k, v) for k, v in start["headers"] if k.lower() != b"transfer-encoding"]
-        send.send_nowait(httpx.Response(start["status"], headers=headers, content=content))
+        with send:
+            try:
+                await self._app(scope_of(request), only(body), keep)
+            except LostReply as lost:
+                send.send_nowait(httpx.ReadError(str(lost), request=request))
+            else:
+                send.send_nowait(response_of(messages))
+
+
+def response_of(messages: list[Message]) -> httpx.Response:
+    """An ASGI reply as httpx has it."""
+    start, *rest = messages
+    content = b"".join(message.get("body", b"") for message in rest)
+    return httpx.Response(start["status"], headers=start["headers"], content=content)
 
 
 def scope_of(request: httpx.Request) -> Scope:

@@ -204,7 +204,7 @@ async def test_the_reply_leaves_before_the_push_unless_told_otherwise(
             visit.exchange.rest_app._app = watched
             await visit.owner.submit(price="60000")
             with trio.fail_after(5):
-                while "futures/order" not in seen:  # noqa: ASYNC110  # it comes after the reply
+                while "futures/order" not in seen:  # it comes after the reply
                     await trio.sleep(0.001)
             order, reply = seen.index("futures/order"), seen.index("http.response.start")
             assert (order < reply) is before

@@ -293,5 +293,5 @@ async def test_connections_are_counted(visiting: Visiting) -> None:
             assert await two.hears_nothing()
             assert visit.exchange.connections == 2
         with trio.fail_after(5):
-            while visit.exchange.connections:  # noqa: ASYNC110  # the exchange offers no event for it
+            while visit.exchange.connections:  # the exchange offers no event for it
                 await trio.sleep(0.001)
