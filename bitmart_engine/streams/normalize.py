@@ -16,7 +16,7 @@ from msgspec import Raw
 from ..model.events import Event, Kline, Trade
 from ..tally import Tally
 from .account import orders, positions
-from .said import Malformed
+from .said import Malformed, plausible
 from .topics import Kind, Topic
 
 __all__ = ["events"]
@@ -106,11 +106,16 @@ def _klines(topic: Topic, raw: bytes, tally: Tally) -> Iterator[Event]:
     bar = READ_BAR.decode(raw)
     for price in (bar.o, bar.h, bar.l, bar.c):
         _positive(price)
-    if not bar.v.is_finite():
-        raise Malformed(f"a volume of {bar.v}")
     assert topic.timeframe is not None
     yield Kline(
-        topic.symbol, topic.timeframe, _open_time_s(bar.ts), bar.o, bar.h, bar.l, bar.c, bar.v
+        topic.symbol,
+        topic.timeframe,
+        _open_time_s(bar.ts),
+        bar.o,
+        bar.h,
+        bar.l,
+        bar.c,
+        plausible(bar.v),
     )
 
 
@@ -123,7 +128,9 @@ def _open_time_s(ts: int) -> int:
 def _trades(topic: Topic, raw: bytes, tally: Tally) -> Iterator[Event]:
     trade = READ_TRADE.decode(raw)
     _same_symbol(topic, trade.symbol)
-    yield Trade(topic.symbol, trade.trade_id, _positive(trade.deal_price), trade.deal_vol)
+    yield Trade(
+        topic.symbol, trade.trade_id, _positive(trade.deal_price), plausible(trade.deal_vol)
+    )
 
 
 def _trade_id(event: Event) -> int:
@@ -132,7 +139,7 @@ def _trade_id(event: Event) -> int:
 
 
 def _positive(price: Decimal) -> Decimal:
-    if not (price.is_finite() and price > 0):
+    if plausible(price) <= 0:
         raise Malformed(f"a price of {price}")
     return price
 

@@ -12,7 +12,10 @@ from msgspec import Raw
 
 from ..model.decimals import decimal_or_none, to_contracts
 
-__all__ = ["NOTHING", "Malformed", "contracts", "decimal", "integer", "named", "text"]
+__all__ = ["NOTHING", "Malformed", "contracts", "decimal", "integer", "named", "plausible", "text"]
+
+MAX_DIGITS = 40
+"""Before or after the point. `1e999999999` is a number too, and as an integer it would fill the memory."""
 
 NOTHING = Raw(b"null")
 
@@ -37,8 +40,16 @@ def text(raw: Raw) -> str:
 
 
 def decimal(raw: Raw) -> Decimal | None:
-    """The number that a scalar says; None where it says none."""
-    return decimal_or_none(text(raw))
+    """The number that a scalar says; None where it says none. Raises `Malformed` for one that is out of all bounds."""
+    number = decimal_or_none(text(raw))
+    return None if number is None else plausible(number)
+
+
+def plausible(number: Decimal) -> Decimal:
+    """`number`, unless it is infinite, not a number, or out of all bounds: then raises `Malformed`."""
+    if not number.is_finite() or abs(number.adjusted()) > MAX_DIGITS:
+        raise Malformed(f"a number such as {str(number)[:50]}")
+    return number
 
 
 def integer(raw: Raw) -> int | None:
