@@ -297,14 +297,8 @@ class Books:
     ) -> None:
         """Cancel closing orders, the newest first, until no more is being closed than is held."""
         held = self.account.position(symbol, direction).size
-        closing = self.ledger.closing(symbol, direction)
-        total = sum(order.remaining for order in closing)
-        closing.sort(key=lambda order: (order.price is not None, order.order_id))
-        while closing and total > held:
-            order = closing.pop()
-            if order.order_id != keep:
-                total -= order.remaining
-                self.cancel(order.order_id, now_ms)
+        for order in self.ledger.excess_closing(symbol, direction, held, keep):
+            self.cancel(order.order_id, now_ms)
 
     def _tell_position(self, position: Position) -> None:
         self._pushes.append(self.standing.position(position))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from typing import Literal
 
@@ -16,20 +15,22 @@ from .admin import make_admin_app
 from .books import Books
 from .broadcast import Broadcast
 from .candles import Candles
+from .clock import wall_clock
 from .dialogue import Dialogue
 from .faults import Cure, Faults, Freeze, PathFault
 from .front import Front, RequestRecord
 from .hub import Hub
-from .instruments import PaperConfig, PaperInstrument, on_grid, to_grid
+from .instruments import PaperConfig, PaperInstrument, exact, on_grid, to_grid
 from .market import Market, RandomWalk
 from .memory import MemoryTransport
 from .orders import Direction, Order
 from .rest import make_rest_app
 from .rest_private import PrivateDesk
 from .rest_public import PublicDesk
-from .serving import HttpServer, listen
+from .serving import HttpServer, Port, listening
 from .ws import WsServer
 
+LOOPBACK = "127.0.0.1"
 Which = Literal["public", "private", "all"]
 
 
@@ -98,12 +99,13 @@ class PaperExchange:
 
     # -- the market ---------------------------------------------------------------------------
 
-    def set_price(self, symbol: str, price: Decimal, *, hold: bool = False) -> None:
+    def set_price(self, symbol: str, price: Decimal | str | int, *, hold: bool = False) -> None:
         """A trade happens at this price now, and does to candles, orders and presets what a trade does.
 
         The market goes on from there; with `hold` it leaves the symbol alone until `release`.
         """
         instrument = self._instrument(symbol)
+        price = exact(price)
         if not price.is_finite() or price <= 0 or not on_grid(price, instrument.tick_size):
             raise ValueError(
                 f"price {price} of {symbol} is not a positive multiple of {instrument.tick_size}"
@@ -146,7 +148,7 @@ class PaperExchange:
     ) -> Order:
         """The owner closes a position elsewhere, at the last price; all of it unless told."""
         self._instrument(symbol)
-        order = self.books.close_by_hand(symbol, direction_of(side), size, self.now_ms())
+        order = self.books.close_by_hand(symbol, Direction.named(side), size, self.now_ms())
         self._broadcast.settle(None)
         return order
 
@@ -155,7 +157,7 @@ class PaperExchange:
     ) -> Order:
         """The exchange liquidates a position, or `size` contracts of it, at the last price."""
         self._instrument(symbol)
-        order = self.books.liquidate(symbol, direction_of(side), size, self.now_ms())
+        order = self.books.liquidate(symbol, Direction.named(side), size, self.now_ms())
         self._broadcast.settle(None)
         return order
 
@@ -235,41 +237,25 @@ class PaperExchange:
             raise ValueError(f"unknown symbol {symbol!r}; there are {known}")
         return self.instruments[symbol]
 
-    async def _run(self, nursery: trio.Nursery, *, serve_sockets: bool) -> None:
-        """Start everything that runs while the exchange is open."""
+    def _start(self, nursery: trio.Nursery) -> None:
+        """Start what runs while the exchange is open."""
         self._nursery = nursery
         nursery.start_soon(self.market.run, self)
         nursery.start_soon(self._broadcast.tell_positions)
         nursery.start_soon(self._broadcast.tell_tickers)
-        if not serve_sockets:
-            return
-        config, host = self.config, self.config.host
-        ws_listeners, ws_port = await listen(host, config.ws_port)
-        rest_listeners, rest_port = await listen(host, config.rest_port)
-        admin_listeners, admin_port = await listen("127.0.0.1", config.admin_port)
-        rest = HttpServer(self.rest_app)
-        self.rest_app.hang_up = rest.hang_up
-        nursery.start_soon(trio.serve_listeners, self.serve_ws_stream, ws_listeners)
-        nursery.start_soon(rest.run, rest_listeners)
-        nursery.start_soon(HttpServer(self.admin_app).run, admin_listeners)
-        self.public_ws_uri = f"ws://{host}:{ws_port}/api?protocol=1.1"
-        self.private_ws_uri = f"ws://{host}:{ws_port}/user?protocol=1.1"
-        self.rest_uri = f"http://{host}:{rest_port}"
-        self.admin_uri = f"http://127.0.0.1:{admin_port}"
 
-
-def direction_of(side: str) -> Direction:
-    """`long` or `short`."""
-    try:
-        return Direction[side.upper()]
-    except KeyError:
-        raise ValueError(f"side must be long or short, not {side!r}") from None
-
-
-def wall_clock() -> Callable[[], int]:
-    """Wall time at the call, moved on by Trio's clock: under a mock clock it moves with that."""
-    opened_ms, opened_at = int(time.time() * 1000), trio.current_time()
-    return lambda: opened_ms + int((trio.current_time() - opened_at) * 1000)
+    def _serve(self, nursery: trio.Nursery, ws: Port, rest: Port, admin: Port) -> None:
+        """Start the servers."""
+        host = self.config.host
+        rest_server = HttpServer(self.rest_app)
+        self.rest_app.hang_up = rest_server.hang_up
+        nursery.start_soon(trio.serve_listeners, self.serve_ws_stream, ws.listeners)
+        nursery.start_soon(rest_server.run, rest.listeners)
+        nursery.start_soon(HttpServer(self.admin_app).run, admin.listeners)
+        self.public_ws_uri = f"ws://{host}:{ws.number}/api?protocol=1.1"
+        self.private_ws_uri = f"ws://{host}:{ws.number}/user?protocol=1.1"
+        self.rest_uri = f"http://{host}:{rest.number}"
+        self.admin_uri = f"http://{LOOPBACK}:{admin.number}"
 
 
 @asynccontextmanager
@@ -287,8 +273,15 @@ async def open_paper_exchange(
     """
     config = config or PaperConfig()
     exchange = PaperExchange(config, market or RandomWalk(seed=config.seed), now_ms or wall_clock())
-    async with trio.open_nursery() as nursery:
-        await exchange._run(nursery, serve_sockets=serve_sockets)
+    async with AsyncExitStack() as stack:
+        if serve_sockets:
+            ws_and_rest = listening(config.host, config.ws_port, config.rest_port)
+            ws, rest = await stack.enter_async_context(ws_and_rest)
+            (admin,) = await stack.enter_async_context(listening(LOOPBACK, config.admin_port))
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        exchange._start(nursery)
+        if serve_sockets:
+            exchange._serve(nursery, ws, rest, admin)
         try:
             yield exchange
         finally:

@@ -6,7 +6,7 @@ possibility. Nothing in this module acts.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Literal
 
 from attrs import field, frozen
@@ -21,6 +21,16 @@ def wire_decimal(value: Decimal) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
+
+
+def exact(price: Decimal | str | int) -> Decimal:
+    """A price as a decimal; never from a float (TypeError)."""
+    if isinstance(price, float):
+        raise TypeError(f"a price is a Decimal or a text, not the float {price}")
+    try:
+        return Decimal(price)
+    except InvalidOperation:
+        raise ValueError(f"price {price!r} is not a number") from None
 
 
 def on_grid(price: Decimal, tick_size: Decimal) -> bool:

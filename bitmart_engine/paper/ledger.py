@@ -59,3 +59,16 @@ class Ledger:
         """Working orders that close a position."""
         side = direction.closing_side
         return [order for order in self.working(symbol) if order.side is side]
+
+    def excess_closing(
+        self, symbol: str, direction: Direction, held: int, keep: int | None
+    ) -> list[Order]:
+        """Orders to take away, the newest first, until no more is being closed than is held; never `keep`."""
+        closing = self.closing(symbol, direction)
+        total = sum(order.remaining for order in closing)
+        excess: list[Order] = []
+        for order in sorted(closing, key=lambda order: order.order_id, reverse=True):
+            if total > held and order.order_id != keep:
+                total -= order.remaining
+                excess.append(order)
+        return excess

@@ -39,6 +39,14 @@ class Direction(enum.IntEnum):
     LONG = 1
     SHORT = 2
 
+    @classmethod
+    def named(cls, side: str) -> Direction:
+        """`long` or `short` (ValueError)."""
+        try:
+            return cls[side.upper()]
+        except KeyError:
+            raise ValueError(f"side must be long or short, not {side!r}") from None
+
     @property
     def sign(self) -> int:
         return 1 if self is Direction.LONG else -1

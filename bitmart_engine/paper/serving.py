@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import trio
+from attrs import frozen
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 from hypercorn.trio.tcp_server import TCPServer
@@ -17,6 +20,7 @@ from hypercorn.typing import ConnectionState
 from .front import App, Scope
 
 Peer = tuple[str, int]
+KEEP_ALIVE_S = 75
 
 
 class HttpServer:
@@ -27,6 +31,7 @@ class HttpServer:
         self._config = Config()
         self._config.accesslog = None
         self._config.errorlog = None
+        self._config.keep_alive_timeout = KEEP_ALIVE_S
         self._streams: dict[Peer, trio.SocketStream] = {}
 
     async def run(self, listeners: list[trio.SocketListener]) -> None:
@@ -54,7 +59,25 @@ class HttpServer:
             stream.socket.close()
 
 
-async def listen(host: str, port: int) -> tuple[list[trio.SocketListener], int]:
-    """Listeners on a port, or on any free one for 0; and which port that is."""
-    listeners = await trio.open_tcp_listeners(port, host=host)
-    return listeners, int(listeners[0].socket.getsockname()[1])
+@frozen
+class Port:
+    """An open port: its listeners, and its number."""
+
+    listeners: list[trio.SocketListener]
+    number: int
+
+
+@asynccontextmanager
+async def listening(host: str, *numbers: int) -> AsyncIterator[list[Port]]:
+    """Open ports (0: any free one) and close them on leaving; OSError names the one that cannot be had."""
+    async with AsyncExitStack() as stack:
+        ports: list[Port] = []
+        for number in numbers:
+            try:
+                listeners = await trio.open_tcp_listeners(number, host=host)
+            except OSError as error:
+                raise OSError(error.errno, f"cannot listen on {host}:{number}: {error}") from error
+            for listener in listeners:
+                await stack.enter_async_context(listener)
+            ports.append(Port(listeners, int(listeners[0].socket.getsockname()[1])))
+        yield ports

@@ -49,7 +49,6 @@ def trade(fill: Fill) -> Json:
     return {
         "order_id": str(fill.order_id),
         "trade_id": str(fill.trade_id),
-        "client_order_id": fill.client_order_id,
         "symbol": fill.symbol,
         "side": int(fill.side),
         "price": wire_decimal(fill.price),

@@ -8,6 +8,9 @@ from typing import Any
 import httpx
 import pytest
 import trio
+from trio_websocket import HandshakeError, open_websocket_url
+
+from bitmart_engine.paper import LostReply
 
 from .conftest import SUBMIT, Visiting
 
@@ -213,6 +216,7 @@ async def test_clearing_ends_every_fault(visiting: Visiting) -> None:
         (lambda e: e.set_price("BTCUSDT", Decimal("1.05")), "not a positive multiple of 0.1"),
         (lambda e: e.set_price("BTCUSDT", Decimal(0)), "not a positive multiple"),
         (lambda e: e.set_price("BTCUSDT", Decimal("NaN")), "not a positive multiple"),
+        (lambda e: e.set_price("BTCUSDT", "x"), "price 'x' is not a number"),
         (lambda e: e.hold("NOUSDT"), "unknown symbol"),
         (lambda e: e.release("NOUSDT"), "unknown symbol"),
         (lambda e: e.liquidate("BTCUSDT", "up"), "side must be long or short, not 'up'"),
@@ -277,3 +281,22 @@ async def test_a_request_that_is_under_way_when_the_exchange_closes_ends(
             await trio.sleep(1)
         await trio.sleep(1)
     assert ended == [True]
+
+
+async def test_the_app_can_be_called_by_any_asgi_client(visiting: Visiting) -> None:
+    async with visiting(memory=True) as visit:
+        transport = httpx.ASGITransport(app=visit.exchange.rest_app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://paper") as client:
+            assert (await client.get("/system/time")).json()["code"] == 1000
+            visit.exchange.lose_replies("/system/time")
+            with pytest.raises(LostReply, match="/system/time"):
+                await client.get("/system/time")
+
+
+async def test_what_is_not_http_is_not_answered(visiting: Visiting) -> None:
+    async with visiting() as visit:
+        uri = visit.exchange.rest_uri.replace("http", "ws")
+        with pytest.raises(HandshakeError):
+            async with open_websocket_url(uri):
+                pass
+        assert await visit.owner.read("/system/time")
