@@ -94,14 +94,20 @@ async def _found_again(protection: Protection, desk: Desk, guard: Guard) -> bool
 
 
 async def _closable(protection: Protection, desk: Desk, guard: Guard) -> int:
-    """How many contracts to close: what is covered, but no more than is held."""
+    """How many contracts to close: what is covered, but no more than is held.
+
+    The stream may not have told of the last fill or close yet, so less than what is covered is asked for once more.
+    """
     held = desk.positions.get(protection.symbol, protection.side)
     if held is None:
         return protection.remaining
-    if not held.size:
-        await guard.observe_positions(protection.symbol)
-        held = desk.positions.get(protection.symbol, protection.side)
-        assert held is not None, "both sides were just observed"
+    if held.size < protection.remaining:
+        try:
+            await guard.observe_positions(protection.symbol)
+        except ExchangeError:
+            if not held.size:
+                raise
+        held = desk.positions.get(protection.symbol, protection.side) or held
     return min(protection.remaining, held.size)
 
 

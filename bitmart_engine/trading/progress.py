@@ -35,7 +35,7 @@ def observed(order: EntryOrder, update: OrderUpdate, now_ms: int) -> EntryObserv
         to is not order.state
         or filled > order.filled
         or not order.exchange_order_id
-        or order.submit_only
+        or not order.update_time_ms
     )
     if not news:
         return None

@@ -1,0 +1,238 @@
+"""A stage for the whole engine: in memory, on a mock clock, with the paper exchange on the other end.
+
+Nothing here opens a socket or waits for real: WebSockets run over in-memory streams, REST calls and callbacks over
+in-process transports, and time is Trio's mock clock, so that a minute takes a millisecond and is the same every time.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import trio
+from attrs import define, field
+
+from bitmart_engine import Engine, PlaceOrder, Settings, World, open_engine
+from bitmart_engine.model.orders import EntryOrder
+from bitmart_engine.model.positions import Protection
+from bitmart_engine.paper import ManualMarket, PaperConfig, PaperExchange, open_paper_exchange
+
+SUBMIT = "/contract/private/submit-order"
+CANCEL = "/contract/private/cancel-order"
+START_MS = 1_785_726_000_000
+HOOK = "http://127.0.0.1:9/hook"
+
+
+@define
+class Receiver:
+    """Takes callbacks, and keeps what it was sent. `answer` decides the status; None is a dropped connection."""
+
+    requests: list[httpx.Request] = field(factory=list)
+    answer: Callable[[httpx.Request], int | None] = lambda request: 200
+
+    def events(self, url: str = HOOK) -> list[dict[str, Any]]:
+        """The bodies that were sent to `url`, in order of arrival."""
+        return [json.loads(each.content) for each in self.requests if each.extensions["url"] == url]
+
+    def names(self, url: str = HOOK) -> list[str]:
+        return [each["event"] for each in self.events(url)]
+
+    async def take(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        request.extensions["url"] = str(request.url)
+        self.requests.append(request)
+        status = self.answer(request)
+        if status is None:
+            raise httpx.ReadError("connection dropped", request=request)
+        return httpx.Response(status, stream=httpx.ByteStream(b"{}"))
+
+
+@define
+class Network(httpx.AsyncBaseTransport):
+    """Every HTTP request of the engine: to the exchange, or to the receiver. `cut` makes the exchange unreachable."""
+
+    paper: PaperExchange
+    receiver: Receiver
+    cut: bool = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await trio.lowlevel.checkpoint()
+        if request.url.host != "paper":
+            return await self.receiver.take(request)
+        if self.cut:
+            raise httpx.ConnectError("network is unreachable", request=request)
+        return await self.paper.rest_transport().handle_async_request(request)
+
+
+@define
+class Stage:
+    """The engine, the exchange it trades on, and what it is connected by."""
+
+    engine: Engine
+    paper: PaperExchange
+    network: Network
+    receiver: Receiver
+    dials: list[float]
+    """When a WebSocket was dialled, on Trio's clock."""
+
+    # What the market does
+
+    @property
+    def price(self) -> Decimal:
+        return self.paper.last_price("BTCUSDT")
+
+    def move(self, price: object, symbol: str = "BTCUSDT") -> None:
+        """A trade at `price` happens."""
+        self.paper.set_price(symbol, Decimal(str(price)))
+
+    # What the user does
+
+    async def place(self, id: str = "a", **changes: Any) -> EntryOrder:
+        """Ask for ten contracts of BTCUSDT, long, from 64990 to 65010, unless told otherwise."""
+        placed = await self.engine.place_order(entry(id, **changes))
+        return placed.order
+
+    async def bought(self, id: str = "a", **changes: Any) -> Protection:
+        """An entry order that was filled, with its protection armed and its position pushed."""
+        await self.place(id, **changes)
+        symbol = self.order(id).symbol
+        await self.until(lambda: self.prices_come(symbol))
+        self.move(self.paper.last_price(symbol), symbol)
+        await self.until(lambda: self.order(id).state.value in ("open", "filled"))
+        self.move(self.paper.last_price(symbol), symbol)
+        await self.until(lambda: self.order(id).state.value == "filled")
+        side = self.order(id).request.side
+        await self.until(lambda: self.held(symbol, side.value) > 0)
+        return self.protection(id)
+
+    async def open_by_hand(self, side: int = 1, size: int = 10, symbol: str = "BTCUSDT") -> None:
+        """A market order that the engine knows nothing of, as another program would send it."""
+        body = json.dumps({"symbol": symbol, "side": side, "size": size, "type": "market"})
+        timestamp = str(self.paper.now_ms())
+        signed = hmac.new(b"paper-secret", f"{timestamp}#paper#{body}".encode(), "sha256")
+        headers = {
+            "X-BM-KEY": "paper-key",
+            "X-BM-TIMESTAMP": timestamp,
+            "X-BM-SIGN": signed.hexdigest(),
+        }
+        async with httpx.AsyncClient(transport=self.paper.rest_transport()) as client:
+            answer = await client.post(f"http://paper{SUBMIT}", content=body, headers=headers)
+        assert answer.json()["code"] == 1000, answer.text
+
+    # What can be seen
+
+    def order(self, id: str = "a") -> EntryOrder:
+        return self.engine.state.orders[id]
+
+    def protection(self, id: str = "a") -> Protection:
+        return self.engine.state.protections[id]
+
+    def state(self, id: str = "a") -> str:
+        return self.order(id).state.value
+
+    def guarded(self, id: str = "a") -> str:
+        return self.protection(id).state.value
+
+    def held(self, symbol: str = "BTCUSDT", side: str = "long") -> int:
+        """Contracts held, as the engine was told."""
+        return sum(
+            each.size
+            for each in self.engine.positions()
+            if (each.symbol, each.side.value) == (symbol, side)
+        )
+
+    def prices_come(self, symbol: str = "BTCUSDT") -> bool:
+        """Whether the trades of a symbol are subscribed."""
+        return any(
+            f"futures/trade:{symbol}" in connection.topics
+            for connection in self.paper.hub.connections
+        )
+
+    def sent(self, path: str = SUBMIT) -> list[dict[str, Any]]:
+        """The bodies of the requests that arrived at the exchange."""
+        return [each.body for each in self.paper.requests if each.path == path]
+
+    def submits(self, *sides: int) -> list[dict[str, Any]]:
+        return [body for body in self.sent(SUBMIT) if body["side"] in sides]
+
+    async def until(self, condition: Callable[[], object], within: float = 60) -> None:
+        """Wait for `condition`, for at most `within` seconds of the mock clock."""
+        with trio.fail_after(within):
+            while not condition():
+                await trio.sleep(0.01)
+
+    async def settle(self, seconds: float = 1) -> None:
+        """Let mock time pass."""
+        await trio.sleep(seconds)
+
+
+def entry(id: str = "a", **changes: Any) -> PlaceOrder:
+    """A request for ten contracts of BTCUSDT, long, from 64990 to 65010, unless told otherwise."""
+    asked: dict[str, Any] = {
+        "symbol": "BTCUSDT",
+        "side": "long",
+        "entry_zone_min": 64990,
+        "entry_zone_max": 65010,
+        "size": 10,
+        "stop_loss": 64500,
+        "take_profit": 66000,
+        "callback_url": HOOK,
+        **changes,
+    }
+    for name in ("entry_zone_min", "entry_zone_max", "stop_loss", "take_profit", "quantity"):
+        if asked.get(name) is not None:
+            asked[name] = Decimal(str(asked[name]))
+    if "quantity" in asked:
+        asked["size"] = None
+    return PlaceOrder(id=id, **asked)
+
+
+@asynccontextmanager
+async def open_stage(paper: dict[str, Any] | None = None, **settings: Any) -> AsyncIterator[Stage]:
+    """An engine on a paper exchange of its own; `paper` configures the exchange, the rest are settings."""
+    epoch = trio.current_time()
+
+    def now_ms() -> int:
+        return START_MS + round((trio.current_time() - epoch) * 1000)
+
+    async with (
+        trio.open_nursery() as servers,
+        open_paper_exchange(
+            PaperConfig(**(paper or {})), market=ManualMarket(), now_ms=now_ms, serve_sockets=False
+        ) as exchange,
+    ):
+        dials: list[float] = []
+        receiver = Receiver()
+        network = Network(exchange, receiver)
+
+        async def dial(host: str, port: int, tls: bool) -> trio.abc.Stream:
+            dials.append(trio.current_time())
+            await trio.lowlevel.checkpoint()
+            ours, theirs = trio.testing.memory_stream_pair()
+            servers.start_soon(exchange.serve_ws_stream, theirs)
+            return ours
+
+        world = World(
+            wall_ms=now_ms, dial=dial, http_transport=lambda: network, random=random.Random(7)
+        )
+        chosen = Settings(
+            **{
+                "public_ws_uri": "ws://paper/api?protocol=1.1",
+                "private_ws_uri": "ws://paper/user?protocol=1.1",
+                "rest_uri": "http://paper",
+                "api_key": "paper-key",
+                "api_secret": "paper-secret",
+                "api_memo": "paper",
+                "mode": "paper",
+                **settings,
+            }
+        )
+        async with open_engine(chosen, world=world) as engine:
+            yield Stage(engine, exchange, network, receiver, dials)
+        servers.cancel_scope.cancel()

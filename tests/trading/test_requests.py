@@ -1,0 +1,115 @@
+"""What is asked for is checked: the error names the field, what was wrong and what would be right."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from bitmart_engine.model.errors import BadRequest
+from bitmart_engine.model.instruments import Instrument
+from bitmart_engine.trading.requests import checked_entry
+from tests.stage import entry
+
+BTC = Instrument(
+    symbol="BTCUSDT",
+    tick_size=Decimal("0.1"),
+    contract_size=Decimal("0.001"),
+    min_size=1,
+    max_size=1000,
+    market_max_size=500,
+    min_leverage=Decimal(1),
+    max_leverage=Decimal(100),
+)
+
+
+def test_a_quantity_of_0_01_btc_is_10_contracts():
+    request, _ = checked_entry(entry(quantity="0.01"), BTC)
+    assert (request.size, request.quantity) == (10, Decimal("0.01"))
+
+
+def test_a_quantity_is_rounded_down_to_whole_contracts():
+    request, _ = checked_entry(entry(quantity="0.0109"), BTC)
+    assert (request.size, request.quantity) == (10, Decimal("0.010"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"id": ""}, "$.id", "1 to 1000 characters"),
+        ({"id": " \t"}, "$.id", "not blank"),
+        ({"id": "x" * 1001}, "$.id", "1 to 1000 characters"),
+        ({"entry_zone_min": 65011}, "$.entry_zone_min", "65011 is above entry_zone_max 65010"),
+        ({"entry_zone_min": 0}, "$.entry_zone_min", "above 0"),
+        ({"entry_zone_max": "NaN"}, "$.entry_zone_max", "above 0"),
+        ({"entry_zone_min": "65000.01", "entry_zone_max": "65000.02"}, "$.entry_zone_min", "grid"),
+        ({"stop_loss": 64990}, "$.stop_loss", "below 64990"),
+        ({"stop_loss": 65500}, "$.stop_loss", "below 64990"),
+        ({"stop_loss": -1}, "$.stop_loss", "above 0"),
+        ({"take_profit": 65010}, "$.take_profit", "above 65010"),
+        ({"take_profit": 64000}, "$.take_profit", "above 65010"),
+        ({"side": "short", "stop_loss": 64500}, "$.stop_loss", "above 65010"),
+        (
+            {"side": "sell", "stop_loss": 66000, "take_profit": 65500},
+            "$.take_profit",
+            "below 64990",
+        ),
+        ({"size": None}, "$.quantity", "one of quantity"),
+        ({"size": 0}, "$.size", "1 to 1000 contracts (0.001 to 1 in the base currency)"),
+        ({"size": 1001}, "$.size", "1 to 1000 contracts"),
+        ({"size": 501, "type": "market"}, "$.size", "1 to 500 contracts"),
+        ({"quantity": "0.0009"}, "$.quantity", "0 contracts is outside 1 to 1000"),
+        ({"quantity": "-1"}, "$.quantity", "above 0"),
+        ({"leverage": Decimal(101)}, "$.leverage", "leverage 101 is outside 1 to 100"),
+        ({"leverage": Decimal("0.5")}, "$.leverage", "1 to 100"),
+        ({"timeout_seconds": Decimal(0)}, "$.timeout_seconds", "more than 0"),
+        ({"timeout_seconds": Decimal(10**9)}, "$.timeout_seconds", "at most 2592000"),
+    ],
+)
+def test_a_bad_request_names_the_field_and_what_would_be_right(changes, field, words):
+    with pytest.raises(BadRequest) as refused:
+        checked_entry(entry(**changes), BTC)
+    assert refused.value.field == field
+    assert words in refused.value.message
+
+
+def test_quantity_and_size_together_are_refused():
+    both = entry()
+    with pytest.raises(BadRequest, match="one of quantity"):
+        checked_entry(
+            type(both)(
+                **{
+                    name: getattr(both, name)
+                    for name in ("id", "symbol", "side", "entry_zone_min", "entry_zone_max", "size")
+                },
+                quantity=Decimal(1),
+            ),
+            BTC,
+        )
+
+
+def test_prices_off_the_grid_are_moved_to_the_careful_side_and_reported():
+    request, rounded = checked_entry(
+        entry(
+            entry_zone_min="64990.01",
+            entry_zone_max="65009.99",
+            stop_loss="64500.01",
+            take_profit="65999.99",
+        ),
+        BTC,
+    )
+    assert (request.zone_min, request.zone_max) == (Decimal("64990.1"), Decimal("65009.9"))
+    assert (request.stop_loss, request.take_profit) == (Decimal("64500.1"), Decimal("65999.9"))
+    assert set(rounded) == {"entry_zone_min", "entry_zone_max", "stop_loss", "take_profit"}
+
+
+def test_for_a_short_the_careful_side_is_the_other_one():
+    request, rounded = checked_entry(
+        entry(side="short", stop_loss="65500.19", take_profit="64500.11"), BTC
+    )
+    assert (request.stop_loss, request.take_profit) == (Decimal("65500.1"), Decimal("64500.2"))
+    assert rounded == {"stop_loss": Decimal("65500.1"), "take_profit": Decimal("64500.2")}
+
+
+def test_prices_on_the_grid_are_left_alone():
+    assert checked_entry(entry(), BTC)[1] == {}
