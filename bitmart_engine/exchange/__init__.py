@@ -11,7 +11,7 @@ from .errors import (
     Refused,
 )
 from .orders import SubmitOrder
-from .wire import Balance, PositionSettings
+from .rows import Balance, PositionSettings
 
 __all__ = [
     "MEANINGS",

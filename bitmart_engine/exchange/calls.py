@@ -17,7 +17,7 @@ import trio
 from ..settings import Settings
 from ..tally import Tally
 from ..world import World
-from .errors import CredentialsMissing, Meaning, NotSent, OutcomeUnknown, Refused
+from .errors import CredentialsMissing, ExchangeError, Meaning, NotSent, OutcomeUnknown, Refused
 from .judge import judge
 from .signing import Headers, keyed_headers, signed_headers
 from .wire import Unreadable, fields_of, whole_of
@@ -115,7 +115,10 @@ class Calls:
             if refusal.meaning is not Meaning.CLOCK:
                 raise
             self._tally.add("timestamp refused, clock compared with the exchange's", path=path)
-        await self._compare_clocks()
+            try:
+                await self._compare_clocks()
+            except ExchangeError:
+                raise refusal from None  # it still is all there is to say of this request
         return await self._post_once(path, body)
 
     async def server_time_ms(self) -> int:

@@ -7,10 +7,10 @@ into an answer. Each method checkpoints. Cancelling a write leaves its outcome u
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import Any, TypeVar, final
+from typing import Any, final
 
 import msgspec
 
@@ -26,23 +26,20 @@ from .calls import Calls
 from .errors import OutcomeUnknown
 from .judge import CANCEL, DETAILS, ORDER, SUBMIT
 from .orders import SubmitOrder, encode_order
-from .wire import (
+from .rows import (
     Balance,
     LeftOut,
     PositionSettings,
-    Unreadable,
     balance_of,
-    fields_of,
     instrument_of,
     kline_of,
-    needed,
-    needed_decimal,
     order_of,
     position_of,
-    rows_of,
+    read_rows,
+    reading,
     settings_of,
-    text_of,
 )
+from .wire import Unreadable, fields_of, needed, needed_decimal, text_of
 
 __all__ = ["ExchangeClient", "open_exchange"]
 
@@ -61,8 +58,6 @@ MOST_KLINE_REQUESTS = 20
 MOST_OPEN_ORDERS = 100
 """In one answer, and there is no second page. Source: fact sheet 5.3."""
 MOST_HISTORY = 200
-
-T = TypeVar("T")
 
 
 @final
@@ -99,7 +94,7 @@ class ExchangeClient:
         """The price of the last trade, in the quote currency; about 2 s old at most (fact sheet 5.2)."""
         for row in await self._details(symbol):
             if text_of(row.get("symbol")) == symbol:
-                with _reading(DETAILS):
+                with reading(DETAILS):
                     price = needed_decimal(row, "last_price")
                 if price > 0:
                     return price
@@ -127,7 +122,9 @@ class ExchangeClient:
                     "end_time": str(until),
                 },
             )
-            for bar in _rows(KLINE, data, lambda row: kline_of(symbol, timeframe, fields_of(row))):
+            for bar in read_rows(
+                KLINE, data, lambda row: kline_of(symbol, timeframe, fields_of(row))
+            ):
                 bars[bar.open_time_s] = bar
             if until == end_s:
                 return [bars[at] for at in sorted(bars)]
@@ -142,7 +139,7 @@ class ExchangeClient:
         anything else.
         """
         data = await self._calls.post(SUBMIT, encode_order(order))
-        with _reading(SUBMIT):
+        with reading(SUBMIT):
             return text_of(needed(fields_of(data), "order_id"))
 
     async def cancel_order(
@@ -164,7 +161,7 @@ class ExchangeClient:
     async def order(self, symbol: str, order_id: str) -> OrderUpdate:
         """One order. Refused with Meaning.NO_SUCH_ORDER is no proof of absence right after a submit."""
         data = await self._private(ORDER, symbol=symbol, order_id=order_id)
-        with _reading(ORDER):
+        with reading(ORDER):
             return order_of(data)
 
     async def open_orders(self, symbol: str | None = None) -> list[OrderUpdate]:
@@ -192,7 +189,7 @@ class ExchangeClient:
             start_time=start_s,
             end_time=end_s,
         )
-        return _rows(HISTORY, data, order_of)
+        return read_rows(HISTORY, data, order_of)
 
     async def find_order(self, symbol: str, client_order_id: str) -> OrderUpdate | None:
         """The order with that client order id: working, or finished in the last 7 days.
@@ -219,7 +216,7 @@ class ExchangeClient:
     async def positions(self, symbol: str | None = None) -> list[PositionUpdate]:
         """What is held: every side with contracts; for one `symbol` both its sides, a flat one with size 0."""
         rows = await self._position_rows(symbol)
-        with _reading(POSITIONS):
+        with reading(POSITIONS):
             updates = [each for row in rows for each in position_of(row)]
         if symbol is None:
             return [each for each in updates if each.size]
@@ -232,7 +229,7 @@ class ExchangeClient:
     async def position_settings(self, symbol: str) -> PositionSettings:
         """The leverage, the margin mode and the position mode of `symbol`, and what is held on each side."""
         rows = await self._position_rows(symbol)
-        with _reading(POSITIONS):
+        with reading(POSITIONS):
             return settings_of(symbol, rows)
 
     async def submit_leverage(self, symbol: str, leverage: Decimal, open_type: str) -> None:
@@ -243,7 +240,7 @@ class ExchangeClient:
     async def position_mode(self) -> str:
         """`hedge_mode` or `one_way_mode`, of the whole account."""
         data = await self._private(GET_MODE)
-        with _reading(GET_MODE):
+        with reading(GET_MODE):
             return text_of(needed(fields_of(data), "position_mode"))
 
     async def set_position_mode(self, mode: str) -> None:
@@ -252,8 +249,8 @@ class ExchangeClient:
 
     async def balance(self, currency: str = "USDT") -> Balance:
         """The futures account in `currency`; all zero where the account does not list it."""
-        rows = _rows(ASSETS, await self._private(ASSETS), fields_of)
-        with _reading(ASSETS):
+        rows = read_rows(ASSETS, await self._private(ASSETS), fields_of)
+        with reading(ASSETS):
             return balance_of(currency, rows)
 
     # How the above are asked
@@ -264,7 +261,7 @@ class ExchangeClient:
 
     async def _details(self, symbol: str | None) -> list[dict[str, Any]]:
         data = await self._calls.get(DETAILS, {"symbol": symbol} if symbol else None)
-        with _reading(DETAILS):
+        with reading(DETAILS):
             rows = fields_of(data).get("symbols")
             if not isinstance(rows, list):
                 raise Unreadable("no list of contracts")
@@ -272,33 +269,19 @@ class ExchangeClient:
 
     async def _open_orders(self, symbol: str | None) -> list[OrderUpdate]:
         data = await self._private(OPEN_ORDERS, symbol=symbol, limit=MOST_OPEN_ORDERS)
-        return _rows(OPEN_ORDERS, data, order_of)
+        return read_rows(OPEN_ORDERS, data, order_of)
 
     async def _position_rows(self, symbol: str | None) -> list[dict[str, Any]]:
         """The rows of one symbol, or all. BitMart answers a symbol with rows of zeros when it is flat: where it
         answers with none, the whole account is asked before anything is called flat.
         """
-        rows = _rows(POSITIONS, await self._private(POSITIONS, symbol=symbol), fields_of)
+        rows = read_rows(POSITIONS, await self._private(POSITIONS, symbol=symbol), fields_of)
         if symbol is None:
             return rows
         if not rows:
-            rows = _rows(POSITIONS, await self._private(POSITIONS), fields_of)
-        with _reading(POSITIONS):
+            rows = read_rows(POSITIONS, await self._private(POSITIONS), fields_of)
+        with reading(POSITIONS):
             return [row for row in rows if text_of(needed(row, "symbol")).upper() == symbol]
-
-
-@contextmanager
-def _reading(path: str) -> Iterator[None]:
-    """What cannot be read inside was not learned: neither a success nor a refusal."""
-    try:
-        yield
-    except Unreadable as reason:
-        raise OutcomeUnknown(f"unreadable answer: {reason}", path) from None
-
-
-def _rows(path: str, data: msgspec.Raw, convert: Callable[[msgspec.Raw], T]) -> list[T]:
-    with _reading(path):
-        return [convert(row) for row in rows_of(data)]
 
 
 def _with_id(orders: list[OrderUpdate], client_order_id: str) -> OrderUpdate | None:

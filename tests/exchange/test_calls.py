@@ -156,6 +156,15 @@ async def test_a_write_refused_for_its_timestamp_twice_is_refused(fake, client):
     assert fake.paths.count(SUBMIT) == 2
 
 
+async def test_a_clock_that_cannot_be_compared_leaves_the_refusal_a_refusal(fake, client):
+    fake.says(SUBMIT, code=30007, status=401, message="timestamp")
+    fake.does("/system/time", httpx.ReadTimeout("x"))
+    with pytest.raises(Refused) as refused:
+        await client.submit_order(ORDER)
+    assert refused.value.meaning is Meaning.CLOCK
+    assert fake.paths == [SUBMIT, "/system/time"]
+
+
 async def test_no_other_write_is_ever_sent_twice(fake, client):
     for code, status in [(30013, 429), (30014, 503), (40012, 400), (40027, 400), (40055, 400)]:
         fake.requests.clear()

@@ -203,6 +203,7 @@ async def test_an_order_is_read_from_numbers_and_from_gaps_too(fake, client):
         row(symbol=""),
         row(deal_size="1.5"),
         row(deal_size="many"),
+        row(deal_size="1e999999999"),
     ],
 )
 async def test_an_order_that_cannot_be_read_is_a_failed_query(fake, client, data):
