@@ -1,0 +1,55 @@
+"""The Quart-Trio app: the access rule, the errors, and the endpoints, one module for each group of them.
+
+Nothing that trades lives in here: the app may end, or a request may crash, and no order is the worse for it.
+"""
+
+from __future__ import annotations
+
+from quart import Response, request, websocket
+from quart_trio import QuartTrio
+from werkzeug.routing import BaseConverter
+
+from ..engine import Engine
+from . import guide, health, orders, positions, status, subscriptions
+from .access import AccessRule, Asker
+from .bodies import MAX_BODY_BYTES
+from .errors import add_error_handlers
+
+__all__ = ["make_app"]
+
+READ_AT_MOST_BYTES = 16 * MAX_BODY_BYTES
+"""A body that is somewhat too long is read to its end, so that its sender gets to see the answer."""
+BODY_WITHIN_S = 10
+GROUPS = (status, guide, subscriptions, orders, positions, health)
+
+
+class IdConverter(BaseConverter):
+    """An id in a path: any text, slashes and line ends too, for ids are the user's own."""
+
+    part_isolating = False
+    regex = "(?s:.+)"
+    weight = 300
+
+
+def make_app(engine: Engine) -> QuartTrio:
+    """The control API of `engine`, as an ASGI app. It needs no lifespan events."""
+    app = QuartTrio(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = READ_AT_MOST_BYTES
+    app.config["BODY_TIMEOUT"] = BODY_WITHIN_S
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False
+    app.url_map.converters["id"] = IdConverter
+    rule = AccessRule(engine.settings.control_token)
+
+    @app.before_request
+    async def check_request() -> Response | None:
+        return rule.refusal(Asker.of(request))
+
+    @app.before_websocket
+    async def check_websocket() -> Response | None:
+        return rule.refusal(Asker.of(websocket))
+
+    add_error_handlers(app)
+    for group in GROUPS:
+        app.register_blueprint(group.endpoints(engine))
+    return app

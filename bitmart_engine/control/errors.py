@@ -1,0 +1,94 @@
+"""What goes wrong, as JSON: on every path, unknown ones too, and never a traceback."""
+
+from __future__ import annotations
+
+import secrets
+
+import structlog
+import trio
+from quart import Response, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+from ..exchange.errors import ExchangeError
+from ..model.errors import BadRequest, CallerError, Conflict, Unavailable
+from ..model.errors import NotFound as NothingThere
+from .answers import refusal
+
+__all__ = ["NotJson", "TooLarge", "add_error_handlers"]
+
+log = structlog.get_logger()
+
+RETRY_AFTER_S = 5
+
+
+class NotJson(CallerError):
+    """The body is of another type."""
+
+
+class TooLarge(CallerError):
+    """The body is longer than any request needs."""
+
+
+STATUSES: tuple[tuple[type[CallerError], int], ...] = (
+    (BadRequest, 400),
+    (NothingThere, 404),
+    (Conflict, 409),
+    (TooLarge, 413),
+    (NotJson, 415),
+)
+
+
+def add_error_handlers(app: QuartTrio) -> None:
+    """Answer every error of `app` in JSON."""
+    app.register_error_handler(CallerError, _caller)
+    app.register_error_handler(ExchangeError, _exchange)
+    app.register_error_handler(trio.ClosedResourceError, _stopping)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _crash)
+
+
+async def _caller(error: CallerError) -> Response:
+    if isinstance(error, Unavailable):
+        return _unavailable(error.message, error.field, error.retry_after_s)
+    status = next(status for kind, status in STATUSES if isinstance(error, kind))
+    return refusal(status, error.message, error.field)
+
+
+async def _exchange(error: ExchangeError) -> Response:
+    return _unavailable(f"the exchange did not answer as it should: {error}")
+
+
+async def _stopping(error: trio.ClosedResourceError) -> Response:
+    return _unavailable("the engine is stopping")
+
+
+def _unavailable(
+    error: str, field: str | None = None, retry_after_s: int = RETRY_AFTER_S
+) -> Response:
+    return refusal(503, error, field, headers={"Retry-After": str(retry_after_s)})
+
+
+async def _http(error: HTTPException) -> Response:
+    """What the web framework refuses by itself."""
+    if isinstance(error, NotFound):
+        return refusal(404, f"there is no {request.method} {request.path[:200]}; see GET /help")
+    if isinstance(error, MethodNotAllowed):
+        allowed = ", ".join(sorted(error.valid_methods or ()))
+        text = f"{request.method} is not possible here; {allowed} is"
+        return refusal(405, text, headers={"Allow": allowed})
+    return refusal(error.code or 500, (error.description or error.name).lower())
+
+
+async def _crash(error: Exception) -> Response:
+    error_id = secrets.token_hex(6)
+    log.error(
+        "control request crashed",
+        error_id=error_id,
+        method=request.method,
+        path=request.path,
+        exc_info=error,
+    )
+    return refusal(
+        500, f"this is a fault of the engine; its log has it as {error_id}", error_id=error_id
+    )

@@ -1,0 +1,120 @@
+"""GET /help: what can be asked for, and examples that work as they stand."""
+
+from __future__ import annotations
+
+import json
+
+from attrs import frozen
+from quart import Blueprint, Response, request
+
+from ..engine import Engine
+from ..model.timeframes import Timeframe
+from .answers import answer
+
+__all__ = ["ENDPOINTS", "EXAMPLES", "endpoints"]
+
+ENDPOINTS = {
+    "GET /status": "the engine at a glance: connections, prices, positions, what is owed and what was dropped",
+    "GET /help": "this",
+    "POST /klines/subscribe": "stream klines of a symbol; also POST /subscribe",
+    "POST /klines/unsubscribe": "undo that; what a monitor needs stays; also POST /unsubscribe",
+    "POST /orders/subscribe": "show order events to readers",
+    "POST /orders/unsubscribe": "show them no longer; monitors still see them",
+    "POST /positions/subscribe": "show position events to readers",
+    "POST /positions/unsubscribe": "show them no longer; monitors still see them",
+    "POST /stop": "stop the engine; names the positions that nobody guards meanwhile",
+    "POST /api/place-order": "wait for the price to enter a zone, then place the order",
+    "POST /api/monitor-position": "guard a position with a stop-loss and a take-profit",
+    "GET /api/orders/status": "orders and positions under way, and the last ones that ended",
+    "GET /api/orders": "every order, newest first: ?state=, ?symbol=, ?limit= (100), ?after=<id>",
+    "GET /api/orders/{id}": "one order with its history",
+    "DELETE /api/orders/{id}": "cancel an order, here or at the exchange",
+    "GET /api/positions": "every guarded position, newest first (as orders), and what the exchange holds",
+    "GET /api/positions/{id}": "one guarded position with its history",
+    "PATCH /api/positions/{id}": "move its stop_loss, its take_profit, or both",
+    "DELETE /api/positions/{id}": "drop its protection; the position stays, unguarded",
+    "POST /api/positions/{id}/close": "close it now, at the market",
+    "GET /healthz": "200 while the engine lives",
+    "GET /readyz": "200 once it is connected, logged in and knows what is held; 503 names what is missing",
+}
+
+
+@frozen
+class Example:
+    """One request that works as it stands."""
+
+    what: str
+    method: str
+    path: str
+    body: dict[str, object] | None = None
+
+    def shown(self, base: str) -> dict[str, object]:
+        """With a curl line for the address that was asked."""
+        curl = f"curl {base}{self.path}"
+        if self.method != "GET":
+            curl = f"curl -X {self.method} {base}{self.path}"
+        if self.body is not None:
+            curl += f" -H 'Content-Type: application/json' -d '{json.dumps(self.body)}'"
+        shown: dict[str, object] = {
+            "what": self.what,
+            "method": self.method,
+            "path": self.path,
+            "curl": curl,
+        }
+        return shown if self.body is None else {**shown, "body": self.body}
+
+
+KLINES: dict[str, object] = {"symbol": "BTCUSDT", "tfs": ["1m", "5m"]}
+EXAMPLES = (
+    Example("stream 1m and 5m klines", "POST", "/klines/subscribe", KLINES),
+    Example("stop streaming them", "POST", "/klines/unsubscribe", KLINES),
+    Example(
+        "place an order when the price enters a zone",
+        "POST",
+        "/api/place-order",
+        {
+            "id": "order-123",
+            "symbol": "BTCUSDT",
+            "side": "long",
+            "entry_zone_min": 65000,
+            "entry_zone_max": 65500,
+            "quantity": 0.01,
+            "leverage": 10,
+            "stop_loss": 64000,
+            "take_profit": 68000,
+            "timeout_seconds": 300,
+        },
+    ),
+    Example(
+        "guard what that order fills",
+        "POST",
+        "/api/monitor-position",
+        {
+            "id": "position-123",
+            "symbol": "BTCUSDT",
+            "order_id": "order-123",
+            "stop_loss": 64000,
+            "take_profit": 68000,
+        },
+    ),
+    Example("see what is under way", "GET", "/api/orders/status"),
+    Example("move the stop", "PATCH", "/api/positions/position-123", {"stop_loss": 64100}),
+    Example("cancel the order", "DELETE", "/api/orders/order-123"),
+    Example("see the engine at a glance", "GET", "/status"),
+)
+
+
+def endpoints(engine: Engine) -> Blueprint:
+    """GET /help."""
+    routes = Blueprint("guide", __name__)
+
+    @routes.get("/help")
+    async def help() -> Response:
+        base = request.host_url.rstrip("/")
+        return answer(
+            endpoints=ENDPOINTS,
+            supported_timeframes=[each.value for each in Timeframe],
+            example_requests=[each.shown(base) for each in EXAMPLES],
+        )
+
+    return routes

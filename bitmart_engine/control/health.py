@@ -1,0 +1,57 @@
+"""Whether the engine lives, whether it can be trusted with an order, and its end."""
+
+from __future__ import annotations
+
+import structlog
+from quart import Blueprint, Response
+
+from ..engine import Engine
+from .answers import answer, refusal
+from .bodies import no_body
+from .errors import RETRY_AFTER_S
+from .views import protection_view
+
+__all__ = ["endpoints"]
+
+log = structlog.get_logger()
+
+
+def endpoints(engine: Engine) -> Blueprint:
+    """GET /healthz, GET /readyz, POST /stop."""
+    routes = Blueprint("health", __name__)
+
+    @routes.get("/healthz")
+    async def alive() -> Response:
+        return answer()
+
+    @routes.get("/readyz")
+    async def ready() -> Response:
+        missing = engine.not_ready()
+        if not missing:
+            return answer(ready=True)
+        return refusal(
+            503,
+            f"not ready: {'; '.join(missing)}",
+            headers={"Retry-After": str(RETRY_AFTER_S)},
+            ready=False,
+            missing=missing,
+        )
+
+    @routes.post("/stop")
+    async def stop() -> Response:
+        await no_body()
+        unprotected = engine.unprotected()
+        log.info("asked to stop", unprotected=len(unprotected))
+        engine.stop()
+        return answer(
+            message=_farewell(len(unprotected)),
+            unprotected=[protection_view(each) for each in unprotected],
+        )
+
+    return routes
+
+
+def _farewell(unprotected: int) -> str:
+    if not unprotected:
+        return "stopping"
+    return f"stopping; nobody keeps the stop of {unprotected} position(s) until the engine is back"

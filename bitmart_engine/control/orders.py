@@ -1,0 +1,93 @@
+"""Entry orders: place, look at, cancel."""
+
+from __future__ import annotations
+
+from attrs import evolve
+from quart import Blueprint, Response
+
+from ..engine import Engine
+from ..model.errors import NotFound
+from ..model.lifecycle import EntryState, ProtectionState
+from ..model.orders import EntryOrder
+from ..model.positions import Protection
+from ..trading.requests import PlaceOrder
+from .answers import answer
+from .bodies import no_body, read_body
+from .queries import page
+from .views import order_view, protection_view, text
+
+__all__ = ["endpoints", "is_monitored", "is_pending"]
+
+FINISHED_SHOWN = 100
+"""How many finished orders, and positions, `GET /api/orders/status` still shows."""
+
+
+def endpoints(engine: Engine) -> Blueprint:
+    """POST /api/place-order, GET /api/orders/status, GET /api/orders, GET and DELETE /api/orders/{id}."""
+    routes = Blueprint("orders", __name__)
+
+    @routes.post("/api/place-order")
+    async def place() -> Response:
+        asked = await read_body(PlaceOrder)
+        placed = await engine.place_order(evolve(asked, symbol=asked.symbol.upper()))
+        order = placed.order
+        more: dict[str, object] = {}
+        if placed.duplicate:
+            more["duplicate"] = True
+        if placed.rounded:
+            more["rounded"] = {name: text(price) for name, price in placed.rounded.items()}
+        return answer(
+            id=order.id,
+            status=order.state.value,
+            symbol=order.symbol,
+            size=order.request.size,
+            **more,
+        )
+
+    @routes.get("/api/orders/status")
+    async def overview() -> Response:
+        """What is under way, and what has ended of late."""
+        orders = list(engine.state.orders.values())
+        protections = list(engine.state.protections.values())
+        ended_orders = [each for each in orders if each.state.final][-FINISHED_SHOWN:]
+        ended = [each for each in protections if each.state.final][-FINISHED_SHOWN:]
+        pending = [each for each in orders if is_pending(each)]
+        going_on = [each for each in protections if not each.state.final]
+        return answer(
+            pending_orders=len(pending),
+            monitored_positions=sum(map(is_monitored, protections)),
+            orders={each.id: order_view(each) for each in [*pending, *ended_orders]},
+            positions={each.id: protection_view(each) for each in [*going_on, *ended]},
+        )
+
+    @routes.get("/api/orders")
+    async def listed() -> Response:
+        found, after = page(engine.state.orders, EntryState)
+        return answer(orders=[order_view(each) for each in found], next=after)
+
+    @routes.get("/api/orders/<id:id>")
+    async def one(id: str) -> Response:
+        order = engine.state.orders.get(id)
+        if order is None:
+            raise NotFound(f"no order has the id {id!r}")
+        return answer(order=order_view(order))
+
+    @routes.delete("/api/orders/<id:id>")
+    async def cancel(id: str) -> Response:
+        await no_body()
+        order = await engine.cancel_order(id)
+        return answer(id=order.id, status=order.state.value, order=order_view(order))
+
+    return routes
+
+
+def is_pending(order: EntryOrder) -> bool:
+    """Whether an order waits, or may be at the exchange."""
+    return not order.state.final
+
+
+def is_monitored(protection: Protection) -> bool:
+    """Whether a protection watches a position, or was asked to. One that only waits for its order's fill does not."""
+    if protection.state is ProtectionState.PENDING_FILL:
+        return protection.request is not None
+    return not protection.state.final

@@ -1,0 +1,136 @@
+"""Serves the control API with Hypercorn, for as long as the engine runs.
+
+The connections are opened here and not by `hypercorn.trio.serve`, for the sake of the end: Hypercorn shields what it
+sends, and a reader that has stopped reading would hold up the end of the engine for as long as it likes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+
+import structlog
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ConnectionState
+
+from ..engine import Engine
+from .app import make_app
+
+__all__ = ["AddressUnavailable", "serve_control"]
+
+log = structlog.get_logger()
+
+GRACE_S = 0.5
+"""What a request that is being answered gets when the engine stops."""
+BACKLOG = 100
+
+
+class AddressUnavailable(OSError):
+    """Nothing can listen at `CTRL_ADDR`. One line that says what to do."""
+
+
+async def serve_control(
+    engine: Engine, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Serve until the engine is asked to stop; reports where it listens, `http://HOST:PORT`, as its start value.
+
+    Every connection is closed on return, at most half a second after the engine was asked to stop.
+    Raises AddressUnavailable.
+    """
+    server = _Server(engine)
+    listener = await _listen(*engine.settings.control_host_port)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(server.hang_up_at_the_end)
+        async with trio.open_nursery() as connections:
+            await connections.start(server.accept, listener, connections)
+            task_status.started(_address(listener))
+            await engine.wait_stopping()
+            await server.context.terminated.set()
+            server.accepting.cancel()
+            nursery.cancel_scope.deadline = trio.current_time() + GRACE_S
+        nursery.cancel_scope.cancel()
+
+
+class _Server:
+    """The connections of one app."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.context = WorkerContext(None)
+        self.accepting = trio.CancelScope()
+        self._app = ASGIWrapper(make_app(engine))
+        self._config = Config()
+        self._config.accesslog = None
+        self._config.errorlog = logging.getLogger("bitmart_engine.control")
+        self._config.include_server_header = False
+        self._streams: set[trio.SocketStream] = set()
+
+    async def accept(
+        self,
+        listener: trio.SocketListener,
+        connections: trio.Nursery,
+        *,
+        task_status: trio.TaskStatus[object],
+    ) -> None:
+        """Accept until `accepting` is cancelled; each connection is a task in `connections`."""
+        with self.accepting:
+            await trio.serve_listeners(
+                self._talk, [listener], handler_nursery=connections, task_status=task_status
+            )
+
+    async def _talk(self, stream: trio.SocketStream) -> None:
+        """One connection, from its first byte to its last. What goes wrong with it concerns nobody else."""
+        self._streams.add(stream)
+        try:
+            # A TCPServer takes a plain stream too, and says so with an isinstance check of its own.
+            await TCPServer(
+                self._app,
+                self._config,
+                self.context,
+                ConnectionState({}),
+                stream,  # type: ignore[arg-type]
+            )
+        except* Exception as crash:
+            log.error("control connection crashed", exc_info=crash)
+        finally:
+            self._streams.discard(stream)
+
+    async def hang_up_at_the_end(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Close every socket as soon as this task is cancelled: that ends what is sent under a shield, too."""
+        task_status.started()
+        try:
+            await trio.sleep_forever()
+        finally:
+            for stream in self._streams:
+                stream.socket.close()
+
+
+async def _listen(host: str, port: int) -> trio.SocketListener:
+    try:
+        [(family, _, _, _, address), *_] = await trio.socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        listening = trio.socket.socket(family, socket.SOCK_STREAM)
+        try:
+            if os.name == "posix":
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            await listening.bind(address)
+            listening.listen(BACKLOG)
+        except BaseException:
+            listening.close()
+            raise
+    except OSError as failure:
+        raise AddressUnavailable(
+            f"the control API cannot listen at {host}:{port} ({failure.strerror or failure});"
+            " stop what is there, or set CTRL_ADDR to another address such as 127.0.0.1:8090"
+        ) from failure
+    return trio.SocketListener(listening)
+
+
+def _address(listener: trio.SocketListener) -> str:
+    host, port = listener.socket.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,53 @@
+"""GET /status: the engine at a glance."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response
+
+from .. import __version__
+from ..engine import Engine
+from ..streams.topics import ORDERS, POSITIONS
+from .answers import answer
+from .orders import is_monitored, is_pending
+from .views import connection_view, held_view, price_view
+
+__all__ = ["endpoints"]
+
+
+def endpoints(engine: Engine) -> Blueprint:
+    """GET /status."""
+    routes = Blueprint("status", __name__)
+
+    @routes.get("/status")
+    async def status() -> Response:
+        streams, outbox, state = engine.streams(), engine.outbox(), engine.state
+        return answer(
+            is_running=not engine.stopping,
+            mode=engine.settings.mode,
+            version=__version__,
+            uptime_s=round(engine.uptime_s, 3),
+            not_ready=engine.not_ready(),
+            missing_credentials=engine.settings.missing_credentials,
+            public_ws_connected=streams.public_connected,
+            private_ws_connected=streams.private_connected,
+            authenticated=streams.authenticated,
+            kline_channels=sorted(state.viewed - {ORDERS, POSITIONS}),
+            order_subscribed=ORDERS in state.viewed,
+            position_subscribed=POSITIONS in state.viewed,
+            positions=[held_view(each) for each in engine.positions() if each.size],
+            pending_orders=sum(map(is_pending, state.orders.values())),
+            monitored_positions=sum(map(is_monitored, state.protections.values())),
+            connections=[connection_view(each) for each in streams.connections],
+            refused_channels=streams.refused,
+            prices={symbol: price_view(*seen) for symbol, seen in engine.prices().items()},
+            stale=engine.stale(),
+            outbox={
+                "owed": outbox.owed,
+                "in_flight": outbox.in_flight,
+                "delivered": outbox.delivered,
+                "dead": outbox.dead,
+            },
+            dropped=engine.dropped(),
+        )
+
+    return routes

@@ -1,0 +1,76 @@
+"""What readers want to see: klines of symbols, and the account's orders and positions.
+
+This is the readers' view only. What a monitor needs stays subscribed underneath, whatever is unsubscribed here.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+from quart import Blueprint, Response
+
+from ..engine import Engine
+from ..model.errors import BadRequest
+from .answers import answer
+from .bodies import no_body, read_body
+
+__all__ = ["endpoints"]
+
+
+@frozen
+class KlineView:
+    """Klines of one symbol, by timeframe."""
+
+    symbol: str
+    tfs: tuple[str, ...]
+
+
+def endpoints(engine: Engine) -> Blueprint:
+    """POST /klines|orders|positions/subscribe|unsubscribe, and /subscribe, /unsubscribe for klines."""
+    routes = Blueprint("subscriptions", __name__)
+
+    @routes.post("/klines/subscribe")
+    @routes.post("/subscribe")
+    async def subscribe_klines() -> Response:
+        asked = await _klines_asked()
+        channels = await engine.subscribe_klines(asked.symbol, asked.tfs)
+        return _done("subscribed to", channels)
+
+    @routes.post("/klines/unsubscribe")
+    @routes.post("/unsubscribe")
+    async def unsubscribe_klines() -> Response:
+        asked = await _klines_asked()
+        channels = await engine.unsubscribe_klines(asked.symbol, asked.tfs)
+        return _done("unsubscribed from", channels)
+
+    @routes.post("/orders/subscribe")
+    async def subscribe_orders() -> Response:
+        await no_body()
+        return _done("subscribed to", await engine.view_orders(subscribed=True))
+
+    @routes.post("/orders/unsubscribe")
+    async def unsubscribe_orders() -> Response:
+        await no_body()
+        return _done("unsubscribed from", await engine.view_orders(subscribed=False))
+
+    @routes.post("/positions/subscribe")
+    async def subscribe_positions() -> Response:
+        await no_body()
+        return _done("subscribed to", await engine.view_positions(subscribed=True))
+
+    @routes.post("/positions/unsubscribe")
+    async def unsubscribe_positions() -> Response:
+        await no_body()
+        return _done("unsubscribed from", await engine.view_positions(subscribed=False))
+
+    return routes
+
+
+async def _klines_asked() -> KlineView:
+    asked = await read_body(KlineView)
+    if not asked.tfs:
+        raise BadRequest('give at least one timeframe, such as ["1m", "5m"]', "$.tfs")
+    return KlineView(asked.symbol.upper(), asked.tfs)
+
+
+def _done(what: str, channels: list[str]) -> Response:
+    return answer(message=f"{what} {', '.join(channels)}", channels=channels)

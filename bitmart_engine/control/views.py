@@ -1,0 +1,143 @@
+"""What is shown of orders, positions, connections: JSON-ready, decimals as plain strings, times in unix ms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from ..model.decimals import plain
+from ..model.events import PositionUpdate, Tick
+from ..model.orders import EntryOrder, Moment
+from ..model.positions import Close, Protection
+from ..streams.statistics import ConnectionStatistics
+
+__all__ = [
+    "connection_view",
+    "held_view",
+    "order_view",
+    "price_view",
+    "protection_view",
+    "text",
+]
+
+View = dict[str, object]
+
+
+def text(value: Decimal | None) -> str | None:
+    """A decimal as it is shown."""
+    return None if value is None else plain(value)
+
+
+def order_view(order: EntryOrder) -> View:
+    """An entry order: what was asked for, how far it has come, and how it got there."""
+    asked = order.request
+    return {
+        "id": asked.id,
+        "symbol": asked.symbol,
+        "side": asked.side.value,
+        "state": order.state.value,
+        "reason": order.reason,
+        "entry_zone_min": text(asked.zone_min),
+        "entry_zone_max": text(asked.zone_max),
+        "size": asked.size,
+        "quantity": text(asked.quantity),
+        "filled_size": order.filled,
+        "price": text(order.price),
+        "average_price": text(order.average_price),
+        "stop_loss": text(asked.stop_loss),
+        "take_profit": text(asked.take_profit),
+        "leverage": text(asked.leverage),
+        "type": asked.type.value,
+        "post_only": asked.post_only,
+        "open_type": asked.open_type,
+        "exchange_protection": asked.exchange_protection,
+        "timeout_seconds": text(asked.timeout_seconds),
+        "client_order_id": order.client_order_id or None,
+        "exchange_order_id": order.exchange_order_id or None,
+        "submit_only": order.submit_only,
+        "cancel_asked": order.cancel_asked,
+        "callback_url": asked.callback_url,
+        "metadata": asked.metadata,
+        "accepted_ms": order.accepted_ms,
+        "deadline_ms": order.deadline_ms,
+        "submitted_ms": order.submitted_ms,
+        "history": _history(order.history),
+    }
+
+
+def protection_view(protection: Protection) -> View:
+    """A position that is guarded, or will be: sizes in contracts."""
+    asked = protection.request
+    return {
+        "id": protection.id,
+        "symbol": protection.symbol,
+        "side": protection.side.value,
+        "state": protection.state.value,
+        "reason": protection.reason,
+        "stop_loss": text(protection.stop_loss),
+        "take_profit": text(protection.take_profit),
+        "exchange_stop_loss": text(protection.exchange_stop_loss),
+        "exchange_take_profit": text(protection.exchange_take_profit),
+        "order_id": protection.entry_id or (asked.order_id if asked else None),
+        "size": protection.size,
+        "covered": protection.covered,
+        "closed": protection.closed,
+        "remaining": protection.remaining,
+        "closing_for": protection.closing_for.value if protection.closing_for else None,
+        "close": _close(protection.close),
+        "close_price": text(protection.close_price),
+        "callback_url": protection.callback_url,
+        "metadata": protection.metadata,
+        "created_ms": protection.created_ms,
+        "history": _history(protection.history),
+    }
+
+
+def held_view(position: PositionUpdate) -> View:
+    """A position as the exchange holds it, of whomever it is."""
+    return {
+        "symbol": position.symbol,
+        "side": position.side.value,
+        "size": position.size,
+        "entry_price": text(position.entry_price),
+        "liquidation_price": text(position.liquidation_price),
+        "update_time_ms": position.update_time_ms,
+    }
+
+
+def connection_view(connection: ConnectionStatistics) -> View:
+    """One WebSocket connection. `since` is unix ms."""
+    age_s = connection.last_message_age_s
+    return {
+        "name": connection.name,
+        "state": connection.state,
+        "since": connection.since_ms,
+        "reconnects": connection.reconnects,
+        "last_error": connection.last_error,
+        "channels": connection.channels,
+        "last_message_age_s": None if age_s is None else round(age_s, 3),
+    }
+
+
+def price_view(tick: Tick, age_s: float, stale: bool) -> View:
+    """The last price of a symbol."""
+    return {"last": text(tick.last), "age_s": round(age_s, 3), "stale": stale}
+
+
+def _close(close: Close | None) -> View | None:
+    if close is None:
+        return None
+    return {
+        "attempt": close.attempt,
+        "client_order_id": close.client_order_id,
+        "exchange_order_id": close.exchange_order_id or None,
+        "size": close.size,
+        "filled_size": close.filled,
+        "average_price": text(close.average_price),
+        "intended_ms": close.intended_ms,
+        "final": close.final,
+    }
+
+
+def _history(moments: Iterable[Moment]) -> list[View]:
+    return [{"state": each.state, "at_ms": each.at_ms, "reason": each.reason} for each in moments]
