@@ -207,6 +207,16 @@ class Engine:
     # How things stand
 
     @property
+    def uptime_s(self) -> float:
+        """Seconds since the engine started."""
+        return (self._world.wall_ms() - self.started_ms) / 1000
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
+    @property
     def state(self) -> State:
         """Orders and protections, to be read only."""
         return self._store.state
@@ -218,6 +228,10 @@ class Engine:
     def prices(self) -> Mapping[str, tuple[Tick, float, bool]]:
         """For every streamed symbol: its last tick, that tick's age in seconds, and whether it is stale."""
         return self._room.desk.prices.statistics()
+
+    def stale(self) -> list[str]:
+        """The symbols that something armed needs and the stream does not price now."""
+        return self._room.desk.prices.stale()
 
     def streams(self) -> StreamsStatistics:
         """The connections."""
