@@ -1,7 +1,12 @@
 """A simulated BitMart Futures V2: WebSocket and REST over real sockets, for a first run and for tests.
 
 It imports nothing of the engine, so that a mistake in the engine's idea of the protocol is not repeated by the
-exchange that checks it.
+exchange that checks it. One account trades on it; everything that happens is kept in memory until it is closed.
+
+To read it: `exchange.py` is the whole and its controls. Inside, from the core outwards, `orders`, `positions`,
+`account`, `ledger`, `plans` and `books` are the trading, plain and synchronous; `candles`, `market` and `replay` the
+prices; `wire` and `views` what is written; `dialogue`, `rest_public` and `rest_private` what is answered; `hub` and
+`broadcast` what is told; `ws`, `rest`, `front`, `serving`, `memory` and `admin` the thin shells around all that.
 """
 
 from .books import Books

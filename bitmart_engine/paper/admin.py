@@ -237,12 +237,10 @@ def make_admin_app(exchange: PaperExchange) -> QuartTrio:
 
     @app.get("/")
     async def usage() -> Response:
-        lines = [{"what": one.what, "curl": curl(one)} for one in table]
-        reads = [
-            {"what": "Prices, balance, positions, orders, connections, faults.", "curl": "/state"}
-        ]
-        reads = [{**one, "curl": f"curl {exchange.admin_uri}{one['curl']}"} for one in reads]
-        return answer({"commands": reads + lines})
+        look = "Prices, balance, positions, orders, connections, faults."
+        lines = [{"what": look, "curl": f"curl {exchange.admin_uri}/state"}]
+        lines += [{"what": one.what, "curl": curl(one)} for one in table]
+        return answer({"commands": lines})
 
     @app.get("/state")
     async def state() -> Response:

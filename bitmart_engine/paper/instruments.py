@@ -120,7 +120,9 @@ class PaperConfig:
     maker_fee: Decimal = Decimal("0.0002")
     taker_fee: Decimal = Decimal("0.0006")
     leverage: int = 10
-    open_type: Literal["isolated", "cross"] = "isolated"
+    open_type: Literal["isolated", "cross"] = field(
+        default="isolated", validator=in_(("isolated", "cross"))
+    )
     position_mode: Literal["hedge_mode", "one_way_mode"] = field(
         default="hedge_mode", validator=in_(("hedge_mode", "one_way_mode"))
     )
@@ -145,7 +147,7 @@ class PaperConfig:
     maker_only_refusal_code: int = 40011
     order_visibility_delay_ms: int = 0
     """How long GET /order answers 40035 for an order that was just taken."""
-    fee_sign: Literal[-1, 1] = -1
+    fee_sign: Literal[-1, 1] = field(default=-1, validator=in_((-1, 1)))
     """The sign of a cost in an order push's `last_trade.fee`."""
     snapshot_on_subscribe: bool = False
     """Whether a private topic begins with the present state."""

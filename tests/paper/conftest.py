@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import trio
+import trio.testing
 from trio_websocket import (
     ConnectionClosed,
     WebSocketConnection,
@@ -23,6 +24,7 @@ from bitmart_engine.paper import ManualMarket, PaperConfig, PaperExchange, open_
 
 SUBMIT = "/contract/private/submit-order"
 PATIENCE_S = 30
+OPENED_MS = 1_795_000_050_000  # half past a minute, so that no test meets the end of one
 CANCEL = "/contract/private/cancel-order"
 
 
@@ -189,10 +191,14 @@ def visiting() -> Visiting:
     async def visit(
         memory: bool = False, market: Any = None, **config: Any
     ) -> AsyncIterator[Visit]:
+        opened_at = trio.current_time()
         async with (
             trio.open_nursery() as nursery,
             open_paper_exchange(
-                PaperConfig(**config), market=market or ManualMarket(), serve_sockets=not memory
+                PaperConfig(**config),
+                market=market or ManualMarket(),
+                now_ms=lambda: OPENED_MS + int((trio.current_time() - opened_at) * 1000),
+                serve_sockets=not memory,
             ) as exchange,
         ):
             visit = Visit(exchange, nursery, memory)

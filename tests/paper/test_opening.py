@@ -64,6 +64,8 @@ async def test_instruments_are_the_users_to_choose(visiting: Visiting) -> None:
     "wrong",
     [
         {"position_mode": "both"},
+        {"open_type": "both"},
+        {"fee_sign": 0},
         {"maker_only_refusal": "shrug"},
         {"close_more_than_held": "more"},
     ],

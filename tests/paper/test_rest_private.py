@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import trio
 
 from .conftest import CANCEL, SUBMIT, Visiting, sign
 
@@ -190,8 +191,6 @@ async def test_an_order_can_be_read_by_its_id(visiting: Visiting) -> None:
 async def test_an_order_can_stay_invisible_for_a_while(
     visiting: Visiting, autojump_clock: Any
 ) -> None:
-    import trio
-
     async with visiting(memory=True, order_visibility_delay_ms=300) as visit:
         order_id = await visit.owner.submit(price="64000")
         query = {"symbol": "BTCUSDT", "order_id": order_id}
@@ -415,8 +414,6 @@ async def test_positions_v1_and_assets(visiting: Visiting) -> None:
 async def test_rate_limit_headers_count_up_and_can_be_enforced(
     visiting: Visiting, autojump_clock: Any
 ) -> None:
-    import trio
-
     path = f"{PRIVATE}/get-position-mode"
     async with visiting(memory=True, enforce_rate_limits=True) as visit:
         for used, status in ((1, 200), (2, 200), (3, 429)):

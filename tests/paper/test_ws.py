@@ -207,6 +207,42 @@ async def test_a_handshake_that_never_comes_is_given_up(
         assert visit.exchange.connections == 0
 
 
+HANDSHAKE = (
+    b"GET /api?protocol=1.1 HTTP/1.1\r\nHost: paper\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("path", [b"/api", b"/other"])
+async def test_a_client_that_vanishes_in_the_handshake_harms_nobody(
+    visiting: Visiting, path: bytes
+) -> None:
+    async with visiting(memory=True) as visit:
+        ours, theirs = trio.testing.memory_stream_pair()
+        await ours.send_all(HANDSHAKE.replace(b"/api", path))
+        await ours.aclose()
+        with trio.fail_after(5):
+            await visit.exchange.serve_ws_stream(theirs)
+        assert visit.exchange.connections == 0
+
+
+async def test_a_client_that_vanishes_while_it_is_sent_to_harms_nobody(
+    visiting: Visiting,
+) -> None:
+    async with visiting(memory=True) as visit:
+        ours, theirs = trio.testing.memory_stream_pair()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(visit.exchange.serve_ws_stream, theirs)
+            await ours.send_all(HANDSHAKE)
+            assert b"101" in await ours.receive_some()
+            (connection,) = visit.exchange.hub.connections
+            connection.topics.add("futures/trade:BTCUSDT")
+            await ours.aclose()
+            visit.exchange.set_price("BTCUSDT", "65001")
+        assert visit.exchange.connections == 0
+
+
 async def test_refused_dials_are_answered_503(visiting: Visiting) -> None:
     async with visiting() as visit:
         visit.exchange.refuse_dials()
