@@ -11,6 +11,7 @@
         |-- watch_logins             after every private login: read what is held
         |-- keep_fresh               stale symbols: resubscribe, reconnect, price over REST
         |-- keep_deadlines           expire what waited long enough
+        |-- keep_warm                a connection for the next order, while anything is armed
         `-- in flight                one task for each submit, look-up, cancel or close
 
 It starts from the outside in and stops from the inside out: first nothing new is opened, then what is in flight gets

@@ -43,6 +43,11 @@ def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _http_transport() -> httpx.AsyncBaseTransport:
+    """HTTP over TCP, its connections kept for a minute: an order must not wait for a TLS handshake."""
+    return httpx.AsyncHTTPTransport(limits=httpx.Limits(keepalive_expiry=60))
+
+
 @frozen(kw_only=True)
 class World:
     """Everything from outside. The defaults are the real thing."""
@@ -53,7 +58,7 @@ class World:
     dial: Dial = dial_tcp
     """How WebSocket connections are opened."""
 
-    http_transport: Callable[[], httpx.AsyncBaseTransport] = httpx.AsyncHTTPTransport
+    http_transport: Callable[[], httpx.AsyncBaseTransport] = _http_transport
     """Makes the transport for the exchange's REST API and for callbacks: one each, closed by whoever asked for it."""
 
     random: random.Random = Factory(random.Random)

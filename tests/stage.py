@@ -55,14 +55,18 @@ class Receiver:
 
 @define
 class Network(httpx.AsyncBaseTransport):
-    """Every HTTP request of the engine: to the exchange, or to the receiver. `cut` makes the exchange unreachable."""
+    """Every HTTP request of the engine: to the exchange, or to the receiver.
+
+    `cut` makes the exchange unreachable, `slow_s` is how long every request is under way before it arrives.
+    """
 
     paper: PaperExchange
     receiver: Receiver
     cut: bool = False
+    slow_s: float = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await trio.lowlevel.checkpoint()
+        await trio.sleep(self.slow_s)
         if request.url.host != "paper":
             return await self.receiver.take(request)
         if self.cut:

@@ -40,6 +40,7 @@ log = structlog.get_logger()
 
 FLIGHT_GRACE_S = 2.0
 """How long a submit or a close that is in flight may go on when the engine stops."""
+KEEP_WARM_EVERY_S = 20.0
 REFRESH_EVERY_S = 60.0
 REFRESH_BLIND_EVERY_S = 5.0
 """While the private stream is down, fills and closes are seen over REST only."""
@@ -93,6 +94,16 @@ class TradingRoom:
             await trio.sleep(REFRESH_EVERY_S if seeing else REFRESH_BLIND_EVERY_S)
             await self.refresh()
 
+    async def keep_warm(self) -> None:
+        """Keep a connection to the exchange open while anything is armed: an order must not wait for a handshake."""
+        while True:
+            await trio.sleep(KEEP_WARM_EVERY_S)
+            if len(self.entries) or len(self.guard):
+                try:
+                    await self.desk.exchange.server_time_ms()
+                except ExchangeError as failure:
+                    self.desk.tally.add("exchange not reached while idle", why=str(failure))
+
     async def refresh(self) -> bool:
         """Read our working orders and all positions at the exchange, and take in what they say.
 
@@ -142,6 +153,7 @@ async def open_trading(
             monitors.start_soon(room.watch_account, account)
             monitors.start_soon(desk.prices.keep_fresh)
             monitors.start_soon(room.entries.keep_deadlines)
+            monitors.start_soon(room.keep_warm)
             if not settings.missing_credentials:
                 monitors.start_soon(room.watch_logins, logins)
                 monitors.start_soon(room.refresh_regularly)

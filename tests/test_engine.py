@@ -1,0 +1,284 @@
+"""The engine as one context manager: how it starts, says how it stands, and stops in every phase."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+import trio
+
+from bitmart_engine import Kline, Lagged
+from bitmart_engine.model.errors import BadRequest, Conflict, Unavailable
+from tests.stage import SUBMIT, entry, open_stage
+
+
+async def test_an_embedding_program_iterates_over_klines(autojump_clock):
+    async with open_stage() as stage:
+        seen = []
+        async with stage.engine.klines("BTCUSDT", "1m") as klines:
+            await stage.until(
+                lambda: any(
+                    "klineBin1m" in t for c in stage.paper.hub.connections for t in c.topics
+                )
+            )
+            for price in (65001, 65002, 65003):
+                stage.move(price)
+            async for kline in klines:
+                seen.append(kline)
+                if len(seen) == 3:
+                    break
+        assert [each.close for each in seen] == [65001, 65002, 65003]
+        assert all(isinstance(each, Kline) for each in seen)
+        await stage.until(lambda: not stage.engine.streams().public_connected)
+
+
+async def test_a_reader_that_is_too_slow_is_told_how_much_it_missed(autojump_clock):
+    async with open_stage() as stage, stage.engine.klines("BTCUSDT", "1m", capacity=2) as klines:
+        await stage.settle()
+        for number in range(5):
+            stage.move(65000 + number)
+        await stage.settle()
+        assert await klines.receive() == Lagged(3)
+        assert (await klines.receive()).close == 65003
+
+
+async def test_unsubscribing_the_view_never_blinds_a_monitor(autojump_clock):
+    async with open_stage() as stage:
+        await stage.bought(exchange_protection=False)
+        await stage.engine.subscribe_klines("BTCUSDT", ["1m"])
+        await stage.engine.view_orders(subscribed=True)
+        await stage.engine.view_orders(subscribed=False)
+        await stage.engine.view_positions(subscribed=False)
+        await stage.engine.unsubscribe_klines("BTCUSDT", ["1m"])
+        assert stage.engine.state.viewed == set()
+        await stage.settle()
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded() == "closed")
+
+
+async def test_a_timeframe_that_does_not_exist_is_refused_by_naming_those_that_do(autojump_clock):
+    async with open_stage() as stage:
+        with pytest.raises(BadRequest, match="'3m'; one of 1m, 5m") as refused:
+            await stage.engine.subscribe_klines("BTCUSDT", ["1m", "3m"])
+        assert refused.value.field == "$.tfs"
+        assert await stage.engine.subscribe_klines("BTCUSDT", ["1H", "1h", "1W"]) == [
+            "futures/klineBin1H:BTCUSDT",
+            "futures/klineBin1W:BTCUSDT",
+        ]
+
+
+async def test_a_refused_login_is_said_tried_again_slowly_and_klines_go_on(autojump_clock):
+    async with (
+        open_stage(api_secret="wrong") as stage,
+        stage.engine.klines("BTCUSDT", "1m") as klines,
+    ):
+        await stage.settle(5)
+        private = next(c for c in stage.engine.streams().connections if c.name == "private")
+        assert private.state == "login_refused"
+        assert "access failed" in private.last_error
+        assert "wrong" not in private.last_error
+        assert stage.engine.not_ready()[0] == "not logged in"
+        before = len(stage.dials)
+        await stage.settle(50)
+        assert len(stage.dials) - before <= 2
+        stage.move(65001)
+        assert (await klines.receive()).close == 65001
+
+
+async def test_it_is_ready_once_connected_logged_in_and_reconciled(autojump_clock):
+    async with open_stage() as stage:
+        assert stage.engine.not_ready()
+        await stage.until(lambda: stage.engine.not_ready() == [])
+        stage.paper.drop_connections("private")
+        await stage.until(lambda: stage.engine.not_ready() == ["not logged in"])
+        await stage.until(lambda: stage.engine.not_ready() == [])
+
+
+async def test_without_credentials_it_says_which_are_missing_and_private_views_are_conflicts(
+    autojump_clock,
+):
+    async with open_stage(api_secret="") as stage:
+        assert stage.engine.not_ready() == ["not set: BITMART_API_SECRET"]
+        for refused in (
+            stage.engine.view_orders(subscribed=True),
+            stage.engine.view_positions(subscribed=True),
+        ):
+            with pytest.raises(Conflict, match="BITMART_API_SECRET"):
+                await refused
+
+
+async def test_after_stop_no_order_is_promised_and_none_goes_out(autojump_clock):
+    async with open_stage() as stage:
+        await stage.place()
+        await stage.until(stage.prices_come)
+        stage.engine.stop()
+        with pytest.raises(Unavailable, match="stopping"):
+            await stage.engine.place_order(entry("b"))
+        stage.move(65000)
+        await stage.settle()
+        assert stage.sent() == []
+        await stage.engine.wait_stopping()
+        assert stage.engine.not_ready()[0] == "the engine is stopping"
+
+
+# Stopping, in every phase
+
+
+async def stopping_takes(prepare, **settings) -> float:
+    """Mock seconds from leaving the block until everything is closed, after `prepare` was run on the stage."""
+    async with open_stage(**settings) as stage:
+        await prepare(stage)
+        began = trio.current_time()
+    return trio.current_time() - began
+
+
+async def logging_in(stage):
+    stage.paper.freeze("*", until="forever")
+
+
+async def idle(stage):
+    await stage.settle(5)
+
+
+async def waiting_for_a_zone(stage):
+    await stage.place()
+    await stage.settle(5)
+
+
+async def submitting(stage):
+    await stage.place()
+    await stage.until(stage.prices_come)
+    stage.paper.delay(SUBMIT, 60)
+    stage.move(65000)
+    await stage.until(lambda: stage.state() == "submitting")
+
+
+async def asking_for_a_lost_order(stage):
+    await stage.place()
+    await stage.until(stage.prices_come)
+    stage.paper.fail(SUBMIT)
+    stage.paper.fail("/contract/private/get-open-orders", times=1000)
+    stage.move(65000)
+    await stage.until(lambda: stage.state() == "unknown")
+
+
+async def closing_in_vain(stage):
+    await stage.bought(exchange_protection=False)
+    stage.paper.fail(SUBMIT, times=10_000)
+    stage.move(64400)
+    await stage.until(lambda: stage.guarded() == "closing")
+
+
+async def owing_a_callback(stage):
+    stage.receiver.answer = lambda request: 500
+    await stage.bought()
+
+
+async def reconnecting(stage):
+    await stage.place()
+    await stage.settle()
+    stage.paper.refuse_dials()
+    stage.paper.drop_connections()
+    await stage.settle()
+
+
+@pytest.mark.parametrize(
+    "phase",
+    [
+        logging_in,
+        idle,
+        waiting_for_a_zone,
+        submitting,
+        asking_for_a_lost_order,
+        closing_in_vain,
+        owing_a_callback,
+        reconnecting,
+    ],
+)
+async def test_it_stops_within_5_seconds_in_every_phase(autojump_clock, phase):
+    assert await stopping_takes(phase) < 5
+
+
+async def test_it_stops_while_a_dial_hangs(autojump_clock):
+    async def hang(host, port, tls):
+        await trio.sleep_forever()
+
+    async with open_stage() as stage:
+        object.__setattr__(stage.engine._world, "dial", hang)
+        stage.paper.drop_connections()
+        await stage.place()
+        await stage.settle(20)
+        began = trio.current_time()
+    assert trio.current_time() - began < 5
+
+
+async def test_a_close_in_flight_gets_its_time_when_the_engine_stops(autojump_clock):
+    async with open_stage() as stage:
+        await stage.bought(exchange_protection=False)
+        stage.paper.delay(SUBMIT, 1)
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded() == "closing")
+        paper = stage.paper
+    assert all(position.size == 0 for position in paper.books.positions.values())
+    assert stage.guarded() == "closed"
+
+
+async def test_a_close_in_flight_gets_its_time_even_when_the_engine_is_cancelled(autojump_clock):
+    async with trio.open_nursery() as nursery:
+        stage = await nursery.start(on_stage)
+        await stage.bought(exchange_protection=False)
+        stage.network.slow_s = 0.5
+        await stage.engine.close_position("a")
+        await stage.settle(0.1)
+        assert stage.submits(2, 3) == []
+        nursery.cancel_scope.cancel()
+    assert len(stage.submits(2, 3)) == 1
+
+
+async def on_stage(task_status):
+    """An engine in a task of its own, to be cancelled."""
+    async with open_stage() as stage:
+        task_status.started(stage)
+        await trio.sleep_forever()
+
+
+async def test_what_is_not_guarded_while_the_engine_is_down_is_named(autojump_clock):
+    async with open_stage() as stage:
+        await stage.bought("kept")
+        await stage.bought("bare", exchange_protection=False)
+        assert [each.id for each in stage.engine.unprotected()] == ["bare"]
+
+
+async def test_a_task_that_crashes_takes_the_engine_down_loudly(autojump_clock):
+    with pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True):
+        async with open_stage() as stage:
+            stage.engine._room.guard.on_tick = lambda tick: 1 / 0
+            await stage.place()
+            await stage.until(stage.prices_come)
+            stage.move(65000)
+            await stage.settle(5)
+
+
+async def test_two_hundred_orders_and_fifty_stops_at_once_lose_nothing(autojump_clock):
+    async with open_stage({"balance": Decimal(10_000_000)}) as stage:
+        for number in range(50):
+            await stage.place(f"held-{number}", size=1, stop_loss=64600, exchange_protection=False)
+        await stage.until(stage.prices_come)
+        stage.move(65000)
+        await stage.settle(3)
+        stage.move(65000)
+        await stage.until(
+            lambda: all(stage.guarded(f"held-{number}") == "armed" for number in range(50))
+        )
+        for number in range(200):
+            await stage.place(
+                f"new-{number}", size=1, entry_zone_min=64500, entry_zone_max=64600, stop_loss=64000
+            )
+        stage.move(64600)
+        await stage.until(
+            lambda: all(stage.guarded(f"held-{number}") == "closed" for number in range(50))
+        )
+        await stage.until(
+            lambda: all(stage.state(f"new-{n}") in ("open", "filled") for n in range(200))
+        )
+        assert len(stage.paper.books.orders) == 50 + 200 + 50
