@@ -10,6 +10,7 @@ prices; `wire` and `views` what is written; `dialogue`, `rest_public` and `rest_
 """
 
 from .books import Books
+from .dialogue import FrameRecord
 from .exchange import PaperExchange, open_paper_exchange
 from .front import LostReply, RequestRecord
 from .instruments import DEFAULT_SYMBOLS, PaperConfig, PaperInstrument
@@ -23,6 +24,7 @@ __all__ = [
     "Books",
     "Direction",
     "Fill",
+    "FrameRecord",
     "LostReply",
     "ManualMarket",
     "Market",

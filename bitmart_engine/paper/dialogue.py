@@ -9,8 +9,11 @@ from __future__ import annotations
 import json
 import random
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
+
+from attrs import frozen
 
 from .candles import CHANNELS
 from .faults import Faults
@@ -20,6 +23,17 @@ from .signing import LOGIN_TEXT, same, signature
 from .wire import Json, encode
 
 LOGIN_MAX_AGE_MS = 60_000
+KEPT_FRAMES = 10_000
+
+
+@frozen
+class FrameRecord:
+    """A frame that a client sent. Connections are numbered from 1 as they open."""
+
+    connection: int
+    private: bool
+    text: str
+    at_ms: int
 
 
 class Dialogue:
@@ -39,6 +53,7 @@ class Dialogue:
         self._now_ms = now_ms
         self._rng = rng
         self._snapshot = snapshot
+        self.heard: deque[FrameRecord] = deque(maxlen=KEPT_FRAMES)
         channels = [*CHANNELS, "ticker", "trade"]
         self._public_topics = {
             "futures/ticker",
@@ -47,6 +62,8 @@ class Dialogue:
 
     def hear(self, connection: Connection, text: str) -> bool:
         """Answer one frame; False when the connection is to be closed afterwards."""
+        record = FrameRecord(connection.number, connection.private, text, self._now_ms())
+        self.heard.append(record)
         request = parse(text)
         if request is None:
             error = f"Invalid message: message must be JSON: {text}"

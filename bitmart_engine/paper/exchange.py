@@ -16,7 +16,7 @@ from .books import Books
 from .broadcast import Broadcast
 from .candles import Candles
 from .clock import wall_clock
-from .dialogue import Dialogue
+from .dialogue import Dialogue, FrameRecord
 from .faults import Cure, Faults, Freeze, PathFault
 from .front import Front, RequestRecord
 from .hub import Hub
@@ -58,10 +58,10 @@ class PaperExchange:
         self._held: set[str] = set()
         self._next_trade_id = 9_000_000
 
-        dialogue = Dialogue(
+        self._dialogue = Dialogue(
             config, self.instruments, self.faults, now_ms, self._rng, self._broadcast.snapshot
         )
-        self._ws = WsServer(config, self.hub, dialogue, self.faults)
+        self._ws = WsServer(config, self.hub, self._dialogue, self.faults)
         rest_app = make_rest_app(
             config,
             PublicDesk(config, self.candles, now_ms),
@@ -90,6 +90,21 @@ class PaperExchange:
     def connections(self) -> int:
         """How many WebSocket connections are open."""
         return len(self.hub.connections)
+
+    @property
+    def connections_opened(self) -> int:
+        """How many WebSocket connections there have been, open ones included."""
+        return self.hub.opened
+
+    @property
+    def subscriptions(self) -> set[str]:
+        """The topics that somebody is subscribed to."""
+        return {topic for connection in self.hub.connections for topic in connection.topics}
+
+    @property
+    def frames(self) -> Sequence[FrameRecord]:
+        """The WebSocket frames that clients sent, oldest first; the last 10,000 of them."""
+        return self._dialogue.heard
 
     def last_price(self, symbol: str) -> Decimal:
         return self.books.last[symbol]

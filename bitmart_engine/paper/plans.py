@@ -1,6 +1,7 @@
 """Preset stops and targets: what an order asks the exchange to do with the position it opens.
 
-A plan covers the contracts that its order has filled so far. Decisions only: the books carry them out.
+A plan covers the contracts that its order has filled so far. There is one price here: presets on the fair price act
+on the last price too. Decisions only: the books carry them out.
 """
 
 from __future__ import annotations

@@ -322,6 +322,17 @@ async def test_tickers_come_every_few_seconds(
         assert len({frame["data"]["symbol"] for frame in everyone}) == 4
 
 
+async def test_frames_and_subscriptions_can_be_looked_at(visiting: Visiting) -> None:
+    async with visiting(memory=True) as visit:
+        async with visit.public(KLINE), visit.private("futures/order"):
+            assert visit.exchange.subscriptions == {KLINE, "futures/order"}
+            subscribe, login, _ = visit.exchange.frames
+            assert json.loads(subscribe.text) == {"action": "subscribe", "args": [KLINE]}
+            assert (subscribe.private, login.private) == (False, True)
+            assert (subscribe.connection, login.connection) == (1, 2)
+        assert visit.exchange.connections_opened == 2
+
+
 async def test_connections_are_counted(visiting: Visiting) -> None:
     async with visiting() as visit:
         async with visit.dial("/api") as one, visit.dial("/user") as two:
