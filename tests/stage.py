@@ -64,6 +64,8 @@ class Network(httpx.AsyncBaseTransport):
     receiver: Receiver
     cut: bool = False
     slow_s: float = 0
+    arrived: list[str] = field(factory=list)
+    """The paths of what got through to the exchange."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await trio.sleep(self.slow_s)
@@ -71,6 +73,7 @@ class Network(httpx.AsyncBaseTransport):
             return await self.receiver.take(request)
         if self.cut:
             raise httpx.ConnectError("network is unreachable", request=request)
+        self.arrived.append(request.url.path)
         return await self.paper.rest_transport().handle_async_request(request)
 
 

@@ -230,9 +230,9 @@ async def test_a_close_in_flight_gets_its_time_even_when_the_engine_is_cancelled
         stage.network.slow_s = 0.5
         await stage.engine.close_position("a")
         await stage.settle(0.1)
-        assert stage.submits(2, 3) == []
+        before = stage.network.arrived.count(SUBMIT)
         nursery.cancel_scope.cancel()
-    assert len(stage.submits(2, 3)) == 1
+    assert stage.network.arrived.count(SUBMIT) > before
 
 
 async def on_stage(task_status):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import structlog
 import trio
@@ -20,7 +19,7 @@ from ..exchange.errors import ExchangeError
 from ..model.events import OrderUpdate, PositionUpdate, PrivateReady, Tick
 from ..settings import Settings
 from ..store import Store
-from ..streams.bus import Listener
+from ..streams.bus import Lagged, Listener
 from ..streams.streams import Streams
 from ..tally import Tally
 from ..world import World
@@ -75,8 +74,9 @@ class TradingRoom:
         while True:
             self.on_tick(await self._streams.ticks.receive())
 
-    async def watch_account(self, events: Listener[Any]) -> None:
+    async def watch_account(self, events: Listener[OrderUpdate | PositionUpdate]) -> None:
         async for event in events:
+            assert not isinstance(event, Lagged), "a listener without a capacity misses nothing"
             self.on_event(event)
 
     async def watch_logins(self, logins: Listener[PrivateReady]) -> None:
