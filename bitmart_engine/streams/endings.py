@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import h11
 import trio
 from attrs import frozen
 from trio_websocket import CloseReason, ConnectionClosed, ConnectionRejected
@@ -49,7 +50,7 @@ def failed_because(failure: BaseException) -> str | None:
             return f"handshake rejected: HTTP {failure.status_code}"
         case HungUp():
             return str(failure)
-        case ProtocolError() | ConnectionClosed():
+        case ProtocolError() | h11.ProtocolError() | ConnectionClosed():
             return f"protocol error: {failure}"
         case OSError() | trio.BrokenResourceError() | trio.ClosedResourceError():
             return f"broken: {failure!r}"

@@ -76,22 +76,26 @@ class Link:
         """Carry one more topic."""
         self.topics[topic] = None
         self._asked.set()
-        self._wake()
+        self.wake()
 
     def discard(self, topic: str) -> None:
-        """Carry a topic no longer."""
+        """Carry a topic no longer. The exchange is told after `wake`; a link without topics is its owner's to close."""
         self.topics.pop(topic, None)
-        self._wake()
+
+    def wake(self) -> None:
+        """The topics have changed."""
+        if self._connection is not None:
+            self._connection.wake()
 
     def resubscribe(self, topic: str) -> None:
         """Unsubscribe a topic and subscribe to it again, on the same connection."""
         self._ledger.renew(topic)
         self._asked.set()
-        self._wake()
+        self.wake()
 
     def reconnect(self, reason: str) -> None:
-        """Drop the present connection, if there is one."""
-        if self._connection is not None:
+        """Drop the connection, if it is there and logged in; one that is still on its way is left alone."""
+        if self._connection is not None and self.state in (State.SUBSCRIBING, State.UP):
             self._connection.end(reason)
 
     def close(self) -> None:
@@ -176,7 +180,3 @@ class Link:
         self._since_ms = self._world.wall_ms()
         if state is State.UP:
             log.info("connection up", connection=self.name, channels=len(self.topics))
-
-    def _wake(self) -> None:
-        if self._connection is not None:
-            self._connection.wake()

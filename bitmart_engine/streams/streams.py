@@ -130,22 +130,24 @@ class Streams:
 
     def release(self, holder: str, topics: Iterable[str] | None = None) -> None:
         """`holder` needs `topics` (None: whatever it holds) no longer. Idempotent; after closing it does nothing."""
+        touched: dict[Link, None] = {}
         for topic in self._holds.release(holder, topics):
             self._refused.pop(topic, None)
             self._last_data_at.pop(topic, None)
             meaning = parse(topic)
             if meaning.timeframe is not None:
                 self._maker.forget(meaning.symbol, meaning.timeframe)
+            link = self._link_of(topic)
+            if link is not None:
+                link.discard(topic)
+                touched[link] = None
             if not is_private(topic):
-                link, emptied = self._spread.remove(topic)
-            elif self._private is not None:
-                link, emptied = self._private, self._private.topics.keys() == {topic}
-                if emptied:
-                    self._private = None
+                self._spread.remove(topic)
+        for link in touched:
+            if link.topics:
+                link.wake()
             else:
-                continue
-            link.discard(topic)
-            if emptied:
+                self._private = None if link is self._private else self._private
                 link.close()
 
     def last_data_at(self, topic: str) -> float | None:

@@ -111,11 +111,9 @@ class Spread(Generic[Place]):
         self._places[topic] = place
         self._loads[place] = self._loads.get(place, 0) + 1
 
-    def remove(self, topic: str) -> tuple[Place, bool]:
-        """The topic is carried no longer. Returns where it was, and whether that is empty now."""
+    def remove(self, topic: str) -> None:
+        """The topic is carried no longer. A connection that carries nothing is forgotten."""
         place = self._places.pop(topic)
         self._loads[place] -= 1
-        if self._loads[place]:
-            return place, False
-        del self._loads[place]
-        return place, True
+        if not self._loads[place]:
+            del self._loads[place]

@@ -50,8 +50,10 @@ class ClientEnd(trio.abc.Stream):
         self.closed = False
         self.stuck = False
         self.sent_after_stuck = 0
+        self.greeting = b""
 
     async def send_all(self, data: Any) -> None:
+        self.greeting = self.greeting or bytes(data)
         if self.stuck:
             self.sent_after_stuck += 1
             await self.stream.send_all(bytes(data)[: len(data) // 2])
@@ -100,6 +102,12 @@ class Session:
     async def send(self, message: str | bytes) -> None:
         assert self.websocket is not None
         await self.websocket.send_message(message)
+
+    async def close(self, code: int, reason: str | None = None) -> None:
+        """Close as a WebSocket server does."""
+        assert self.websocket is not None
+        with trio.move_on_after(1):
+            await self.websocket.aclose(code, reason)
 
     async def drop(self) -> None:
         """Hang up without a word."""

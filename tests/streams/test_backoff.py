@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitmart_engine.streams.backoff import LIVED_S, Backoff
@@ -37,6 +37,7 @@ def test_only_a_connection_that_lived_resets_it() -> None:
     assert backoff.next_delay() == 5
 
 
+@settings(deadline=None)
 @given(base=st.floats(0.01, 300), seed=st.integers(), attempts=st.integers(1, 2000))
 def test_every_pause_is_in_the_upper_half(base: float, seed: int, attempts: int) -> None:
     backoff, full = Backoff(base, Random(seed)), base

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 import trio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -111,6 +111,7 @@ def test_a_channel_that_was_forgotten_starts_afresh(maker: TickMaker) -> None:
     assert told(maker.kline(kline(101, 999, 1, opened=60), 0)) == (101, 101, 101)
 
 
+@settings(deadline=None)
 @given(
     paths=st.lists(
         st.lists(st.tuples(st.booleans(), st.integers(1, 100)), min_size=1, max_size=12),
@@ -194,6 +195,7 @@ async def test_receive_waits_for_a_tick_and_a_cancelled_one_takes_none(
     assert len(mailbox) == 1
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(
