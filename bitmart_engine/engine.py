@@ -44,8 +44,8 @@ from .streams.statistics import StreamsStatistics
 from .streams.streams import Streams, open_streams
 from .streams.topics import ORDERS, POSITIONS, kline_topic
 from .tally import Tally
-from .trading.entries import Placed
 from .trading.monitoring import Monitored
+from .trading.ordering import Placed
 from .trading.requests import MonitorPosition, PlaceOrder
 from .trading.room import TradingRoom, open_trading
 from .world import World
@@ -125,11 +125,11 @@ class Engine:
     async def place_order(self, asked: PlaceOrder) -> Placed:
         """Promise an entry order; returns once the promise is kept safe."""
         self._need_credentials()
-        return await self._room.entries.place(asked)
+        return await self._room.ordering.place(asked)
 
     async def cancel_order(self, id: str) -> EntryOrder:
         """Have an entry order gone, here or at the exchange; returns how it then stands."""
-        return await self._room.entries.cancel(id)
+        return await self._room.ordering.cancel(id)
 
     # Protections
 

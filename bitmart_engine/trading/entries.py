@@ -1,6 +1,7 @@
-"""Entry orders: promise them, watch their zones, and follow what becomes of them at the exchange.
+"""Entry orders: watch their zones, and follow what becomes of them at the exchange.
 
-The journey to the exchange and back is in `submission`; here is what is decided without waiting.
+What users ask for comes from `ordering`, and the journey to the exchange and back is in `submission`; here is what is
+decided without waiting.
 """
 
 from __future__ import annotations
@@ -10,16 +11,13 @@ from decimal import Decimal
 
 import structlog
 import trio
-from attrs import frozen
 
 from ..model.decimals import plain
-from ..model.errors import Conflict, NotFound, Unavailable
 from ..model.events import OrderUpdate, Tick
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder, EntryRequest, OrderType
 from ..model.positions import Protection
 from ..model.sides import PositionSide
-from ..notify.destinations import check_url
 from ..store.records import (
     EntryAccepted,
     EntryAnnounced,
@@ -34,11 +32,10 @@ from .desk import Desk, text
 from .guard import Guard
 from .identity import entry_client_order_id
 from .progress import observed, refused_for_crossing
-from .requests import PlaceOrder, checked_entry
 from .submission import submit, withdraw
 from .zones import Zone, ZoneBook
 
-__all__ = ["Entries", "Placed"]
+__all__ = ["Entries"]
 
 log = structlog.get_logger()
 
@@ -46,16 +43,6 @@ CROSSING_TRIES = 3
 """How often a maker-only order may be refused for crossing before it is rejected."""
 LONGEST_NAP_S = 30.0
 """Deadlines are wall-clock times, and a wall clock may be set: look again this often."""
-
-
-@frozen
-class Placed:
-    """The answer to a request for an entry order."""
-
-    order: EntryOrder
-    duplicate: bool
-    rounded: dict[str, Decimal]
-    """Prices that were moved onto the tick grid."""
 
 
 class Entries:
@@ -74,74 +61,19 @@ class Entries:
         """How many zones are armed."""
         return len(self._zones)
 
-    # What users ask for
+    # Promised, and withdrawn
 
-    async def place(self, asked: PlaceOrder) -> Placed:
-        """Promise an entry order. Returns once the promise is durable.
-
-        Raises BadRequest, Conflict (the id exists with another body) and Unavailable.
-        """
-        desk = self._desk
-        if not desk.opening:
-            raise Unavailable("the engine is stopping")
-        if asked.callback_url is not None:
-            check_url(asked.callback_url, desk.settings.callback_allow)
-        instrument = await desk.instruments.get(asked.symbol)
-        request, rounded = checked_entry(asked, instrument)
-        known = desk.state.orders.get(request.id)
-        if known is not None:
-            if known.request != request:
-                raise Conflict(
-                    f"an order with the id {request.id!r} exists with another body", "$.id"
-                )
-            await desk.store.durable()
-            return Placed(known, True, rounded)
-        if request.id in desk.state.protections:
-            raise Conflict(f"a monitored position has the id {request.id!r}", "$.id")
-        now_ms = desk.now_ms()
-        order = EntryOrder(
-            request=request,
-            accepted_ms=now_ms,
-            deadline_ms=now_ms + int(request.timeout_seconds * 1000),
-        )
-        desk.store.record(EntryAccepted(order), *self._promised_protection(order))
-        if request.leverage is not None:
-            desk.fly(desk.leverage.learn, request.symbol)
+    def accept(self, order: EntryOrder) -> None:
+        """Promise `order`: record it with its protection, and watch its zone. Does not block."""
+        self._desk.store.record(EntryAccepted(order), *self._promised_protection(order))
+        if order.request.leverage is not None:
+            self._desk.fly(self._desk.leverage.learn, order.symbol)
         self._arm(order.id)
-        await desk.store.durable()
-        log.info(
-            "order accepted",
-            id=order.id,
-            symbol=order.symbol,
-            side=request.side.value,
-            zone=f"{plain(request.zone_min)}..{plain(request.zone_max)}",
-            size=request.size,
-        )
-        return Placed(desk.state.orders[order.id], False, rounded)
 
-    async def cancel(self, id: str, wait_s: float = 3.0) -> EntryOrder:
-        """Have the order gone: at once while it waits, at the exchange otherwise, for which `wait_s` is waited.
-
-        Returns the order as it then stands. Raises NotFound, and Conflict once it has ended.
-        """
-        desk = self._desk
-        order = desk.state.orders.get(id)
-        if order is None:
-            raise NotFound(f"no order has the id {id!r}")
-        if order.state.final:
-            raise Conflict(f"the order is {order.state.value}", "$.id")
-        if order.state is EntryState.WAITING:
-            desk.store.record(*self._ended(order, EntryState.CANCELLED, "cancelled by the user"))
-        else:
-            self.withdraw(id)
-            with trio.move_on_after(wait_s):
-                while not desk.state.orders[id].state.final:
-                    await desk.waiters.wait_news(desk.state.orders[id].client_order_id, 0.25)
-        await desk.store.durable()
-        order = desk.state.orders[id]
-        if order.state is EntryState.FILLED:
-            raise Conflict("the order is filled", "$.id")
-        return order
+    def cancel_waiting(self, id: str) -> None:
+        """The user wants no longer what waits for its zone."""
+        order = self._desk.state.orders[id]
+        self._desk.store.record(*self._ended(order, EntryState.CANCELLED, "cancelled by the user"))
 
     def withdraw(self, id: str) -> None:
         """Start taking an order away from the exchange, unless that is under way. Does not block."""

@@ -29,6 +29,7 @@ from .guard import Guard
 from .instruments import Instruments
 from .leverage import Leverage
 from .monitoring import Monitoring
+from .ordering import Ordering
 from .pacing import Pauses
 from .prices import Prices
 from .submission import read
@@ -52,6 +53,7 @@ class TradingRoom:
         self.desk = desk
         self.guard = Guard(desk)
         self.entries = Entries(desk, self.guard)
+        self.ordering = Ordering(desk, self.entries)
         self.monitoring = Monitoring(desk, self.guard)
         self.reconciled = False
         """Whether what the exchange holds was read since the private stream came up last."""

@@ -1,0 +1,104 @@
+"""What users ask of entry orders: place one, cancel one."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import structlog
+import trio
+from attrs import frozen
+
+from ..model.decimals import plain
+from ..model.errors import Conflict, NotFound, Unavailable
+from ..model.lifecycle import EntryState
+from ..model.orders import EntryOrder
+from ..notify.destinations import check_url
+from .desk import Desk
+from .entries import Entries
+from .requests import PlaceOrder, checked_entry
+
+__all__ = ["Ordering", "Placed"]
+
+log = structlog.get_logger()
+
+
+@frozen
+class Placed:
+    """The answer to a request for an entry order."""
+
+    order: EntryOrder
+    duplicate: bool
+    rounded: dict[str, Decimal]
+    """Prices that were moved onto the tick grid."""
+
+
+class Ordering:
+    """The user's side of entry orders. What the market and the exchange do to them is in `entries`."""
+
+    def __init__(self, desk: Desk, entries: Entries) -> None:
+        self._desk = desk
+        self._entries = entries
+
+    async def place(self, asked: PlaceOrder) -> Placed:
+        """Promise an entry order. Returns once the promise is durable.
+
+        Raises BadRequest, Conflict (the id exists with another body) and Unavailable.
+        """
+        desk = self._desk
+        if not desk.opening:
+            raise Unavailable("the engine is stopping")
+        if asked.callback_url is not None:
+            check_url(asked.callback_url, desk.settings.callback_allow)
+        instrument = await desk.instruments.get(asked.symbol)
+        request, rounded = checked_entry(asked, instrument)
+        known = desk.state.orders.get(request.id)
+        if known is not None:
+            if known.request != request:
+                raise Conflict(
+                    f"an order with the id {request.id!r} exists with another body", "$.id"
+                )
+            await desk.store.durable()
+            return Placed(known, True, rounded)
+        if request.id in desk.state.protections:
+            raise Conflict(f"a monitored position has the id {request.id!r}", "$.id")
+        now_ms = desk.now_ms()
+        order = EntryOrder(
+            request=request,
+            accepted_ms=now_ms,
+            deadline_ms=now_ms + int(request.timeout_seconds * 1000),
+        )
+        self._entries.accept(order)
+        await desk.store.durable()
+        log.info(
+            "order accepted",
+            id=order.id,
+            symbol=order.symbol,
+            side=request.side.value,
+            zone=f"{plain(request.zone_min)}..{plain(request.zone_max)}",
+            size=request.size,
+        )
+        return Placed(desk.state.orders[order.id], False, rounded)
+
+    async def cancel(self, id: str, wait_s: float = 3.0) -> EntryOrder:
+        """Have the order gone: at once while it waits, at the exchange otherwise, for which `wait_s` is waited.
+
+        Returns the order as it then stands. Raises NotFound, and Conflict once it has ended.
+        """
+        desk = self._desk
+        order = desk.state.orders.get(id)
+        if order is None:
+            raise NotFound(f"no order has the id {id!r}")
+        if order.state.final:
+            raise Conflict(f"the order is {order.state.value}", "$.id")
+        if order.state is EntryState.WAITING:
+            self._entries.cancel_waiting(id)
+        else:
+            self._entries.withdraw(id)
+            with trio.move_on_after(wait_s):
+                while not desk.state.orders[id].state.final:
+                    await desk.waiters.wait_news(desk.state.orders[id].client_order_id, 0.25)
+        await desk.store.durable()
+        order = desk.state.orders[id]
+        if order.state is EntryState.FILLED:
+            raise Conflict("the order is filled", "$.id")
+        return order
