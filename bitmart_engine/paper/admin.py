@@ -49,7 +49,7 @@ def whole(value: object) -> int:
 
 
 def duration(value: object) -> float:
-    if isinstance(value, int | Decimal) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int | Decimal) and 0 <= value < 1e6 and not isinstance(value, bool):
         return float(value)
     raise BadField("a number of seconds")
 
@@ -251,7 +251,7 @@ def make_admin_app(exchange: PaperExchange) -> QuartTrio:
             try:
                 raw = await request.get_data(as_text=True)
                 body = json.loads(raw or "{}", parse_float=Decimal)
-            except ValueError as error:
+            except wire.NOT_JSON as error:
                 return refused(f"the body is not JSON: {error}")
             try:
                 result = command.run(**command.arguments(body))

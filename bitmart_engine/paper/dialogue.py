@@ -18,9 +18,9 @@ from attrs import frozen
 from .candles import CHANNELS
 from .faults import Faults
 from .hub import PRIVATE_TOPICS, Connection
-from .instruments import PaperConfig
+from .instruments import PaperConfig, digits
 from .signing import LOGIN_TEXT, same, signature
-from .wire import Json, encode
+from .wire import NOT_JSON, Json, encode
 
 LOGIN_MAX_AGE_MS = 60_000
 KEPT_FRAMES = 10_000
@@ -120,7 +120,8 @@ class Dialogue:
         if len(args) != 4:
             return False
         key, timestamp, sign, _device = args
-        if not timestamp.isdecimal() or self._now_ms() - int(timestamp) > LOGIN_MAX_AGE_MS:
+        at_ms = digits(timestamp)
+        if at_ms is None or self._now_ms() - at_ms > LOGIN_MAX_AGE_MS:
             return False
         config = self._config
         expected = signature(config.api_secret, config.api_memo, timestamp, LOGIN_TEXT)
@@ -131,7 +132,7 @@ def parse(text: str) -> Json | None:
     """The request in a frame, or None when it is not a JSON object."""
     try:
         request: Any = json.loads(text)
-    except ValueError:
+    except NOT_JSON:
         return None
     return request if isinstance(request, dict) else None
 

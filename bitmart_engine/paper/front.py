@@ -18,6 +18,7 @@ from attrs import define
 
 from .faults import Faults, PathFault
 from .hub import Gate, Hub
+from .wire import NOT_JSON
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -73,7 +74,7 @@ class Front:
         record = RequestRecord(
             scope["method"],
             scope["path"],
-            dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True)),
+            dict(parse_qsl(scope["query_string"].decode(errors="replace"), keep_blank_values=True)),
             parsed(body),
             self._now_ms(),
         )
@@ -165,5 +166,5 @@ def parsed(body: bytes) -> Any:
         return None
     try:
         return json.loads(body)
-    except ValueError:
+    except NOT_JSON:
         return body.decode(errors="replace")

@@ -15,6 +15,13 @@ from attrs.validators import in_
 Price = Decimal
 
 
+def digits(value: object) -> int | None:
+    """The whole number that a text of up to 18 digits spells; None for anything else."""
+    if isinstance(value, str) and len(value) <= 18 and value.isascii() and value.isdecimal():
+        return int(value)
+    return None
+
+
 def wire_decimal(value: Decimal) -> str:
     """A decimal as the exchange writes it: plain digits, no exponent, no trailing zeros."""
     text = format(value, "f")
@@ -34,8 +41,11 @@ def exact(price: Decimal | str | int) -> Decimal:
 
 
 def on_grid(price: Decimal, tick_size: Decimal) -> bool:
-    """Whether a price is a whole number of ticks."""
-    return price % tick_size == 0
+    """Whether a price is one tick or several; a number beyond all bounds is not."""
+    try:
+        return price >= tick_size and price % tick_size == 0
+    except InvalidOperation:
+        return False
 
 
 def to_grid(price: Decimal, tick_size: Decimal) -> Decimal:

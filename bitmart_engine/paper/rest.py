@@ -19,13 +19,13 @@ from werkzeug.datastructures import Headers
 from .codes import OK, Refusal
 from .front import current_gate
 from .hub import Gate
-from .instruments import PaperConfig
+from .instruments import PaperConfig, digits
 from .limits import RateLimits
 from .limits import headers as rate_headers
 from .rest_private import PrivateDesk
 from .rest_public import PublicDesk
 from .signing import same, signature
-from .wire import Json, encode
+from .wire import NOT_JSON, Json, encode
 
 Call = Callable[[Mapping[str, Any]], object]
 
@@ -112,16 +112,17 @@ class KeyDesk:
             raise Refusal(30004)
         if not timestamp:
             raise Refusal(30006)
-        if not (timestamp.isascii() and timestamp.isdecimal()):
+        at_ms = digits(timestamp)
+        if at_ms is None:
             raise Refusal(30008)
-        if abs(self._now_ms() - int(timestamp)) > self._config.timestamp_window_ms:
+        if abs(self._now_ms() - at_ms) > self._config.timestamp_window_ms:
             raise Refusal(30007)
         expected = signature(self._config.api_secret, self._config.api_memo, timestamp, text)
         if not same(sign, expected):
             raise Refusal(30005)
         try:
             body = json.loads(text, parse_float=Decimal)
-        except ValueError:
+        except NOT_JSON:
             raise Refusal(30018) from None
         if not isinstance(body, dict):
             raise Refusal(40007)

@@ -8,7 +8,7 @@ from typing import Any
 from . import views
 from .books import Books
 from .codes import Refusal
-from .instruments import wire_decimal
+from .instruments import digits, wire_decimal
 from .orders import Direction, Order
 from .rest_public import seconds
 from .validation import instrument_of, leverage_of, open_type_of, order_request
@@ -193,10 +193,8 @@ class PrivateDesk:
     # -- looking up ---------------------------------------------------------------------------
 
     def _by_id(self, order_id: object) -> Order | None:
-        text = str(order_id)
-        if not (text.isascii() and text.isdecimal()):
-            return None
-        return self._books.orders.get(int(text))
+        number = digits(str(order_id))
+        return None if number is None else self._books.orders.get(number)
 
     def _by_client_id(self, client_id: object) -> Order | None:
         return self._books.ledger.by_client_id(str(client_id))

@@ -7,7 +7,7 @@ from typing import Any
 
 from .candles import STEPS, Candles
 from .codes import Refusal
-from .instruments import PaperConfig, PaperInstrument, wire_decimal
+from .instruments import PaperConfig, PaperInstrument, digits, wire_decimal
 from .positions import shown
 from .validation import instrument_of
 from .wire import Json
@@ -111,6 +111,7 @@ def seconds(query: Query, name: str, default: int | None = None) -> int:
     text = query.get(name)
     if text is None and default is not None:
         return default
-    if not isinstance(text, str) or not (text.isascii() and text.isdecimal()):
+    number = digits(text)
+    if number is None:
         raise Refusal(40038 if name == "step" else 40011)
-    return int(text)
+    return number

@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import Any, TypeVar
 
 from .codes import Refusal
-from .instruments import PaperInstrument, on_grid
+from .instruments import PaperInstrument, digits, on_grid
 from .orders import Mode, OrderRequest, Side
 
 Instruments = Mapping[str, PaperInstrument]
@@ -63,11 +63,12 @@ def enumeration(value: object, kind: type[E], code: int) -> E:
 
 def whole(value: object) -> int:
     """A whole number, given as one or as its digits (40011)."""
-    if isinstance(value, str) and value.isascii() and value.isdecimal():
-        return int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise Refusal(40011)
+    number = digits(value)
+    if number is None:
+        raise Refusal(40011)
+    return number
 
 
 def size_of(body: Mapping[str, Any], instrument: PaperInstrument, kind: str) -> int:

@@ -20,6 +20,9 @@ from .pushes import BalancePush, OrderPush, PositionPush
 
 Json = dict[str, Any]
 
+NOT_JSON = (ValueError, ArithmeticError, RecursionError)
+"""What reading a text as JSON can raise: it is none, or its numbers or its depth are beyond all bounds."""
+
 
 @frozen(kw_only=True)
 class Trade:

@@ -389,7 +389,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(steps, st.sampled_from(["hedge_mode", "one_way_mode"]), st.sampled_from([None, 1, 3]))
 def test_whatever_happens_the_books_balance(
     moves: list[Step], mode: str, liquidity: int | None
