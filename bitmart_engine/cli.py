@@ -1,0 +1,274 @@
+"""`bitmart-engine`: the engine, or the paper exchange, as a process.
+
+It says in a few lines on stdout what runs and where, logs to stderr, and ends within 5 seconds of a signal or of
+POST /stop. Here is what can be typed and what is made of it; `process` runs it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import trio
+from attrs import evolve, frozen
+from dotenv import dotenv_values
+
+from . import SettingError, Settings, __version__, open_engine
+from .logs import configure_logs
+from .process import CannotStart, End, fail, run, say
+
+if TYPE_CHECKING:
+    from .paper import Market, PaperExchange
+
+__all__ = ["main"]
+
+PAPER_ADDRESS = "127.0.0.1:8089"
+"""Where the control API of `serve --paper` listens unless `CTRL_ADDR` is set."""
+REPLAY_SPEED = 60.0
+EVERYWHERE = ("//0.0.0.0:", "//[::]:")
+
+Command = Any
+"""What click makes of a function."""
+
+
+# What people type
+
+
+def _finite(
+    context: click.Context, parameter: click.Parameter, value: float | None
+) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter("must be a number")
+    return value
+
+
+PORT = click.IntRange(0, 65535)
+ENV_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+LEVEL = click.Choice(["debug", "info", "warning", "error"])
+
+
+def _common_options(command: Command) -> Command:
+    """The simulated market, and logs."""
+    for option in (
+        click.option("--log-level", type=LEVEL, default="info", show_default=True),
+        click.option(
+            "--log-json/--log-console",
+            default=None,
+            help="JSON lines, or lines for people.  [default: for people on a terminal]",
+        ),
+        click.option("--seed", type=int, help="Of the random market.  [default: 0]"),
+        click.option("--symbol", help="What the recording is of.  [default: BTCUSDT]"),
+        click.option(
+            "--speed",
+            type=click.FloatRange(0, min_open=True),
+            callback=_finite,
+            help=f"How many times as fast as recorded.  [default: {REPLAY_SPEED:g}]",
+        ),
+        click.option(
+            "--replay",
+            type=click.Path(path_type=Path),
+            help="Replay one-minute candles (CSV: timestamp,open,high,low,close,volume).",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="bitmart-engine")
+def main() -> None:
+    """A trading engine for BitMart Futures V2."""
+
+
+@main.command()
+@click.option("--paper", is_flag=True, help="Trade on a simulated BitMart, without an account.")
+@_common_options
+@click.option(
+    "--paper-admin-port",
+    type=PORT,
+    default=8090,
+    show_default=True,
+    help="Where the simulated BitMart is controlled; 0 for any.",
+)
+@click.option(
+    "--env-file", type=ENV_FILE, help="Settings that the environment lacks.  [default: .env]"
+)
+def serve(
+    paper: bool,
+    paper_admin_port: int,
+    env_file: Path | None,
+    log_level: str,
+    log_json: bool | None,
+    **market: Any,
+) -> None:
+    """Run the engine and its control API."""
+    configure_logs(log_level, log_json)
+    for option, value in market.items():
+        if value is not None and not paper:
+            raise click.UsageError(f"--{option} needs --paper")
+    settings = _settings(env_file or Path(".env"), paper=paper)
+    if not paper:
+        run(lambda end: _serve(end, settings))
+        return
+    simulation = _simulation(**market, admin_port=paper_admin_port)
+
+    async def on_paper(end: End) -> None:
+        async with AsyncExitStack() as stack:
+            exchange = await simulation.open(stack)
+            await _serve(end, _moved_to(exchange, settings), exchange)
+
+    run(on_paper)
+
+
+@main.command()
+@_common_options
+@click.option("--admin-port", type=PORT, default=8090, show_default=True)
+@click.option("--ws-port", type=PORT, default=8091, show_default=True)
+@click.option("--rest-port", type=PORT, default=8092, show_default=True)
+def paper(log_level: str, log_json: bool | None, **simulated: Any) -> None:
+    """Run the simulated BitMart alone. A port of 0 is any free one."""
+    configure_logs(log_level, log_json)
+    simulation = _simulation(**simulated)
+
+    async def alone(end: End) -> None:
+        async with AsyncExitStack() as stack:
+            say(_exchange_lines(await simulation.open(stack)))
+            await trio.sleep_forever()
+
+    run(alone)
+
+
+# What is made of it
+
+
+def _settings(env_file: Path, *, paper: bool) -> Settings:
+    try:
+        settings = Settings.from_environment(env_file=env_file)
+        told = os.environ.get("CTRL_ADDR") or dotenv_values(env_file).get("CTRL_ADDR")
+    except SettingError as error:
+        fail(str(error), 2)
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{env_file} cannot be read: {error}", 2)
+    return settings if told or not paper else evolve(settings, control_address=PAPER_ADDRESS)
+
+
+def _moved_to(exchange: PaperExchange, settings: Settings) -> Settings:
+    """The same settings, with the paper exchange in BitMart's place."""
+    return evolve(
+        settings,
+        public_ws_uri=exchange.public_ws_uri,
+        private_ws_uri=exchange.private_ws_uri,
+        rest_uri=exchange.rest_uri,
+        api_key=exchange.config.api_key,
+        api_secret=exchange.config.api_secret,
+        api_memo=exchange.config.api_memo,
+        mode="paper",
+    )
+
+
+@frozen
+class _Simulation:
+    """A paper exchange that is yet to be opened."""
+
+    market: Market
+    seed: int
+    ports: Mapping[str, Any]
+
+    async def open(self, stack: AsyncExitStack) -> PaperExchange:
+        from .paper import PaperConfig, open_paper_exchange
+
+        config = PaperConfig(seed=self.seed, **self.ports)
+        try:
+            return await stack.enter_async_context(open_paper_exchange(config, market=self.market))
+        except OSError as taken:
+            raise CannotStart(
+                f"the paper exchange {taken.strerror}; --help names the option for another port"
+            ) from None
+
+
+def _simulation(
+    *,
+    replay: Path | None,
+    speed: float | None,
+    symbol: str | None,
+    seed: int | None,
+    **ports: int,
+) -> _Simulation:
+    from .paper import DEFAULT_SYMBOLS, RandomWalk, Replay, ReplayError
+
+    if replay is None:
+        if speed is not None or symbol is not None:
+            raise click.UsageError("--speed and --symbol need --replay")
+        return _Simulation(RandomWalk(seed=seed or 0), seed or 0, ports)
+    symbol = (symbol or DEFAULT_SYMBOLS[0].symbol).upper()
+    known = [each.symbol for each in DEFAULT_SYMBOLS]
+    if symbol not in known:
+        raise click.UsageError(f"--symbol {symbol}: the paper exchange has {', '.join(known)}")
+    try:
+        market = Replay(replay, symbol, speed or REPLAY_SPEED)
+    except ReplayError as error:
+        fail(str(error), 2)
+    return _Simulation(market, seed or 0, ports)
+
+
+# What runs, and what it says
+
+
+async def _serve(end: End, settings: Settings, exchange: PaperExchange | None = None) -> None:
+    from .control import AddressUnavailable, serve_control
+
+    async with open_engine(settings) as engine:
+        end.ask = engine.stop
+        async with trio.open_nursery() as nursery:
+            try:
+                address = await nursery.start(serve_control, engine)
+            except AddressUnavailable as taken:
+                raise CannotStart(str(taken)) from None
+            say(_engine_lines(settings, address, exchange))
+            await engine.wait_stopping()
+
+
+def _engine_lines(
+    settings: Settings, address: str, exchange: PaperExchange | None
+) -> Iterator[str]:
+    at, everywhere = address, False
+    for wildcard, loopback in zip(EVERYWHERE, ("//127.0.0.1:", "//[::1]:"), strict=True):
+        if wildcard in address:
+            at, everywhere = address.replace(wildcard, loopback), True
+    token = ' -H "Authorization: Bearer $CTRL_TOKEN"' if settings.control_token else ""
+    yield f"bitmart-engine {__version__}, {settings.mode} mode, {settings.rest_uri}"
+    if settings.missing_credentials:
+        missing = ", ".join(settings.missing_credentials)
+        yield f"no API credentials ({missing} not set): prices only, no orders"
+    yield f"control API     {at}" + (" and this machine's other addresses" if everywhere else "")
+    if exchange is not None:
+        yield f"paper exchange  {exchange.admin_uri} (move prices, break things)"
+    if settings.control_token:
+        yield "access          with the token of CTRL_TOKEN"
+    else:
+        yield "access          this machine only; a CTRL_TOKEN lets others in"
+    yield f"try             curl{token} {at}/status"
+    body = '{"symbol": "BTCUSDT", "tfs": ["1m"]}'
+    yield (
+        f"                curl{token} -X POST {at}/klines/subscribe"
+        f" -H 'Content-Type: application/json' -d '{body}'"
+    )
+    yield f"stop            Ctrl-C, or curl{token} -X POST {at}/stop"
+
+
+def _exchange_lines(exchange: PaperExchange) -> Iterator[str]:
+    yield f"bitmart-engine {__version__}, the paper exchange alone"
+    yield f"paper exchange  {exchange.admin_uri} (move prices, break things)"
+    yield "an engine trades on it with these settings"
+    yield f"BITMART_PUBLIC_WS_URI={exchange.public_ws_uri}"
+    yield f"BITMART_PRIVATE_WS_URI={exchange.private_ws_uri}"
+    yield f"BITMART_REST_URI={exchange.rest_uri}"
+    yield f"BITMART_API_KEY={exchange.config.api_key}"
+    yield f"BITMART_API_SECRET={exchange.config.api_secret}"
+    yield f"BITMART_API_MEMO={exchange.config.api_memo}"
+    yield "stop            Ctrl-C"
