@@ -29,7 +29,7 @@ import structlog
 import trio
 
 from .exchange.client import ExchangeClient, open_exchange
-from .model.errors import BadRequest, Conflict
+from .model.errors import BadRequest, Conflict, NotFound
 from .model.events import Event, Kline, PositionUpdate, Tick
 from .model.notifications import Notification
 from .model.orders import EntryOrder
@@ -119,6 +119,8 @@ class Engine:
         self._streams = streams
         self._room = room
         self._stopping = trio.Event()
+        self._changed = trio.Event()
+        store.observe(self._wake)
 
     # Entry orders
 
@@ -130,6 +132,17 @@ class Engine:
     async def cancel_order(self, id: str) -> EntryOrder:
         """Have an entry order gone, here or at the exchange; returns how it then stands."""
         return await self._room.ordering.cancel(id)
+
+    async def wait_order_ended(self, id: str) -> EntryOrder:
+        """Wait until an entry order is filled, cancelled, expired or rejected. Raises NotFound. A checkpoint."""
+        while True:
+            order = self.state.orders.get(id)
+            if order is None:
+                raise NotFound(f"no order has the id {id!r}")
+            if order.state.final:
+                await trio.lowlevel.checkpoint()
+                return order
+            await self._changed.wait()
 
     # Protections
 
@@ -274,6 +287,10 @@ class Engine:
         await self._stopping.wait()
 
     # Inside
+
+    def _wake(self, record: Record) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
 
     async def _view(self, topics: list[str], *, subscribed: bool) -> list[str]:
         if subscribed:

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from bitmart_engine import Kline, Lagged
-from bitmart_engine.model.errors import BadRequest, Conflict, Unavailable
+from bitmart_engine.model.errors import BadRequest, Conflict, NotFound, Unavailable
 from tests.stage import SUBMIT, entry, open_stage
 
 
@@ -282,3 +282,12 @@ async def test_two_hundred_orders_and_fifty_stops_at_once_lose_nothing(autojump_
             lambda: all(stage.state(f"new-{n}") in ("open", "filled") for n in range(200))
         )
         assert len(stage.paper.books.orders) == 50 + 200 + 50
+
+
+async def test_an_embedding_program_waits_for_an_order_to_end(autojump_clock):
+    async with open_stage() as stage:
+        with pytest.raises(NotFound):
+            await stage.engine.wait_order_ended("nobody")
+        await stage.place(entry_zone_max=64995, timeout_seconds=Decimal(20))
+        assert (await stage.engine.wait_order_ended("a")).state.value == "expired"
+        assert (await stage.engine.wait_order_ended("a")).state.value == "expired"

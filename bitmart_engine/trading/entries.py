@@ -157,9 +157,9 @@ class Entries:
             records += self._guard.order_ended(order.id, filled=record.filled)
         self._zones.disarm(order.id)
         desk.store.record(*records)
-        log.info(
-            "order " + record.to.value, id=order.id, filled=record.filled, size=order.request.size
-        )
+        if record.to is not order.state or record.filled > order.filled:
+            size = order.request.size
+            log.info(f"order {record.to.value}", id=order.id, filled=f"{record.filled}/{size}")
 
     # What the submission found out
 

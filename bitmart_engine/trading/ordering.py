@@ -77,7 +77,7 @@ class Ordering:
             zone=f"{plain(request.zone_min)}..{plain(request.zone_max)}",
             size=request.size,
         )
-        return Placed(desk.state.orders[order.id], False, rounded)
+        return Placed(order, False, rounded)
 
     async def cancel(self, id: str, wait_s: float = 3.0) -> EntryOrder:
         """Have the order gone: at once while it waits, at the exchange otherwise, for which `wait_s` is waited.
