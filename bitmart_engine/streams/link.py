@@ -165,7 +165,6 @@ class Link:
 
     def _drop(self, ending: Ending, state: State, pause: float | None) -> None:
         self._enter(state)
-        self._tally.add("connection dropped")
         log.warning(
             "connection dropped",
             connection=self.name,

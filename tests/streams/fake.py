@@ -50,10 +50,13 @@ class ClientEnd(trio.abc.Stream):
         self.closed = False
         self.stuck = False
         self.sent_after_stuck = 0
+        self.broken = False
         self.greeting = b""
 
     async def send_all(self, data: Any) -> None:
         self.greeting = self.greeting or bytes(data)
+        if self.broken:
+            raise trio.BrokenResourceError
         if self.stuck:
             self.sent_after_stuck += 1
             await self.stream.send_all(bytes(data)[: len(data) // 2])
@@ -233,6 +236,8 @@ class FakeExchange:
             answer = {"action": action, "group": topic, "success": True, "request": frame}
             if action == "unsubscribe":
                 session.topics.discard(topic)
+                if topic in self.refuses:
+                    answer |= {"success": False, "error": self.refuses[topic]}
             elif topic in self.refuses:
                 answer |= {"success": False, "error": self.refuses[topic]}
             elif session.private and not session.logged_in:

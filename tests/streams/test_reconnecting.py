@@ -51,15 +51,15 @@ async def test_every_drop_is_one_log_line_with_its_reason(
             await exchange.last.drop()
             await trio.sleep(1)
     drops = [line for line in lines if line["event"] == "connection dropped"]
-    assert len(drops) == 2  # the tally's first, and the link's own
-    assert drops[-1] == {
+    assert len(drops) == 1
+    assert drops[0] == {
         "event": "connection dropped",
         "log_level": "warning",
         "connection": "public-1",
         "reason": "lost without a close frame",
         "lived_s": 40.0,
         "channels": 1,
-        "retry_in_s": drops[-1]["retry_in_s"],
+        "retry_in_s": drops[0]["retry_in_s"],
     }
 
 
@@ -96,6 +96,21 @@ async def test_a_send_that_was_cut_off_leaves_a_connection_that_is_never_used_ag
         await trio.sleep(5)
         assert exchange.last.topics == {BTC, trade_topic("A")}
         assert only(streams).last_error == "no prices"
+
+
+async def test_a_send_into_a_broken_connection_is_a_drop(
+    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+) -> None:
+    async with open_streams(settings(), exchange.world, tally) as streams:
+        streams.hold("me", [BTC])
+        await trio.sleep(1)
+        exchange.last.client.broken = True
+        streams.hold("me", [trade_topic("A")])
+        await trio.sleep(1)
+        assert only(streams).last_error == "lost without a close frame"
+        assert exchange.open_sockets == 0
+        await trio.sleep(5)
+        assert exchange.last.topics == {BTC, trade_topic("A")}
 
 
 async def test_a_send_that_never_ends_is_a_dead_connection(

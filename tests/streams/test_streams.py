@@ -271,6 +271,19 @@ async def test_a_refused_topic_is_reported_and_not_asked_for_again(
     assert tally.counts()["subscription refused"] == 2
 
 
+async def test_a_refused_unsubscription_is_counted_and_no_more(
+    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+) -> None:
+    async with open_streams(settings(), exchange.world, tally) as streams:
+        streams.hold("me", [BTC, trade_topic("A")])
+        await trio.sleep(1)
+        exchange.refuses[BTC] = "no"
+        streams.release("me", [BTC])
+        await trio.sleep(60)
+        assert tally.counts() == {"unsubscribing refused": 1}
+        assert len(exchange.sessions) == 1
+
+
 async def test_a_refusal_is_forgotten_with_its_topic(
     exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
 ) -> None:
