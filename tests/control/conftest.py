@@ -64,10 +64,20 @@ class Desk:
             while not true():
                 await trio.sleep(0.005)
 
-    async def fill(self, id: str = "order-123", price: str = "64200") -> None:
-        """Let the price enter the zone of a waiting order and trade through its price."""
+    async def enter(self, id: str = "order-123", price: str = "64200") -> None:
+        """Let the price enter the zone of a waiting order, once the engine sees prices."""
+        await self.until(
+            lambda: (
+                {each.state for each in self.engine.streams().connections} == {"up"}
+                and len(self.engine.streams().connections) == 2
+            )
+        )
         self.paper.set_price("BTCUSDT", Decimal(price))
         await self.until(lambda: self.engine.state.orders[id].state.value == "open")
+
+    async def fill(self, id: str = "order-123", price: str = "64200") -> None:
+        """Let the price enter the zone of a waiting order and trade through the order's price."""
+        await self.enter(id, price)
         self.paper.set_price("BTCUSDT", Decimal(price) - 10)
         await self.until(lambda: self.engine.state.orders[id].state.value == "filled")
 

@@ -82,7 +82,17 @@ def test_with_the_token_anybody_is_served_from_anywhere(given: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["", "Bearer", "Bearer ", "Bearer wrong", "Basic s3cret", BEARER + "x", BEARER[:-1], "Bearer \u20ac"]  # fmt: skip
+    "given",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer wrong",
+        "Basic s3cret",
+        BEARER + "x",
+        BEARER[:-1],
+        "Bearer \u20ac",
+    ],
 )
 @pytest.mark.parametrize("peer", ["127.0.0.1", "8.8.8.8"])
 async def test_with_a_token_nobody_is_served_without_it(given: str, peer: str) -> None:

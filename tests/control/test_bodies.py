@@ -46,7 +46,19 @@ def test_a_number_keeps_every_digit_it_was_sent_with(written: str, meant: str) -
 
 @pytest.mark.parametrize(
     "written",
-    ['"NaN"', '"Infinity"', '"-inf"', '"1_000"', '" 1"', '""', '"٣"', '"0x10"', "true", "[1]", "{}"],
+    [
+        '"NaN"',
+        '"Infinity"',
+        '"-inf"',
+        '"1_000"',
+        '" 1"',
+        '""',
+        '"٣"',
+        '"0x10"',
+        "true",
+        "[1]",
+        "{}",
+    ],
 )
 def test_what_is_no_number_is_refused_by_name(written: str) -> None:
     error = refused(PlaceOrder, "{" + ORDER + f', "stop_loss": {written}' + "}")

@@ -1,0 +1,218 @@
+"""Status, help, health, subscriptions."""
+
+from __future__ import annotations
+
+import shlex
+from decimal import Decimal
+
+import pytest
+
+from bitmart_engine.control import make_app
+from bitmart_engine.control.guide import ENDPOINTS
+
+from .conftest import ORDER, Desk, Open
+
+FIELDS_OF_THE_OLD_WORKER = {
+    "is_running",
+    "public_ws_connected",
+    "private_ws_connected",
+    "authenticated",
+    "kline_channels",
+    "order_subscribed",
+    "position_subscribed",
+    "positions",
+    "pending_orders",
+    "monitored_positions",
+}
+
+
+async def test_the_status_of_an_engine_at_rest(desk: Desk) -> None:
+    status = await desk.get("/status")
+    assert status.keys() >= FIELDS_OF_THE_OLD_WORKER
+    assert (status["is_running"], status["mode"], status["version"]) == (True, "paper", "0.1.0")
+    assert (status["private_ws_connected"], status["authenticated"]) == (True, True)
+    assert status["public_ws_connected"] is False
+    assert 0 <= status["uptime_s"] < 60
+    assert status["positions"] == status["kline_channels"] == status["stale"] == []
+    assert status["not_ready"] == status["missing_credentials"] == []
+    assert status["outbox"] == {"owed": 0, "in_flight": 0, "delivered": 0, "dead": 0}
+    [private] = status["connections"]
+    assert (private["name"], private["reconnects"]) == ("private", 0)
+    assert (private["channels"], private["last_error"]) == (2, None)
+    assert private["since"] > 1_500_000_000_000
+    assert private["last_message_age_s"] >= 0
+
+
+async def test_the_status_shows_prices_orders_and_positions(desk: Desk) -> None:
+    await desk.post("/api/place-order", ORDER)
+    waiting = await desk.get("/status")
+    assert (waiting["pending_orders"], waiting["monitored_positions"]) == (1, 0)
+    assert waiting["kline_channels"] == []
+    await desk.fill()
+    await desk.until(lambda: any(each.size for each in desk.engine.positions()))
+    status = await desk.get("/status")
+    assert (status["pending_orders"], status["monitored_positions"]) == (0, 1)
+    [held] = status["positions"]
+    assert (held["symbol"], held["side"], held["size"]) == ("BTCUSDT", "long", 10)
+    price = status["prices"]["BTCUSDT"]
+    assert (price["last"], price["stale"]) == ("64190", False)
+    assert price["age_s"] >= 0
+    assert status["public_ws_connected"] is True
+    assert {each["name"] for each in status["connections"]} == {"private", "public-1"}
+
+
+async def test_missing_credentials_are_named_and_the_public_side_works(open_desk: Open) -> None:
+    async with open_desk(credentials=False) as desk:
+        status = await desk.get("/status")
+        assert status["missing_credentials"] == [
+            "BITMART_API_KEY",
+            "BITMART_API_SECRET",
+            "BITMART_API_MEMO",
+        ]
+        assert status["authenticated"] is False
+        assert "not set: BITMART_API_KEY" in status["not_ready"][0]
+        await desk.post("/klines/subscribe", {"symbol": "BTCUSDT", "tfs": ["1m"]})
+        await desk.until(lambda: desk.engine.streams().public_connected)
+
+
+async def test_a_refused_login_is_visible(open_desk: Open) -> None:
+    async with open_desk(credentials=False, api_key="x", api_secret="hush", api_memo="m") as desk:
+        await desk.until(lambda: desk.engine.streams().connections[0].last_error is not None)
+        answer = await desk.ask("GET", "/status")
+        [private] = answer.json()["connections"]
+        assert private["state"] == "login_refused"
+        assert "login" in private["last_error"]
+        assert "hush" not in answer.text
+        ready = await desk.ask("GET", "/readyz")
+        assert ready.status_code == 503
+
+
+async def test_klines_are_subscribed_seen_and_unsubscribed(desk: Desk) -> None:
+    asked = {"symbol": "btcusdt", "tfs": ["1m", "1H", "1h"]}
+    channels = ["futures/klineBin1m:BTCUSDT", "futures/klineBin1H:BTCUSDT"]
+    first = await desk.post("/klines/subscribe", asked)
+    assert first["channels"] == channels
+    assert first["message"] == "subscribed to " + ", ".join(channels)
+    assert (await desk.post("/subscribe", asked))["channels"] == channels
+    assert (await desk.get("/status"))["kline_channels"] == sorted(channels)
+    gone = await desk.post("/unsubscribe", {"symbol": "BTCUSDT", "tfs": ["1h"]})
+    assert gone["channels"] == channels[1:]
+    assert (await desk.get("/status"))["kline_channels"] == channels[:1]
+    for _ in range(2):
+        await desk.post("/klines/unsubscribe", asked)
+    assert (await desk.get("/status"))["kline_channels"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "field"),
+    [
+        ({"symbol": "BTCUSDT", "tfs": []}, "at least one timeframe", "$.tfs"),
+        ({"symbol": "BTCUSDT", "tfs": ["3m"]}, "one of 1m, 5m, 15m, 30m, 1h", "$.tfs"),
+        ({"symbol": "BTCUSDT"}, "is missing", "$.tfs"),
+        ({"symbol": "BTCUSDT", "tfs": [1]}, "must be text in quotes", "$.tfs[0]"),
+        ({"symbol": "NOPEUSDT", "tfs": ["1m"]}, "unknown symbol 'NOPEUSDT'", "$.symbol"),
+        ({"symbol": "BTCUSDT", "tf": ["1m"]}, "did you mean 'tfs'?", "$.tf"),
+    ],
+)
+async def test_klines_that_do_not_exist_are_refused(
+    desk: Desk, body: dict[str, object], error: str, field: str
+) -> None:
+    answer = await desk.ask("POST", "/klines/subscribe", body)
+    assert (answer.status_code, answer.json()["field"]) == (400, field)
+    assert error in answer.json()["error"]
+
+
+@pytest.mark.parametrize("what", ["order", "position"])
+async def test_the_public_view_of_the_account_is_switched_and_monitors_go_on(
+    desk: Desk, what: str
+) -> None:
+    shown = f"{what}_subscribed"
+    assert (await desk.get("/status"))[shown] is False
+    answer = await desk.post(f"/{what}s/subscribe")
+    assert answer["channels"] == [f"futures/{what}"]
+    assert (await desk.get("/status"))[shown] is True
+    for _ in range(2):
+        await desk.post(f"/{what}s/unsubscribe")
+    assert (await desk.get("/status"))[shown] is False
+    assert desk.engine.streams().connections[0].channels == 2
+
+
+async def test_health_and_readiness(desk: Desk) -> None:
+    assert (await desk.get("/healthz")) == {"ok": True}
+    assert (await desk.get("/readyz")) == {"ok": True, "ready": True}
+    desk.paper.refuse_logins()
+    desk.paper.drop_connections("private")
+    await desk.until(lambda: bool(desk.engine.not_ready()))
+    answer = await desk.ask("GET", "/readyz")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.json()["missing"] == ["not logged in"]
+    assert answer.json()["error"] == "not ready: not logged in"
+
+
+async def test_help_names_every_endpoint_there_is(desk: Desk) -> None:
+    guide = await desk.get("/help")
+    assert " ".join(guide["supported_timeframes"]) == "1m 5m 15m 30m 1h 2h 4h 1d 1w"
+    assert guide["endpoints"] == ENDPOINTS
+    served = {
+        f"{method} {rule.rule.replace('<id:id>', '{id}')}"
+        for rule in make_app(desk.engine).url_map.iter_rules()
+        for method in rule.methods or ()
+        if method not in ("HEAD", "OPTIONS")
+    }
+    assert served - {"POST /subscribe", "POST /unsubscribe"} == set(ENDPOINTS)
+
+
+async def test_the_examples_work_as_they_stand(desk: Desk) -> None:
+    desk.paper.set_price("BTCUSDT", Decimal(66000))
+    for example in (await desk.get("/help"))["example_requests"]:
+        words = shlex.split(example["curl"])
+        assert words[0] == "curl"
+        assert f"{desk.address}{example['path']}" in words
+        answer = await desk.ask(example["method"], example["path"], example.get("body"))
+        assert answer.status_code == 200, (example, answer.text)
+
+
+CURL_LINES = [
+    ("POST", "/klines/subscribe", '{"symbol": "BTCUSDT", "tfs": ["1m", "5m"]}'),
+    ("POST", "/orders/subscribe", None),
+    ("POST", "/positions/subscribe", None),
+    ("GET", "/status", None),
+    ("GET", "/help", None),
+    (
+        "POST",
+        "/api/place-order",
+        """{
+    "id": "order-123",
+    "symbol": "BTCUSDT",
+    "side": "long",
+    "entry_zone_min": 65000,
+    "entry_zone_max": 65500,
+    "quantity": 0.01,
+    "leverage": 10,
+    "stop_loss": 64000,
+    "take_profit": 68000,
+    "timeout_seconds": 300
+  }""",
+    ),
+    (
+        "POST",
+        "/api/monitor-position",
+        """{
+    "id": "position-123",
+    "symbol": "BTCUSDT",
+    "order_id": "order-123",
+    "stop_loss": 64000,
+    "take_profit": 68000
+  }""",
+    ),
+    ("GET", "/api/orders/status", None),
+]
+
+
+async def test_what_the_old_worker_was_asked_works_as_it_stands(desk: Desk) -> None:
+    for method, path, content in CURL_LINES:
+        headers = {"Content-Type": "application/json"} if content else {}
+        answer = await desk.ask(method, path, content=content, headers=headers)
+        assert (answer.status_code, answer.json()["ok"]) == (200, True), (path, answer.text)
+    order = (await desk.get("/api/orders/order-123"))["order"]
+    assert (order["size"], order["leverage"], order["timeout_seconds"]) == (10, "10", "300")
