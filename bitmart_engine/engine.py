@@ -8,7 +8,7 @@
     `-- trading room
         |-- watch_prices             ticks -> stops and targets, then entry zones
         |-- watch_account            order and position pushes -> who they concern
-        |-- watch_logins             after every private login: read what is held
+        |-- keep_reconciled          at the start, after every private login and regularly: agree with the exchange
         |-- keep_fresh               stale symbols: resubscribe, reconnect, price over REST
         |-- keep_deadlines           expire what waited long enough
         |-- keep_warm                a connection for the next order, while anything is armed
@@ -269,7 +269,7 @@ class Engine:
             missing.append(f"not set: {', '.join(self.settings.missing_credentials)}")
         elif not streams.authenticated:
             missing.append("not logged in")
-        elif not self._room.reconciled:
+        elif not self._room.desk.reconciled:
             missing.append("orders and positions not read yet")
         if any(each.state != "up" for each in streams.connections if each.name != "private"):
             missing.append("a public connection is down")

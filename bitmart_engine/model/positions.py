@@ -83,6 +83,8 @@ class Protection:
 
     state: ProtectionState = ProtectionState.PENDING_FILL
     covered: int = 0
+    covered_ms: int = 0
+    """When that changed last: a position may take a while to be listed."""
     closed: int = 0
     closing_for: CloseReason | None = None
     close: Close | None = None

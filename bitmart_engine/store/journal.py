@@ -15,6 +15,10 @@ __all__ = ["Journal", "MemoryJournal"]
 class Journal(Protocol):
     """An append-only list of records."""
 
+    @property
+    def trouble(self) -> str | None:
+        """Why records cannot be made durable now; None while they can."""
+
     def append(self, records: Sequence[Record]) -> None:
         """Put `records` at the end, as one unit: all of them will be kept, or none. Does not block."""
 
@@ -27,6 +31,7 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.appended = 0
+        self.trouble: str | None = None
 
     def append(self, records: Sequence[Record]) -> None:
         self.appended += len(records)

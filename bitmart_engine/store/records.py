@@ -108,6 +108,7 @@ class ProtectionCovers:
 
     id: str
     covered: int
+    at_ms: int = 0
 
 
 @frozen

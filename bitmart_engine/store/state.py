@@ -33,6 +33,7 @@ from .records import (
     Record,
     ViewChanged,
 )
+from .shelf import Shelf
 
 __all__ = ["State"]
 
@@ -44,25 +45,25 @@ class State:
     """
 
     def __init__(self) -> None:
-        self.orders: dict[str, EntryOrder] = {}
-        self.protections: dict[str, Protection] = {}
+        self.orders: Shelf[EntryOrder] = Shelf()
+        self.protections: Shelf[Protection] = Shelf()
         self.owed: dict[str, Notification] = {}
         self.viewed: set[str] = set()
-        self._entry_by_client_id: dict[str, str] = {}
-        self._protection_by_client_id: dict[str, str] = {}
-        self._protection_by_entry: dict[str, str] = {}
+        self.entry_by_client_id: dict[str, str] = {}
+        self.protection_by_client_id: dict[str, str] = {}
+        self.protection_by_entry: dict[str, str] = {}
 
     def entry_of(self, client_order_id: str) -> EntryOrder | None:
         """The entry order that sent this client order id, in whichever attempt."""
-        return self.orders.get(self._entry_by_client_id.get(client_order_id, ""))
+        return self.orders.get(self.entry_by_client_id.get(client_order_id, ""))
 
     def closing_of(self, client_order_id: str) -> Protection | None:
         """The protection whose close was sent under this client order id, in whichever attempt."""
-        return self.protections.get(self._protection_by_client_id.get(client_order_id, ""))
+        return self.protections.get(self.protection_by_client_id.get(client_order_id, ""))
 
     def protection_of(self, entry_id: str) -> Protection | None:
         """The protection that covers the fills of an entry order."""
-        return self.protections.get(self._protection_by_entry.get(entry_id, ""))
+        return self.protections.get(self.protection_by_entry.get(entry_id, ""))
 
     @singledispatchmethod
     def apply(self, record: Record) -> None:
@@ -79,7 +80,7 @@ class State:
     @apply.register
     def _(self, record: EntryIntended) -> None:
         order = self._moved(record.id, EntryState.SUBMITTING, record.at_ms)
-        self._entry_by_client_id[record.client_order_id] = record.id
+        self.entry_by_client_id[record.client_order_id] = record.id
         self.orders[record.id] = evolve(
             order,
             client_order_id=record.client_order_id,
@@ -127,11 +128,13 @@ class State:
             made, history=(Moment(made.state.value, made.created_ms),)
         )
         if made.entry_id is not None:
-            self._protection_by_entry[made.entry_id] = made.id
+            self.protection_by_entry[made.entry_id] = made.id
 
     @apply.register
     def _(self, record: ProtectionCovers) -> None:
-        self.protections[record.id] = evolve(self.protections[record.id], covered=record.covered)
+        self.protections[record.id] = evolve(
+            self.protections[record.id], covered=record.covered, covered_ms=record.at_ms
+        )
 
     @apply.register
     def _(self, record: ProtectionLevelled) -> None:
@@ -156,7 +159,7 @@ class State:
 
     @apply.register
     def _(self, record: CloseIntended) -> None:
-        self._protection_by_client_id[record.close.client_order_id] = record.id
+        self.protection_by_client_id[record.close.client_order_id] = record.id
         self.protections[record.id] = evolve(self.protections[record.id], close=record.close)
 
     @apply.register

@@ -18,10 +18,16 @@ class Store:
     what is already outdated. What leaves the process (an answer, an order, a callback) is preceded by `durable`.
     """
 
-    def __init__(self, journal: Journal) -> None:
-        self.state = State()
+    def __init__(self, journal: Journal, state: State | None = None) -> None:
+        """`state` is what `journal` adds up to so far: nothing, unless given."""
+        self.state = State() if state is None else state
         self._journal = journal
         self._observers: list[Callable[[Record], None]] = []
+
+    @property
+    def trouble(self) -> str | None:
+        """Why what is recorded cannot be made durable now; None while it can."""
+        return self._journal.trouble
 
     def observe(self, observer: Callable[[Record], None]) -> None:
         """Have `observer` called, synchronously, with every record after it was taken in."""

@@ -21,6 +21,7 @@ from ..store.records import CloseIntended, CloseObserved
 from .desk import Desk
 from .identity import close_client_order_id
 from .pacing import Pauses
+from .reconcile import is_young
 
 if TYPE_CHECKING:
     from .guard import Guard
@@ -97,6 +98,7 @@ async def _closable(protection: Protection, desk: Desk, guard: Guard) -> int:
     """How many contracts to close: what is covered, but no more than is held.
 
     The stream may not have told of the last fill or close yet, so less than what is covered is asked for once more.
+    What was filled a moment ago may not be listed at all: then a refusal of the close has to say that nothing is held.
     """
     held = desk.positions.get(protection.symbol, protection.side)
     if held is None:
@@ -108,6 +110,8 @@ async def _closable(protection: Protection, desk: Desk, guard: Guard) -> int:
             if not held.size:
                 raise
         held = desk.positions.get(protection.symbol, protection.side) or held
+    if not held.size and is_young(protection, desk.now_ms()):
+        return protection.remaining
     return min(protection.remaining, held.size)
 
 
@@ -230,10 +234,10 @@ async def confirm_gone(id: str, desk: Desk, guard: Guard) -> None:
                 if held is not None and held.size:
                     return
                 flat_reads += 1
-                if (
-                    flat_reads >= FLAT_READS
-                    and desk.state.protections[id].state is ProtectionState.ARMED
-                ):
+                protection = desk.state.protections[id]
+                if protection.state is not ProtectionState.ARMED:
+                    return
+                if flat_reads >= FLAT_READS and not is_young(protection, desk.now_ms()):
                     guard.gone(id)
                     return
             await trio.sleep(pause_s)

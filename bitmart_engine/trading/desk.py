@@ -12,6 +12,7 @@ from attrs import define, field
 
 from ..exchange.client import ExchangeClient
 from ..model.decimals import plain
+from ..model.events import OrderUpdate
 from ..model.notifications import Notification
 from ..model.orders import EntryOrder
 from ..model.positions import Protection
@@ -47,10 +48,14 @@ class Desk:
     tally: Tally
     flights: trio.Nursery
     """Where what is in flight runs: one task for each submit, close or look-up."""
+    foreign_orders: tuple[OrderUpdate, ...] = ()
+    """Working orders at the exchange that are not ours, when they were last read."""
     positions: PositionBook = field(factory=PositionBook)
     waiters: OrderWaiters = field(factory=OrderWaiters)
     opening: bool = True
-    """Whether entries may go out. Off while the engine shuts down; closing never is."""
+    """Whether entries are taken and sent at all. Off while the engine shuts down; closing never is."""
+    reconciled: bool = False
+    """Whether the engine and the exchange agreed since the engine started, or the private stream came back."""
     withdraw_entry: Callable[[str], None] = _nobody_withdraws
     """Takes what has not filled of an entry order away from the exchange; set by whoever keeps the orders."""
     _told: int = 0
@@ -58,6 +63,11 @@ class Desk:
     @property
     def state(self) -> State:
         return self.store.state
+
+    @property
+    def may_open(self) -> bool:
+        """Whether an entry may go out now. It fails closed; cancels and closes never ask."""
+        return self.opening and self.reconciled and self.store.trouble is None
 
     def now_ms(self) -> int:
         """Unix time, ms."""

@@ -32,7 +32,7 @@ from .desk import Desk, text
 from .guard import Guard
 from .identity import entry_client_order_id
 from .progress import observed, refused_for_crossing
-from .submission import submit, withdraw
+from .submission import confirm, look_up, submit, withdraw
 from .zones import Zone, ZoneBook
 
 __all__ = ["Entries"]
@@ -87,12 +87,15 @@ class Entries:
     def on_tick(self, tick: Tick) -> None:
         """Send out the orders whose zones `tick` enters."""
         for id in self._zones.entered(tick):
-            self._enter(id, tick.last)
+            if self._desk.may_open:
+                self._enter(id, tick.last)
+            else:
+                self._watch(id)
 
     def _enter(self, id: str, last: Decimal) -> None:
         desk = self._desk
         order = desk.state.orders[id]
-        if order.state is not EntryState.WAITING or not desk.opening:
+        if order.state is not EntryState.WAITING:
             return
         client_order_id = order.client_order_id or entry_client_order_id(id, order.spent + 1)
         price = self._limit_price(order, last)
@@ -245,6 +248,29 @@ class Entries:
         if self._desk.state.orders[id].state is EntryState.WAITING:
             self._arm(id)
 
+    # After a restart
+
+    def resume(self, id: str) -> None:
+        """Take an order up where the last process left it: watched, looked up, withdrawn or announced."""
+        desk = self._desk
+        order = desk.state.orders[id]
+        if order.state.final:
+            return
+        desk.prices.need(order.symbol, ("entry", id))
+        if order.state is EntryState.WAITING:
+            if desk.now_ms() >= order.deadline_ms:
+                self._expire(order)
+            else:
+                self._arm(id)
+            return
+        self.lost(id, "the engine ended before the answer")
+        if desk.state.orders[id].state is EntryState.UNKNOWN:
+            desk.fly(look_up, id, desk, self)
+        elif not order.announced:
+            desk.fly(confirm, id, desk, self)
+        if order.cancel_asked:
+            desk.fly(withdraw, id, desk, self)
+
     # Time
 
     async def keep_deadlines(self) -> None:
@@ -274,10 +300,19 @@ class Entries:
 
     # Bookkeeping
 
+    def recheck(self) -> None:
+        """Look at every zone with the last price: entries may go out again."""
+        for symbol in self._zones.symbols():
+            self._desk.prices.recheck(symbol)
+
+    def _watch(self, id: str) -> None:
+        request = self._desk.state.orders[id].request
+        self._zones.arm(Zone(id, request.symbol, request.zone_min, request.zone_max))
+
     def _arm(self, id: str) -> None:
         order = self._desk.state.orders[id]
         request = order.request
-        self._zones.arm(Zone(id, request.symbol, request.zone_min, request.zone_max))
+        self._watch(id)
         heapq.heappush(self._deadlines, (order.deadline_ms, id))
         self._deadline_added.set()
         self._desk.prices.recheck(request.symbol)

@@ -97,7 +97,7 @@ class Guard:
             if protection.reason != ORDER_ENDED:
                 return []
             late = True
-        records: list[Record] = [ProtectionCovers(protection.id, filled)]
+        records: list[Record] = [ProtectionCovers(protection.id, filled, self._desk.now_ms())]
         if late or protection.state is ProtectionState.PENDING_FILL:
             records.append(
                 ProtectionMoved(
@@ -167,15 +167,21 @@ class Guard:
         for side in PositionSide:
             self.on_position(found.get(side) or PositionUpdate(symbol=symbol, side=side, size=0))
 
-    async def observe_all_positions(self) -> None:
-        """Read everything that is held and take it in; a side that is not listed is flat. Raises ExchangeError."""
-        found = {
-            (update.symbol, update.side): update for update in await self._desk.exchange.positions()
-        }
-        for symbol, side in [key for key, alive in self._alive.items() if alive]:
-            found.setdefault((symbol, side), PositionUpdate(symbol=symbol, side=side, size=0))
-        for update in found.values():
-            self.on_position(update)
+    def cover(self, id: str, size: int) -> None:
+        """Have a protection cover `size` contracts from here on, and arm it if it waited for them."""
+        protection = self._desk.state.protections[id]
+        before = protection.remaining
+        self._desk.store.record(*self.covering(protection, size))
+        log.info("protection covers", id=id, size=size, before=before)
+
+    def resume(self, id: str) -> None:
+        """Take a protection up where the last process left it."""
+        protection = self._desk.state.protections[id]
+        if protection.state.final:
+            return
+        self._keep(protection)
+        if protection.state is ProtectionState.CLOSING:
+            self._desk.fly(close, id, self._desk, self)
 
     # What a close found out
 
@@ -233,7 +239,7 @@ class Guard:
             covered = min(covered, protection.size)
         records: list[Record] = []
         if covered != protection.covered:
-            records.append(ProtectionCovers(protection.id, covered))
+            records.append(ProtectionCovers(protection.id, covered, self._desk.now_ms()))
         if held and protection.state is ProtectionState.PENDING_FILL:
             records.append(
                 ProtectionMoved(
@@ -261,7 +267,10 @@ class Guard:
                 pass
             case _:
                 return
-        protection = self._desk.state.protections[id]
+        self._keep(self._desk.state.protections[id])
+
+    def _keep(self, protection: Protection) -> None:
+        id = protection.id
         alive = self._alive.setdefault((protection.symbol, protection.side), set())
         if protection.state.final:
             alive.discard(id)

@@ -32,7 +32,8 @@ from .monitoring import Monitoring
 from .ordering import Ordering
 from .pacing import Pauses
 from .prices import Prices
-from .submission import read
+from .reconcile import Action, Cover, Findings, Gone, Snapshot, TakeIn, findings, reconcile
+from .snapshot import take_snapshot
 
 __all__ = ["FLIGHT_GRACE_S", "TradingRoom", "open_trading"]
 
@@ -55,8 +56,9 @@ class TradingRoom:
         self.entries = Entries(desk, self.guard)
         self.ordering = Ordering(desk, self.entries)
         self.monitoring = Monitoring(desk, self.guard)
-        self.reconciled = False
-        """Whether what the exchange holds was read since the private stream came up last."""
+        self.found: Findings | None = None
+        """What the first comparison after the start found; None until there was one."""
+        self.latest: Findings | None = None
         self._streams = streams
 
     def on_tick(self, tick: Tick) -> None:
@@ -81,20 +83,26 @@ class TradingRoom:
             assert not isinstance(event, Lagged), "a listener without a capacity misses nothing"
             self.on_event(event)
 
-    async def watch_logins(self, logins: Listener[PrivateReady]) -> None:
-        async for _ in logins:
-            self.reconciled = False
-            for pause_s in Pauses(1.0, 5.0):
+    async def keep_reconciled(self, logins: Listener[PrivateReady]) -> None:
+        """Agree with the exchange: now, after every private login, and regularly. Runs as a task.
+
+        A login comes after its subscriptions, so what a snapshot misses is pushed. Until they agree nothing is opened.
+        """
+        while True:
+            for pause_s in Pauses(0.5, 5.0):
                 if await self.refresh():
                     break
                 await trio.sleep(pause_s)
-            self.reconciled = True
-
-    async def refresh_regularly(self) -> None:
-        while True:
+            self._agreed()
             seeing = self._streams.statistics().authenticated
-            await trio.sleep(REFRESH_EVERY_S if seeing else REFRESH_BLIND_EVERY_S)
-            await self.refresh()
+            with trio.move_on_after(REFRESH_EVERY_S if seeing else REFRESH_BLIND_EVERY_S):
+                await logins.receive()
+                self.desk.reconciled = False
+
+    def _agreed(self) -> None:
+        if not self.desk.reconciled:
+            self.desk.reconciled = True
+            self.entries.recheck()
 
     async def keep_warm(self) -> None:
         """Keep a connection to the exchange open while anything is armed: an order must not wait for a handshake."""
@@ -107,20 +115,57 @@ class TradingRoom:
                     self.desk.tally.add("exchange not reached while idle", why=str(failure))
 
     async def refresh(self) -> bool:
-        """Read our working orders and all positions at the exchange, and take in what they say.
-
-        False if a query failed, which proves nothing: what it would have told stays as it was.
-        """
-        complete = True
-        for order in list(self.desk.state.orders.values()):
-            if order.state.at_exchange and order.exchange_order_id:
-                complete &= await read(order.id, self.desk, self.entries)
+        """Compare with the exchange and do what follows. False if a query failed: then nothing follows."""
         try:
-            await self.guard.observe_all_positions()
+            snapshot = await take_snapshot(self.desk)
         except ExchangeError as failure:
-            self.desk.tally.add("positions could not be read", why=str(failure))
-            complete = False
-        return complete
+            self.desk.tally.add("exchange could not be read", why=str(failure))
+            return False
+        state = self.desk.state
+        actions = reconcile(state, snapshot)
+        found = findings(state, snapshot, actions)
+        for action in actions:
+            self._do(action)
+        for update in [*snapshot.positions.values(), *self._flat(snapshot)]:
+            self.guard.on_position(update)
+        self.desk.foreign_orders = snapshot.foreign
+        if actions or self.found is None:
+            log.info(
+                "agreed with the exchange",
+                adopted=found.adopted,
+                filled_while_away=found.filled_while_away,
+                closed_while_away=found.closed_while_away,
+                unknown=list(found.unknown),
+                foreign_orders=found.foreign_orders,
+                foreign_positions=dict(found.foreign_positions),
+            )
+        self.found = self.found or found
+        self.latest = found
+        return True
+
+    def _flat(self, snapshot: Snapshot) -> list[PositionUpdate]:
+        """The sides that were held when last heard of, and that the snapshot does not list."""
+        return [
+            PositionUpdate(symbol=each.symbol, side=each.side, size=0)
+            for each in self.desk.positions.all()
+            if (each.symbol, each.side) not in snapshot.positions
+        ]
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case TakeIn(update=update):
+                self.entries.on_update(update)
+            case Cover(id=id, size=size):
+                self.guard.cover(id, size)
+            case Gone(id=id):
+                self.guard.gone(id)
+
+    def resume(self) -> None:
+        """Take up what the journal says was promised. Entries stay where they are until the exchange agrees."""
+        for order in list(self.desk.state.orders.values()):
+            self.entries.resume(order.id)
+        for protection in list(self.desk.state.protections.values()):
+            self.guard.resume(protection.id)
 
 
 @asynccontextmanager
@@ -157,8 +202,8 @@ async def open_trading(
             monitors.start_soon(room.entries.keep_deadlines)
             monitors.start_soon(room.keep_warm)
             if not settings.missing_credentials:
-                monitors.start_soon(room.watch_logins, logins)
-                monitors.start_soon(room.refresh_regularly)
+                room.resume()
+                monitors.start_soon(room.keep_reconciled, logins)
             try:
                 yield room
             finally:

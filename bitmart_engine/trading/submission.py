@@ -21,7 +21,7 @@ from .pacing import Pauses
 if TYPE_CHECKING:
     from .entries import Entries
 
-__all__ = ["submit", "withdraw"]
+__all__ = ["confirm", "look_up", "read", "submit", "withdraw"]
 
 log = structlog.get_logger()
 
@@ -56,7 +56,7 @@ async def submit(id: str, desk: Desk, entries: Entries) -> None:
     else:
         if _is_latest(order, desk):
             entries.accepted(id, exchange_order_id)
-            await _confirm(id, desk, entries)
+            await confirm(id, desk, entries)
 
 
 def _is_latest(order: EntryOrder, desk: Desk) -> bool:
@@ -195,7 +195,7 @@ async def _try_again(id: str, why: str, pause_s: float, entries: Entries) -> Non
     entries.rearm(id)
 
 
-async def _confirm(id: str, desk: Desk, entries: Entries) -> None:
+async def confirm(id: str, desk: Desk, entries: Entries) -> None:
     """After the answer: let the stream or a read say more, then tell `placed` with what is known."""
     client_order_id = desk.state.orders[id].client_order_id
     for _ in range(READS_AFTER_SUBMIT):

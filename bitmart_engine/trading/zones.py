@@ -69,6 +69,10 @@ class ZoneBook:
     def __len__(self) -> int:
         return len(self._zones)
 
+    def symbols(self) -> list[str]:
+        """The symbols that have a zone armed."""
+        return list({zone.symbol for zone in self._zones.values()})
+
     def arm(self, zone: Zone) -> None:
         """Watch `zone`. One that holds the last price is entered by the next tick that is in it."""
         self.disarm(zone.id)

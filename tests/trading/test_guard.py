@@ -106,6 +106,7 @@ async def test_a_partial_fill_is_closed_for_its_part_and_the_rest_is_withdrawn(a
 async def test_the_close_covers_what_is_held_and_no_more(autojump_clock):
     async with open_stage() as stage:
         await stage.bought(exchange_protection=False)
+        await stage.settle(6)
         stage.paper.close_position_by_hand("BTCUSDT", "long", 7)
         await stage.until(lambda: stage.held() == 3)
         stage.move(64400)

@@ -1,0 +1,212 @@
+"""What the engine believes, against what the exchange says: a pure comparison.
+
+`reconcile` takes the engine's state and a snapshot, and returns what has to be done so that the two agree. Done, and
+compared again, nothing is left to do. Only what a query that succeeded says (or does not list) counts; a snapshot is
+not made of failed ones. Nothing is ever sent to the exchange from here: orders and positions that are not ours are
+left alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from attrs import Factory, frozen
+
+from ..model.events import OrderUpdate, PositionUpdate
+from ..model.lifecycle import EntryState, ProtectionState
+from ..model.orders import EntryOrder
+from ..model.positions import Protection
+from ..model.sides import PositionSide
+from ..store import State
+from .progress import observed
+
+__all__ = [
+    "Action",
+    "Cover",
+    "Findings",
+    "Gone",
+    "Key",
+    "Snapshot",
+    "TakeIn",
+    "findings",
+    "is_live",
+    "is_young",
+    "live_orders",
+    "reconcile",
+]
+
+Key = tuple[str, PositionSide]
+
+YOUNG_MS = 5_000
+"""How long a fill may take to show in the positions that the exchange lists. It documents no lag; none is assumed."""
+
+
+@frozen(kw_only=True)
+class Snapshot:
+    """What the exchange said when it was asked, in queries that all succeeded."""
+
+    at_ms: int
+    orders: Mapping[str, OrderUpdate] = Factory(dict)
+    """Our orders that it knows, working or ended, by client order id."""
+    absent: frozenset[str] = frozenset()
+    """Client order ids of ours that it was asked for and does not know."""
+    foreign: tuple[OrderUpdate, ...] = ()
+    """Working orders that are not ours."""
+    positions: Mapping[Key, PositionUpdate] = Factory(dict)
+    """Everything held; a side that is not listed is flat."""
+
+    def held(self, key: Key) -> int:
+        """Contracts held on a side."""
+        update = self.positions.get(key)
+        return update.size if update is not None else 0
+
+
+@frozen
+class TakeIn:
+    """The exchange knows more of an entry order than we do."""
+
+    id: str
+    update: OrderUpdate
+
+
+@frozen
+class Cover:
+    """A protection has to cover `size` contracts from here on: the position shows up, grew, or shrank."""
+
+    id: str
+    size: int
+
+
+@frozen
+class Gone:
+    """The position under an armed protection is gone."""
+
+    id: str
+
+
+Action = TakeIn | Cover | Gone
+
+
+@frozen(kw_only=True)
+class Findings:
+    """What a comparison found, in numbers and names: for the log and for `/status`."""
+
+    at_ms: int
+    adopted: int = 0
+    """Orders of which the exchange knew more than we did, still working."""
+    filled_while_away: int = 0
+    closed_while_away: int = 0
+    unknown: tuple[str, ...] = ()
+    """Orders that the exchange should know and does not."""
+    foreign_orders: int = 0
+    foreign_positions: Mapping[str, int] = Factory(dict)
+    """Contracts held beyond what our protections and orders account for, by `SYMBOL side`."""
+
+
+def is_live(order: EntryOrder) -> bool:
+    """Whether the exchange may know more of the order than we do."""
+    return order.state.at_exchange or (
+        order.state is EntryState.WAITING and bool(order.client_order_id)
+    )
+
+
+def live_orders(state: State) -> list[EntryOrder]:
+    """Our entry orders that the exchange has to be asked about."""
+    return [order for order in state.orders.values() if is_live(order)]
+
+
+def reconcile(state: State, snapshot: Snapshot) -> list[Action]:
+    """What has to be done so that `state` agrees with `snapshot`."""
+    actions: list[Action] = []
+    filling: dict[str, int] = {}
+    for order in live_orders(state):
+        update = snapshot.orders.get(order.client_order_id)
+        if update is not None:
+            record = observed(order, update, snapshot.at_ms)
+            if record is not None:
+                actions.append(TakeIn(order.id, update))
+                if record.filled > order.filled:
+                    filling[order.id] = record.filled
+    for key, protections in _alive_by_side(state).items():
+        actions += _reconcile_side(protections, snapshot.held(key), filling, snapshot.at_ms)
+    return actions
+
+
+def _reconcile_side(
+    protections: list[Protection], held: int, filling: Mapping[str, int], at_ms: int
+) -> list[Action]:
+    """The actions for the protections of one side; `filling` has what orders are about to have filled, by their id.
+
+    What orders of ours filled is shared out of what is held, the oldest first, after the closes under way; a monitored
+    position is covered as far as it goes, whoever else covers it too.
+    """
+    actions: list[Action] = []
+    left = held
+    for each in sorted(protections, key=_precedence):
+        new = filling.get(each.entry_id or "")
+        wants = each.remaining if new is None else max(new - each.closed, 0)
+        if each.state is ProtectionState.CLOSING:
+            left = max(left - wants, 0)
+            continue
+        if each.entry_id is not None:
+            covers = min(wants, left)
+            left -= covers
+        else:
+            covers = held if each.size is None else min(held, max(each.size - each.closed, 0))
+        if new is not None or (each.state is ProtectionState.ARMED and is_young(each, at_ms)):
+            continue
+        if not held and each.state is ProtectionState.ARMED:
+            actions.append(Gone(each.id))
+        elif covers and covers != each.remaining:
+            actions.append(Cover(each.id, covers))
+    return actions
+
+
+def findings(state: State, snapshot: Snapshot, actions: Iterable[Action]) -> Findings:
+    """What `actions`, about to be done to `state`, amount to."""
+    taken = [each.update for each in actions if isinstance(each, TakeIn)]
+    unknown = tuple(
+        order.id
+        for order in live_orders(state)
+        if order.client_order_id in snapshot.absent and order.state is not EntryState.WAITING
+    )
+    ours: dict[Key, int] = defaultdict(int)
+    for key, protections in _alive_by_side(state).items():
+        ours[key] += sum(each.remaining for each in protections)
+    for order in state.orders.values():
+        if not order.request.protected and order.filled:
+            ours[order.symbol, order.request.side] += order.filled
+    foreign = {
+        f"{symbol} {side.value}": update.size - ours[symbol, side]
+        for (symbol, side), update in snapshot.positions.items()
+        if update.size > ours[symbol, side]
+    }
+    return Findings(
+        at_ms=snapshot.at_ms,
+        adopted=sum(not each.final for each in taken),
+        filled_while_away=sum(each.final and each.deal_size > 0 for each in taken),
+        closed_while_away=sum(isinstance(each, Gone) for each in actions),
+        unknown=unknown,
+        foreign_orders=len(snapshot.foreign),
+        foreign_positions=foreign,
+    )
+
+
+def _alive_by_side(state: State) -> Mapping[Key, list[Protection]]:
+    sides: dict[Key, list[Protection]] = defaultdict(list)
+    for each in state.protections.values():
+        if not each.state.final:
+            sides[each.symbol, each.side].append(each)
+    return sides
+
+
+def _precedence(protection: Protection) -> tuple[bool, int, str]:
+    """Closes under way first, then the oldest."""
+    closing = protection.state is ProtectionState.CLOSING
+    return (not closing, protection.created_ms, protection.id)
+
+
+def is_young(protection: Protection, now_ms: int) -> bool:
+    """Whether what the protection covers may be too new to be listed among the positions."""
+    return now_ms - protection.covered_ms < YOUNG_MS

@@ -1,0 +1,261 @@
+"""Reconciliation is a pure comparison: done once, nothing is left to do."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bitmart_engine.model.events import OrderState, OrderUpdate, PositionUpdate
+from bitmart_engine.model.instruments import Instrument
+from bitmart_engine.model.lifecycle import EntryState, ProtectionState
+from bitmart_engine.model.orders import EntryOrder
+from bitmart_engine.model.positions import Close, CloseReason, MonitorRequest, Protection
+from bitmart_engine.model.sides import PositionSide
+from bitmart_engine.store import State
+from bitmart_engine.store.records import (
+    CloseIntended,
+    EntryAccepted,
+    EntryIntended,
+    EntryObserved,
+    ProtectionCovers,
+    ProtectionMoved,
+    ProtectionOpened,
+)
+from bitmart_engine.trading.progress import observed
+from bitmart_engine.trading.reconcile import (
+    Cover,
+    Gone,
+    Snapshot,
+    TakeIn,
+    findings,
+    reconcile,
+)
+from bitmart_engine.trading.requests import checked_entry
+from tests.stage import entry
+
+LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
+OLD, NOW = 1_000, 1_000_000
+BTC = Instrument(
+    symbol="BTCUSDT",
+    tick_size=Decimal("0.1"),
+    contract_size=Decimal("0.001"),
+    min_size=1,
+    max_size=1000,
+    market_max_size=500,
+    min_leverage=Decimal(1),
+    max_leverage=Decimal(100),
+)
+
+
+def with_order(state: State, id: str, filled: int = 0, at_ms: int = OLD, **changes) -> None:
+    """An order of ten contracts at the exchange, of which `filled` are filled, with its protection."""
+    request, _ = checked_entry(entry(id, **changes), BTC)
+    state.apply(EntryAccepted(EntryOrder(request=request, accepted_ms=at_ms, deadline_ms=NOW)))
+    state.apply(EntryIntended(id, at_ms, f"c{id}", Decimal(65000)))
+    state.apply(
+        ProtectionOpened(
+            Protection(id=id, symbol="BTCUSDT", side=request.side, created_ms=at_ms, entry_id=id)
+        )
+    )
+    state.apply(EntryObserved(id, at_ms, EntryState.OPEN, f"x{id}", update_time_ms=at_ms))
+    if filled:
+        take_in(state, update(id, filled), at_ms)
+
+
+def with_monitor(state: State, id: str, size: int | None, covered: int, side=LONG) -> None:
+    """A position that the user asked to monitor."""
+    request = MonitorRequest(id=id, symbol="BTCUSDT")
+    state.apply(
+        ProtectionOpened(
+            Protection(
+                id=id, symbol="BTCUSDT", side=side, created_ms=OLD, request=request, size=size
+            )
+        )
+    )
+    if covered:
+        cover(state, id, covered, OLD)
+
+
+def update(id: str, filled: int, final: bool = False) -> OrderUpdate:
+    return OrderUpdate(
+        order_id=f"x{id}",
+        client_order_id=f"c{id}",
+        symbol="BTCUSDT",
+        state=OrderState.FINISH if final or filled == 10 else OrderState.CHECK,
+        size=10,
+        deal_size=filled,
+        update_time_ms=OLD + filled,
+    )
+
+
+def held(long: int = 0, short: int = 0):
+    return {
+        ("BTCUSDT", side): PositionUpdate(symbol="BTCUSDT", side=side, size=size)
+        for side, size in ((LONG, long), (SHORT, short))
+        if size
+    }
+
+
+# Doing what was decided, with records as the engine makes them
+
+
+def take_in(state: State, told: OrderUpdate, at_ms: int) -> None:
+    order = state.entry_of(told.client_order_id)
+    record = observed(order, told, at_ms)
+    if record is None:
+        return
+    state.apply(record)
+    protection = state.protection_of(order.id)
+    if record.filled > order.filled:
+        state.apply(ProtectionCovers(protection.id, record.filled, at_ms))
+        if protection.state is ProtectionState.PENDING_FILL:
+            state.apply(ProtectionMoved(protection.id, at_ms, ProtectionState.ARMED))
+    elif record.to.final and not record.filled:
+        state.apply(ProtectionMoved(protection.id, at_ms, ProtectionState.RELEASED))
+
+
+def cover(state: State, id: str, size: int, at_ms: int) -> None:
+    protection = state.protections[id]
+    state.apply(ProtectionCovers(id, protection.closed + size, at_ms))
+    if protection.state is ProtectionState.PENDING_FILL:
+        state.apply(ProtectionMoved(id, at_ms, ProtectionState.ARMED))
+
+
+def do(state: State, actions, at_ms: int = NOW) -> None:
+    for action in actions:
+        match action:
+            case TakeIn(update=told):
+                take_in(state, told, at_ms)
+            case Cover(id=id, size=size):
+                cover(state, id, size, at_ms)
+            case Gone(id=id):
+                state.apply(ProtectionMoved(id, at_ms, ProtectionState.CLOSED))
+
+
+orders = st.tuples(
+    st.integers(0, 9),  # filled, as we know it
+    st.integers(0, 10),  # filled, as the exchange knows it
+    st.booleans(),  # ended there
+    st.booleans(),  # listed at all
+    st.sampled_from(["long", "short"]),
+    st.integers(OLD, NOW),
+)
+monitors = st.tuples(
+    st.none() | st.integers(1, 12), st.integers(0, 12), st.sampled_from([LONG, SHORT])
+)
+
+
+@given(
+    st.lists(orders, max_size=4),
+    st.lists(monitors, max_size=2),
+    st.integers(0, 30),
+    st.integers(0, 30),
+    st.booleans(),
+)
+def test_applied_twice_the_second_time_there_is_nothing_to_do(asked, watched, long, short, closing):
+    state = State()
+    listed, absent = {}, set()
+    for number, (known, there, final, shown, side, at_ms) in enumerate(asked):
+        id = str(number)
+        levels = {"stop_loss": 66000, "take_profit": 64000} if side == "short" else {}
+        with_order(state, id, known, at_ms, side=side, **levels)
+        if shown:
+            listed[f"c{id}"] = update(id, max(known, there), final)
+        else:
+            absent.add(f"c{id}")
+    for number, (size, covered, side) in enumerate(watched):
+        with_monitor(state, f"m{number}", size, covered, side)
+    if closing and state.protections:
+        first = next(iter(state.protections))
+        if state.protections[first].state is ProtectionState.ARMED:
+            reason = CloseReason.STOP_LOSS
+            state.apply(ProtectionMoved(first, OLD, ProtectionState.CLOSING, "", reason))
+    snapshot = Snapshot(
+        at_ms=NOW, orders=listed, absent=frozenset(absent), positions=held(long, short)
+    )
+    actions = reconcile(state, snapshot)
+    findings(state, snapshot, actions)
+    do(state, actions)
+    assert reconcile(state, snapshot) == []
+
+
+def test_what_agrees_needs_nothing():
+    state = State()
+    with_order(state, "a", 10)
+    with_order(state, "b")
+    snapshot = Snapshot(at_ms=NOW, orders={"cb": update("b", 0)}, positions=held(10))
+    assert reconcile(state, snapshot) == []
+
+
+def test_a_fill_that_was_missed_is_taken_in():
+    state = State()
+    with_order(state, "a")
+    told = update("a", 10)
+    assert reconcile(state, Snapshot(at_ms=NOW, orders={"ca": told}, positions=held(10))) == [
+        TakeIn("a", told)
+    ]
+
+
+def test_an_order_that_is_not_listed_is_not_believed_gone():
+    state = State()
+    with_order(state, "a", 4)
+    snapshot = Snapshot(at_ms=NOW, absent=frozenset({"ca"}), positions=held(4))
+    actions = reconcile(state, snapshot)
+    assert actions == []
+    assert findings(state, snapshot, actions).unknown == ("a",)
+
+
+def test_a_position_that_is_flat_ends_its_protection_but_not_a_young_one():
+    state = State()
+    with_order(state, "old", 10)
+    with_order(state, "young", 10, at_ms=NOW - 4_000)
+    assert reconcile(state, Snapshot(at_ms=NOW)) == [Gone("old")]
+
+
+def test_a_position_partly_closed_by_hand_shrinks_the_youngest_protection():
+    state = State()
+    with_order(state, "a", 10, at_ms=OLD)
+    with_order(state, "b", 10, at_ms=OLD + 1)
+    assert reconcile(state, Snapshot(at_ms=NOW, positions=held(13))) == [Cover("b", 3)]
+
+
+def test_a_position_increased_by_hand_is_protected_for_our_part_and_reported():
+    state = State()
+    with_order(state, "a", 10)
+    snapshot = Snapshot(at_ms=NOW, positions=held(25, short=2))
+    assert reconcile(state, snapshot) == []
+    assert findings(state, snapshot, []).foreign_positions == {
+        "BTCUSDT long": 15,
+        "BTCUSDT short": 2,
+    }
+
+
+def test_a_monitored_position_follows_what_is_held_up_to_its_size():
+    state = State()
+    with_monitor(state, "whole", None, 10)
+    with_monitor(state, "part", 4, 4)
+    with_monitor(state, "waiting", None, 0, side=SHORT)
+    snapshot = Snapshot(at_ms=NOW, positions=held(3, short=5))
+    assert set(reconcile(state, snapshot)) == {
+        Cover("whole", 3),
+        Cover("part", 3),
+        Cover("waiting", 5),
+    }
+
+
+def test_a_close_under_way_is_left_alone_and_counted_first():
+    state = State()
+    with_order(state, "a", 10)
+    with_order(state, "b", 10, at_ms=OLD + 1)
+    state.apply(ProtectionMoved("b", OLD, ProtectionState.CLOSING, "", CloseReason.STOP_LOSS))
+    state.apply(CloseIntended("b", Close(attempt=1, client_order_id="k", size=10, intended_ms=OLD)))
+    assert reconcile(state, Snapshot(at_ms=NOW, positions=held(14))) == [Cover("a", 4)]
+
+
+def test_orders_of_others_are_counted_and_nothing_is_done_about_them():
+    foreign = OrderUpdate(order_id="9", symbol="BTCUSDT", state=OrderState.CHECK)
+    snapshot = Snapshot(at_ms=NOW, foreign=(foreign,))
+    assert reconcile(State(), snapshot) == []
+    assert findings(State(), snapshot, []).foreign_orders == 1
