@@ -1,7 +1,34 @@
 """The journal, and the state rebuilt from it. What the engine knows changes through records, and in no other way."""
 
+from .errors import (
+    JournalCorrupted,
+    JournalError,
+    JournalLocked,
+    JournalTooNew,
+    JournalTooOld,
+    JournalUnavailable,
+    JournalUnusable,
+    NotAJournal,
+)
 from .journal import Journal, MemoryJournal
+from .opening import open_journal
+from .sqlite import SqliteJournal
 from .state import State
 from .store import Store
 
-__all__ = ["Journal", "MemoryJournal", "State", "Store"]
+__all__ = [
+    "Journal",
+    "JournalCorrupted",
+    "JournalError",
+    "JournalLocked",
+    "JournalTooNew",
+    "JournalTooOld",
+    "JournalUnavailable",
+    "JournalUnusable",
+    "MemoryJournal",
+    "NotAJournal",
+    "SqliteJournal",
+    "State",
+    "Store",
+    "open_journal",
+]

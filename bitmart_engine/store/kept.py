@@ -1,0 +1,223 @@
+"""What the journal adds up to, as rows: one for each order, protection and owed notification.
+
+`advance` takes the next records of the journal into the rows, with the same fold that the running engine uses, so that
+a start reads the rows and folds only what came after them. It never looks at the running engine's state: what a start
+will find is what the journal says. Functions here run inside a transaction of their caller's.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+from zlib import crc32
+
+from attrs import frozen
+
+from ..model.notifications import Notification
+from ..model.orders import EntryOrder
+from ..model.positions import Protection
+from .codec import Subject, decode, pack, subject_of, unpack
+from .records import Record
+from .shelf import Packed, Shelf, ended_ms
+from .state import State
+
+__all__ = ["Damage", "advance", "folded", "load", "remove"]
+
+
+class Damage(Exception):
+    """What is on disk is not what was written, or contradicts itself."""
+
+
+@frozen
+class Part:
+    """One collection of the state: its name in the rows, what records about it speak of, where it is in the state."""
+
+    what: str
+    subject: str
+    type: type[Any]
+    of: Callable[[State], MutableMapping[str, Any]]
+    ids: Callable[[State], MutableMapping[str, str]] | None = None
+    """By client order id, the ids of the things that sent it."""
+
+
+PARTS = (
+    Part("order", "order", EntryOrder, lambda s: s.orders, lambda s: s.entry_by_client_id),
+    Part(
+        "protection",
+        "protection",
+        Protection,
+        lambda s: s.protections,
+        lambda s: s.protection_by_client_id,
+    ),
+    Part("owed", "notification", Notification, lambda s: s.owed),
+)
+_PART = {part.what: part for part in PARTS}
+
+_COLUMNS = "place, what, id, ended_ms, entry_id, client_ids, check32, CAST(body AS BLOB)"
+
+
+def load(connection: sqlite3.Connection) -> State:
+    """The state: the rows, and what was journalled after them. Raises Damage."""
+    state = State()
+    _read_viewed(connection, state)
+    for row in connection.execute(f"SELECT {_COLUMNS} FROM kept ORDER BY place"):
+        _restore(state, row)
+    for seq, record in _records(connection, folded(connection), limit=-1):
+        _apply(state, seq, record)
+    return state
+
+
+def advance(connection: sqlite3.Connection, limit: int) -> int:
+    """Take the next `limit` records of the journal into the rows. Returns how many there were. Raises Damage."""
+    after = folded(connection)
+    records = list(_records(connection, after, limit))
+    if not records:
+        return 0
+    touched = {subject_of(record) for _, record in records}
+    state = State()
+    places = _read(connection, state, touched)
+    for seq, record in records:
+        _apply(state, seq, record)
+        what, id = subject_of(record)
+        for part in _parts(what):
+            if id in part.of(state):
+                places.setdefault((part.what, id), seq)
+            else:
+                places.pop((part.what, id), None)
+    _write(connection, state, touched, places)
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'folded'", (str(records[-1][0]),))
+    return len(records)
+
+
+def remove(connection: sqlite3.Connection, gone: Iterable[Subject], before_ms: int) -> None:
+    """Remove the rows of orders and protections that had ended by `before_ms`; others stay."""
+    connection.executemany(
+        "DELETE FROM kept WHERE what = ? AND id = ? AND ended_ms < ?",
+        [(what, id, before_ms) for what, id in gone],
+    )
+
+
+def folded(connection: sqlite3.Connection) -> int:
+    """The seq of the last record that the rows contain."""
+    row = connection.execute("SELECT value FROM meta WHERE key = 'folded'").fetchone()
+    if row is None or not str(row[0]).isdigit():
+        raise Damage("meta.folded is missing")
+    return int(row[0])
+
+
+def _records(
+    connection: sqlite3.Connection, after: int, limit: int
+) -> Iterable[tuple[int, Record]]:
+    rows = connection.execute(
+        "SELECT seq, kind, check32, CAST(body AS BLOB) FROM journal WHERE seq > ? ORDER BY seq LIMIT ?",
+        (after, limit),
+    )
+    for expected, (seq, kind, check32, body) in enumerate(rows, after + 1):
+        if seq != expected:
+            raise Damage(f"record {expected} is missing")
+        if crc32(body) != check32:
+            raise Damage(f"record {seq} is not what was written")
+        try:
+            record = decode(kind, body)
+        except ValueError as failure:
+            raise Damage(f"record {seq} ({kind}) cannot be read: {failure}") from failure
+        yield seq, record
+
+
+def _apply(state: State, seq: int, record: Record) -> None:
+    try:
+        state.apply(record)
+    except (KeyError, ValueError, RuntimeError) as failure:
+        raise Damage(
+            f"record {seq} ({type(record).__name__}) does not follow from those before: {failure!r}"
+        ) from failure
+
+
+def _parts(subject: str) -> list[Part]:
+    return [part for part in PARTS if part.subject == subject]
+
+
+def _restore(state: State, row: tuple[Any, ...]) -> None:
+    _, what, id, ended, entry_id, client_ids, check32, body = row
+    part = _PART.get(what)
+    if part is None or crc32(body) != check32:
+        raise Damage(f"what is kept of {what} {id!r} is not what was written")
+    shelf = part.of(state)
+    if ended is not None and isinstance(shelf, Shelf):
+        shelf.put_packed(id, Packed(body, ended, _UNPACK[what]))
+    else:
+        try:
+            shelf[id] = unpack(part.type, body)
+        except ValueError as failure:
+            raise Damage(f"what is kept of {what} {id!r} cannot be read: {failure}") from failure
+    if part.ids is not None:
+        by_client_id = part.ids(state)
+        for client_id in client_ids.split():
+            by_client_id[client_id] = id
+    if entry_id is not None:
+        state.protection_by_entry[entry_id] = id
+
+
+def _unpacking(type_: type[Any]) -> Callable[[bytes], Any]:
+    return lambda body: unpack(type_, body)
+
+
+_UNPACK: Mapping[str, Callable[[bytes], Any]] = {part.what: _unpacking(part.type) for part in PARTS}
+
+
+def _read(
+    connection: sqlite3.Connection, state: State, touched: Iterable[Subject]
+) -> dict[Subject, int]:
+    """Bring what is kept of `touched` into `state`. Returns the places."""
+    _read_viewed(connection, state)
+    places = {}
+    for subject, id in touched:
+        for part in _parts(subject):
+            row = connection.execute(
+                f"SELECT {_COLUMNS} FROM kept WHERE what = ? AND id = ?", (part.what, id)
+            ).fetchone()
+            if row is not None:
+                _restore(state, row)
+                places[part.what, id] = row[0]
+    return places
+
+
+def _write(
+    connection: sqlite3.Connection,
+    state: State,
+    touched: Iterable[Subject],
+    places: Mapping[Subject, int],
+) -> None:
+    for subject, id in touched:
+        for part in _parts(subject):
+            thing = part.of(state).get(id)
+            if thing is None:
+                connection.execute("DELETE FROM kept WHERE what = ? AND id = ?", (part.what, id))
+                continue
+            body = pack(thing)
+            sent = part.ids(state) if part.ids is not None else {}
+            connection.execute(
+                "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    places[part.what, id],
+                    part.what,
+                    id,
+                    None if isinstance(thing, Notification) else ended_ms(thing),
+                    getattr(thing, "entry_id", None),
+                    " ".join(client_id for client_id, owner in sent.items() if owner == id),
+                    crc32(body.encode()),
+                    body,
+                ),
+            )
+    connection.execute(
+        "UPDATE meta SET value = ? WHERE key = 'viewed'", (json.dumps(sorted(state.viewed)),)
+    )
+
+
+def _read_viewed(connection: sqlite3.Connection, state: State) -> None:
+    row = connection.execute("SELECT value FROM meta WHERE key = 'viewed'").fetchone()
+    if row is None:
+        raise Damage("meta.viewed is missing")
+    state.viewed.update(unpack(list[str], row[0]))

@@ -1,0 +1,58 @@
+"""One engine to a state directory: a lock that the operating system takes back when its process dies.
+
+The lock is on the open file, so one that was left behind by a dead process is no obstacle, and the file is never
+removed. What is written in it (the process id) is only there to be named to whoever comes second.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import JournalLocked
+
+__all__ = ["locked"]
+
+WORDS_SHOWN = 3
+"""Of the holder's command line: enough to know it by. What comes after may be nobody's business."""
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file at `path` as long as the block lasts. Raises JournalLocked, or OSError."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _held(path, file) from None
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(file)
+
+
+def _held(path: Path, file: int) -> JournalLocked:
+    text = os.pread(file, 32, 0).strip()
+    if not text.isdigit():
+        return JournalLocked(f"another engine uses {path.parent} (it holds {path})", None)
+    pid = int(text)
+    command = _command(pid)
+    who = f"process {pid} ({command})" if command else f"process {pid}"
+    return JournalLocked(
+        f"another engine uses {path.parent}: {who} holds {path}; stop it, or name another state directory",
+        pid,
+    )
+
+
+def _command(pid: int) -> str:
+    """How the process was called, as far as the operating system tells."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    return b" ".join(words[:WORDS_SHOWN]).decode(errors="replace").strip()[:120]

@@ -1,0 +1,108 @@
+"""Opening the journal: the directory, its lock, the file, the state it adds up to, and the tasks that serve it.
+
+What is wrong with any of them is said before anything runs. Nothing outlives the block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+import trio
+
+from ..tally import Tally
+from .aging import forget_old
+from .database import CrashPoint, Database, no_crash
+from .errors import JournalUnavailable, JournalUnusable, why
+from .lock import locked
+from .sqlite import FOLD_EVERY, Run, SqliteJournal, in_a_thread
+from .state import State
+
+__all__ = ["FILE_NAME", "open_journal"]
+
+FILE_NAME = "engine.sqlite3"
+LOCK_NAME = "engine.lock"
+DAY_S = 86_400
+UNPACKED_AT_ONCE = 20
+"""Finished orders that are unpacked between two checkpoints: a fraction of a millisecond."""
+
+
+@asynccontextmanager
+async def open_journal(
+    directory: Path,
+    *,
+    wall_ms: Callable[[], int],
+    history_days: int = 30,
+    fold_every: int = FOLD_EVERY,
+    tally: Tally,
+    crash_point: CrashPoint = no_crash,
+    run: Run | None = None,
+) -> AsyncIterator[tuple[SqliteJournal, State]]:
+    """The journal in `directory` (made if it is not there), and what it adds up to, for as long as the block lasts.
+
+    Give both to one `Store`. Once a day orders and protections that ended more than `history_days` ago are dropped
+    from that very state, and from the disk. Raises JournalError, before the block, if the journal cannot be used; at
+    the end of the block JournalUnavailable (maybe in an ExceptionGroup) if something could not be written.
+    """
+    run = run or in_a_thread()
+    history_ms = history_days * DAY_S * 1000
+    with ExitStack() as held:
+        database, state, last_seq = await run(_open, directory, held, crash_point)
+        journal = SqliteJournal(
+            database, last_seq, wall_ms=wall_ms, fold_every=fold_every, tally=tally, run=run
+        )
+
+        def compact() -> None:
+            before_ms = wall_ms() - history_ms
+            journal._compact(forget_old(state, before_ms), before_ms)
+
+        compact()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(journal._write)
+                nursery.start_soon(_daily, compact)
+                nursery.start_soon(_unpack, state, tally)
+                yield journal, state
+                nursery.cancel_scope.cancel()
+        except BaseException:
+            with trio.CancelScope(shield=True), suppress(JournalUnavailable):
+                await journal._finish()  # logs it too; what ended the block is the greater news
+            raise
+        with trio.CancelScope(shield=True):
+            await journal._finish()
+
+
+def _open(directory: Path, held: ExitStack, crash_point: CrashPoint) -> tuple[Database, State, int]:
+    """Lock, open and read. What has to be undone at the end goes on `held`."""
+    try:
+        if directory.exists() and not directory.is_dir():
+            raise JournalUnusable(
+                f"the state directory {directory} is a file; name a directory, or move the file away"
+            )
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        held.enter_context(locked(directory / LOCK_NAME))
+    except OSError as failure:
+        raise JournalUnusable(
+            f"the state directory {directory} cannot be used: {why(failure)}"
+        ) from failure
+    database = Database.open(directory / FILE_NAME, crash_point=crash_point)
+    held.callback(database.close)
+    return database, database.load(), database.last_seq()
+
+
+async def _daily(compact: Callable[[], None]) -> None:
+    while True:
+        await trio.sleep(DAY_S)
+        compact()
+
+
+async def _unpack(state: State, tally: Tally) -> None:
+    """Unpack what has ended while nothing else is to be done: the first to list it all must not stop the prices."""
+    for shelf in (state.orders, state.protections):
+        try:
+            while shelf.unpack_some(UNPACKED_AT_ONCE):
+                await trio.lowlevel.checkpoint()
+        except ValueError as failure:
+            tally.add("an order that ended cannot be read", why=str(failure))
+    await trio.lowlevel.checkpoint()

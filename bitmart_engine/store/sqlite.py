@@ -1,0 +1,224 @@
+"""The journal on disk, for the engine: appending never waits, and one writer commits for everybody who waits.
+
+`opening.open_journal` makes it, and owns the file and the writer. What queues up while a commit is on its way
+goes into the next one, so that many promises share a commit. A commit that fails is not the end: whoever waits is told
+so, what was appended stays in memory, in order, and is tried again until the disk takes it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar, TypeVarTuple, final
+
+import structlog
+import trio
+
+from ..tally import Tally
+from .codec import Subject
+from .database import STEP, Database, Unit
+from .errors import JournalError, JournalUnavailable, why
+from .kept import Damage
+from .records import Record
+
+__all__ = ["FOLD_EVERY", "Run", "SqliteJournal", "in_a_thread"]
+
+log = structlog.get_logger()
+
+FOLD_EVERY = 250
+"""Records. A start folds at most about so many, and the writer is busy with it for some ten milliseconds at a time."""
+RETRY_FIRST_S = 0.1
+RETRY_LONGEST_S = 5.0
+
+Trouble = (sqlite3.Error, OSError, JournalError)
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Run(Protocol):
+    """Runs something that blocks: `in_a_thread`, or in a simulation the same without one. Never abandons it."""
+
+    async def __call__(self, sync_fn: Callable[[*Ts], T], *args: *Ts) -> T: ...
+
+
+def in_a_thread() -> Run:
+    """One worker thread at a time, which nothing else of the process can keep waiting."""
+    limiter = trio.CapacityLimiter(1)
+
+    async def run(sync_fn: Callable[[*Ts], T], *args: *Ts) -> T:
+        return await trio.to_thread.run_sync(sync_fn, *args, limiter=limiter)
+
+    return run
+
+
+@final
+class SqliteJournal:
+    """The `Journal` on disk. Made by `open_journal`."""
+
+    def __init__(
+        self,
+        database: Database,
+        last_seq: int,
+        *,
+        wall_ms: Callable[[], int],
+        fold_every: int,
+        tally: Tally,
+        run: Run,
+    ) -> None:
+        self._database = database
+        self._appended = last_seq
+        self._committed = last_seq
+        self._wall_ms = wall_ms
+        self._fold_every = fold_every
+        self._fold_next = database.folded + fold_every
+        self._tally = tally
+        self._run = run
+        self._queue: deque[Unit] = deque()
+        self._chores: deque[Callable[[], bool]] = deque()
+        self._trouble: str | None = None
+        self._closed = False
+        self._work = trio.lowlevel.ParkingLot()
+        self._news = trio.lowlevel.ParkingLot()
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Queue `records` as one unit: all of them will be kept, or none. Does not block.
+
+        Raises TypeError or ValueError if a record holds what JSON cannot, and trio.ClosedResourceError after the end
+        of `open_journal`; then nothing was queued.
+        """
+        if self._closed:
+            raise trio.ClosedResourceError("the journal is closed")
+        if not records:
+            return
+        unit = Unit.of(self._appended + 1, self._wall_ms(), records)
+        self._queue.append(unit)
+        self._appended = unit.last_seq
+        self._work.unpark_all()
+
+    async def durable(self) -> None:
+        """Return when everything appended so far would survive a crash. A checkpoint.
+
+        Raises JournalUnavailable, at once, while the disk does not take it. What was appended is not taken back by
+        that, nor by cancelling the waiter: it is written as soon as possible.
+        """
+        target = self._appended
+        await trio.lowlevel.checkpoint()
+        while self._committed < target:
+            if self._trouble is not None:
+                raise JournalUnavailable(self._trouble)
+            if self._closed:
+                raise JournalUnavailable("the journal was closed before it was written")
+            await self._news.park()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the latest commit succeeded: whether a promise can be made."""
+        return self._trouble is None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the latest commit failed; None as soon as one has succeeded and nothing is left behind."""
+        return self._trouble
+
+    @property
+    def waiting(self) -> int:
+        """How many records are in memory only."""
+        return self._appended - self._committed
+
+    def _compact(self, gone: Sequence[Subject], before_ms: int) -> None:
+        """Have `gone`, and the records of before `before_ms` that nothing alive needs, removed in small steps."""
+        self._chores.append(self._caught_up)
+        for start in range(0, len(gone), STEP):
+            self._chores.append(_forgetting(self._database, gone[start : start + STEP], before_ms))
+        self._chores.append(lambda: self._database.trim(before_ms))
+        self._work.unpark_all()
+
+    async def _write(self) -> None:
+        """Commit, and between commits tidy up. Runs until it is cancelled."""
+        pause = RETRY_FIRST_S
+        while True:
+            if self._queue:
+                if not await self._commit():
+                    await trio.sleep(pause)
+                    pause = min(2 * pause, RETRY_LONGEST_S)
+                    continue
+                pause = RETRY_FIRST_S
+            if self._committed >= self._fold_next:
+                await self._fold()
+            elif self._chores and not self._queue:
+                await self._do_chore()
+            elif not self._queue:
+                await self._work.park()
+
+    async def _commit(self) -> bool:
+        units = list(self._queue)
+        try:
+            await self._run(self._database.commit, units)
+        except Trouble as failure:
+            self._failed(failure)
+            return False
+        for _ in units:
+            self._queue.popleft()
+        self._committed = units[-1].last_seq
+        if self._trouble is not None:
+            log.info(
+                "journal is written again", records=units[-1].last_seq - units[0].first_seq + 1
+            )
+            self._trouble = None
+        self._news.unpark_all()
+        return True
+
+    def _failed(self, failure: Exception) -> None:
+        reason = why(failure) if isinstance(failure, (sqlite3.Error, OSError)) else str(failure)
+        if self._trouble is None:
+            log.error("journal cannot be written", why=reason, records=self.waiting)
+        self._trouble = f"the journal cannot be written: {reason}"
+        self._tally.add("journal commit failed", why=reason)
+        self._news.unpark_all()
+
+    async def _fold(self) -> None:
+        """Take some of what was committed into what a start reads."""
+        try:
+            await self._run(self._database.advance, self._fold_every)
+        except (*Trouble, Damage) as failure:
+            self._tally.add("journal not folded", why=str(failure))
+            self._fold_next = self._committed + self._fold_every
+        else:
+            self._fold_next = self._database.folded + self._fold_every
+
+    async def _do_chore(self) -> None:
+        try:
+            again = await self._run(self._chores[0])
+        except (*Trouble, Damage) as failure:
+            self._tally.add("journal not compacted", why=str(failure))
+            again = False
+        if not again:
+            self._chores.popleft()
+
+    def _caught_up(self) -> bool:
+        return self._database.advance(self._fold_every)
+
+    async def _finish(self) -> None:
+        """Write what is left, and fold it. Raises JournalUnavailable if it cannot be written."""
+        self._closed = True
+        self._chores.clear()
+        if self._queue and not await self._commit():
+            log.error("journal closed with records that are lost", records=self.waiting)
+        else:
+            self._chores.append(self._caught_up)
+            while self._chores:
+                await self._do_chore()
+        await self._run(self._database.close)
+        self._news.unpark_all()
+        if self.waiting:
+            raise JournalUnavailable(f"{self.waiting} records are lost: {self._trouble}")
+
+
+def _forgetting(database: Database, gone: Sequence[Subject], before_ms: int) -> Callable[[], bool]:
+    def forget() -> bool:
+        database.forget(gone, before_ms)
+        return False
+
+    return forget
