@@ -269,6 +269,8 @@ class Engine:
             missing.append(f"not set: {', '.join(self.settings.missing_credentials)}")
         elif not streams.authenticated:
             missing.append("not logged in")
+        elif any(each.state != "up" for each in streams.connections if each.name == "private"):
+            missing.append("orders and positions not subscribed yet")
         elif not self._room.desk.reconciled:
             missing.append("orders and positions not read yet")
         if any(each.state != "up" for each in streams.connections if each.name != "private"):

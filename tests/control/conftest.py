@@ -11,6 +11,7 @@ import httpx
 import pytest
 import trio
 from attrs import define
+from trio.testing import wait_all_tasks_blocked
 
 from bitmart_engine import Engine, Settings, open_engine
 from bitmart_engine.control import serve_control
@@ -102,7 +103,9 @@ async def opened(*, credentials: bool = True, **changes: Any) -> AsyncIterator[D
             address = await nursery.start(serve_control, engine)
             async with httpx.AsyncClient(base_url=address, timeout=10) as http:
                 desk = Desk(engine, paper, http, address)
-                if credentials:
+                if changes.get("api_secret") == paper.config.api_secret:
+                    await desk.until(lambda: engine.streams().connections[0].state == "up")
+                    await wait_all_tasks_blocked()  # a login has the engine look again
                     await desk.until(lambda: not engine.not_ready())
                 yield desk
             engine.stop()
