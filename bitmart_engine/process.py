@@ -17,6 +17,8 @@ import structlog
 import trio
 from attrs import define
 
+from .store import JournalError
+
 __all__ = ["CannotStart", "End", "fail", "run", "say"]
 
 log = structlog.get_logger()
@@ -36,13 +38,17 @@ class End:
 Job = Callable[[End], Awaitable[None]]
 
 
+EXPECTED = (CannotStart, JournalError)
+"""What says in one line what is wrong, and is no crash."""
+
+
 def run(job: Job) -> None:
-    """Run `job` until it returns; a crash of it exits the process."""
+    """Run `job` until it returns; if it raises, the process exits."""
     try:
         trio.run(_supervise, job)
     except Exception as crash:
         causes = list(_causes(crash))
-        if len(causes) == 1 and isinstance(causes[0], CannotStart):
+        if len(causes) == 1 and isinstance(causes[0], EXPECTED):
             fail(str(causes[0]), 1)
         log.critical("crashed", exc_info=crash)
         fail("crashed: " + "; ".join(repr(each) for each in causes), 1)

@@ -26,6 +26,7 @@ from bitmart_engine import __version__, process
 from bitmart_engine.cli import _settings as settings_of
 from bitmart_engine.cli import main
 from bitmart_engine.logs import configure_logs
+from bitmart_engine.store import JournalError
 
 COMMAND = [sys.executable, "-m", "bitmart_engine"]
 NOBODY = "http://127.0.0.1:1"
@@ -415,6 +416,36 @@ def test_a_crash_is_logged_and_is_code_1(
     assert capsys.readouterr().err == "bitmart-engine: crashed: RuntimeError('out of luck')\n"
     assert [each["event"] for each in logs] == ["crashed"]
     assert isinstance(logs[0]["exc_info"], BaseExceptionGroup)
+
+
+def test_a_journal_that_cannot_be_used_is_one_line_and_code_1(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def job(end: process.End) -> None:
+        async with trio.open_nursery():
+            raise JournalError("state/ is used by process 7")
+
+    with structlog.testing.capture_logs() as logs, pytest.raises(SystemExit) as exit:
+        process.run(job)
+    assert (exit.value.code, logs) == (1, [])
+    assert capsys.readouterr().err == "bitmart-engine: state/ is used by process 7\n"
+
+
+def test_a_second_signal_in_the_same_process_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr("os._exit", codes.append)
+
+    async def job(end: process.End) -> None:
+        asked = trio.Event()
+        end.ask = asked.set
+        signal.raise_signal(signal.SIGINT)
+        await asked.wait()
+        signal.raise_signal(signal.SIGINT)
+        while not codes:
+            await trio.sleep(0.001)
+
+    process.run(job)
+    assert codes == [128 + signal.SIGINT]
 
 
 @pytest.mark.parametrize("as_json", [True, False])

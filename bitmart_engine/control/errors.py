@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from ..exchange.errors import ExchangeError
 from ..model.errors import BadRequest, CallerError, Conflict, Unavailable
 from ..model.errors import NotFound as NothingThere
+from ..store import JournalUnavailable
 from .answers import refusal
 
 __all__ = ["NotJson", "TooLarge", "add_error_handlers"]
@@ -43,6 +44,7 @@ def add_error_handlers(app: QuartTrio) -> None:
     """Answer every error of `app` in JSON."""
     app.register_error_handler(CallerError, _caller)
     app.register_error_handler(ExchangeError, _exchange)
+    app.register_error_handler(JournalUnavailable, _journal)
     app.register_error_handler(trio.ClosedResourceError, _stopping)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _crash)
@@ -57,6 +59,11 @@ async def _caller(error: CallerError) -> Response:
 
 async def _exchange(error: ExchangeError) -> Response:
     return _unavailable(f"the exchange did not answer as it should: {error}")
+
+
+async def _journal(error: JournalUnavailable) -> Response:
+    """What was asked may be promised yet, as soon as it is on disk: the same request again finds out."""
+    return _unavailable(f"nothing can be promised now: {error}")
 
 
 async def _stopping(error: trio.ClosedResourceError) -> Response:

@@ -7,8 +7,6 @@ sends, and a reader that has stopped reading would hold up the end of the engine
 from __future__ import annotations
 
 import logging
-import os
-import socket
 
 import structlog
 import trio
@@ -27,7 +25,6 @@ log = structlog.get_logger()
 
 GRACE_S = 0.5
 """What a request that is being answered gets when the engine stops."""
-BACKLOG = 100
 
 
 class AddressUnavailable(OSError):
@@ -43,12 +40,12 @@ async def serve_control(
     Raises AddressUnavailable.
     """
     server = _Server(engine)
-    listener = await _listen(*engine.settings.control_host_port)
+    listeners = await _listen(*engine.settings.control_host_port)
     async with trio.open_nursery() as nursery:
         await nursery.start(server.hang_up_at_the_end)
         async with trio.open_nursery() as connections:
-            await connections.start(server.accept, listener, connections)
-            task_status.started(_address(listener))
+            await connections.start(server.accept, listeners, connections)
+            task_status.started(_address(listeners[0]))
             await engine.wait_stopping()
             await server.context.terminated.set()
             server.accepting.cancel()
@@ -71,15 +68,18 @@ class _Server:
 
     async def accept(
         self,
-        listener: trio.SocketListener,
+        listeners: list[trio.SocketListener],
         connections: trio.Nursery,
         *,
         task_status: trio.TaskStatus[object],
     ) -> None:
-        """Accept until `accepting` is cancelled; each connection is a task in `connections`."""
+        """Accept until `accepting` is cancelled, and close the listeners then.
+
+        Each connection is a task in `connections`.
+        """
         with self.accepting:
             await trio.serve_listeners(
-                self._talk, [listener], handler_nursery=connections, task_status=task_status
+                self._talk, listeners, handler_nursery=connections, task_status=task_status
             )
 
     async def _talk(self, stream: trio.SocketStream) -> None:
@@ -109,26 +109,14 @@ class _Server:
                 stream.socket.close()
 
 
-async def _listen(host: str, port: int) -> trio.SocketListener:
+async def _listen(host: str, port: int) -> list[trio.SocketListener]:
     try:
-        [(family, _, _, _, address), *_] = await trio.socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        listening = trio.socket.socket(family, socket.SOCK_STREAM)
-        try:
-            if os.name == "posix":
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            await listening.bind(address)
-            listening.listen(BACKLOG)
-        except BaseException:
-            listening.close()
-            raise
+        return await trio.open_tcp_listeners(port, host=host)
     except OSError as failure:
         raise AddressUnavailable(
             f"the control API cannot listen at {host}:{port} ({failure.strerror or failure});"
-            " stop what is there, or set CTRL_ADDR to another address such as 127.0.0.1:8090"
+            " stop what is there, or set CTRL_ADDR to another address such as 127.0.0.1:8091"
         ) from failure
-    return trio.SocketListener(listening)
 
 
 def _address(listener: trio.SocketListener) -> str:

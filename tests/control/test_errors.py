@@ -10,6 +10,7 @@ import trio
 
 from bitmart_engine.exchange.errors import OutcomeUnknown
 from bitmart_engine.model.errors import Unavailable
+from bitmart_engine.store import JournalUnavailable
 
 from .conftest import ORDER, Desk, Open
 
@@ -155,6 +156,7 @@ async def test_a_body_where_none_is_needed_may_be_empty(desk: Desk, content: str
     [
         (Unavailable("the journal is full", 30), 503, "the journal is full"),
         (OutcomeUnknown("no answer", "/order"), 503, "/order: no answer"),
+        (JournalUnavailable("the disk is full"), 503, "now: the disk is full"),
         (trio.ClosedResourceError(), 503, "the engine is stopping"),
     ],
 )
