@@ -6,14 +6,17 @@ field with a default to a class keeps old journals readable; renaming or removin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar, assert_never, get_args
+from zlib import crc32
 
 import msgspec
 
 from . import records as r
 from .records import Record
+from .shelf import Packed
 
-__all__ = ["KINDS", "Subject", "decode", "encode", "pack", "subject_of", "unpack"]
+__all__ = ["KINDS", "Subject", "decode", "encode", "pack", "subject_of", "unpack", "unpacking"]
 
 T = TypeVar("T")
 
@@ -50,6 +53,17 @@ def unpack(type_: type[T], body: bytes | str) -> T:
         _DECODERS[type_] = decoder = msgspec.json.Decoder(type_)
     decoded: T = decoder.decode(body)
     return decoded
+
+
+def unpacking(type_: type[T]) -> Callable[[Packed], T]:
+    """What brings back a packed value of that type, if it is what was written. Raises ValueError."""
+
+    def unpack_checked(packed: Packed) -> T:
+        if crc32(packed.body) != packed.check32:
+            raise ValueError(f"what is kept of a {type_.__name__} is not what was written")
+        return unpack(type_, packed.body)
+
+    return unpack_checked
 
 
 def subject_of(record: Record) -> Subject:

@@ -53,8 +53,6 @@ PARTS = (
     ),
     Part("owed", "notification", Notification, lambda s: s.owed),
 )
-_PART = {part.what: part for part in PARTS}
-
 _COLUMNS = "place, what, id, ended_ms, entry_id, client_ids, check32, CAST(body AS BLOB)"
 
 
@@ -62,8 +60,7 @@ def load(connection: sqlite3.Connection) -> State:
     """The state: the rows, and what was journalled after them. Raises Damage."""
     state = State()
     _read_viewed(connection, state)
-    for row in connection.execute(f"SELECT {_COLUMNS} FROM kept ORDER BY place"):
-        _restore(state, row)
+    _restore(state, connection.execute(f"SELECT {_COLUMNS} FROM kept ORDER BY place"))
     for seq, record in _records(connection, folded(connection), limit=-1):
         _apply(state, seq, record)
     return state
@@ -139,32 +136,27 @@ def _parts(subject: str) -> list[Part]:
     return [part for part in PARTS if part.subject == subject]
 
 
-def _restore(state: State, row: tuple[Any, ...]) -> None:
-    _, what, id, ended, entry_id, client_ids, check32, body = row
-    part = _PART.get(what)
-    if part is None or crc32(body) != check32:
-        raise Damage(f"what is kept of {what} {id!r} is not what was written")
-    shelf = part.of(state)
-    if ended is not None and isinstance(shelf, Shelf):
-        shelf.put_packed(id, Packed(body, ended, _UNPACK[what]))
-    else:
-        try:
-            shelf[id] = unpack(part.type, body)
-        except ValueError as failure:
-            raise Damage(f"what is kept of {what} {id!r} cannot be read: {failure}") from failure
-    if part.ids is not None:
-        by_client_id = part.ids(state)
-        for client_id in client_ids.split():
-            by_client_id[client_id] = id
-    if entry_id is not None:
-        state.protection_by_entry[entry_id] = id
-
-
-def _unpacking(type_: type[Any]) -> Callable[[bytes], Any]:
-    return lambda body: unpack(type_, body)
-
-
-_UNPACK: Mapping[str, Callable[[bytes], Any]] = {part.what: _unpacking(part.type) for part in PARTS}
+def _restore(state: State, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Put rows into `state`; with a long history this loop is what a start takes its time for."""
+    homes = {part.what: (part.of(state), part.ids and part.ids(state), part.type) for part in PARTS}
+    for _, what, id, ended, entry_id, client_ids, check32, body in rows:
+        if what not in homes:
+            raise Damage(f"what is kept of {id!r} is of an unknown sort, {what!r}")
+        home, owners, type_ = homes[what]
+        if ended is not None and isinstance(home, Shelf):
+            home.put_packed(id, Packed(body, check32, ended))
+        elif crc32(body) != check32:
+            raise Damage(f"what is kept of {what} {id!r} is not what was written")
+        else:
+            try:
+                home[id] = unpack(type_, body)
+            except ValueError as failure:
+                raise Damage(f"what is kept of {what} {id!r} cannot be read: {failure}") from None
+        if client_ids and owners is not None:
+            for client_id in client_ids.split():
+                owners[client_id] = id
+        if entry_id is not None:
+            state.protection_by_entry[entry_id] = id
 
 
 def _read(
@@ -179,7 +171,7 @@ def _read(
                 f"SELECT {_COLUMNS} FROM kept WHERE what = ? AND id = ?", (part.what, id)
             ).fetchone()
             if row is not None:
-                _restore(state, row)
+                _restore(state, [row])
                 places[part.what, id] = row[0]
     return places
 

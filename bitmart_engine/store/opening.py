@@ -43,7 +43,7 @@ async def open_journal(
 
     Give both to one `Store`. Once a day orders and protections that ended more than `history_days` ago are dropped
     from that very state, and from the disk. Raises JournalError, before the block, if the journal cannot be used; at
-    the end of the block JournalUnavailable (maybe in an ExceptionGroup) if something could not be written.
+    the end of the block JournalUnavailable if something could not be written.
     """
     run = run or in_a_thread()
     history_ms = history_days * DAY_S * 1000
@@ -101,8 +101,9 @@ async def _unpack(state: State, tally: Tally) -> None:
     """Unpack what has ended while nothing else is to be done: the first to list it all must not stop the prices."""
     for shelf in (state.orders, state.protections):
         try:
-            while shelf.unpack_some(UNPACKED_AT_ONCE):
-                await trio.lowlevel.checkpoint()
+            for number, _ in enumerate(shelf.unpack_each()):
+                if number % UNPACKED_AT_ONCE == 0:
+                    await trio.lowlevel.checkpoint()
         except ValueError as failure:
             tally.add("an order that ended cannot be read", why=str(failure))
     await trio.lowlevel.checkpoint()

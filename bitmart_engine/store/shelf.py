@@ -8,9 +8,7 @@ notices, except by its speed. A shelf does no IO.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, MutableMapping
-from typing import Generic, Protocol, TypeVar
-
-from attrs import frozen
+from typing import NamedTuple, Protocol, TypeVar
 
 from ..model.orders import Moment
 
@@ -37,33 +35,34 @@ class Shelved(Protocol):
 T = TypeVar("T", bound=Shelved)
 
 
-@frozen
-class Packed(Generic[T]):
-    """Something that has ended, when (unix ms), and how to have it back."""
+class Packed(NamedTuple):
+    """Something that has ended, as it was read."""
 
     body: bytes
+    check32: int
+    """CRC-32 of the body."""
     ended_ms: int
-    unpack: Callable[[bytes], T]
 
 
 class Shelf(MutableMapping[str, T]):
-    """A dict of things that end. What is put back under its id keeps its place."""
+    """A dict of things that end. What is put back under its id keeps its place.
 
-    def __init__(self) -> None:
-        self._things: dict[str, T | Packed[T]] = {}
+    `unpack` brings back what was packed; it raises ValueError if that cannot be read, and so does looking it up.
+    """
+
+    def __init__(self, unpack: Callable[[Packed], T]) -> None:
+        self._unpack = unpack
+        self._things: dict[str, T | Packed] = {}
         self._alive: dict[str, None] = {}
-        self._packed: dict[str, None] = {}
 
     def __getitem__(self, id: str) -> T:
         thing = self._things[id]
         if isinstance(thing, Packed):
-            self._things[id] = thing = thing.unpack(thing.body)
-            del self._packed[id]
+            self._things[id] = thing = self._unpack(thing)
         return thing
 
     def __setitem__(self, id: str, thing: T) -> None:
         self._things[id] = thing
-        self._packed.pop(id, None)
         if ended_ms(thing) is None:
             self._alive.setdefault(id)
         else:
@@ -72,7 +71,6 @@ class Shelf(MutableMapping[str, T]):
     def __delitem__(self, id: str) -> None:
         del self._things[id]
         self._alive.pop(id, None)
-        self._packed.pop(id, None)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._things)
@@ -103,17 +101,16 @@ class Shelf(MutableMapping[str, T]):
                 found.append(id)
         return found
 
-    def put_packed(self, id: str, packed: Packed[T]) -> None:
-        """Put something that has ended on the shelf without looking into it."""
+    def put_packed(self, id: str, packed: Packed) -> None:
+        """Put something that has ended at the end of the shelf, without looking into it."""
         self._things[id] = packed
-        self._packed[id] = None
-        self._alive.pop(id, None)
 
-    def unpack_some(self, count: int) -> bool:
-        """Unpack `count` things, the newest first. Whether anything packed is left."""
-        for _ in range(min(count, len(self._packed))):
-            self[next(reversed(self._packed))]
-        return bool(self._packed)
+    def unpack_each(self) -> Iterator[str]:
+        """Unpack one thing after the other, the newest first, at the pace of whoever iterates. Raises ValueError."""
+        for id in reversed(list(self._things)):
+            if isinstance(self._things.get(id), Packed):
+                self[id]
+                yield id
 
 
 def ended_ms(thing: Shelved) -> int | None:

@@ -15,6 +15,7 @@ from ..model.lifecycle import (
 from ..model.notifications import Notification
 from ..model.orders import EntryOrder, Moment
 from ..model.positions import Protection
+from .codec import unpacking
 from .records import (
     CloseIntended,
     CloseObserved,
@@ -45,8 +46,8 @@ class State:
     """
 
     def __init__(self) -> None:
-        self.orders: Shelf[EntryOrder] = Shelf()
-        self.protections: Shelf[Protection] = Shelf()
+        self.orders: Shelf[EntryOrder] = Shelf(unpacking(EntryOrder))
+        self.protections: Shelf[Protection] = Shelf(unpacking(Protection))
         self.owed: dict[str, Notification] = {}
         self.viewed: set[str] = set()
         self.entry_by_client_id: dict[str, str] = {}
