@@ -1,6 +1,7 @@
-"""BitMart's REST API: signing, one call at a time, and whose fault it is when a call fails."""
+"""BitMart's REST API: signing, one call at a time, who goes first, and whose fault it is when a call fails."""
 
-from .client import ExchangeClient, open_exchange
+from .budget import Urgency
+from .client import ExchangeClient, ExchangeStatistics, open_exchange
 from .errors import (
     MEANINGS,
     CredentialsMissing,
@@ -12,18 +13,22 @@ from .errors import (
 )
 from .orders import SubmitOrder
 from .rows import Balance, PositionSettings
+from .turns import EndpointStatistics
 
 __all__ = [
     "MEANINGS",
     "Balance",
     "CredentialsMissing",
+    "EndpointStatistics",
     "ExchangeClient",
     "ExchangeError",
+    "ExchangeStatistics",
     "Meaning",
     "NotSent",
     "OutcomeUnknown",
     "PositionSettings",
     "Refused",
     "SubmitOrder",
+    "Urgency",
     "open_exchange",
 ]

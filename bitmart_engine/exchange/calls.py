@@ -1,8 +1,9 @@
 """One call to the exchange: built, signed, sent once, bounded in time and size, judged.
 
-It never sends anything a second time but for one case: a request that was refused for its timestamp was not taken, so
-the clock is compared with the exchange's and the request is sent once more. It follows no redirect, keeps no cookie,
-and heeds no proxy from the environment: it speaks to the transport directly.
+Every request waits for its turn first, and is signed when that has come: the exchange takes a timestamp for some
+seconds only. Nothing is ever sent a second time but for one case: a request that was refused for its timestamp was not
+taken, so the clock is compared with the exchange's and the request is sent once more. Calls follow no redirect, keep
+no cookie, and heed no proxy from the environment: they speak to the transport directly.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ import trio
 from ..settings import Settings
 from ..tally import Tally
 from ..world import World
+from .budget import Urgency
+from .clock import ExchangeClock
 from .errors import CredentialsMissing, ExchangeError, Meaning, NotSent, OutcomeUnknown, Refused
 from .judge import judge
 from .signing import Headers, keyed_headers, signed_headers
+from .turns import Place, Turns
 from .wire import Unreadable, fields_of, whole_of
 
 __all__ = ["CONNECT_TIMEOUT_S", "TOTAL_TIMEOUT_S", "Calls"]
@@ -78,12 +82,12 @@ class Calls:
         self, settings: Settings, world: World, tally: Tally, transport: httpx.AsyncBaseTransport
     ) -> None:
         self._settings = settings
-        self._world = world
         self._tally = tally
         self._transport = transport
         self._base = httpx.URL(settings.rest_uri.rstrip("/"))
         self._urls: dict[str, httpx.URL] = {}
-        self._ahead_ms = 0
+        self.turns = Turns(tally)
+        self.clock = ExchangeClock(world.wall_ms, self._ask_time, tally)
         self._secrets = [
             text
             for text in (settings.api_key, settings.api_secret, settings.api_memo)
@@ -91,7 +95,12 @@ class Calls:
         ]
 
     async def get(
-        self, path: str, params: Mapping[str, str] | None = None, *, private: bool = False
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        private: bool = False,
+        urgency: Urgency = Urgency.READ,
     ) -> msgspec.Raw:
         """The data of a read. Private ones carry the key, without a signature. Raises ExchangeError."""
         headers = COMMON_HEADERS
@@ -99,53 +108,62 @@ class Calls:
             self._need_credentials()
             headers = COMMON_HEADERS + keyed_headers(self._settings.api_key)
         url = self._url(path)
-        return await self._call(
-            path, "GET", url.copy_with(params=params) if params else url, headers
-        )
+        if params:
+            url = url.copy_with(params=params)
+        with await self.turns.enter(path, urgency) as place:
+            return await self._send(place, path, "GET", url, headers)
 
-    async def post(self, path: str, body: bytes) -> msgspec.Raw:
+    async def post(self, path: str, body: bytes, *, urgency: Urgency) -> msgspec.Raw:
         """The data of a signed write of exactly `body`. Raises ExchangeError.
 
         A write that is cancelled from outside may have been taken: its outcome is as unknown as a lost answer's.
         """
         self._need_credentials()
-        try:
-            return await self._post_once(path, body)
-        except Refused as refusal:
-            if refusal.meaning is not Meaning.CLOCK:
-                raise
+        mine, clock = self._settings, self.clock
+        refusal: Refused | None = None
+        while True:
+            with await self.turns.enter(path, urgency) as place:
+                attempts, now_ms = clock.attempts, clock.now_ms()
+                signed = signed_headers(mine.api_key, mine.api_secret, mine.api_memo, now_ms, body)
+                headers = COMMON_HEADERS + signed
+                try:
+                    return await self._send(place, path, "POST", self._url(path), headers, body)
+                except Refused as refused:
+                    if refused.meaning is not Meaning.CLOCK or refusal is not None:
+                        raise
+                    refusal = refused
             self._tally.add("timestamp refused, clock compared with the exchange's", path=path)
             try:
-                await self._compare_clocks()
+                await clock.measure_again(attempts, urgency)
             except ExchangeError:
                 raise refusal from None  # it still is all there is to say of this request
-        return await self._post_once(path, body)
 
-    async def server_time_ms(self) -> int:
+    async def server_time_ms(self, *, urgency: Urgency = Urgency.READ) -> int:
         """The exchange's clock, Unix time in ms."""
-        data = await self.get(TIME)
+        return (await self._ask_time(urgency))[0]
+
+    async def _ask_time(self, urgency: Urgency) -> tuple[int, float]:
+        """The exchange's clock in ms, and for how long the request was under way in s."""
+        with await self.turns.enter(TIME, urgency) as place:
+            asked_at = trio.current_time()
+            data = await self._send(place, TIME, "GET", self._url(TIME), COMMON_HEADERS)
+            took_s = trio.current_time() - asked_at
         try:
             answer = whole_of(fields_of(data).get("server_time"))
         except Unreadable:
             answer = None
         if answer is None:
             raise OutcomeUnknown("no server_time in the answer", TIME)
-        return answer
+        return answer, took_s
 
-    async def _compare_clocks(self) -> None:
-        """Learn how far the exchange's clock is ahead of ours, to within half the time that asking takes."""
-        asked = self._world.wall_ms()
-        theirs = await self.server_time_ms()
-        self._ahead_ms = theirs - (asked + self._world.wall_ms()) // 2
-
-    async def _post_once(self, path: str, body: bytes) -> msgspec.Raw:
-        mine = self._settings
-        timestamp_ms = self._world.wall_ms() + self._ahead_ms
-        signed = signed_headers(mine.api_key, mine.api_secret, mine.api_memo, timestamp_ms, body)
-        return await self._call(path, "POST", self._url(path), COMMON_HEADERS + signed, body)
-
-    async def _call(
-        self, path: str, method: str, url: httpx.URL, headers: Headers, body: bytes | None = None
+    async def _send(
+        self,
+        place: Place,
+        path: str,
+        method: str,
+        url: httpx.URL,
+        headers: Headers,
+        body: bytes | None = None,
     ) -> msgspec.Raw:
         progress = _Progress()
         request = httpx.Request(
@@ -167,6 +185,7 @@ class Calls:
         try:
             with trio.move_on_after(TOTAL_TIMEOUT_S):
                 response = await self._transport.handle_async_request(request)
+                place.answered(response.status_code, response.headers)
                 try:
                     answer = response.status_code, await _read(response, path)
                 finally:

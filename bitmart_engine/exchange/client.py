@@ -3,16 +3,21 @@
 Every method is one request (`find_order`, `klines` and `positions` may be more) and either succeeds or raises an
 `ExchangeError`. The client never retries, never remembers an order or a position, and never turns a query that failed
 into an answer. Each method checkpoints. Cancelling a write leaves its outcome unknown.
+
+A request waits until its endpoint has room for it. `urgency` says who goes first when there is not enough: what it is
+by default follows from what is asked, and whoever closes a position passes `Urgency.CLOSE` for all that it needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any, final
 
 import msgspec
+import trio
+from attrs import frozen
 
 from ..model.decimals import plain
 from ..model.events import Kline, OrderUpdate, PositionUpdate
@@ -22,6 +27,7 @@ from ..model.timeframes import Timeframe
 from ..settings import SettingError, Settings
 from ..tally import Tally
 from ..world import World
+from .budget import Urgency
 from .calls import Calls
 from .errors import OutcomeUnknown
 from .judge import CANCEL, DETAILS, ORDER, SUBMIT
@@ -39,9 +45,10 @@ from .rows import (
     reading,
     settings_of,
 )
+from .turns import EndpointStatistics
 from .wire import Unreadable, fields_of, needed, needed_decimal, text_of
 
-__all__ = ["ExchangeClient", "open_exchange"]
+__all__ = ["ExchangeClient", "ExchangeStatistics", "open_exchange"]
 
 KLINE = "/contract/public/kline"
 OPEN_ORDERS = "/contract/private/get-open-orders"
@@ -60,6 +67,16 @@ MOST_OPEN_ORDERS = 100
 MOST_HISTORY = 200
 
 
+@frozen(kw_only=True)
+class ExchangeStatistics:
+    """How the requests to the exchange stand."""
+
+    endpoints: Mapping[str, EndpointStatistics]
+    """By path, those that were asked at least once."""
+    clock_offset_ms: int | None
+    """How far the exchange's clock is ahead of ours; None before it was measured."""
+
+
 @final
 class ExchangeClient:
     """BitMart's REST API over one transport. Made by `open_exchange`. Safe to use from many tasks at once."""
@@ -68,20 +85,43 @@ class ExchangeClient:
         self._calls = calls
         self._tally = tally
 
+    # The exchange's clock, and how much we ask of it
+
+    def now_ms(self) -> int:
+        """The exchange's time, Unix time in ms: our wall clock put right by what was measured last."""
+        return self._calls.clock.now_ms()
+
+    @property
+    def clock_offset_ms(self) -> int | None:
+        """How far the exchange's clock is ahead of ours; None before it was measured."""
+        return self._calls.clock.offset_ms
+
+    async def measure_clock(self) -> int:
+        """Measure that offset now, by three requests; also done at start, hourly, and when a timestamp is refused."""
+        return await self._calls.clock.measure()
+
+    def statistics(self) -> ExchangeStatistics:
+        """How many requests count at each endpoint now, how many wait, and whether it is paused."""
+        return ExchangeStatistics(
+            endpoints=self._calls.turns.statistics(), clock_offset_ms=self.clock_offset_ms
+        )
+
     # Public
 
-    async def server_time_ms(self) -> int:
+    async def server_time_ms(self, *, urgency: Urgency = Urgency.READ) -> int:
         """The exchange's clock, Unix time in ms."""
-        return await self._calls.server_time_ms()
+        return await self._calls.server_time_ms(urgency=urgency)
 
-    async def instruments(self, symbol: str | None = None) -> list[Instrument]:
+    async def instruments(
+        self, symbol: str | None = None, *, urgency: Urgency = Urgency.READ
+    ) -> list[Instrument]:
         """All contracts, or the one called `symbol`. An unknown one is Refused, with Meaning.INSTRUMENT.
 
         Delisted ones are there with `trading` False. Coin-margined ones and rows that cannot be read are left out,
         and counted.
         """
         found = []
-        for row in await self._details(symbol):
+        for row in await self._details(symbol, urgency):
             try:
                 found.append(instrument_of(row))
             except LeftOut as reason:
@@ -90,9 +130,9 @@ class ExchangeClient:
                 self._tally.add("unreadable contract", symbol=row.get("symbol"), why=str(reason))
         return found
 
-    async def last_price(self, symbol: str) -> Decimal:
+    async def last_price(self, symbol: str, *, urgency: Urgency = Urgency.READ) -> Decimal:
         """The price of the last trade, in the quote currency; about 2 s old at most (fact sheet 5.2)."""
-        for row in await self._details(symbol):
+        for row in await self._details(symbol, urgency):
             if text_of(row.get("symbol")) == symbol:
                 with reading(DETAILS):
                     price = needed_decimal(row, "last_price")
@@ -101,7 +141,13 @@ class ExchangeClient:
         raise OutcomeUnknown(f"no last_price for {symbol}", DETAILS)
 
     async def klines(
-        self, symbol: str, timeframe: Timeframe, start_s: int, end_s: int
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        start_s: int,
+        end_s: int,
+        *,
+        urgency: Urgency = Urgency.READ,
     ) -> list[Kline]:
         """The bars that open from `start_s` to `end_s` (Unix time in s), oldest first; the running one may be last.
 
@@ -121,6 +167,7 @@ class ExchangeClient:
                     "start_time": str(start_s),
                     "end_time": str(until),
                 },
+                urgency=urgency,
             )
             for bar in read_rows(
                 KLINE, data, lambda row: kline_of(symbol, timeframe, fields_of(row))
@@ -132,18 +179,27 @@ class ExchangeClient:
 
     # Orders
 
-    async def submit_order(self, order: SubmitOrder) -> str:
+    async def submit_order(self, order: SubmitOrder, *, urgency: Urgency | None = None) -> str:
         """Send `order`, once; its order id at the exchange. Success means accepted, not filled.
+
+        An order that closes is urgent by itself, and never waits behind one that opens.
 
         Raises Refused (nothing was taken), NotSent (nothing left), or OutcomeUnknown: then `find_order` before
         anything else.
         """
-        data = await self._calls.post(SUBMIT, encode_order(order))
+        if urgency is None:
+            urgency = Urgency.CLOSE if order.side.closes else Urgency.OPEN
+        data = await self._calls.post(SUBMIT, encode_order(order), urgency=urgency)
         with reading(SUBMIT):
             return text_of(needed(fields_of(data), "order_id"))
 
     async def cancel_order(
-        self, symbol: str, *, order_id: str | None = None, client_order_id: str | None = None
+        self,
+        symbol: str,
+        *,
+        order_id: str | None = None,
+        client_order_id: str | None = None,
+        urgency: Urgency = Urgency.CANCEL,
     ) -> None:
         """Ask for the cancel of one order. Success means asked for; what became of it, the order says.
 
@@ -156,17 +212,21 @@ class ExchangeClient:
             body["order_id"] = order_id
         if client_order_id:
             body["client_order_id"] = client_order_id
-        await self._calls.post(CANCEL, msgspec.json.encode(body))
+        await self._calls.post(CANCEL, msgspec.json.encode(body), urgency=urgency)
 
-    async def order(self, symbol: str, order_id: str) -> OrderUpdate:
+    async def order(
+        self, symbol: str, order_id: str, *, urgency: Urgency = Urgency.READ
+    ) -> OrderUpdate:
         """One order. Refused with Meaning.NO_SUCH_ORDER is no proof of absence right after a submit."""
-        data = await self._private(ORDER, symbol=symbol, order_id=order_id)
+        data = await self._private(ORDER, urgency, symbol=symbol, order_id=order_id)
         with reading(ORDER):
             return order_of(data)
 
-    async def open_orders(self, symbol: str | None = None) -> list[OrderUpdate]:
+    async def open_orders(
+        self, symbol: str | None = None, *, urgency: Urgency = Urgency.READ
+    ) -> list[OrderUpdate]:
         """All working orders. Raises OutcomeUnknown too where the answer is full, and so may be cut short."""
-        found = await self._open_orders(symbol)
+        found = await self._open_orders(symbol, urgency)
         if len(found) >= MOST_OPEN_ORDERS:
             raise OutcomeUnknown(f"{len(found)} orders or more, ask by symbol", OPEN_ORDERS)
         return found
@@ -179,10 +239,12 @@ class ExchangeClient:
         order_id: str | None = None,
         start_s: int | None = None,
         end_s: int | None = None,
+        urgency: Urgency = Urgency.READ,
     ) -> list[OrderUpdate]:
         """Finished orders, at most 200: those of the last 7 days, or from `start_s` to `end_s` (90 days at most)."""
         data = await self._private(
             HISTORY,
+            urgency,
             symbol=symbol,
             client_order_id=client_order_id,
             order_id=order_id,
@@ -191,7 +253,9 @@ class ExchangeClient:
         )
         return read_rows(HISTORY, data, order_of)
 
-    async def find_order(self, symbol: str, client_order_id: str) -> OrderUpdate | None:
+    async def find_order(
+        self, symbol: str, client_order_id: str, *, urgency: Urgency = Urgency.READ
+    ) -> OrderUpdate | None:
         """The order with that client order id: working, or finished in the last 7 days.
 
         None says that the exchange knows none right now: both lists were read, and neither was cut short. Anything
@@ -199,11 +263,13 @@ class ExchangeClient:
         """
         if not client_order_id:
             raise ValueError("find_order needs a client_order_id")
-        working = await self._open_orders(symbol)
+        working = await self._open_orders(symbol, urgency)
         finished: list[OrderUpdate] = []
         found = _with_id(working, client_order_id)
         if found is None:
-            finished = await self.order_history(symbol, client_order_id=client_order_id)
+            finished = await self.order_history(
+                symbol, client_order_id=client_order_id, urgency=urgency
+            )
             found = _with_id(finished, client_order_id)
         if found is None and len(working) >= MOST_OPEN_ORDERS:
             raise OutcomeUnknown("more open orders than one answer holds", OPEN_ORDERS)
@@ -213,9 +279,11 @@ class ExchangeClient:
 
     # Positions and the account
 
-    async def positions(self, symbol: str | None = None) -> list[PositionUpdate]:
+    async def positions(
+        self, symbol: str | None = None, *, urgency: Urgency = Urgency.READ
+    ) -> list[PositionUpdate]:
         """What is held: every side with contracts; for one `symbol` both its sides, a flat one with size 0."""
-        rows = await self._position_rows(symbol)
+        rows = await self._position_rows(symbol, urgency)
         with reading(POSITIONS):
             updates = [each for row in rows for each in position_of(row)]
         if symbol is None:
@@ -226,60 +294,74 @@ class ExchangeClient:
             for side in PositionSide
         ]
 
-    async def position_settings(self, symbol: str) -> PositionSettings:
+    async def position_settings(
+        self, symbol: str, *, urgency: Urgency = Urgency.READ
+    ) -> PositionSettings:
         """The leverage, the margin mode and the position mode of `symbol`, and what is held on each side."""
-        rows = await self._position_rows(symbol)
+        rows = await self._position_rows(symbol, urgency)
         with reading(POSITIONS):
             return settings_of(symbol, rows)
 
-    async def submit_leverage(self, symbol: str, leverage: Decimal, open_type: str) -> None:
+    async def submit_leverage(
+        self,
+        symbol: str,
+        leverage: Decimal,
+        open_type: str,
+        *,
+        urgency: Urgency = Urgency.OPEN,
+    ) -> None:
         """Set the leverage and the margin mode (`isolated` or `cross`) of `symbol`."""
         body = {"symbol": symbol, "leverage": plain(leverage), "open_type": open_type}
-        await self._calls.post(LEVERAGE, msgspec.json.encode(body))
+        await self._calls.post(LEVERAGE, msgspec.json.encode(body), urgency=urgency)
 
-    async def position_mode(self) -> str:
+    async def position_mode(self, *, urgency: Urgency = Urgency.READ) -> str:
         """`hedge_mode` or `one_way_mode`, of the whole account."""
-        data = await self._private(GET_MODE)
+        data = await self._private(GET_MODE, urgency)
         with reading(GET_MODE):
             return text_of(needed(fields_of(data), "position_mode"))
 
-    async def set_position_mode(self, mode: str) -> None:
+    async def set_position_mode(self, mode: str, *, urgency: Urgency = Urgency.OPEN) -> None:
         """Set the position mode of the whole account. Refused while any position or order is open."""
-        await self._calls.post(SET_MODE, msgspec.json.encode({"position_mode": mode}))
+        body = msgspec.json.encode({"position_mode": mode})
+        await self._calls.post(SET_MODE, body, urgency=urgency)
 
-    async def balance(self, currency: str = "USDT") -> Balance:
+    async def balance(self, currency: str = "USDT", *, urgency: Urgency = Urgency.READ) -> Balance:
         """The futures account in `currency`; all zero where the account does not list it."""
-        rows = read_rows(ASSETS, await self._private(ASSETS), fields_of)
+        rows = read_rows(ASSETS, await self._private(ASSETS, urgency), fields_of)
         with reading(ASSETS):
             return balance_of(currency, rows)
 
     # How the above are asked
 
-    async def _private(self, path: str, **params: str | int | None) -> msgspec.Raw:
+    async def _private(
+        self, path: str, urgency: Urgency, **params: str | int | None
+    ) -> msgspec.Raw:
         given = {name: str(value) for name, value in params.items() if value not in (None, "")}
-        return await self._calls.get(path, given, private=True)
+        return await self._calls.get(path, given, private=True, urgency=urgency)
 
-    async def _details(self, symbol: str | None) -> list[dict[str, Any]]:
-        data = await self._calls.get(DETAILS, {"symbol": symbol} if symbol else None)
+    async def _details(self, symbol: str | None, urgency: Urgency) -> list[dict[str, Any]]:
+        params = {"symbol": symbol} if symbol else None
+        data = await self._calls.get(DETAILS, params, urgency=urgency)
         with reading(DETAILS):
             rows = fields_of(data).get("symbols")
             if not isinstance(rows, list):
                 raise Unreadable("no list of contracts")
         return [row for row in rows if isinstance(row, dict)]
 
-    async def _open_orders(self, symbol: str | None) -> list[OrderUpdate]:
-        data = await self._private(OPEN_ORDERS, symbol=symbol, limit=MOST_OPEN_ORDERS)
+    async def _open_orders(self, symbol: str | None, urgency: Urgency) -> list[OrderUpdate]:
+        data = await self._private(OPEN_ORDERS, urgency, symbol=symbol, limit=MOST_OPEN_ORDERS)
         return read_rows(OPEN_ORDERS, data, order_of)
 
-    async def _position_rows(self, symbol: str | None) -> list[dict[str, Any]]:
+    async def _position_rows(self, symbol: str | None, urgency: Urgency) -> list[dict[str, Any]]:
         """The rows of one symbol, or all. BitMart answers a symbol with rows of zeros when it is flat: where it
         answers with none, the whole account is asked before anything is called flat.
         """
-        rows = read_rows(POSITIONS, await self._private(POSITIONS, symbol=symbol), fields_of)
+        answer = await self._private(POSITIONS, urgency, symbol=symbol)
+        rows = read_rows(POSITIONS, answer, fields_of)
         if symbol is None:
             return rows
         if not rows:
-            rows = read_rows(POSITIONS, await self._private(POSITIONS), fields_of)
+            rows = read_rows(POSITIONS, await self._private(POSITIONS, urgency), fields_of)
         with reading(POSITIONS):
             return [row for row in rows if text_of(needed(row, "symbol")).upper() == symbol]
 
@@ -292,11 +374,16 @@ def _with_id(orders: list[OrderUpdate], client_order_id: str) -> OrderUpdate | N
 async def open_exchange(
     settings: Settings, world: World, tally: Tally
 ) -> AsyncIterator[ExchangeClient]:
-    """The exchange at `settings.rest_uri`, for as long as the block lasts. Sends nothing by itself.
+    """The exchange at `settings.rest_uri`, for as long as the block lasts.
 
-    Without credentials only the public methods work. Raises SettingError for a key that no header can carry.
+    By itself it only asks for the exchange's time, at once and every hour; nothing waits for that. Without credentials
+    only the public methods work. Raises SettingError for a key that no header can carry; what the block itself raises
+    comes in an ExceptionGroup.
     """
     if not (settings.api_key.isascii() and settings.api_key.isprintable()):
         raise SettingError("BITMART_API_KEY", "***", "must be printable ASCII")
-    async with world.http_transport() as transport:
-        yield ExchangeClient(Calls(settings, world, tally, transport), tally)
+    async with world.http_transport() as transport, trio.open_nursery() as nursery:
+        calls = Calls(settings, world, tally, transport)
+        nursery.start_soon(calls.clock.keep)
+        yield ExchangeClient(calls, tally)
+        nursery.cancel_scope.cancel()

@@ -1,16 +1,21 @@
-"""An exchange that answers what a test tells it to, and keeps what it was asked."""
+"""An exchange that answers what a test tells it to, and keeps what it was asked.
+
+Its clock cannot be read until a test says so: what the client asks by itself then fails, and is not kept.
+"""
 
 import json
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+import trio
 
 from bitmart_engine.exchange import open_exchange
 from bitmart_engine.settings import Settings
 from bitmart_engine.tally import Tally
 from bitmart_engine.world import World
 
+TIME = "/system/time"
 KEY, SECRET, MEMO = "key-Aa1234567890", "demo-secret-123", "memo1"
 
 
@@ -33,6 +38,8 @@ class Fake(httpx.AsyncBaseTransport):
         self.answers.setdefault(path, []).append(answer)
 
     async def handle_async_request(self, request):
+        if request.url.path == TIME and TIME not in self.answers:
+            raise httpx.ConnectError("no clock")
         self.requests.append(request)
         queue = self.answers[request.url.path]
         answer = queue.pop(0) if len(queue) > 1 else queue[0]
@@ -63,6 +70,8 @@ class Fake(httpx.AsyncBaseTransport):
         chosen = {"api_key": KEY, "api_secret": SECRET, "api_memo": MEMO, **settings}
         world = World(wall_ms=lambda: self.now_ms, http_transport=lambda: self)
         async with open_exchange(Settings(**chosen), world, self.tally) as client:
+            await trio.testing.wait_all_tasks_blocked()
+            self.requests.clear()
             yield client
 
 

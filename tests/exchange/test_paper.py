@@ -7,7 +7,7 @@ import attrs
 import httpx
 import pytest
 
-from bitmart_engine.exchange import Meaning, Refused, SubmitOrder, open_exchange
+from bitmart_engine.exchange import Meaning, Refused, SubmitOrder, Urgency, open_exchange
 from bitmart_engine.model.events import OrderState
 from bitmart_engine.model.sides import OrderSide, PositionSide
 from bitmart_engine.model.timeframes import Timeframe
@@ -91,8 +91,9 @@ async def test_an_order_lives_and_its_position_is_closed(sockets, mode):
         assert (await client.balance()).equity > 0
 
         await client.submit_order(CLOSE)
-        assert await client.positions() == []
-        assert {each.size for each in await client.positions("BTCUSDT")} == {0}
+        assert await client.positions(urgency=Urgency.CLOSE) == []
+        flat = await client.positions("BTCUSDT", urgency=Urgency.CLOSE)
+        assert {each.size for each in flat} == {0}
         assert (await client.find_order("BTCUSDT", "out1")).filled
 
 

@@ -78,7 +78,7 @@ async def test_what_is_missing_has_the_careful_value(fake, client):
 )
 async def test_a_contract_that_does_not_fit_is_left_out_and_counted(fake, client, fields, reason):
     assert await only(fake, client, **fields) is None
-    assert fake.tally.counts() == {reason: 1}
+    assert fake.tally.counts()[reason] == 1
 
 
 async def test_the_step_is_read_under_its_other_name_too(fake, client):

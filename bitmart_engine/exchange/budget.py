@@ -1,0 +1,158 @@
+"""How many requests one endpoint may be sent now: a plain decision over times, with no IO, no clock and no tasks.
+
+A request counts from when it is sent until one window after its answer, or after its end where the answer was lost. The
+exchange counts it at some instant between sending and answer, so two requests that it can count in one window, however
+its windows are aligned and whether they are fixed or sliding, also count together here: no request that this object
+admits can be one too many, unless somebody else uses the same key or address. What others use shows in the headers.
+
+A part of the window may be kept for closes: nothing else is ever admitted to it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import IntEnum
+from math import inf
+from typing import final
+
+from .limits import RateLimit, Reported
+
+__all__ = ["KEPT_SHARE", "EndpointBudget", "Urgency"]
+
+KEPT_SHARE = 4
+"""One request in so many is kept for closes, rounded up."""
+MARGIN_S = 0.05
+"""Added to every window: clocks are read in milliseconds, and no two run equally fast."""
+BAN_S = 60.0
+LONGEST_BAN_S = 900.0
+"""How long to be quiet after being shut out (418), doubled each time up to this, and then to send one request at a
+time until one is accepted. BitMart documents no length."""
+PROBE_EVERY_S = 10.0
+"""A close may knock this often meanwhile: a position that nobody can close costs more than one more refusal."""
+
+
+class Urgency(IntEnum):
+    """What goes first when not everything can go. Smaller is sooner."""
+
+    CLOSE = 0
+    """Ends a position, or is what a close has to know."""
+    CANCEL = 1
+    READ = 2
+    OPEN = 3
+
+
+@final
+class EndpointBudget:
+    """The requests to one endpoint that count at the moment. Times are seconds on one clock that never goes back."""
+
+    def __init__(self, limit: RateLimit, *, keeps_for_closes: bool = False) -> None:
+        self.limit = limit.requests
+        self.window_s = limit.window_s
+        self.counted_by: str | None = None
+        self.left = 0
+        """How many have left the window, ever."""
+        self._keeps_for_closes = keeps_for_closes
+        self._in_flight = 0
+        self._ended: deque[float] = deque()
+        self._refused_at = -inf
+        self._paused_until = -inf
+        self._ban_s = 0.0
+        self._probe_at = -inf
+
+    # Before a request
+
+    def admit(self, now: float, urgency: Urgency) -> bool:
+        """Whether a request may be sent now. If so it counts from here on, and its end has to be told."""
+        if now < self._closed_until(urgency):
+            return False
+        if self.used(now) >= self._open_to(urgency):
+            return False
+        if self._ban_s:
+            if self._in_flight:
+                return False
+            self._probe_at = now + PROBE_EVERY_S
+        self._in_flight += 1
+        return True
+
+    def next_at(self, urgency: Urgency) -> float:
+        """When to ask again after `admit` said no; infinity when only the end of a request can change the answer."""
+        too_many = self._in_flight + len(self._ended) - self._open_to(urgency) + 1
+        if too_many > len(self._ended) or (self._ban_s and self._in_flight):
+            room_at = inf
+        elif too_many <= 0:
+            room_at = -inf
+        else:
+            room_at = self._ended[too_many - 1] + self._counts_for_s
+        return max(room_at, self._closed_until(urgency))
+
+    # After it
+
+    def end(self, now: float) -> None:
+        """A request was answered, or is given up."""
+        self._in_flight -= 1
+        self._ended.append(now)
+
+    def unsent(self) -> None:
+        """A request provably never left: it does not count."""
+        self._in_flight -= 1
+
+    def learn(self, now: float, said: Reported, left_before: int) -> None:
+        """Take in what an answer says; to be called before its `end`. `left_before` is what `left` was on admission.
+
+        A window is only ever learned to be longer: one taken for too long costs time, one taken for too short a ban.
+        Where the exchange counts more requests than we can have sent, somebody else sent them: they count here too.
+        """
+        self.limit = said.limit or self.limit
+        self.window_s = max(self.window_s, said.window_s or 0)
+        self.counted_by = said.counted_by or self.counted_by
+        used = min(said.used or 0, self.limit)
+        ours = self.used(now) + self.left - left_before
+        self._ended.extend([now] * (used - ours))
+
+    def refuse(self, now: float, sent_at: float, *, banned: bool) -> None:
+        """A request was one too many: be quiet for a window; for much longer after being shut out."""
+        if banned:
+            if not self._ban_s:
+                self._ban_s = BAN_S
+            elif sent_at >= self._paused_until:
+                self._ban_s = min(self._ban_s * 2, LONGEST_BAN_S)
+            self._probe_at = now + PROBE_EVERY_S
+        pause_s = self._ban_s if banned else self._counts_for_s
+        self._paused_until = max(self._paused_until, now + pause_s)
+        self._refused_at = now
+
+    def accept(self, sent_at: float) -> None:
+        """A request was not too many. One that was sent since the last refusal ends the pause."""
+        if sent_at >= self._refused_at:
+            self._paused_until, self._ban_s = -inf, 0.0
+
+    # To be seen
+
+    def used(self, now: float) -> int:
+        """How many requests count at `now`."""
+        ended = self._ended
+        while ended and ended[0] + self._counts_for_s <= now:
+            ended.popleft()
+            self.left += 1
+        return self._in_flight + len(ended)
+
+    def paused_for_s(self, now: float) -> float:
+        """Seconds of the pause that are left; 0 without one."""
+        return max(0.0, self._paused_until - now)
+
+    # Inside
+
+    @property
+    def _counts_for_s(self) -> float:
+        return self.window_s + MARGIN_S
+
+    def _open_to(self, urgency: Urgency) -> int:
+        """How much of the window a request of this urgency may fill; at least one request."""
+        if urgency is Urgency.CLOSE or not self._keeps_for_closes:
+            return self.limit
+        return max(1, self.limit - -(-self.limit // KEPT_SHARE))
+
+    def _closed_until(self, urgency: Urgency) -> float:
+        if self._ban_s and urgency is Urgency.CLOSE:
+            return min(self._probe_at, self._paused_until)
+        return self._paused_until

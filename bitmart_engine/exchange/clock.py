@@ -1,0 +1,116 @@
+"""How far the exchange's clock is ahead of ours. Writes are signed by the exchange's time, and so is the login.
+
+The exchange takes a timestamp at most 1 s ahead of its own clock and 5 s, perhaps 60 s, behind it (fact sheet 2.2).
+Nobody waits for the first measurement: until then our own clock has to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+import trio
+
+from ..tally import Tally
+from .budget import Urgency
+from .errors import ExchangeError
+
+__all__ = ["ExchangeClock"]
+
+log = structlog.get_logger()
+
+SAMPLES = 3
+GOOD_ENOUGH_S = 0.5
+"""A request that waits for the clock is content with a sample of half this precision."""
+SKEW_WARNED_MS = 500
+MEASURE_EVERY_S = 3600.0
+RETRY_FROM_S = 1.0
+RETRY_UP_TO_S = 300.0
+
+
+class ExchangeClock:
+    """The exchange's time, from our wall clock and a measured offset."""
+
+    def __init__(
+        self,
+        wall_ms: Callable[[], int],
+        ask: Callable[[Urgency], Awaitable[tuple[int, float]]],
+        tally: Tally,
+    ) -> None:
+        """`ask` reads the exchange's clock: its time in ms, and for how long the request was under way in s."""
+        self.offset_ms: int | None = None
+        """What to add to our wall clock to get the exchange's; None before it was measured."""
+        self.attempts = 0
+        """How often it was tried to measure, in vain or not."""
+        self._wall_ms = wall_ms
+        self._ask = ask
+        self._tally = tally
+        self._measuring = trio.Lock()
+        self._failure: ExchangeError | None = None
+
+    def now_ms(self) -> int:
+        """The exchange's time as well as it is known, Unix time in ms."""
+        return self._wall_ms() + (self.offset_ms or 0)
+
+    async def measure(self, urgency: Urgency = Urgency.READ) -> int:
+        """Measure the offset by the fastest of three answers. Raises ExchangeError; then nothing has changed."""
+        async with self._measuring:
+            return await self._measure(urgency, good_enough_s=0.0)
+
+    async def measure_again(self, attempts: int, urgency: Urgency) -> None:
+        """Have the offset measured since `attempts` was read. Raises ExchangeError.
+
+        However many writes are refused for their timestamp at once, the clock is asked for one of them only.
+        """
+        async with self._measuring:
+            if self.attempts == attempts:
+                await self._measure(urgency, good_enough_s=GOOD_ENOUGH_S)
+            elif self._failure is not None:
+                raise self._failure
+
+    async def keep(self) -> None:
+        """Measure at once and then every hour, for ever. Runs as a task."""
+        pause_s = RETRY_FROM_S
+        while True:
+            try:
+                await self.measure()
+            except ExchangeError as failure:
+                self._tally.add("the exchange's clock could not be read", why=str(failure))
+                await trio.sleep(pause_s)
+                pause_s = min(pause_s * 2, RETRY_UP_TO_S)
+            else:
+                pause_s = RETRY_FROM_S
+                await trio.sleep(MEASURE_EVERY_S)
+
+    async def _measure(self, urgency: Urgency, good_enough_s: float) -> int:
+        fastest: tuple[float, int] | None = None
+        try:
+            for _ in range(SAMPLES):
+                sample = await self._sample(urgency)
+                fastest = min(fastest or sample, sample)
+                if fastest[0] < good_enough_s:
+                    break
+        except ExchangeError as failure:
+            if fastest is None:
+                self.attempts += 1
+                self._failure = failure
+                raise
+        assert fastest is not None, "there was a sample, or a failure"
+        self.attempts += 1
+        self._failure = None
+        self._set(fastest[1])
+        return fastest[1]
+
+    async def _sample(self, urgency: Urgency) -> tuple[float, int]:
+        """How long the answer took in seconds, and the offset, right to within half of that."""
+        theirs_ms, took_s = await self._ask(urgency)
+        return took_s, round(theirs_ms + took_s * 500 - self._wall_ms())
+
+    def _set(self, offset_ms: int) -> None:
+        before, self.offset_ms = self.offset_ms, offset_ms
+        if abs(offset_ms) > SKEW_WARNED_MS:
+            self._tally.add(
+                f"our clock differs from the exchange's by more than {SKEW_WARNED_MS} ms",
+                ahead_ms=-offset_ms,
+            )
+        log.debug("clock measured", offset_ms=offset_ms, before_ms=before)
