@@ -6,7 +6,7 @@ import secrets
 
 import structlog
 import trio
-from quart import Response, request
+from quart import Request, Response, Websocket, has_request_context, request, websocket
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
@@ -78,24 +78,31 @@ def _unavailable(
 
 async def _http(error: HTTPException) -> Response:
     """What the web framework refuses by itself."""
+    asked = _asked()
     if isinstance(error, NotFound):
-        return refusal(404, f"there is no {request.method} {request.path[:200]}; see GET /help")
+        return refusal(404, f"there is no {asked.method} {asked.path[:200]}; see GET /help")
     if isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(error.valid_methods or ()))
-        text = f"{request.method} is not possible here; {allowed} is"
+        text = f"{asked.method} is not possible here; {allowed} is"
         return refusal(405, text, headers={"Allow": allowed})
     return refusal(error.code or 500, (error.description or error.name).lower())
 
 
 async def _crash(error: Exception) -> Response:
     error_id = secrets.token_hex(6)
+    asked = _asked()
     log.error(
         "control request crashed",
         error_id=error_id,
-        method=request.method,
-        path=request.path,
+        method=asked.method,
+        path=asked.path,
         exc_info=error,
     )
     return refusal(
         500, f"this is a fault of the engine; its log has it as {error_id}", error_id=error_id
     )
+
+
+def _asked() -> Request | Websocket:
+    """What is being answered: a request, or the handshake of a WebSocket."""
+    return request if has_request_context() else websocket

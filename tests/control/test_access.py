@@ -4,7 +4,7 @@ import pytest
 
 from bitmart_engine.control.access import AccessRule, Asker
 
-from .conftest import Open
+from .conftest import Desk, Open
 
 OPEN = AccessRule("")
 CLOSED = AccessRule("s3cret-tökén")
@@ -124,15 +124,20 @@ async def test_the_rule_holds_on_every_path(open_desk: Open) -> None:
                 answer = await desk.ask("GET", path, headers=headers)
                 assert (answer.status_code, answer.json()["ok"]) == (403, False)
         assert (await desk.ask("GET", "/status", headers={"Remote-Addr": "8.8.8.8"})).is_success
-        websocket = {
-            "Host": "evil.example",
-            "Connection": "Upgrade",
-            "Upgrade": "websocket",
-            "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-        }
-        assert (await desk.ask("GET", "/events", headers=websocket)).status_code == 403
         assert desk.engine.stopping is False
+
+
+@pytest.mark.parametrize(("host", "status"), [("evil.example", 403), ("localhost", 404)])
+async def test_the_rule_holds_for_websockets_too(desk: Desk, host: str, status: int) -> None:
+    handshake = {
+        "Host": host,
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    answer = await desk.ask("GET", "/nowhere", headers=handshake)
+    assert (answer.status_code, answer.json()["ok"]) == (status, False)
 
 
 async def test_a_token_is_asked_for_on_every_path_but_healthz(open_desk: Open) -> None:
