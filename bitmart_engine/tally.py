@@ -21,7 +21,7 @@ class Tally:
     def add(self, reason: str, times: int = 1, **details: object) -> None:
         """Count one more (or `times` more) of `reason`, a short phrase such as `malformed order event`."""
         if reason not in self._counts:
-            log.warning(reason, **details)
+            log.bind(**details).warning(reason)
         self._counts[reason] += times
 
     def counts(self) -> Mapping[str, int]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ..model.decimals import decimal_or_none
+from ..model.decimals import decimal_or_none, is_absurd
 
 __all__ = [
     "Envelope",
@@ -97,7 +97,8 @@ def decimal_of(value: Any) -> Decimal | None:
         return value
     if isinstance(value, int):
         return Decimal(value)
-    return decimal_or_none(value) if isinstance(value, str) else None
+    number = decimal_or_none(value) if isinstance(value, str) else None
+    return None if number is None or is_absurd(number) else number
 
 
 def whole_of(value: Any) -> int | None:

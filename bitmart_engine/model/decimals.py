@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal, InvalidOperation
 
-__all__ = ["decimal_or_none", "plain", "to_contracts", "to_grid"]
+__all__ = ["decimal_or_none", "is_absurd", "plain", "to_contracts", "to_grid"]
 
 
 def plain(value: Decimal) -> str:
@@ -25,8 +25,12 @@ def to_contracts(value: Decimal) -> int:
     return int(value.to_integral_value(rounding=ROUND_DOWN))
 
 
+MOST_DIGITS = 40
+"""Before or after the point: no price or size has more, and arithmetic on `1e999999999` would not end."""
+
+
 def decimal_or_none(text: str | None) -> Decimal | None:
-    """The decimal that `text` says, or None where BitMart has nothing to say (`""`, `"-"`, a word, NaN)."""
+    """The decimal that `text` says; None where it says nothing (`""`, `"-"`, a word, NaN)."""
     if not text:
         return None
     try:
@@ -34,3 +38,8 @@ def decimal_or_none(text: str | None) -> Decimal | None:
     except InvalidOperation:
         return None
     return value if value.is_finite() else None
+
+
+def is_absurd(value: Decimal) -> bool:
+    """Whether `value` is no number that a price or a size could be."""
+    return not value.is_finite() or abs(value.adjusted()) > MOST_DIGITS

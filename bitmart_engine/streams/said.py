@@ -10,12 +10,9 @@ from decimal import Decimal
 import msgspec
 from msgspec import Raw
 
-from ..model.decimals import decimal_or_none, to_contracts
+from ..model.decimals import decimal_or_none, is_absurd, to_contracts
 
 __all__ = ["NOTHING", "Malformed", "contracts", "decimal", "integer", "named", "plausible", "text"]
-
-MAX_DIGITS = 40
-"""Before or after the point. `1e999999999` is a number too, and as an integer it would fill the memory."""
 
 NOTHING = Raw(b"null")
 
@@ -47,7 +44,7 @@ def decimal(raw: Raw) -> Decimal | None:
 
 def plausible(number: Decimal) -> Decimal:
     """`number`, unless it is infinite, not a number, or out of all bounds: then raises `Malformed`."""
-    if not number.is_finite() or abs(number.adjusted()) > MAX_DIGITS:
+    if is_absurd(number):
         raise Malformed(f"a number such as {str(number)[:50]}")
     return number
 

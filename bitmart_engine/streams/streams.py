@@ -166,6 +166,10 @@ class Streams:
         if link is not None:
             link.reconnect(reason)
 
+    def start_afresh(self, symbol: str) -> None:
+        """Whoever watches the symbol does so from now on: extremes of its running bars from before are no news."""
+        self._maker.start_afresh(symbol)
+
     def observe(self, symbol: str, price: Decimal) -> None:
         """A price that was read elsewhere, over REST say: it becomes a tick."""
         self.ticks.put_nowait(self._maker.observe(symbol, price, trio.current_time()))

@@ -94,6 +94,10 @@ class TickMaker:
         if not bars:
             self._bars.pop(symbol, None)
 
+    def start_afresh(self, symbol: str) -> None:
+        """Somebody watches this symbol only from now on: the next push of each of its klines tells its close only."""
+        self._bars.pop(symbol, None)
+
     def _told(self, tick: Tick, finer_than: int) -> None:
         for timeframe, bar in self._bars.get(tick.symbol, {}).items():
             if timeframe.seconds > finer_than:

@@ -68,6 +68,7 @@ class Prices:
         watch = self._watched.get(symbol)
         if watch is None:
             watch = self._watched[symbol] = _Watch(since=trio.current_time())
+            self._streams.start_afresh(symbol)
             self._streams.hold(HOLDER, topics_of(symbol))
         watch.needed_by.add(who)
 
@@ -163,4 +164,4 @@ class Prices:
             self._tally.add("no price over REST either", symbol=symbol, why=str(failure))
             return
         log.debug("priced over REST", symbol=symbol, price=plain(price))
-        self._streams.ticks.put_nowait(Tick(symbol, price, price, price, trio.current_time()))
+        self._streams.observe(symbol, price)

@@ -98,3 +98,19 @@ async def test_dropped_connections_come_back_with_everything_subscribed(autojump
         assert now == subscribed
         stage.move(64400)
         await stage.until(lambda: stage.guarded() == "closed", within=3)
+
+
+async def test_a_low_from_before_a_stop_was_armed_does_not_fire_it(autojump_clock):
+    async with open_stage() as stage:
+        await stage.engine.subscribe_klines("BTCUSDT", ["1m"])
+        await stage.settle()
+        stage.move(65000)
+        await stage.settle()
+        stage.paper.freeze("futures/klineBin1m:BTCUSDT", until="forever")
+        stage.move(64400)
+        stage.move(65000)
+        stage.paper.unfreeze()
+        await stage.bought(exchange_protection=False)
+        stage.move(65001)
+        await stage.settle(5)
+        assert stage.guarded() == "armed"
