@@ -22,7 +22,7 @@ __all__ = ["AccessRule", "Asker"]
 
 AUTHORITY = re.compile(r"(localhost|\[::1\]|127(?:\.[0-9]{1,3}){3})(?::[0-9]*)?", re.IGNORECASE)
 ORIGIN = re.compile(r"https?://(.*)", re.IGNORECASE)
-BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
+BEARER = re.compile(r"bearer +(\S.*?) *", re.IGNORECASE)
 
 ONLY_THIS_MACHINE = (
     "only this machine is served ({why}); to let others in, set CTRL_TOKEN to a long random text, "

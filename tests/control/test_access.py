@@ -103,6 +103,12 @@ async def test_with_a_token_nobody_is_served_without_it(given: str, peer: str) -
     assert "s3cret" not in await refused.get_data(as_text=True)
 
 
+def test_a_token_may_have_spaces_in_it() -> None:
+    rule = AccessRule("correct horse")
+    assert rule.refusal(asker(authorization="Bearer correct horse")) is None
+    assert rule.refusal(asker(authorization="Bearer correct")) is not None
+
+
 @pytest.mark.parametrize(
     ("method", "path", "open"),
     [
