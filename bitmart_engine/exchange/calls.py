@@ -8,7 +8,7 @@ no cookie, and heed no proxy from the environment: they speak to the transport d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 import httpx
@@ -113,8 +113,17 @@ class Calls:
         with await self.turns.enter(path, urgency) as place:
             return await self._send(place, path, "GET", url, headers)
 
-    async def post(self, path: str, body: bytes, *, urgency: Urgency) -> msgspec.Raw:
+    async def post(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        urgency: Urgency,
+        still_wanted: Callable[[], bool] = lambda: True,
+    ) -> msgspec.Raw:
         """The data of a signed write of exactly `body`. Raises ExchangeError.
+
+        `still_wanted` is asked when the turn has come: if it says no, nothing is sent, and NotSent is raised.
 
         A write that is cancelled from outside may have been taken: its outcome is as unknown as a lost answer's.
         """
@@ -123,6 +132,8 @@ class Calls:
         refusal: Refused | None = None
         while True:
             with await self.turns.enter(path, urgency) as place:
+                if not still_wanted():
+                    raise NotSent("no longer wanted when its turn came")
                 attempts, now_ms = clock.attempts, clock.now_ms()
                 signed = signed_headers(mine.api_key, mine.api_secret, mine.api_memo, now_ms, body)
                 headers = COMMON_HEADERS + signed

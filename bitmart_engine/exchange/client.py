@@ -10,7 +10,7 @@ by default follows from what is asked, and whoever closes a position passes `Urg
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any, final
@@ -179,17 +179,26 @@ class ExchangeClient:
 
     # Orders
 
-    async def submit_order(self, order: SubmitOrder, *, urgency: Urgency | None = None) -> str:
+    async def submit_order(
+        self,
+        order: SubmitOrder,
+        *,
+        urgency: Urgency | None = None,
+        still_wanted: Callable[[], bool] = lambda: True,
+    ) -> str:
         """Send `order`, once; its order id at the exchange. Success means accepted, not filled.
 
-        An order that closes is urgent by itself, and never waits behind one that opens.
+        An order that closes is urgent by itself, and never waits behind one that opens. One that opens may wait for
+        many seconds: `still_wanted` is asked when its turn has come, and a no is NotSent.
 
         Raises Refused (nothing was taken), NotSent (nothing left), or OutcomeUnknown: then `find_order` before
         anything else.
         """
         if urgency is None:
             urgency = Urgency.CLOSE if order.side.closes else Urgency.OPEN
-        data = await self._calls.post(SUBMIT, encode_order(order), urgency=urgency)
+        data = await self._calls.post(
+            SUBMIT, encode_order(order), urgency=urgency, still_wanted=still_wanted
+        )
         with reading(SUBMIT):
             return text_of(needed(fields_of(data), "order_id"))
 
