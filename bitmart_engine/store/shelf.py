@@ -62,11 +62,14 @@ class Shelf(MutableMapping[str, T]):
         return thing
 
     def __setitem__(self, id: str, thing: T) -> None:
+        back = id in self._things and id not in self._alive
         self._things[id] = thing
-        if ended_ms(thing) is None:
-            self._alive.setdefault(id)
-        else:
+        if ended_ms(thing) is not None:
             self._alive.pop(id, None)
+            return
+        self._alive[id] = None
+        if back:  # it is in the right place again, not behind those that are younger
+            self._alive = {each: None for each in self._things if each in self._alive}
 
     def __delitem__(self, id: str) -> None:
         del self._things[id]
@@ -89,7 +92,7 @@ class Shelf(MutableMapping[str, T]):
         return f"<Shelf of {len(self._things)}, {len(self._alive)} alive>"
 
     def alive(self) -> list[T]:
-        """What has not ended. It costs the number of these, not of all there is."""
+        """What has not ended, the oldest first. It costs the number of these, not of all there is."""
         return [self[id] for id in self._alive]
 
     def ended_before(self, when_ms: int) -> list[str]:

@@ -73,7 +73,7 @@ def notification(id: str, lane: str, at_ms: int = START_MS, kind: str = "placed"
 
 
 def whole_story(id: str, at_ms: int = START_MS) -> list[Unit]:
-    """Accepted, submitted, filled, protected, stopped out, and everything told: 17 records in 11 units."""
+    """Accepted, submitted, filled, protected, stopped out, and everything told: 18 records in 11 units."""
     order_id, close_id = f"e{id}".replace("-", ""), f"c{id}".replace("-", "")
     told = [notification(f"{id}:{n}", id, at_ms, f"event{n}") for n in range(3)]
     price = Decimal("65000.1")

@@ -1,0 +1,347 @@
+# ruff: noqa: ASYNC220, ASYNC240 - nothing else runs that a test could keep waiting
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from bitmart_engine.store import JournalError, JournalLocked, JournalUnusable, NotAJournal
+from bitmart_engine.store.lock import locked
+from bitmart_engine.store.opening import DAY_S, FILE_NAME, LOCK_NAME
+from bitmart_engine.store.records import EntryAccepted
+from bitmart_engine.tally import Tally
+
+from .known import fast_directory, known, open_store
+from .stories import START_MS, entry, whole_story
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with fast_directory() as name:
+        yield Path(name) / "deep" / "state"
+
+
+async def refused(directory: Path, error: type[JournalError]) -> str:
+    """What is said when the journal there is opened; in one line."""
+    with pytest.raises(error) as failure:
+        async with open_store(directory):
+            pytest.fail("it was opened")
+    assert "\n" not in str(failure.value)
+    return str(failure.value)
+
+
+async def test_the_directory_is_made_for_nobody_else(directory: Path) -> None:
+    async with open_store(directory):
+        pass
+    assert directory.stat().st_mode & 0o777 == 0o700
+    assert sorted(each.name for each in directory.iterdir()) == [LOCK_NAME, FILE_NAME]
+
+
+async def test_a_directory_that_is_a_file_is_refused(directory: Path) -> None:
+    directory.parent.mkdir()
+    directory.write_text("hello")
+    assert f"{directory} is a file; name a directory" in await refused(directory, JournalUnusable)
+
+
+async def test_a_directory_below_a_file_is_refused(directory: Path) -> None:
+    directory.parent.write_text("hello")
+    assert "cannot be used: Not a directory" in await refused(directory, JournalUnusable)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (errno.EROFS, "read-only file system"),
+        (errno.EACCES, "permission denied"),
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EIO, "Input/output error"),
+    ],
+)
+async def test_a_directory_that_cannot_be_written_is_refused(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, code: int, said: str
+) -> None:
+    directory.mkdir(parents=True)
+    really = os.open
+
+    def fails(path: Any, flags: int, *more: Any, **options: Any) -> int:
+        if str(path).endswith(LOCK_NAME):
+            raise OSError(code, os.strerror(code), str(path))
+        return really(path, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", fails)
+    assert f"{directory} cannot be used: {said}" in await refused(directory, JournalUnusable)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+async def test_a_read_only_directory_is_refused(directory: Path) -> None:
+    directory.mkdir(parents=True, mode=0o500)
+    assert "permission denied" in await refused(directory, JournalUnusable)
+
+
+async def test_a_journal_that_is_not_one_is_refused_and_the_lock_given_back(
+    directory: Path,
+) -> None:
+    directory.mkdir(parents=True)
+    (directory / FILE_NAME).write_bytes(b"\x89PNG" * 1000)
+    assert "is not a database" in await refused(directory, NotAJournal)
+    (directory / FILE_NAME).unlink()
+    async with open_store(directory):
+        pass
+
+
+# One engine to a directory
+
+
+async def test_a_second_engine_is_told_who_holds_the_directory(directory: Path) -> None:
+    async with open_store(directory):
+        said = await refused(directory, JournalLocked)
+    assert f"another engine uses {directory}: process {os.getpid()} (" in said
+    assert "stop it, or name another state directory" in said
+    async with open_store(directory):
+        pass
+
+
+async def test_the_holders_arguments_beyond_its_name_are_not_shown(directory: Path) -> None:
+    directory.mkdir(parents=True)
+    script = (
+        "import fcntl, os, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX);"
+        "f.write(str(os.getpid())); f.flush(); print(flush=True); sys.stdin.read()"
+    )
+    arguments = [sys.executable, "-c", script, str(directory / LOCK_NAME), "--secret", "hush"]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        said = await refused(directory, JournalLocked)
+        holder.kill()
+    assert f"process {holder.pid} ({sys.executable} -c" in said
+    assert "hush" not in said
+    async with open_store(directory):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [(b"", "(it holds "), (b"what\n", "(it holds "), (b"999999999\n", "process 999999999 holds")],
+)
+def test_a_holder_that_cannot_be_read_is_refused_all_the_same(
+    tmp_path: Path, left: bytes, said: str
+) -> None:
+    path = tmp_path / LOCK_NAME
+    path.write_bytes(left)
+    with path.open("rb+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(JournalLocked) as failure, locked(path):
+            pytest.fail("it was locked")
+    assert said in str(failure.value)
+
+
+# What has ended
+
+
+async def test_what_has_ended_is_unpacked_when_there_is_time(directory: Path) -> None:
+    async with open_store(directory) as (store, _):
+        for number in range(50):
+            for unit in whole_story(f"o{number}"):
+                store.record(*unit)
+        before = known(store.state)
+    async with open_store(directory) as (store, _):
+        await trio.testing.wait_all_tasks_blocked()
+        assert not list(store.state.orders.unpack_each())
+        assert known(store.state) == before
+
+
+async def test_what_has_ended_and_is_damaged_does_not_stop_the_engine(directory: Path) -> None:
+    async with open_store(directory) as (store, _):
+        for unit in whole_story("a"):
+            store.record(*unit)
+    with closing(sqlite3.connect(directory / FILE_NAME)) as shell:
+        shell.execute("UPDATE kept SET body = replace(body, '64500', '74500')")
+        shell.commit()
+    tally = Tally()
+    async with open_store(directory, tally=tally) as (store, _):
+        await trio.testing.wait_all_tasks_blocked()
+        store.record(EntryAccepted(entry("b")))
+        await store.durable()
+    assert tally.counts() == {"an order that ended cannot be read": 2}
+
+
+async def test_old_history_goes_at_the_start_and_every_day(
+    directory: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    epoch = trio.current_time()
+
+    def wall_ms() -> int:
+        return START_MS + round((trio.current_time() - epoch) * 1000)
+
+    async with open_store(directory, wall_ms=wall_ms, history_days=2) as (store, journal):
+        for unit in whole_story("old", wall_ms()) + whole_story("alive", wall_ms())[:6]:
+            store.record(*unit)
+        await trio.sleep(1.5 * DAY_S)
+        for unit in whole_story("young", wall_ms()):
+            store.record(*unit)
+        assert list(store.state.orders) == ["old", "alive", "young"]
+        await trio.sleep(1.6 * DAY_S)
+        assert list(store.state.orders) == ["alive", "young"]
+        assert journal.healthy
+        before = known(store.state)
+        with closing(sqlite3.connect(directory / FILE_NAME)) as shell:
+            rows = shell.execute("SELECT DISTINCT subject FROM journal WHERE subject LIKE 'old%'")
+            assert rows.fetchall() == []
+    async with open_store(directory, wall_ms=wall_ms, history_days=2) as (store, _):
+        assert known(store.state) == before
+    await trio.sleep(10 * DAY_S)
+    async with open_store(directory, wall_ms=wall_ms, history_days=2) as (store, _):
+        assert list(store.state.orders) == ["alive"]
+        await trio.sleep(1)
+
+
+async def test_an_id_may_be_used_again_after_its_order_was_forgotten(
+    directory: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    now_ms = START_MS
+    async with open_store(directory, wall_ms=lambda: now_ms) as (store, _):
+        for unit in whole_story("a"):
+            store.record(*unit)
+        await store.durable()
+        now_ms += 40 * DAY_S * 1000
+        await trio.sleep(DAY_S + 1)
+        assert "a" not in store.state.orders
+        store.record(EntryAccepted(entry("a", now_ms)))
+        before = known(store.state)
+    async with open_store(directory, wall_ms=lambda: now_ms) as (store, _):
+        assert known(store.state) == before
+
+
+async def test_a_compaction_that_fails_is_counted_and_tried_another_day(
+    directory: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    now_ms, tally = START_MS, Tally()
+    async with open_store(directory, wall_ms=lambda: now_ms, tally=tally) as (store, journal):
+        for unit in whole_story("a"):
+            store.record(*unit)
+        await store.durable()
+        now_ms += 40 * DAY_S * 1000
+        journal._database.close()
+        await trio.sleep(DAY_S + 1)
+        assert tally.counts()["journal not compacted"] >= 1
+    async with open_store(directory, wall_ms=lambda: now_ms) as (store, _):
+        assert list(store.state.orders) == []
+
+
+# A process that dies, a disk that fills: in a process of its own, because its limits and its end are its own
+
+CHILD = """
+    import os, resource, signal, sys
+    from pathlib import Path
+    import trio, trio.testing
+    from bitmart_engine.store import JournalUnavailable
+    from bitmart_engine.store.records import EntryAccepted
+    from tests.store.known import open_store
+    from tests.store.stories import entry
+
+    directory = Path(sys.argv[1])
+
+    def promise(store, id):
+        store.record(EntryAccepted(entry(id)))
+"""
+
+
+def child(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    script = textwrap.dedent(CHILD) + textwrap.dedent(code)
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+
+
+DIES = """
+    commits = 0
+
+    def crash_point(point):
+        global commits
+        commits += point == "before commit"
+        if (point, commits) == (sys.argv[2], 4):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async def main():
+        async with open_store(directory, crash_point=crash_point, fold_every=2) as (store, _):
+            for number in range(9):
+                promise(store, str(number))
+                await store.durable()
+                print(number, flush=True)
+
+    trio.run(main)
+"""
+
+
+@pytest.mark.parametrize(("point", "kept"), [("before commit", 3), ("after commit", 4)])
+async def test_a_killed_engine_finds_what_it_had_said_was_durable(
+    directory: Path, point: str, kept: int
+) -> None:
+    ended = child(DIES, str(directory), point)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert ended.stdout.split() == ["0", "1", "2"]
+    async with open_store(directory) as (store, _):
+        assert list(store.state.orders) == [str(number) for number in range(kept)]
+
+
+FILLS = """
+    def limit(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+    async def main():
+        async with open_store(directory) as (store, journal):
+            promise(store, "0")
+            await store.durable()
+            limit(Path(f"{directory}/engine.sqlite3-wal").stat().st_size + 10_000)
+            promised = 1
+            while journal.healthy:
+                promise(store, str(promised))
+                promised += 1
+                try:
+                    await store.durable()
+                except JournalUnavailable as error:
+                    print("said:", error)
+            limit(0)  # a checkpoint could have made room for a little more
+            for _ in range(20):
+                promise(store, str(promised))
+                promised += 1
+            await trio.sleep(30)
+            assert not journal.healthy
+            limit(resource.RLIM_INFINITY)
+            await trio.sleep(6)
+            assert journal.trouble is None, journal.trouble
+            assert journal.waiting == 0
+            print("promised:", promised)
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+"""
+
+
+async def test_a_full_disk_loses_nothing_and_is_made_good_when_there_is_room(
+    directory: Path,
+) -> None:
+    ended = child(FILLS, str(directory))
+    assert ended.returncode == 0, ended.stderr
+    told = dict(
+        line.split(": ", 1) for line in ended.stdout.splitlines() if line[:5] in ("said:", "promi")
+    )
+    assert told["said"].startswith("the journal cannot be written: the disk fails, or is full")
+    async with open_store(directory) as (store, _):
+        assert list(store.state.orders) == [str(number) for number in range(int(told["promised"]))]
