@@ -171,8 +171,8 @@ class Database:
     def _transaction(self) -> Iterator[None]:
         if self._broken:
             self._reconnect()
-        self._connection.execute("BEGIN IMMEDIATE")
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             yield
             self._connection.execute("COMMIT")
         except BaseException as failure:

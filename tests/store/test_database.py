@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -365,6 +365,29 @@ def test_after_an_error_that_leaves_doubts_it_looks_into_the_file_again(path: Pa
     assert database._connection is not before
     assert "a" in database.load().orders
     database.close()
+
+
+def test_a_connection_that_is_lost_is_made_again(database: Database) -> None:
+    database._connection.close()
+    for _ in range(2):
+        with suppress(sqlite3.ProgrammingError):
+            database.commit([Unit.of(1, START_MS, (EntryAccepted(entry("a")),))])
+    assert list(database.load().orders) == ["a"]
+
+
+def test_a_locked_file_is_waited_for_and_then_tried_again_on_the_same_connection(
+    path: Path, database: Database
+) -> None:
+    database._connection.execute("PRAGMA busy_timeout = 0")
+    connection = database._connection
+    unit = Unit.of(1, START_MS, (EntryAccepted(entry("a")),))
+    with closing(sqlite3.connect(path, isolation_level=None)) as shell:
+        shell.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError, match="locked") as failure:
+            database.commit([unit])
+    assert "another program has locked it" in why(failure.value)
+    database.commit([unit])
+    assert database._connection is connection
 
 
 def test_a_file_that_can_only_be_read_is_refused_with_its_reason(
