@@ -21,6 +21,8 @@ from dotenv import dotenv_values
 from . import SettingError, Settings, __version__, open_engine
 from .logs import configure_logs
 from .process import CannotStart, End, fail, run, say
+from .settings import IN_MEMORY
+from .store import JournalError
 
 if TYPE_CHECKING:
     from .paper import Market, PaperExchange
@@ -98,10 +100,16 @@ def main() -> None:
 @click.option(
     "--env-file", type=ENV_FILE, help="Settings that the environment lacks.  [default: .env]"
 )
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path),
+    help="Where the journal is kept.  [default: STATE_DIR; with --paper nowhere]",
+)
 def serve(
     paper: bool,
     paper_admin_port: int,
     env_file: Path | None,
+    state_dir: Path | None,
     log_level: str,
     log_json: bool | None,
     **market: Any,
@@ -112,6 +120,10 @@ def serve(
         if value is not None and not paper:
             raise click.UsageError(f"--{option} needs --paper")
     settings = _settings(env_file or Path(".env"), paper=paper)
+    if paper:
+        settings = evolve(settings, state_dir=IN_MEMORY)  # the paper exchange forgets too
+    if state_dir is not None:
+        settings = evolve(settings, state_dir=str(state_dir))
     if not paper:
         run(lambda end: _serve(end, settings))
         return
@@ -222,7 +234,11 @@ def _simulation(
 async def _serve(end: End, settings: Settings, exchange: PaperExchange | None = None) -> None:
     from .control import AddressUnavailable, serve_control
 
-    async with open_engine(settings) as engine:
+    async with AsyncExitStack() as stack:
+        try:
+            engine = await stack.enter_async_context(open_engine(settings))
+        except JournalError as unusable:
+            raise CannotStart(str(unusable)) from None
         end.ask = engine.stop
         async with trio.open_nursery() as nursery:
             try:

@@ -1,6 +1,7 @@
 """The engine: what runs, in which order it starts and stops. Read this first.
 
     open_engine                      one async context manager; nothing outlives it
+    |-- journal                      one writer; what is promised is on disk before it is said
     |-- exchange                     BitMart's REST API
     |-- outbox                       a task for each order that something is owed about
     |-- streams                      a task for each WebSocket connection, in its reconnect loop
@@ -21,23 +22,26 @@ its bounded time, then the connections close, then the outbox has a last second,
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
+from pathlib import Path
 from typing import final
 
 import structlog
 import trio
+from attrs import evolve
 
+from .exchange import ExchangeStatistics
 from .exchange.client import ExchangeClient, open_exchange
 from .model.errors import BadRequest, Conflict, NotFound
-from .model.events import Event, Kline, PositionUpdate, Tick
+from .model.events import Event, Kline, OrderUpdate, PositionUpdate, Tick
 from .model.notifications import Notification
 from .model.orders import EntryOrder
 from .model.positions import Protection
 from .model.timeframes import Timeframe
 from .notify.outbox import Outbox, OutboxStatistics, Settlement, open_outbox
-from .settings import Settings
-from .store import Journal, MemoryJournal, State, Store
+from .settings import IN_MEMORY, Settings
+from .store import JournalUnavailable, MemoryJournal, State, Store, check_belonging, open_journal
 from .store.records import NotificationOwed, NotificationSettled, Record, ViewChanged
 from .streams.bus import Listener
 from .streams.statistics import StreamsStatistics
@@ -46,6 +50,8 @@ from .streams.topics import ORDERS, POSITIONS, kline_topic
 from .tally import Tally
 from .trading.monitoring import Monitored
 from .trading.ordering import Placed
+from .trading.pacing import Pauses
+from .trading.reconcile import Findings
 from .trading.requests import MonitorPosition, PlaceOrder
 from .trading.room import TradingRoom, open_trading
 from .world import World
@@ -61,37 +67,66 @@ READER_CAPACITY = 1000
 
 
 @asynccontextmanager
-async def open_engine(
-    settings: Settings, *, world: World | None = None, journal: Journal | None = None
-) -> AsyncIterator[Engine]:
+async def open_engine(settings: Settings, *, world: World | None = None) -> AsyncIterator[Engine]:
     """Run the engine as long as the block lasts.
 
-    `world` and `journal` are the real clock, sockets and generator, and a journal in memory, unless given. Leaving the
-    block stops everything within 5 seconds. A task that crashes ends the block with its error in an ExceptionGroup.
+    `world` is the real clock, sockets and generator unless given. Leaving the block stops everything within 5 seconds.
+    Raises JournalError if the state directory cannot be used. A task that crashes ends the block with its error in an
+    ExceptionGroup.
     """
     world = world or World()
     tally = Tally()
-    store = Store(journal or MemoryJournal())
+    async with _open_store(settings, world, tally) as store:
 
-    def settled(notification: Notification, settlement: Settlement) -> None:
-        store.record(NotificationSettled(notification.id, settlement is Settlement.DELIVERED))
+        async def kept() -> None:
+            for pause_s in Pauses(0.5, 5.0):
+                with suppress(JournalUnavailable):
+                    await store.durable()
+                    break
+                await trio.sleep(pause_s)
 
-    async with (
-        open_exchange(settings, world, tally) as exchange,
-        open_outbox(settings, world, tally, durable=store.durable, settled=settled) as outbox,
-        open_streams(settings, world, tally) as streams,
-        open_trading(settings, world, tally, store, exchange, streams) as room,
-    ):
-        store.observe(_owed_to(outbox))
-        if not settings.missing_credentials:
-            streams.hold(ENGINE, (ORDERS, POSITIONS))
-        engine = Engine(settings, world, tally, store, exchange, outbox, streams, room)
-        log.info("engine running", mode=settings.mode)
-        try:
-            yield engine
-        finally:
-            engine.stop()
-            log.info("engine stopping")
+        def settled(notification: Notification, settlement: Settlement, why: str) -> None:
+            world.reached("callback delivered")
+            delivered = settlement is Settlement.DELIVERED
+            store.record(NotificationSettled(notification.id, delivered, world.wall_ms(), why))
+
+        async with (
+            open_exchange(settings, world, tally) as exchange,
+            open_outbox(settings, world, tally, durable=kept, settled=settled) as outbox,
+            open_streams(settings, evolve(world, wall_ms=exchange.now_ms), tally) as streams,
+            open_trading(settings, world, tally, store, exchange, streams) as room,
+        ):
+            store.observe(_owed_to(outbox))
+            for notification in list(store.state.owed.values()):
+                outbox.offer(notification)
+            streams.hold(VIEW, store.state.viewed)
+            if not settings.missing_credentials:
+                streams.hold(ENGINE, (ORDERS, POSITIONS))
+            engine = Engine(settings, world, tally, store, exchange, outbox, streams, room)
+            log.info("engine running", mode=settings.mode, state=settings.state_dir)
+            try:
+                yield engine
+            finally:
+                engine.stop()
+                log.info("engine stopping")
+
+
+@asynccontextmanager
+async def _open_store(settings: Settings, world: World, tally: Tally) -> AsyncIterator[Store]:
+    """What was promised before, and where promises are kept from now on."""
+    if settings.state_dir == IN_MEMORY:
+        yield Store(MemoryJournal())
+        return
+    directory = Path(settings.state_dir)
+    check_belonging(directory, settings.mode)
+    async with open_journal(
+        directory,
+        wall_ms=world.wall_ms,
+        history_days=settings.history_days,
+        tally=tally,
+        run=world.run_blocking,
+    ) as (journal, state):
+        yield Store(journal, state)
 
 
 @final
@@ -169,8 +204,8 @@ class Engine:
         """The protections over something held that nobody keeps while the engine is down."""
         return [
             each
-            for each in self.state.protections.values()
-            if each.covered and not each.state.final and each.exchange_stop_loss is None
+            for each in self.state.protections.alive()
+            if each.covered and each.exchange_stop_loss is None
         ]
 
     # Streams
@@ -251,6 +286,40 @@ class Engine:
         """The connections."""
         return self._streams.statistics()
 
+    def found(self) -> Findings | None:
+        """What the first comparison with the exchange found after the start; None until there was one."""
+        return self._room.found
+
+    def foreign_positions(self) -> Mapping[str, int]:
+        """Contracts held beyond what the protections cover, by `SYMBOL side`, when last compared."""
+        return self._room.latest.foreign_positions if self._room.latest else {}
+
+    def foreign_orders(self) -> tuple[OrderUpdate, ...]:
+        """Working orders at the exchange that are not the engine's, when last compared. They are left alone."""
+        return self._room.desk.foreign_orders
+
+    def trouble(self) -> str | None:
+        """Why no promise can be given now; None while they can."""
+        return self._store.trouble
+
+    # What is owed to the application
+
+    async def retry_notification(self, id: str) -> Notification:
+        """Owe a dead letter again. Returns once that is durable. Raises NotFound and Unavailable."""
+        desk = self._room.desk
+        desk.check_promises()
+        letter = self.state.dead.get(id)
+        if letter is None:
+            raise NotFound(f"no dead letter has the id {id!r}")
+        again = evolve(letter.notification, created_ms=self._world.wall_ms())
+        self._store.record(NotificationOwed(again))
+        await desk.keep_promise()
+        return again
+
+    def exchange(self) -> ExchangeStatistics:
+        """How much of each request limit is used, what waits for its turn, and how far the clocks are apart."""
+        return self._exchange.statistics()
+
     def outbox(self) -> OutboxStatistics:
         """What the application is still owed."""
         return self._outbox.statistics()
@@ -262,6 +331,8 @@ class Engine:
     def not_ready(self) -> list[str]:
         """What is missing before the engine can be trusted with an order; empty if nothing is."""
         missing = []
+        if self._store.trouble is not None:
+            missing.append(self._store.trouble)
         streams = self._streams.statistics()
         if self._stopping.is_set():
             missing.append("the engine is stopping")
@@ -300,7 +371,7 @@ class Engine:
         else:
             self._streams.release(VIEW, topics)
         self._store.record(ViewChanged(tuple(topics), subscribed))
-        await self._store.durable()
+        await self._room.desk.keep_promise()
         return topics
 
     def _need_credentials(self) -> None:

@@ -16,8 +16,9 @@ import attrs
 import environ
 from dotenv import dotenv_values
 
-__all__ = ["SettingError", "Settings", "describe_settings"]
+__all__ = ["IN_MEMORY", "SettingError", "Settings", "describe_settings"]
 
+IN_MEMORY = ":memory:"
 LIVE_HOSTS = ("https://api-cloud-v2.bitmart.com", "wss://openapi-ws-v2.bitmart.com")
 DEMO_HOSTS = ("https://demo-api-cloud-v2.bitmart.com", "wss://openapi-wsdemo-v2.bitmart.com")
 
@@ -193,6 +194,19 @@ class Settings:
         10,
         _number(float, 0.1, 3600),
         "a watched symbol without a price for this long is stale, s",
+    )
+
+    state_dir: str = _setting(
+        "STATE_DIR",
+        "state",
+        _text,
+        "directory of the journal; `:memory:` forgets everything at the end",
+    )
+    history_days: int = _setting(
+        "HISTORY_DAYS",
+        30,
+        _number(int, 1, 36_500),
+        "what ended longer ago than this is forgotten, days",
     )
 
     callback_allow: tuple[str, ...] = _setting(

@@ -10,15 +10,25 @@ import random
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar, TypeVarTuple
 
 import httpx
 import trio
 from attrs import Factory, frozen
 
-__all__ = ["Dial", "World", "dial_tcp"]
+__all__ = ["Dial", "Run", "World", "dial_tcp"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 Dial = Callable[[str, int, bool], Awaitable[trio.abc.Stream]]
 """Opens a byte stream to (host, port), over TLS if the third argument says so. Raises OSError."""
+
+
+class Run(Protocol):
+    """Runs something that blocks: in a thread, or in a simulation the same without one. Never abandons it."""
+
+    async def __call__(self, sync_fn: Callable[[*Ts], T], *args: *Ts) -> T: ...
 
 
 async def dial_tcp(host: str, port: int, tls: bool) -> trio.abc.Stream:
@@ -43,6 +53,10 @@ def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _go_on(point: str) -> None:
+    """Nothing happens here."""
+
+
 def _http_transport() -> httpx.AsyncBaseTransport:
     """HTTP over TCP, its connections kept for a minute: an order must not wait for a TLS handshake."""
     return httpx.AsyncHTTPTransport(limits=httpx.Limits(keepalive_expiry=60))
@@ -63,3 +77,9 @@ class World:
 
     random: random.Random = Factory(random.Random)
     """For jitter only."""
+
+    run_blocking: Run | None = None
+    """How the journal's reads and writes are run: in a thread of their own unless given."""
+
+    reached: Callable[[str], None] = _go_on
+    """Told the name of each point at which a crash would hurt most. It goes on; a crash test does not."""

@@ -39,6 +39,7 @@ async def chosen_exchange(live: bool) -> AsyncIterator[Settings]:
             api_secret=paper.config.api_secret,
             api_memo=paper.config.api_memo,
             mode="paper",
+            state_dir=":memory:",
         )
 
 

@@ -22,6 +22,7 @@ from bitmart_engine import Engine, PlaceOrder, Settings, World, open_engine
 from bitmart_engine.model.orders import EntryOrder
 from bitmart_engine.model.positions import Protection
 from bitmart_engine.paper import ManualMarket, PaperConfig, PaperExchange, open_paper_exchange
+from bitmart_engine.settings import IN_MEMORY
 
 SUBMIT = "/contract/private/submit-order"
 CANCEL = "/contract/private/cancel-order"
@@ -200,9 +201,49 @@ def entry(id: str = "a", **changes: Any) -> PlaceOrder:
     return PlaceOrder(id=id, **asked)
 
 
+async def in_line(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Runs what would block without a thread, for a mock clock does not wait for threads."""
+    await trio.lowlevel.checkpoint()
+    return function(*arguments)
+
+
+@define
+class Theatre:
+    """What outlives an engine: the exchange, the network, the receiver, the clock. Engines come and go on it."""
+
+    paper: PaperExchange
+    network: Network
+    receiver: Receiver
+    world: World
+    dials: list[float]
+    settings: dict[str, Any]
+
+    @asynccontextmanager
+    async def engine(self, **changes: Any) -> AsyncIterator[Stage]:
+        """An engine, from its start to its end."""
+        chosen = Settings(
+            **{
+                "public_ws_uri": "ws://paper/api?protocol=1.1",
+                "private_ws_uri": "ws://paper/user?protocol=1.1",
+                "rest_uri": "http://paper",
+                "api_key": "paper-key",
+                "api_secret": "paper-secret",
+                "api_memo": "paper",
+                "mode": "paper",
+                "state_dir": IN_MEMORY,
+                **self.settings,
+                **changes,
+            }
+        )
+        async with open_engine(chosen, world=self.world) as engine:
+            yield Stage(engine, self.paper, self.network, self.receiver, self.dials)
+
+
 @asynccontextmanager
-async def open_stage(paper: dict[str, Any] | None = None, **settings: Any) -> AsyncIterator[Stage]:
-    """An engine on a paper exchange of its own; `paper` configures the exchange, the rest are settings."""
+async def open_theatre(
+    paper: dict[str, Any] | None = None, **settings: Any
+) -> AsyncIterator[Theatre]:
+    """An exchange and what leads to it; `paper` configures the exchange, the rest are settings of its engines."""
     epoch = trio.current_time()
 
     def now_ms() -> int:
@@ -226,20 +267,18 @@ async def open_stage(paper: dict[str, Any] | None = None, **settings: Any) -> As
             return ours
 
         world = World(
-            wall_ms=now_ms, dial=dial, http_transport=lambda: network, random=random.Random(7)
+            wall_ms=now_ms,
+            dial=dial,
+            http_transport=lambda: network,
+            random=random.Random(7),
+            run_blocking=in_line,
         )
-        chosen = Settings(
-            **{
-                "public_ws_uri": "ws://paper/api?protocol=1.1",
-                "private_ws_uri": "ws://paper/user?protocol=1.1",
-                "rest_uri": "http://paper",
-                "api_key": "paper-key",
-                "api_secret": "paper-secret",
-                "api_memo": "paper",
-                "mode": "paper",
-                **settings,
-            }
-        )
-        async with open_engine(chosen, world=world) as engine:
-            yield Stage(engine, exchange, network, receiver, dials)
+        yield Theatre(exchange, network, receiver, world, dials, settings)
         servers.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def open_stage(paper: dict[str, Any] | None = None, **settings: Any) -> AsyncIterator[Stage]:
+    """One engine on an exchange of its own."""
+    async with open_theatre(paper, **settings) as theatre, theatre.engine() as stage:
+        yield stage

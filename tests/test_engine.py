@@ -265,7 +265,7 @@ async def test_two_hundred_orders_and_fifty_stops_at_once_lose_nothing(autojump_
             await stage.place(f"held-{number}", size=1, stop_loss=64600, exchange_protection=False)
         await stage.until(stage.prices_come)
         stage.move(65000)
-        await stage.settle(3)
+        await stage.until(lambda: all(stage.state(f"held-{n}") == "open" for n in range(50)))
         stage.move(65000)
         await stage.until(
             lambda: all(stage.guarded(f"held-{number}") == "armed" for number in range(50))

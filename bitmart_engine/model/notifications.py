@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-__all__ = ["Notification"]
+__all__ = ["DeadLetter", "Notification"]
 
 
 @frozen(kw_only=True)
@@ -21,3 +21,12 @@ class Notification:
     kind: str
     body: bytes = field(repr=False)
     created_ms: int
+
+
+@frozen
+class DeadLetter:
+    """A notification that was given up: refused for good, or not taken for a day."""
+
+    notification: Notification
+    at_ms: int
+    why: str

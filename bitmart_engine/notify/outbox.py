@@ -1,9 +1,9 @@
 """Notifications that are owed: sent in order, retried for a day, never forgotten and never in each other's way.
 
-A *lane* is one order's notifications. They go out one after the other, each only when the one before it is settled,
-so that the application sees what happened in the order in which it happened. Lanes know nothing of each other: one
-task for each lane that has something owed, which ends when the lane is empty. A receiver is spoken to by a few lanes
-at a time at most, so that one which hangs cannot use up the connections of the others.
+A *lane* is one order's notifications to one address. They go out one after the other, each only when the one before it
+is settled, so that the application sees what happened in the order in which it happened. Lanes know nothing of each
+other: one task for each lane that has something owed, which ends when the lane is empty. A receiver is spoken to by a
+few lanes at a time at most, so that one which hangs cannot use up the connections of the others.
 
 A notification is settled by success, by a final refusal, or by a day without success; the last two make it a dead
 letter. Nothing is sent before `durable` says that the journal has it, and what is not settled when the outbox closes
@@ -50,7 +50,8 @@ class Settlement(Enum):
     DEAD = "dead"
 
 
-Settled = Callable[[Notification, Settlement], None]
+Settled = Callable[[Notification, Settlement, str], None]
+"""Told how a notification ended, and why if it was given up."""
 
 
 @frozen
@@ -92,7 +93,7 @@ class Outbox:
         self._tally = tally
         self._durable = durable
         self._settled = settled
-        self._lanes: dict[str, deque[_Owed]] = {}
+        self._lanes: dict[tuple[str, str], deque[_Owed]] = {}
         self._owed: set[str] = set()
         self._in_flight: set[trio.CancelScope] = set()
         self._receivers: dict[str, trio.CapacityLimiter] = {}
@@ -114,13 +115,14 @@ class Outbox:
         self._owed.add(notification.id)
         age_s = max(0, self._wall_ms() - notification.created_ms) / 1000
         owed = _Owed(notification, trio.current_time() + max(0, GIVE_UP_AFTER_S - age_s))
-        lane = self._lanes.get(notification.lane)
+        name = (notification.lane, notification.url)
+        lane = self._lanes.get(name)
         if lane is not None:
             lane.append(owed)
             return
-        self._lanes[notification.lane] = lane = deque([owed])
+        self._lanes[name] = lane = deque([owed])
         if not self._closing:
-            self._nursery.start_soon(self._work_off, notification.lane, lane)
+            self._nursery.start_soon(self._work_off, name, lane)
 
     def statistics(self) -> OutboxStatistics:
         """How much is owed, under way, delivered and dead."""
@@ -147,7 +149,7 @@ class Outbox:
         for scope in self._in_flight:
             scope.deadline = min(scope.deadline, trio.current_time() + CLOSING_S)
 
-    async def _work_off(self, name: str, lane: deque[_Owed]) -> None:
+    async def _work_off(self, name: tuple[str, str], lane: deque[_Owed]) -> None:
         while lane:
             await self._durable()
             await self._settle(lane[0])
@@ -163,7 +165,7 @@ class Outbox:
             outcome = await self._attempt(owed.notification)
             if outcome.verdict is Verdict.DELIVERED:
                 self._delivered += 1
-                self._end(owed.notification, Settlement.DELIVERED)
+                self._end(owed.notification, Settlement.DELIVERED, "")
                 return
             if outcome.verdict is Verdict.REFUSED:
                 self._bury(owed.notification, outcome.why)
@@ -202,11 +204,11 @@ class Outbox:
         self._dead += 1
         self._dead_letters.append((notification, why))
         self._count("notification given up", notification, why)
-        self._end(notification, Settlement.DEAD)
+        self._end(notification, Settlement.DEAD, why)
 
-    def _end(self, notification: Notification, settlement: Settlement) -> None:
+    def _end(self, notification: Notification, settlement: Settlement, why: str) -> None:
         self._owed.discard(notification.id)
-        self._settled(notification, settlement)
+        self._settled(notification, settlement, why)
         if not self._owed:
             self._idle.unpark_all()
 

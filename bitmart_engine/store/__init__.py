@@ -1,5 +1,6 @@
 """The journal, and the state rebuilt from it. What the engine knows changes through records, and in no other way."""
 
+from .belonging import check_belonging
 from .errors import (
     JournalCorrupted,
     JournalError,
@@ -30,5 +31,6 @@ __all__ = [
     "SqliteJournal",
     "State",
     "Store",
+    "check_belonging",
     "open_journal",
 ]

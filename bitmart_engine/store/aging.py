@@ -1,4 +1,4 @@
-"""What may be forgotten: orders and protections that ended long ago.
+"""What may be forgotten: orders and protections that ended long ago, and letters that died long ago.
 
 Never what is alive or owed, nor what that needs. It decides; that the journal forgets the same is its caller's care.
 """
@@ -28,17 +28,20 @@ def forget_old(state: State, before_ms: int) -> list[Subject]:
         elif protection in state.protections and protection not in protections:
             orders.discard(entry)
     orders -= {alive.entry_id for alive in state.protections.alive() if alive.entry_id}
-    if not orders and not protections:
-        return []
+    letters = {id for id, letter in state.dead.items() if letter.at_ms < before_ms}
     for id in orders:
         del state.orders[id]
     for id in protections:
         del state.protections[id]
+    for id in letters:
+        del state.dead[id]
     _drop(state.entry_by_client_id, orders)
     _drop(state.protection_by_client_id, protections)
     _drop(state.protection_by_entry, protections)
-    return [("order", id) for id in sorted(orders)] + [
-        ("protection", id) for id in sorted(protections)
+    return [
+        *(("order", id) for id in sorted(orders)),
+        *(("protection", id) for id in sorted(protections)),
+        *(("dead", id) for id in sorted(letters)),
     ]
 
 

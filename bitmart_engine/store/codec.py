@@ -77,12 +77,14 @@ def subject_of(record: Record) -> Subject:
             | r.EntryMoved()
             | r.EntryAnnounced()
             | r.EntryCancelAsked()
+            | r.EntryForgotten()
         ):
             return "order", record.id
         case r.ProtectionOpened():
             return "protection", record.protection.id
         case (
             r.ProtectionCovers()
+            | r.ProtectionForgotten()
             | r.ProtectionLevelled()
             | r.ProtectionMoved()
             | r.CloseIntended()

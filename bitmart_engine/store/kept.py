@@ -15,7 +15,7 @@ from zlib import crc32
 
 from attrs import frozen
 
-from ..model.notifications import Notification
+from ..model.notifications import DeadLetter, Notification
 from ..model.orders import EntryOrder
 from ..model.positions import Protection
 from .codec import Subject, decode, pack, subject_of, unpack
@@ -52,6 +52,7 @@ PARTS = (
         lambda s: s.protection_by_client_id,
     ),
     Part("owed", "notification", Notification, lambda s: s.owed),
+    Part("dead", "notification", DeadLetter, lambda s: s.dead),
 )
 _COLUMNS = "place, what, id, ended_ms, entry_id, client_ids, check32, CAST(body AS BLOB)"
 
@@ -196,7 +197,7 @@ def _write(
                     places[part.what, id],
                     part.what,
                     id,
-                    None if isinstance(thing, Notification) else ended_ms(thing),
+                    _ended_ms(thing),
                     getattr(thing, "entry_id", None),
                     " ".join(client_id for client_id, owner in sent.items() if owner == id),
                     crc32(body.encode()),
@@ -206,6 +207,13 @@ def _write(
     connection.execute(
         "UPDATE meta SET value = ? WHERE key = 'viewed'", (json.dumps(sorted(state.viewed)),)
     )
+
+
+def _ended_ms(thing: EntryOrder | Protection | Notification | DeadLetter) -> int | None:
+    """When it ended, if it did: from then on it may be forgotten some day."""
+    if isinstance(thing, Notification):
+        return None
+    return thing.at_ms if isinstance(thing, DeadLetter) else ended_ms(thing)
 
 
 def _read_viewed(connection: sqlite3.Connection, state: State) -> None:

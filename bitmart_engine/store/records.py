@@ -20,12 +20,14 @@ __all__ = [
     "EntryAccepted",
     "EntryAnnounced",
     "EntryCancelAsked",
+    "EntryForgotten",
     "EntryIntended",
     "EntryMoved",
     "EntryObserved",
     "NotificationOwed",
     "NotificationSettled",
     "ProtectionCovers",
+    "ProtectionForgotten",
     "ProtectionLevelled",
     "ProtectionMoved",
     "ProtectionOpened",
@@ -96,6 +98,13 @@ class EntryCancelAsked:
 
 
 @frozen
+class EntryForgotten:
+    """A promise that could not be kept safe was not given: there is no such order."""
+
+    id: str
+
+
+@frozen
 class ProtectionOpened:
     """A protection was promised, waiting for its fill or its position."""
 
@@ -154,18 +163,27 @@ class CloseObserved:
 
 
 @frozen
+class ProtectionForgotten:
+    """A protection that was promised together with an order that was forgotten."""
+
+    id: str
+
+
+@frozen
 class NotificationOwed:
-    """The application has to be told."""
+    """The application has to be told; also again, after it was given up."""
 
     notification: Notification
 
 
 @frozen
 class NotificationSettled:
-    """The application was told, or cannot be."""
+    """The application was told; or it cannot be, and `why` says so: then it is a dead letter."""
 
     id: str
     delivered: bool
+    at_ms: int = 0
+    why: str = ""
 
 
 @frozen
@@ -183,8 +201,10 @@ Record = (
     | EntryMoved
     | EntryAnnounced
     | EntryCancelAsked
+    | EntryForgotten
     | ProtectionOpened
     | ProtectionCovers
+    | ProtectionForgotten
     | ProtectionLevelled
     | ProtectionMoved
     | CloseIntended

@@ -10,12 +10,13 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar, TypeVarTuple, final
+from typing import TypeVar, TypeVarTuple, final
 
 import structlog
 import trio
 
 from ..tally import Tally
+from ..world import Run
 from .codec import Subject
 from .database import STEP, Database, Unit
 from .errors import JournalError, JournalUnavailable, why
@@ -35,12 +36,6 @@ Trouble = (sqlite3.Error, OSError, JournalError)
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-
-class Run(Protocol):
-    """Runs something that blocks: `in_a_thread`, or in a simulation the same without one. Never abandons it."""
-
-    async def __call__(self, sync_fn: Callable[[*Ts], T], *args: *Ts) -> T: ...
 
 
 def in_a_thread() -> Run:

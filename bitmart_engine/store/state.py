@@ -12,7 +12,7 @@ from ..model.lifecycle import (
     EntryState,
     move,
 )
-from ..model.notifications import Notification
+from ..model.notifications import DeadLetter, Notification
 from ..model.orders import EntryOrder, Moment
 from ..model.positions import Protection
 from .codec import unpacking
@@ -22,12 +22,14 @@ from .records import (
     EntryAccepted,
     EntryAnnounced,
     EntryCancelAsked,
+    EntryForgotten,
     EntryIntended,
     EntryMoved,
     EntryObserved,
     NotificationOwed,
     NotificationSettled,
     ProtectionCovers,
+    ProtectionForgotten,
     ProtectionLevelled,
     ProtectionMoved,
     ProtectionOpened,
@@ -49,6 +51,7 @@ class State:
         self.orders: Shelf[EntryOrder] = Shelf(unpacking(EntryOrder))
         self.protections: Shelf[Protection] = Shelf(unpacking(Protection))
         self.owed: dict[str, Notification] = {}
+        self.dead: dict[str, DeadLetter] = {}
         self.viewed: set[str] = set()
         self.entry_by_client_id: dict[str, str] = {}
         self.protection_by_client_id: dict[str, str] = {}
@@ -123,6 +126,15 @@ class State:
         self.orders[record.id] = evolve(self.orders[record.id], cancel_asked=True)
 
     @apply.register
+    def _(self, record: EntryForgotten) -> None:
+        del self.orders[record.id]
+
+    @apply.register
+    def _(self, record: ProtectionForgotten) -> None:
+        forgotten = self.protections.pop(record.id)
+        self.protection_by_entry.pop(forgotten.entry_id or "", None)
+
+    @apply.register
     def _(self, record: ProtectionOpened) -> None:
         made = record.protection
         self.protections[made.id] = evolve(
@@ -184,11 +196,14 @@ class State:
 
     @apply.register
     def _(self, record: NotificationOwed) -> None:
+        self.dead.pop(record.notification.id, None)
         self.owed[record.notification.id] = record.notification
 
     @apply.register
     def _(self, record: NotificationSettled) -> None:
-        self.owed.pop(record.id, None)
+        notification = self.owed.pop(record.id, None)
+        if notification is not None and not record.delivered:
+            self.dead[record.id] = DeadLetter(notification, record.at_ms, record.why)
 
     @apply.register
     def _(self, record: ViewChanged) -> None:

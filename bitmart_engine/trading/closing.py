@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
+from ..exchange.budget import Urgency
 from ..exchange.errors import ExchangeError, Meaning, OutcomeUnknown, Refused
 from ..exchange.orders import SubmitOrder
 from ..model.lifecycle import ProtectionState
@@ -51,6 +52,7 @@ async def close(id: str, desk: Desk, guard: Guard) -> None:
     while desk.state.protections[id].state is ProtectionState.CLOSING:
         try:
             if await _attempt(id, desk, guard):
+                desk.world.reached("position closed")
                 guard.gone(id)
                 return
         except (ExchangeError, CloseFailed) as failure:
@@ -87,7 +89,9 @@ async def _found_again(protection: Protection, desk: Desk, guard: Guard) -> bool
     earlier = protection.close
     if earlier is None or earlier.final:
         return False
-    update = await desk.exchange.find_order(protection.symbol, earlier.client_order_id)
+    update = await desk.exchange.find_order(
+        protection.symbol, earlier.client_order_id, urgency=Urgency.CLOSE
+    )
     if update is None:
         return False
     guard.on_update(update)
@@ -105,7 +109,7 @@ async def _closable(protection: Protection, desk: Desk, guard: Guard) -> int:
         return protection.remaining
     if held.size < protection.remaining:
         try:
-            await guard.observe_positions(protection.symbol)
+            await guard.observe_positions(protection.symbol, Urgency.CLOSE)
         except ExchangeError:
             if not held.size:
                 raise
@@ -131,7 +135,8 @@ async def _sent(protection: Protection, size: int, desk: Desk, guard: Guard) -> 
             ),
         )
     )
-    await desk.store.durable()
+    await desk.keep_if_possible()
+    desk.world.reached("close journalled")
     try:
         exchange_order_id = await desk.exchange.submit_order(
             SubmitOrder(
@@ -153,7 +158,7 @@ async def _sent(protection: Protection, size: int, desk: Desk, guard: Guard) -> 
             raise
         _not_taken(protection.id, client_order_id, desk)
         if refusal.meaning is Meaning.POSITION_GONE:
-            await guard.observe_positions(protection.symbol)
+            await guard.observe_positions(protection.symbol, Urgency.CLOSE)
             held = desk.positions.get(protection.symbol, protection.side)
             if held is not None and not held.size:
                 return False
@@ -161,6 +166,7 @@ async def _sent(protection: Protection, size: int, desk: Desk, guard: Guard) -> 
     except ExchangeError:
         _not_taken(protection.id, client_order_id, desk)
         raise
+    desk.world.reached("close submitted")
     desk.store.record(
         CloseObserved(protection.id, client_order_id, exchange_order_id, 0, None, False)
     )
@@ -185,7 +191,11 @@ async def _follow(id: str, desk: Desk, guard: Guard) -> None:
         if await desk.waiters.wait_news(sent.client_order_id, pause_s):
             continue
         try:
-            guard.on_update(await desk.exchange.order(protection.symbol, sent.exchange_order_id))
+            guard.on_update(
+                await desk.exchange.order(
+                    protection.symbol, sent.exchange_order_id, urgency=Urgency.CLOSE
+                )
+            )
         except Refused as refusal:
             if refusal.meaning is not Meaning.NO_SUCH_ORDER:
                 raise

@@ -12,12 +12,13 @@ from attrs import define, field
 
 from ..exchange.client import ExchangeClient
 from ..model.decimals import plain
+from ..model.errors import Unavailable
 from ..model.events import OrderUpdate
 from ..model.notifications import Notification
 from ..model.orders import EntryOrder
 from ..model.positions import Protection
 from ..settings import Settings
-from ..store import State, Store
+from ..store import JournalUnavailable, State, Store
 from ..store.records import NotificationOwed
 from ..tally import Tally
 from ..world import World
@@ -72,6 +73,25 @@ class Desk:
     def now_ms(self) -> int:
         """Unix time, ms."""
         return self.world.wall_ms()
+
+    async def keep_promise(self) -> None:
+        """Return when what was recorded is durable: before a promise is given. Raises Unavailable."""
+        try:
+            await self.store.durable()
+        except JournalUnavailable as trouble:
+            raise Unavailable(str(trouble)) from None
+
+    def check_promises(self) -> None:
+        """Raises Unavailable while no promise could be kept."""
+        if self.store.trouble is not None:
+            raise Unavailable(self.store.trouble)
+
+    async def keep_if_possible(self) -> None:
+        """Return when what was recorded is durable, or cannot be made so: what protects does not wait for a disk."""
+        try:
+            await self.store.durable()
+        except JournalUnavailable as trouble:
+            self.tally.add("acted before it was durable", why=str(trouble))
 
     def fly(self, lifecycle: Callable[..., object], *args: object) -> None:
         """Run something in flight as a task of its own."""

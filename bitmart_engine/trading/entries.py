@@ -22,9 +22,11 @@ from ..store.records import (
     EntryAccepted,
     EntryAnnounced,
     EntryCancelAsked,
+    EntryForgotten,
     EntryIntended,
     EntryMoved,
     EntryObserved,
+    ProtectionForgotten,
     ProtectionOpened,
     Record,
 )
@@ -64,11 +66,26 @@ class Entries:
     # Promised, and withdrawn
 
     def accept(self, order: EntryOrder) -> None:
-        """Promise `order`: record it with its protection, and watch its zone. Does not block."""
+        """Record `order` with its protection. Its zone is watched from when that is durable. Does not block."""
         self._desk.store.record(EntryAccepted(order), *self._promised_protection(order))
         if order.request.leverage is not None:
             self._desk.fly(self._desk.leverage.learn, order.symbol)
-        self._arm(order.id)
+
+    def watch(self, id: str) -> None:
+        """Watch the zone of an order that waits, unless it was cancelled meanwhile."""
+        if self._desk.state.orders[id].state is EntryState.WAITING:
+            self._arm(id)
+
+    def forget(self, id: str) -> None:
+        """The promise of an order could not be kept safe, so it is not given."""
+        order = self._desk.state.orders[id]
+        protection = self._desk.state.protection_of(id)
+        self._desk.prices.unneed(order.symbol, ("entry", id))
+        records: list[Record] = []
+        if protection is not None:
+            self._guard.forget(protection)
+            records.append(ProtectionForgotten(protection.id))
+        self._desk.store.record(*records, EntryForgotten(id))
 
     def cancel_waiting(self, id: str) -> None:
         """The user wants no longer what waits for its zone."""
@@ -87,7 +104,7 @@ class Entries:
     def on_tick(self, tick: Tick) -> None:
         """Send out the orders whose zones `tick` enters."""
         for id in self._zones.entered(tick):
-            if self._desk.may_open:
+            if self._desk.may_open and self._desk.instruments.known(tick.symbol):
                 self._enter(id, tick.last)
             else:
                 self._watch(id)
@@ -159,6 +176,8 @@ class Entries:
         if record.to.final:
             records += self._guard.order_ended(order.id, filled=record.filled)
         self._zones.disarm(order.id)
+        if record.filled > order.filled:
+            desk.world.reached("fill seen")
         desk.store.record(*records)
         if record.to is not order.state or record.filled > order.filled:
             size = order.request.size
@@ -243,11 +262,6 @@ class Entries:
             if arm:
                 self._arm(id)
 
-    def rearm(self, id: str) -> None:
-        """Watch the zone of an order that still waits."""
-        if self._desk.state.orders[id].state is EntryState.WAITING:
-            self._arm(id)
-
     # After a restart
 
     def resume(self, id: str) -> None:
@@ -299,6 +313,10 @@ class Entries:
         log.info("order expired", id=order.id)
 
     # Bookkeeping
+
+    def symbols(self) -> list[str]:
+        """The symbols that have a zone armed."""
+        return self._zones.symbols()
 
     def recheck(self) -> None:
         """Look at every zone with the last price: entries may go out again."""

@@ -10,6 +10,7 @@ from decimal import Decimal
 import structlog
 from attrs import frozen
 
+from ..exchange.budget import Urgency
 from ..model.decimals import plain
 from ..model.events import OrderUpdate, PositionUpdate, Tick
 from ..model.lifecycle import ProtectionState
@@ -161,9 +162,12 @@ class Guard:
                 self._confirming.add(id)
                 desk.fly(confirm_gone, id, desk, self)
 
-    async def observe_positions(self, symbol: str) -> None:
+    async def observe_positions(self, symbol: str, urgency: Urgency = Urgency.READ) -> None:
         """Read both sides of a symbol at the exchange and take in what is held. Raises ExchangeError."""
-        found = {update.side: update for update in await self._desk.exchange.positions(symbol)}
+        found = {
+            update.side: update
+            for update in await self._desk.exchange.positions(symbol, urgency=urgency)
+        }
         for side in PositionSide:
             self.on_position(found.get(side) or PositionUpdate(symbol=symbol, side=side, size=0))
 
@@ -268,6 +272,12 @@ class Guard:
             case _:
                 return
         self._keep(self._desk.state.protections[id])
+
+    def forget(self, protection: Protection) -> None:
+        """The promise of this protection is not given after all."""
+        self._alive.get((protection.symbol, protection.side), set()).discard(protection.id)
+        self._stops.disarm(protection.id)
+        self._desk.prices.unneed(protection.symbol, ("protection", protection.id))
 
     def _keep(self, protection: Protection) -> None:
         id = protection.id

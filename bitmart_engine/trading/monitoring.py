@@ -47,6 +47,7 @@ class Monitoring:
         """
         desk = self._desk
         checked_id(asked.id)
+        desk.check_promises()
         if asked.stop_loss is None and asked.take_profit is None:
             raise BadRequest("give a stop_loss, a take_profit, or both", "$.stop_loss")
         if asked.size is not None and asked.size < 1:
@@ -72,10 +73,10 @@ class Monitoring:
                 desk.tally.add("positions could not be read", symbol=asked.symbol, why=str(failure))
         known = self._known(request)
         if known is not None:
-            await desk.store.durable()
+            await desk.keep_promise()
             return Monitored(known, True)
         desk.store.record(*self._promise(request, instrument))
-        await desk.store.durable()
+        await desk.keep_promise()
         log.info("position monitored", id=request.id, symbol=request.symbol)
         return Monitored(desk.state.protections[request.id], False)
 
@@ -87,6 +88,7 @@ class Monitoring:
         Raises NotFound, Conflict for a protection that has fired or ended, and BadRequest.
         """
         desk = self._desk
+        desk.check_promises()
         now = self.get(id)
         if now.state not in (ProtectionState.PENDING_FILL, ProtectionState.ARMED):
             raise Conflict(f"the protection is {now.state.value}", "$.id")
@@ -105,12 +107,13 @@ class Monitoring:
         target = new_target if take_profit is not None else now.take_profit
         checked_levels(now.side, stop, target, instrument)
         desk.store.record(ProtectionLevelled(id, desk.now_ms(), stop, target))
-        await desk.store.durable()
+        await desk.keep_promise()
         log.info("protection moved", id=id, stop_loss=text(stop), take_profit=text(target))
         return self.get(id)
 
     async def release(self, id: str) -> Protection:
         """Drop a protection because the user says so. Returns once durable. Raises NotFound and Conflict."""
+        self._desk.check_promises()
         now = self.get(id)
         if now.state not in (ProtectionState.PENDING_FILL, ProtectionState.ARMED):
             raise Conflict(f"the protection is {now.state.value}", "$.id")
@@ -119,7 +122,7 @@ class Monitoring:
             ProtectionMoved(id, self._desk.now_ms(), ProtectionState.RELEASED, reason),
             *self._desk.tell_of_protection(now, "released", reason=reason),
         )
-        await self._desk.store.durable()
+        await self._desk.keep_promise()
         return self.get(id)
 
     async def close_now(self, id: str) -> Protection:
@@ -133,7 +136,7 @@ class Monitoring:
         if now.state.final:
             raise Conflict(f"the protection is {now.state.value}", "$.id")
         self._guard.fire(id, CloseReason.MANUAL)
-        await self._desk.store.durable()
+        await self._desk.keep_if_possible()
         return self.get(id)
 
     def get(self, id: str) -> Protection:

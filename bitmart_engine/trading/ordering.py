@@ -47,6 +47,7 @@ class Ordering:
         desk = self._desk
         if not desk.opening:
             raise Unavailable("the engine is stopping")
+        desk.check_promises()
         if asked.callback_url is not None:
             check_url(asked.callback_url, desk.settings.callback_allow)
         instrument = await desk.instruments.get(asked.symbol)
@@ -57,7 +58,7 @@ class Ordering:
                 raise Conflict(
                     f"an order with the id {request.id!r} exists with another body", "$.id"
                 )
-            await desk.store.durable()
+            await desk.keep_promise()
             return Placed(known, True, rounded)
         if request.id in desk.state.protections:
             raise Conflict(f"a monitored position has the id {request.id!r}", "$.id")
@@ -68,7 +69,12 @@ class Ordering:
             deadline_ms=now_ms + int(request.timeout_seconds * 1000),
         )
         self._entries.accept(order)
-        await desk.store.durable()
+        try:
+            await desk.keep_promise()
+        except Unavailable:
+            self._entries.forget(order.id)
+            raise
+        self._entries.watch(order.id)
         log.info(
             "order accepted",
             id=order.id,
@@ -97,7 +103,7 @@ class Ordering:
             with trio.move_on_after(wait_s):
                 while not desk.state.orders[id].state.final:
                     await desk.waiters.wait_news(desk.state.orders[id].client_order_id, 0.25)
-        await desk.store.durable()
+        await desk.keep_promise()
         order = desk.state.orders[id]
         if order.state is EntryState.FILLED:
             raise Conflict("the order is filled", "$.id")

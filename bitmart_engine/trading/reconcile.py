@@ -113,7 +113,7 @@ def is_live(order: EntryOrder) -> bool:
 
 def live_orders(state: State) -> list[EntryOrder]:
     """Our entry orders that the exchange has to be asked about."""
-    return [order for order in state.orders.values() if is_live(order)]
+    return [order for order in state.orders.alive() if is_live(order)]
 
 
 def reconcile(state: State, snapshot: Snapshot) -> list[Action]:
@@ -174,9 +174,6 @@ def findings(state: State, snapshot: Snapshot, actions: Iterable[Action]) -> Fin
     ours: dict[Key, int] = defaultdict(int)
     for key, protections in _alive_by_side(state).items():
         ours[key] += sum(each.remaining for each in protections)
-    for order in state.orders.values():
-        if not order.request.protected and order.filled:
-            ours[order.symbol, order.request.side] += order.filled
     foreign = {
         f"{symbol} {side.value}": update.size - ours[symbol, side]
         for (symbol, side), update in snapshot.positions.items()
@@ -195,9 +192,8 @@ def findings(state: State, snapshot: Snapshot, actions: Iterable[Action]) -> Fin
 
 def _alive_by_side(state: State) -> Mapping[Key, list[Protection]]:
     sides: dict[Key, list[Protection]] = defaultdict(list)
-    for each in state.protections.values():
-        if not each.state.final:
-            sides[each.symbol, each.side].append(each)
+    for each in state.protections.alive():
+        sides[each.symbol, each.side].append(each)
     return sides
 
 

@@ -16,6 +16,7 @@ from attrs import define, field
 
 from ..exchange.client import ExchangeClient
 from ..exchange.errors import ExchangeError
+from ..model.errors import BadRequest, Unavailable
 from ..model.events import OrderUpdate, PositionUpdate, PrivateReady, Tick
 from ..settings import Settings
 from ..store import Store
@@ -90,7 +91,7 @@ class TradingRoom:
         """
         while True:
             for pause_s in Pauses(0.5, 5.0):
-                if await self.refresh():
+                if await self.refresh() and await self._instruments_known():
                     break
                 await trio.sleep(pause_s)
             self._agreed()
@@ -98,6 +99,17 @@ class TradingRoom:
             with trio.move_on_after(REFRESH_EVERY_S if seeing else REFRESH_BLIND_EVERY_S):
                 await logins.receive()
                 self.desk.reconciled = False
+
+    async def _instruments_known(self) -> bool:
+        """Whether every armed zone has its instrument, as far as the exchange still has it: an order needs its grid."""
+        for symbol in self.entries.symbols():
+            try:
+                await self.desk.instruments.get(symbol)
+            except Unavailable:
+                return False
+            except BadRequest as gone:
+                self.desk.tally.add("armed zone of a symbol that is not traded", why=gone.message)
+        return True
 
     def _agreed(self) -> None:
         if not self.desk.reconciled:
@@ -162,9 +174,9 @@ class TradingRoom:
 
     def resume(self) -> None:
         """Take up what the journal says was promised. Entries stay where they are until the exchange agrees."""
-        for order in list(self.desk.state.orders.values()):
+        for order in self.desk.state.orders.alive():
             self.entries.resume(order.id)
-        for protection in list(self.desk.state.protections.values()):
+        for protection in self.desk.state.protections.alive():
             self.guard.resume(protection.id)
 
 

@@ -15,6 +15,7 @@ from ..exchange.orders import SubmitOrder
 from ..model.decimals import plain
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder
+from ..store import JournalUnavailable
 from .desk import Desk
 from .pacing import Pauses
 
@@ -32,6 +33,8 @@ TRY_AGAIN = {
 }
 """Refusals that say nothing of the order itself, with the pause in seconds before the zone is watched again."""
 NETWORK_PAUSE_S = 1.0
+LONG_WAIT_MS = 1_000
+"""An order that waited longer for its turn goes out only if the price is in its zone still."""
 READS_AFTER_SUBMIT = 3
 READ_PAUSE_S = 0.25
 """The order may not be readable for some hundred ms after it was taken."""
@@ -41,7 +44,12 @@ VISIBLE_WITHIN_S = 5.0
 
 async def submit(id: str, desk: Desk, entries: Entries) -> None:
     """Send the order whose intent was recorded, and find out what became of it."""
-    await desk.store.durable()
+    try:
+        await desk.store.durable()
+    except JournalUnavailable as trouble:
+        await _try_again(id, str(trouble), NETWORK_PAUSE_S, entries)
+        return
+    desk.world.reached("intent journalled")
     order = desk.state.orders[id]
     if not await _set_leverage(order, desk, entries):
         return
@@ -49,7 +57,10 @@ async def submit(id: str, desk: Desk, entries: Entries) -> None:
         if desk.state.orders[id].cancel_asked:
             entries.back_to_waiting(id, "")
             return
-        exchange_order_id = await desk.exchange.submit_order(_wire_order(order))
+        exchange_order_id = await desk.exchange.submit_order(
+            _wire_order(order), still_wanted=lambda: _still_wanted(id, desk)
+        )
+        desk.world.reached("order submitted")
     except ExchangeError as failure:
         if desk.state.orders[id].state is EntryState.SUBMITTING and _is_latest(order, desk):
             await _not_accepted(order, failure, desk, entries)
@@ -57,6 +68,17 @@ async def submit(id: str, desk: Desk, entries: Entries) -> None:
         if _is_latest(order, desk):
             entries.accepted(id, exchange_order_id)
             await confirm(id, desk, entries)
+
+
+def _still_wanted(id: str, desk: Desk) -> bool:
+    """Whether an order that had to wait for its turn should go out now that it has come."""
+    order = desk.state.orders[id]
+    if order.cancel_asked or not desk.may_open:
+        return False
+    if order.submitted_ms is None or desk.now_ms() - order.submitted_ms < LONG_WAIT_MS:
+        return True
+    tick = desk.prices.fresh(order.symbol)
+    return tick is not None and order.request.contains(tick.last)
 
 
 def _is_latest(order: EntryOrder, desk: Desk) -> bool:
@@ -192,7 +214,7 @@ async def _try_again(id: str, why: str, pause_s: float, entries: Entries) -> Non
     log.warning("order not taken, will be tried again", id=id, why=why)
     entries.back_to_waiting(id, why, arm=False)
     await trio.sleep(pause_s)
-    entries.rearm(id)
+    entries.watch(id)
 
 
 async def confirm(id: str, desk: Desk, entries: Entries) -> None:

@@ -16,6 +16,7 @@ from trio.testing import wait_all_tasks_blocked
 from bitmart_engine import Engine, Settings, open_engine
 from bitmart_engine.control import serve_control
 from bitmart_engine.paper import ManualMarket, PaperExchange, open_paper_exchange
+from bitmart_engine.settings import IN_MEMORY
 
 ORDER: dict[str, Any] = {
     "id": "order-123",
@@ -97,6 +98,7 @@ async def opened(*, credentials: bool = True, **changes: Any) -> AsyncIterator[D
             public_ws_uri=paper.public_ws_uri,
             private_ws_uri=paper.private_ws_uri,
             mode="paper",
+            state_dir=IN_MEMORY,
             **{"rest_uri": paper.rest_uri, "control_address": "127.0.0.1:0", **changes},
         )
         async with open_engine(settings) as engine, trio.open_nursery() as nursery:

@@ -9,6 +9,7 @@ import trio
 
 from bitmart_engine import Settings, open_engine
 from bitmart_engine.control import AddressUnavailable, serve_control
+from bitmart_engine.settings import IN_MEMORY
 
 from .conftest import ORDER, Desk, Open
 
@@ -64,7 +65,7 @@ async def test_an_address_that_cannot_be_had_is_one_clear_line(taken: bool) -> N
         other.listen()
         port = other.getsockname()[1]
         host = "127.0.0.1" if taken else "192.0.2.1"
-        settings = Settings(control_address=f"{host}:{port}")
+        settings = Settings(control_address=f"{host}:{port}", state_dir=IN_MEMORY)
         with pytest.RaisesGroup(AddressUnavailable, flatten_subgroups=True) as caught:
             async with open_engine(settings) as engine, trio.open_nursery() as nursery:
                 await nursery.start(serve_control, engine)

@@ -68,7 +68,7 @@ class Box:
         await trio.lowlevel.checkpoint()
         self.events.append("durable")
 
-    def settled(self, notification, settlement):
+    def settled(self, notification, settlement, why):
         self.events.append((notification.id, settlement.value))
 
     @property

@@ -168,13 +168,14 @@ async def test_a_lane_keeps_its_order_whatever_fails(box, autojump_clock):
     assert [id for id, _ in box.settlements] == ["n1", "n2", "n3", "n4"]
 
 
-async def test_a_lane_keeps_its_order_over_different_receivers(box, autojump_clock):
+async def test_within_one_order_a_dead_address_does_not_delay_another(box, autojump_clock):
     box.receiver.answers["down.test"] = [500, 200]
     async with box.open() as outbox:
         outbox.offer(box.note("n1", url="http://down.test/"))
         outbox.offer(box.note("n2", url="http://up.test/"))
         await outbox.wait_idle()
-    assert box.receiver.ids == ["n1", "n1", "n2"]
+    assert sorted(box.receiver.ids[:2]) == ["n1", "n2"]
+    assert box.receiver.ids[2] == "n1"
 
 
 async def hang(_request):
@@ -249,7 +250,7 @@ async def test_the_same_notification_is_not_owed_twice(box, autojump_clock):
 async def test_more_can_be_offered_while_one_is_settled(box, autojump_clock):
     async with box.open() as outbox:
 
-        def settled(notification, settlement):
+        def settled(notification, settlement, why):
             box.events.append((notification.id, settlement.value))
             if notification.id == "n1":
                 outbox.offer(box.note("n2"))
