@@ -33,7 +33,7 @@ from attrs import evolve
 
 from .exchange import ExchangeStatistics
 from .exchange.client import ExchangeClient, open_exchange
-from .model.errors import BadRequest, Conflict, NotFound
+from .model.errors import BadRequest, Conflict, NotFound, Unavailable
 from .model.events import Event, Kline, OrderUpdate, PositionUpdate, Tick
 from .model.notifications import Notification
 from .model.orders import EntryOrder
@@ -212,7 +212,8 @@ class Engine:
 
     async def subscribe_klines(self, symbol: str, timeframes: Iterable[str]) -> list[str]:
         """Stream klines of `symbol` for everybody who listens, until unsubscribed. Returns the channels."""
-        await self._room.desk.instruments.get(symbol)
+        with suppress(Unavailable):  # then the stream itself says whether there is such a channel
+            await self._room.desk.instruments.get(symbol)
         return await self._view(_kline_topics(symbol, timeframes), subscribed=True)
 
     async def unsubscribe_klines(self, symbol: str, timeframes: Iterable[str]) -> list[str]:

@@ -280,3 +280,15 @@ async def test_a_dead_letter_is_kept_and_sent_again_when_asked(tmp_path, autojum
             await stage.until(lambda: len(theatre.receiver.requests) == before + 1)
             await stage.until(lambda: not stage.engine.state.owed)
             assert stage.engine.state.dead == {}
+
+
+async def test_a_request_with_any_metadata_is_a_duplicate_after_a_restart_too(
+    tmp_path, autojump_clock
+):
+    odd = {"plan": 7, "share": Decimal("0.10"), "é": [None, True, {"deep": 1.5}]}
+    async with open_theatre() as theatre:
+        async with crashing(theatre, tmp_path) as stage:
+            await stage.place(entry_zone_max=64995, metadata=odd)
+        async with theatre.engine(state_dir=str(tmp_path / "lives")) as stage:
+            again = await stage.engine.place_order(entry(entry_zone_max=64995, metadata=odd))
+            assert again.duplicate

@@ -86,6 +86,7 @@ ENTRY_MOVES: Mapping[EntryState, Mapping[EntryState, str]] = {
         EntryState.OPEN: "turned up after all",
         EntryState.PARTIALLY_FILLED: "turned up partly filled",
         EntryState.FILLED: "turned up filled",
+        EntryState.REJECTED: "turned up refused for crossing, too often",
     },
     EntryState.SUBMITTING: {
         EntryState.OPEN: "accepted",

@@ -7,6 +7,7 @@ exchange takes once. The size is what the protection covers and never more than 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,6 +16,7 @@ import trio
 from ..exchange.budget import Urgency
 from ..exchange.errors import ExchangeError, Meaning, OutcomeUnknown, Refused
 from ..exchange.orders import SubmitOrder
+from ..model.errors import CallerError
 from ..model.lifecycle import ProtectionState
 from ..model.orders import EntryOrder
 from ..model.positions import Close, Protection
@@ -58,6 +60,7 @@ async def close(id: str, desk: Desk, guard: Guard) -> None:
         except (ExchangeError, CloseFailed) as failure:
             now = trio.current_time()
             log.error("close failed", id=id, why=str(failure))
+            await _learn_limits(id, desk)
             desk.tally.add("close failed", id=id)
             if reported_at is None or now - reported_at >= REPORT_EVERY_S:
                 reported_at = now
@@ -67,6 +70,14 @@ async def close(id: str, desk: Desk, guard: Guard) -> None:
             first = False
 
 
+async def _learn_limits(id: str, desk: Desk) -> None:
+    """A close may fail for being larger than an order may be, which the engine does not know after a restart."""
+    symbol = desk.state.protections[id].symbol
+    if desk.instruments.known(symbol) is None:
+        with suppress(CallerError):
+            await desk.instruments.get(symbol)
+
+
 async def _attempt(id: str, desk: Desk, guard: Guard) -> bool:
     """Send one closing order, or find the one whose answer was lost, and follow it. True when all is closed.
 
@@ -74,7 +85,7 @@ async def _attempt(id: str, desk: Desk, guard: Guard) -> bool:
     """
     protection = desk.state.protections[id]
     if not await _found_again(protection, desk, guard):
-        size = await _closable(protection, desk, guard)
+        size = _in_one_order(await _closable(protection, desk, guard), protection, desk)
         if not size:
             return await _nothing_left(id, desk)
         if not await _sent(protection, size, desk, guard):
@@ -117,6 +128,12 @@ async def _closable(protection: Protection, desk: Desk, guard: Guard) -> int:
     if not held.size and is_young(protection, desk.now_ms()):
         return protection.remaining
     return min(protection.remaining, held.size)
+
+
+def _in_one_order(size: int, protection: Protection, desk: Desk) -> int:
+    """As much of `size` as one market order may have; what is left goes out after it."""
+    instrument = desk.instruments.known(protection.symbol)
+    return size if instrument is None else min(size, instrument.market_max_size)
 
 
 async def _sent(protection: Protection, size: int, desk: Desk, guard: Guard) -> bool:

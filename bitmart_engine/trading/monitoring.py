@@ -18,7 +18,13 @@ from ..notify.destinations import check_url
 from ..store.records import ProtectionLevelled, ProtectionMoved, ProtectionOpened, Record
 from .desk import Desk, text
 from .guard import Guard
-from .requests import MonitorPosition, checked_id, checked_levels, parse_side
+from .requests import (
+    MonitorPosition,
+    checked_id,
+    checked_levels,
+    checked_metadata,
+    parse_side,
+)
 
 __all__ = ["Monitored", "Monitoring"]
 
@@ -64,7 +70,7 @@ class Monitoring:
             side=None if asked.side is None else parse_side(asked.side),
             size=asked.size,
             callback_url=asked.callback_url,
-            metadata=asked.metadata,
+            metadata=checked_metadata(asked.metadata),
         )
         if self._known(request) is None:
             try:

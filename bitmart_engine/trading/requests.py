@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Literal
 
+import msgspec
 from attrs import Factory, frozen
 
 from ..model.decimals import plain
@@ -18,7 +19,14 @@ from ..model.instruments import Instrument
 from ..model.orders import EntryRequest, OrderType
 from ..model.sides import PositionSide
 
-__all__ = ["MonitorPosition", "PlaceOrder", "checked_entry", "checked_levels", "parse_side"]
+__all__ = [
+    "MonitorPosition",
+    "PlaceOrder",
+    "checked_entry",
+    "checked_levels",
+    "checked_metadata",
+    "parse_side",
+]
 
 LONGEST_ID = 1000
 LONGEST_TIMEOUT_S = 30 * 86_400
@@ -68,10 +76,26 @@ def parse_side(side: str) -> PositionSide:
 
 
 def checked_id(id: str) -> str:
-    """`id` if it can name something: not blank, and not endless. Raises BadRequest."""
-    if not id.strip() or len(id) > LONGEST_ID:
+    """`id` if it can name something: not blank, not endless, and text. Raises BadRequest."""
+    if not id.strip() or len(id) > LONGEST_ID or not _is_text(id):
         raise BadRequest(f"must be 1 to {LONGEST_ID} characters and not blank", "$.id")
     return id
+
+
+def checked_metadata(metadata: Mapping[str, object]) -> Mapping[str, object]:
+    """`metadata` if it is JSON, as JSON says it: it goes into the journal and into callbacks. Raises BadRequest."""
+    try:
+        return msgspec.json.decode(msgspec.json.encode(metadata), type=dict[str, object])
+    except (TypeError, ValueError, RecursionError) as failure:
+        raise BadRequest(f"must be a JSON object: {failure}", "$.metadata") from None
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def checked_entry(
@@ -125,7 +149,7 @@ def checked_entry(
         exchange_protection=asked.exchange_protection,
         timeout_seconds=asked.timeout_seconds,
         callback_url=asked.callback_url,
-        metadata=asked.metadata,
+        metadata=checked_metadata(asked.metadata),
     )
     result = {
         "entry_zone_min": zone_min,

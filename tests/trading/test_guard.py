@@ -12,7 +12,7 @@ from attrs import evolve
 from bitmart_engine import MonitorPosition
 from bitmart_engine.model.errors import BadRequest, Conflict, NotFound
 from bitmart_engine.model.events import OrderUpdate
-from bitmart_engine.paper import Direction
+from bitmart_engine.paper import Direction, PaperInstrument
 from tests.stage import CANCEL, HOOK, SUBMIT, open_stage
 
 POSITIONS = "/contract/private/position-v2"
@@ -561,3 +561,19 @@ async def test_after_a_private_reconnect_fills_and_closes_that_were_missed_are_r
 
 REFUSED = '{"code": 40027, "message": "no", "trace": "t", "data": null}'
 EMPTY = '{"code": 1000, "message": "Ok", "trace": "t", "data": []}'
+
+
+async def test_a_position_larger_than_one_market_order_may_be_is_closed_in_several(autojump_clock):
+    instrument = PaperInstrument(
+        "BTCUSDT",
+        price=Decimal(65000),
+        tick_size=Decimal("0.1"),
+        contract_size=Decimal("0.001"),
+        market_max_size=4,
+    )
+    async with open_stage({"symbols": (instrument,)}) as stage:
+        await stage.bought(exchange_protection=False)
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded() == "closed")
+        assert [body["size"] for body in stage.submits(*CLOSE_SIDES)] == [4, 4, 2]
+        assert len({body["client_order_id"] for body in stage.submits(*CLOSE_SIDES)}) == 3

@@ -113,3 +113,15 @@ def test_for_a_short_the_careful_side_is_the_other_one():
 
 def test_prices_on_the_grid_are_left_alone():
     assert checked_entry(entry(), BTC)[1] == {}
+
+
+@pytest.mark.parametrize("metadata", [{"when": object()}, {"lone": "\ud800"}])
+def test_metadata_that_is_not_json_is_refused(metadata):
+    with pytest.raises(BadRequest) as refused:
+        checked_entry(entry(metadata=metadata), BTC)
+    assert refused.value.field == "$.metadata"
+
+
+def test_an_id_that_is_not_text_is_refused():
+    with pytest.raises(BadRequest):
+        checked_entry(entry("\ud800"), BTC)
