@@ -82,6 +82,7 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
             for pause_s in Pauses(0.5, 5.0):
                 with suppress(JournalUnavailable):
                     await store.durable()
+                    world.reached("callback due")
                     break
                 await trio.sleep(pause_s)
 
@@ -124,6 +125,7 @@ async def _open_store(settings: Settings, world: World, tally: Tally) -> AsyncIt
         wall_ms=world.wall_ms,
         history_days=settings.history_days,
         tally=tally,
+        crash_point=world.reached,
         run=world.run_blocking,
     ) as (journal, state):
         yield Store(journal, state)

@@ -82,4 +82,7 @@ class World:
     """How the journal's reads and writes are run: in a thread of their own unless given."""
 
     reached: Callable[[str], None] = _go_on
-    """Told the name of each point at which a crash would hurt most. It goes on; a crash test does not."""
+    """Told the name of each point at which a crash would hurt most. It goes on; a crash test does not.
+
+    Those around a commit are told in the journal's thread.
+    """

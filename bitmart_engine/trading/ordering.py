@@ -74,6 +74,7 @@ class Ordering:
         except Unavailable:
             self._entries.forget(order.id)
             raise
+        desk.world.reached("promise kept")
         self._entries.watch(order.id)
         log.info(
             "order accepted",

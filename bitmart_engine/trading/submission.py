@@ -118,6 +118,7 @@ async def withdraw(id: str, desk: Desk, entries: Entries) -> None:
         if order.exchange_order_id:
             try:
                 await desk.exchange.cancel_order(order.symbol, order_id=order.exchange_order_id)
+                desk.world.reached("cancel submitted")
             except Refused as refusal:
                 log.info("cancel refused", id=id, why=str(refusal))
             except ExchangeError as failure:
