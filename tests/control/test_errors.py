@@ -224,8 +224,8 @@ async def test_what_needs_an_account_names_the_settings_that_are_missing(
 
 
 async def test_the_exchange_out_of_reach_is_a_503(open_desk: Open) -> None:
-    async with open_desk(rest_uri="http://127.0.0.1:1", credentials=False) as desk:
-        asked = {"symbol": "BTCUSDT", "tfs": ["1m"]}
-        answer = await desk.ask("POST", "/klines/subscribe", asked)
+    strangers = {"api_key": "k", "api_secret": "s", "api_memo": "m"}
+    async with open_desk(rest_uri="http://127.0.0.1:1", credentials=False, **strangers) as desk:
+        answer = await desk.ask("POST", "/api/place-order", ORDER)
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
         assert "could not be asked about BTCUSDT" in answer.json()["error"]

@@ -495,3 +495,130 @@ async def test_a_cancel_whose_answer_is_lost_goes_on_until_the_order_is_gone(aut
 
 CROSSED = '{"code": 40011, "message": "Invalid parameter", "trace": "t", "data": null}'
 EMPTY = '{"code": 1000, "message": "Ok", "trace": "t", "data": []}'
+
+
+# What else may happen on the way
+
+
+async def test_an_order_that_is_cancelled_while_it_waits_for_its_turn_is_never_sent(autojump_clock):
+    async with open_stage({"balance": Decimal(10_000_000)}) as stage:
+        for number in range(60):
+            await stage.place(f"o{number}", size=1)
+        await stage.until(stage.prices_come)
+        stage.move(65000)
+        await stage.settle(0.5)
+        queued = [f"o{n}" for n in range(60) if stage.state(f"o{n}") == "submitting"]
+        assert queued
+        await stage.engine.cancel_order(queued[-1])
+        await stage.until(lambda: stage.state(queued[-1]) == "cancelled")
+        sent = {body["client_order_id"] for body in stage.sent()}
+        assert stage.order(queued[-1]).client_order_id not in sent
+
+
+async def test_an_order_whose_zone_was_left_while_it_waited_for_its_turn_waits_again(
+    autojump_clock,
+):
+    async with open_stage({"balance": Decimal(10_000_000)}) as stage:
+        for number in range(60):
+            await stage.place(f"o{number}", size=1)
+        await stage.until(stage.prices_come)
+        stage.move(65000)
+        await stage.settle(1.5)
+        stage.move(65200)
+        await stage.settle(10)
+        states = [stage.state(f"o{number}") for number in range(60)]
+        assert 10 < states.count("open") < 40
+        assert states.count("waiting") == 60 - states.count("open")
+        stage.move(65000)
+        await stage.until(lambda: all(stage.state(f"o{n}") != "waiting" for n in range(60)))
+
+
+async def test_leverage_that_cannot_be_set_now_is_tried_again(autojump_clock):
+    async with open_stage() as stage:
+        await stage.place(leverage=Decimal(25))
+        await stage.until(stage.prices_come)
+        stage.paper.fail(LEVERAGE, status=500)
+        stage.paper.fail(LEVERAGE, status=429, body='{"code": 30013, "message": "too many"}')
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "open")
+        assert len(stage.sent(LEVERAGE)) == 3
+        assert len(stage.sent()) == 1
+
+
+async def test_leverage_refused_with_the_order_itself_is_forgotten_and_passed_on(autojump_clock):
+    async with open_stage() as stage:
+        await stage.place(leverage=Decimal(25))
+        await stage.until(stage.prices_come)
+        stage.paper.fail(SUBMIT, status=400, body='{"code": 40040, "message": "Invalid Leverage"}')
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "rejected")
+        await stage.until(lambda: stage.receiver.names() == ["failed"])
+        assert stage.receiver.events()[0]["reason"] == "leverage"
+
+
+async def test_a_refused_cancel_reads_the_order_and_believes_that(autojump_clock):
+    async with open_stage() as stage:
+        await stage.place()
+        await stage.until(stage.prices_come)
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "open")
+        stage.paper.freeze("futures/order", until="forever")
+        stage.move(65000)
+        with pytest.raises(Conflict, match="filled"):
+            await stage.engine.cancel_order(
+                "a",
+            )
+        assert stage.guarded() == "armed"
+
+
+async def test_an_order_that_cannot_be_read_stays_as_it_is(autojump_clock):
+    async with open_stage() as stage:
+        await stage.place()
+        await stage.until(stage.prices_come)
+        stage.paper.freeze("futures/order", until="forever")
+        stage.paper.fail(ORDER, times=2, status=500)
+        stage.paper.fail(ORDER, status=400, body='{"code": 40012, "message": "system error"}')
+        stage.move(65000)
+        await stage.until(lambda: stage.receiver.names() == ["placed"])
+        assert (stage.state(), stage.order().submit_only) == ("open", True)
+        assert stage.engine.dropped()["order could not be read"] >= 2
+
+
+async def test_a_crossing_order_past_its_deadline_expires(autojump_clock):
+    async with open_stage() as stage:
+        await stage.place(timeout_seconds=Decimal(3))
+        await stage.until(stage.prices_come)
+        stage.network.slow_s = 4
+        stage.paper.fail(SUBMIT, status=400, body=CROSSED)
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "expired")
+        assert len(stage.sent()) <= 1
+
+
+async def test_an_order_found_refused_for_crossing_after_a_lost_answer_goes_on(autojump_clock):
+    async with open_stage({"maker_only_refusal": "cancel"}) as stage:
+        await stage.place()
+        await stage.until(stage.prices_come)
+        stage.paper.freeze("futures/order", until="forever")
+        stage.paper.lose_replies(SUBMIT)
+        stage.move(65000)
+        stage.paper.books.last["BTCUSDT"] = Decimal("64999.9")
+        await stage.until(lambda: stage.state() == "open")
+        assert [body["price"] for body in stage.sent()] == ["65000", "64999.9"]
+
+
+async def test_a_lost_order_that_turns_up_after_it_was_proved_absent_is_adopted(autojump_clock):
+    async with open_stage() as stage:
+        await stage.place(exchange_protection=False)
+        await stage.until(stage.prices_come)
+        stage.paper.refuse_logins()
+        stage.paper.drop_connections("private")
+        stage.paper.fail(SUBMIT, status=500, after=True)
+        stage.paper.fail(OPEN_ORDERS, times=100, status=200, body=EMPTY)
+        stage.move(65000)
+        await stage.settle(0.1)
+        stage.move(65200)
+        await stage.until(lambda: stage.state() == "waiting", within=20)
+        stage.paper.clear_faults()
+        await stage.until(lambda: stage.state() == "open")
+        assert len(stage.paper.books.orders) == 1

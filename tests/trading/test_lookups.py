@@ -1,0 +1,115 @@
+"""Instruments and leverage are asked for once, remembered, and survive an exchange that does not answer."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import attrs
+import pytest
+
+from bitmart_engine.exchange.errors import Meaning, NotSent, Refused
+from bitmart_engine.model.errors import BadRequest, Unavailable
+from bitmart_engine.model.instruments import Instrument
+from bitmart_engine.trading.instruments import Instruments
+from bitmart_engine.trading.leverage import Leverage
+
+BTC = Instrument(
+    symbol="BTCUSDT",
+    tick_size=Decimal("0.1"),
+    contract_size=Decimal("0.001"),
+    min_size=1,
+    max_size=1000,
+    market_max_size=500,
+    min_leverage=Decimal(1),
+    max_leverage=Decimal(100),
+)
+
+
+class Exchange:
+    """Answers with what it is given, in turn; the last answer stays."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.asked = []
+
+    def _answer(self, *asked):
+        self.asked.append(asked)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def instruments(self, symbol):
+        return self._answer(symbol)
+
+    async def position_settings(self, symbol):
+        return self._answer(symbol)
+
+    async def submit_leverage(self, symbol, leverage, open_type):
+        return self._answer(symbol, leverage, open_type)
+
+
+def refused(meaning):
+    return Refused(1, "no", 400, meaning, "/path")
+
+
+async def test_an_instrument_is_asked_for_once_an_hour(autojump_clock):
+    exchange = Exchange([BTC])
+    instruments = Instruments(exchange)
+    assert instruments.known("BTCUSDT") is None
+    assert await instruments.get("BTCUSDT") is BTC
+    assert await instruments.get("BTCUSDT") is BTC
+    assert len(exchange.asked) == 1
+    autojump_clock.jump(3601)
+    await instruments.get("BTCUSDT")
+    assert len(exchange.asked) == 2
+
+
+@pytest.mark.parametrize("failure", [NotSent("down"), refused(Meaning.RATE)])
+async def test_an_old_instrument_is_better_than_none(autojump_clock, failure):
+    instruments = Instruments(Exchange([BTC], failure))
+    await instruments.get("BTCUSDT")
+    autojump_clock.jump(3601)
+    assert await instruments.get("BTCUSDT") is BTC
+
+
+@pytest.mark.parametrize("failure", [NotSent("down"), refused(Meaning.RATE)])
+async def test_an_instrument_that_was_never_read_is_unavailable(failure):
+    with pytest.raises(Unavailable, match="could not be asked about BTCUSDT"):
+        await Instruments(Exchange(failure)).get("BTCUSDT")
+
+
+@pytest.mark.parametrize("answer", [[], [BTC], refused(Meaning.INSTRUMENT)])
+async def test_a_symbol_that_the_exchange_does_not_list_is_a_bad_request(answer):
+    with pytest.raises(BadRequest, match="unknown symbol 'NOPEUSDT'"):
+        await Instruments(Exchange(answer)).get("NOPEUSDT")
+
+
+async def test_a_delisted_symbol_is_a_bad_request():
+
+    with pytest.raises(BadRequest, match="not trading"):
+        await Instruments(Exchange([attrs.evolve(BTC, trading=False)])).get("BTCUSDT")
+
+
+class Setting:
+    leverage, open_type = Decimal(10), "isolated"
+
+
+async def test_a_setting_that_is_known_costs_no_request():
+    exchange = Exchange(Setting)
+    leverage = Leverage(exchange)
+    await leverage.learn("BTCUSDT")
+    await leverage.learn("BTCUSDT")
+    await leverage.ensure("BTCUSDT", Decimal(10), "isolated")
+    assert exchange.asked == [("BTCUSDT",)]
+    leverage.forget("BTCUSDT")
+    await leverage.ensure("BTCUSDT", Decimal(10), "isolated")
+    assert len(exchange.asked) == 2
+
+
+async def test_a_setting_that_cannot_be_read_is_set_when_it_is_needed():
+    exchange = Exchange(NotSent("down"), None)
+    leverage = Leverage(exchange)
+    await leverage.learn("BTCUSDT")
+    await leverage.ensure("BTCUSDT", Decimal(10), "isolated")
+    assert exchange.asked[-1] == ("BTCUSDT", Decimal(10), "isolated")
