@@ -14,7 +14,7 @@ from .answers import answer
 __all__ = ["ENDPOINTS", "EXAMPLES", "endpoints"]
 
 ENDPOINTS = {
-    "GET /status": "the engine at a glance: connections, prices, positions, what is owed and what was dropped",
+    "GET /status": "the engine at a glance: connections, prices, positions, what a start found, what is owed, dropped",
     "GET /help": "this",
     "POST /klines/subscribe": "stream klines of a symbol; also POST /subscribe",
     "POST /klines/unsubscribe": "undo that; what a monitor needs stays; also POST /unsubscribe",
@@ -34,8 +34,11 @@ ENDPOINTS = {
     "PATCH /api/positions/{id}": "move its stop_loss, its take_profit, or both",
     "DELETE /api/positions/{id}": "drop its protection; the position stays, unguarded",
     "POST /api/positions/{id}/close": "close it now, at the market",
+    "GET /api/outbox": "callbacks that are owed, or given up (dead), newest first: ?state=, ?limit=, ?after=<id>",
+    "GET /api/outbox/{id}": "one of them with its body",
+    "POST /api/outbox/{id}/retry": "owe a dead one again",
     "GET /healthz": "200 while the engine lives",
-    "GET /readyz": "200 once it is connected, logged in and knows what is held; 503 names what is missing",
+    "GET /readyz": "200 once an order can be trusted to it: connected, logged in, agreed; 503 names what is missing",
 }
 
 

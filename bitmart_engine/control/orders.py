@@ -8,15 +8,14 @@ from quart import Blueprint, Response
 from ..engine import Engine
 from ..model.errors import NotFound
 from ..model.lifecycle import EntryState, ProtectionState
-from ..model.orders import EntryOrder
 from ..model.positions import Protection
 from ..trading.requests import PlaceOrder
 from .answers import answer
 from .bodies import no_body, read_body
-from .queries import page
+from .queries import lately_ended, shelf_page
 from .views import order_view, protection_view, text
 
-__all__ = ["endpoints", "is_monitored", "is_pending"]
+__all__ = ["endpoints", "is_monitored"]
 
 FINISHED_SHOWN = 100
 """How many finished orders, and positions, `GET /api/orders/status` still shows."""
@@ -47,22 +46,20 @@ def endpoints(engine: Engine) -> Blueprint:
     @routes.get("/api/orders/status")
     async def overview() -> Response:
         """What is under way, and what has ended of late."""
-        orders = list(engine.state.orders.values())
-        protections = list(engine.state.protections.values())
-        ended_orders = [each for each in orders if each.state.final][-FINISHED_SHOWN:]
-        ended = [each for each in protections if each.state.final][-FINISHED_SHOWN:]
-        pending = [each for each in orders if is_pending(each)]
-        going_on = [each for each in protections if not each.state.final]
+        orders, protections = engine.state.orders, engine.state.protections
+        pending, guarding = orders.alive(), protections.alive()
+        ended_orders = lately_ended(orders, FINISHED_SHOWN)
+        ended = lately_ended(protections, FINISHED_SHOWN)
         return answer(
             pending_orders=len(pending),
-            monitored_positions=sum(map(is_monitored, protections)),
+            monitored_positions=sum(map(is_monitored, guarding)),
             orders={each.id: order_view(each) for each in [*pending, *ended_orders]},
-            positions={each.id: protection_view(each) for each in [*going_on, *ended]},
+            positions={each.id: protection_view(each) for each in [*guarding, *ended]},
         )
 
     @routes.get("/api/orders")
     async def listed() -> Response:
-        found, after = page(engine.state.orders, EntryState)
+        found, after = await shelf_page(engine.state.orders, EntryState)
         return answer(orders=[order_view(each) for each in found], next=after)
 
     @routes.get("/api/orders/<id:id>")
@@ -79,11 +76,6 @@ def endpoints(engine: Engine) -> Blueprint:
         return answer(id=order.id, status=order.state.value, order=order_view(order))
 
     return routes
-
-
-def is_pending(order: EntryOrder) -> bool:
-    """Whether an order waits, or may be at the exchange."""
-    return not order.state.final
 
 
 def is_monitored(protection: Protection) -> bool:

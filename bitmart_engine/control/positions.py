@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 
 from attrs import evolve, frozen
@@ -12,13 +13,14 @@ from ..engine import Engine
 from ..model.errors import NotFound
 from ..model.lifecycle import ProtectionState
 from ..model.positions import Protection
+from ..model.sides import PositionSide
 from ..trading.requests import MonitorPosition
 from .answers import answer
 from .bodies import no_body, read_body
-from .queries import page
-from .views import held_view, protection_view
+from .queries import shelf_page
+from .views import View, held_view, protection_view
 
-__all__ = ["endpoints"]
+__all__ = ["endpoints", "held"]
 
 
 @frozen
@@ -43,10 +45,10 @@ def endpoints(engine: Engine) -> Blueprint:
     @routes.get("/api/positions")
     async def listed() -> Response:
         """The guarded positions, and what the exchange holds, of whomever it is."""
-        found, after = page(engine.state.protections, ProtectionState)
+        found, after = await shelf_page(engine.state.protections, ProtectionState)
         return answer(
             positions=[protection_view(each) for each in found],
-            held=[held_view(each) for each in engine.positions() if each.size],
+            held=held(engine),
             next=after,
         )
 
@@ -77,6 +79,16 @@ def endpoints(engine: Engine) -> Blueprint:
         return _as_it_stands(await engine.close_position(id))
 
     return routes
+
+
+def held(engine: Engine) -> list[View]:
+    """What the exchange holds, of whomever it is, and how much of it protections cover."""
+    covered: Counter[tuple[str, PositionSide]] = Counter()
+    for each in engine.state.protections.alive():
+        covered[each.symbol, each.side] += each.remaining
+    return [
+        held_view(each, covered[each.symbol, each.side]) for each in engine.positions() if each.size
+    ]
 
 
 def _as_it_stands(protection: Protection, **more: object) -> Response:

@@ -1,24 +1,34 @@
-"""Query parameters: which of many things are asked for, a page at a time, the newest first."""
+"""Query parameters: which of many things are asked for, a page at a time, the newest first.
+
+There may be a hundred thousand of them, most packed away: a page looks into no more of them than it has to, and lets
+everybody else run meanwhile.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable
 from enum import Enum
+from itertools import islice
 from typing import Protocol, TypeVar
 
+import trio
+from attrs import frozen
 from quart import request
 
 from ..model.errors import BadRequest
+from ..store.shelf import Shelf, Shelved
 from .bodies import unknown
 
-__all__ = ["DEFAULT_LIMIT", "MAX_LIMIT", "page"]
+__all__ = ["DEFAULT_LIMIT", "MAX_LIMIT", "Asked", "asked_for", "lately_ended", "page", "shelf_page"]
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 PARAMETERS = ("state", "symbol", "limit", "after")
+LOOKED_AT_AT_ONCE = 500
+"""Between two checkpoints: some milliseconds, if all of them have to be unpacked."""
 
 
-class Listed(Protocol):
+class Listed(Shelved, Protocol):
     """What can be listed."""
 
     @property
@@ -27,34 +37,91 @@ class Listed(Protocol):
     @property
     def symbol(self) -> str: ...
 
-    @property
-    def state(self) -> Enum: ...
 
-
+T = TypeVar("T")
 L = TypeVar("L", bound=Listed)
 
 
-def page(things: Mapping[str, L], states: type[Enum]) -> tuple[list[L], str | None]:
-    """The `things` that the present request asks for, newest first, and the `after` of the next page.
+@frozen
+class Asked:
+    """What a request asks for: things in one of `states` (of any, if empty) of one symbol (of any, if empty)."""
+
+    states: frozenset[Enum]
+    symbol: str
+    limit: int
+    after: str | None
+
+
+def asked_for(states: type[Enum], parameters: Iterable[str] = PARAMETERS) -> Asked:
+    """What the present request asks for.
 
     `state` is one state or several with commas between, `after` the id that ended the page before. Raises BadRequest
     naming the parameter.
     """
     for name, values in request.args.lists():
-        if name not in PARAMETERS:
-            raise unknown("parameter", name, PARAMETERS, name)
+        if name not in parameters:
+            raise unknown("parameter", name, parameters, name)
         if len(values) > 1:
             raise BadRequest("is given twice", name)
-    wanted = _states(states)
     symbol = request.args.get("symbol", "").upper()
-    limit = _limit()
-    matching = [
-        each
-        for each in _after(things)
-        if (not wanted or each.state in wanted) and (not symbol or each.symbol == symbol)
-    ]
-    chosen = matching[:limit]
-    return chosen, chosen[-1].id if len(matching) > limit else None
+    return Asked(_states(states), symbol, _limit(), request.args.get("after"))
+
+
+async def page(
+    newest_first: Iterable[str], find: Callable[[str], T | None], asked: Asked
+) -> tuple[list[T], str | None]:
+    """As many things as were asked for, and the `after` of the next page, or None.
+
+    `find` has what belongs on the page by its id, and None for everything else. A checkpoint now and then.
+    """
+    found: dict[str, T] = {}
+    for number, id in enumerate(_after(list(newest_first), asked.after), 1):
+        if number % LOOKED_AT_AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
+        thing = find(id)
+        if thing is None:
+            continue
+        if len(found) == asked.limit:
+            return list(found.values()), list(found)[-1]
+        found[id] = thing
+    return list(found.values()), None
+
+
+async def shelf_page(things: Shelf[L], states: type[Enum]) -> tuple[list[L], str | None]:
+    """The page of orders, or protections, that the present request asks for. Raises BadRequest."""
+    asked = asked_for(states)
+    wanted: Collection[object] = asked.states
+    alive: set[str] | None = None
+    if wanted and not any(getattr(each, "final", True) for each in wanted):
+        alive = {each.id for each in things.alive()}
+
+    def find(id: str) -> L | None:
+        if alive is not None and id not in alive:
+            return None
+        each = _readable(things, id)
+        if each is None or (wanted and each.state not in wanted):
+            return None
+        return each if not asked.symbol or each.symbol == asked.symbol else None
+
+    return await page(reversed(things), find, asked)
+
+
+def lately_ended(things: Shelf[L], most: int) -> list[L]:
+    """The youngest `most` of what has ended, the oldest of them first. It looks into no others that have."""
+    alive = {each.id for each in things.alive()}
+    ended = (_readable(things, id) for id in reversed(things) if id not in alive)
+    return list(islice((each for each in ended if each is not None), most))[::-1]
+
+
+def _readable(things: Shelf[L], id: str) -> L | None:
+    """What has that id. None if it was forgotten meanwhile, or cannot be read: one that is damaged hides no others.
+
+    The engine counts what it cannot read, and says so in `/status`.
+    """
+    try:
+        return things.get(id)
+    except ValueError:
+        return None
 
 
 def _states(states: type[Enum]) -> frozenset[Enum]:
@@ -73,15 +140,11 @@ def _limit() -> int:
     return int(text)
 
 
-def _after(things: Mapping[str, L]) -> Iterator[L]:
-    """All of them if none was named, else those that are older than it."""
-    newest_first = reversed(list(things.values()))
-    after = request.args.get("after")
+def _after(newest_first: list[str], after: str | None) -> Iterable[str]:
+    """All of the ids if none was named, else those that are older than it."""
     if after is None:
         return newest_first
-    if after not in things:
-        raise BadRequest(f"nothing here has the id {after[:100]!r}", "after")
-    for each in newest_first:
-        if each.id == after:
-            break
-    return newest_first
+    try:
+        return islice(newest_first, newest_first.index(after) + 1, None)
+    except ValueError:
+        raise BadRequest(f"nothing here has the id {after[:100]!r}", "after") from None

@@ -8,8 +8,15 @@ from .. import __version__
 from ..engine import Engine
 from ..streams.topics import ORDERS, POSITIONS
 from .answers import answer
-from .orders import is_monitored, is_pending
-from .views import connection_view, held_view, price_view
+from .orders import is_monitored
+from .positions import held
+from .views import (
+    connection_view,
+    exchange_view,
+    findings_view,
+    foreign_order_view,
+    price_view,
+)
 
 __all__ = ["endpoints"]
 
@@ -34,18 +41,23 @@ def endpoints(engine: Engine) -> Blueprint:
             kline_channels=sorted(state.viewed - {ORDERS, POSITIONS}),
             order_subscribed=ORDERS in state.viewed,
             position_subscribed=POSITIONS in state.viewed,
-            positions=[held_view(each) for each in engine.positions() if each.size],
-            pending_orders=sum(map(is_pending, state.orders.values())),
-            monitored_positions=sum(map(is_monitored, state.protections.values())),
+            positions=held(engine),
+            foreign_positions=engine.foreign_positions(),
+            foreign_orders=[foreign_order_view(each) for each in engine.foreign_orders()],
+            pending_orders=len(state.orders.alive()),
+            monitored_positions=sum(map(is_monitored, state.protections.alive())),
+            recovery=findings_view(engine.found()),
+            journal={"state_dir": engine.settings.state_dir, "trouble": engine.trouble()},
             connections=[connection_view(each) for each in streams.connections],
             refused_channels=streams.refused,
             prices={symbol: price_view(*seen) for symbol, seen in engine.prices().items()},
             stale=engine.stale(),
+            exchange=exchange_view(engine.exchange()),
             outbox={
                 "owed": outbox.owed,
                 "in_flight": outbox.in_flight,
                 "delivered": outbox.delivered,
-                "dead": outbox.dead,
+                "dead": len(state.dead),
             },
             dropped=engine.dropped(),
         )

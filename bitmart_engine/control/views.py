@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+from ..exchange import ExchangeStatistics
+from ..exchange.clock import SKEW_WARNED_MS
 from ..model.decimals import plain
-from ..model.events import PositionUpdate, Tick
+from ..model.events import OrderUpdate, PositionUpdate, Tick
+from ..model.notifications import Notification
 from ..model.orders import EntryOrder, Moment
 from ..model.positions import Close, Protection
 from ..streams.statistics import ConnectionStatistics
+from ..trading.reconcile import Findings
 
 __all__ = [
+    "View",
     "connection_view",
+    "exchange_view",
+    "findings_view",
+    "foreign_order_view",
     "held_view",
+    "notification_view",
     "order_view",
     "price_view",
     "protection_view",
@@ -93,12 +102,13 @@ def protection_view(protection: Protection) -> View:
     }
 
 
-def held_view(position: PositionUpdate) -> View:
-    """A position as the exchange holds it, of whomever it is."""
+def held_view(position: PositionUpdate, covered: int) -> View:
+    """A position as the exchange holds it, of whomever it is, and how many contracts of it protections cover."""
     return {
         "symbol": position.symbol,
         "side": position.side.value,
         "size": position.size,
+        "covered": covered,
         "entry_price": text(position.entry_price),
         "liquidation_price": text(position.liquidation_price),
         "update_time_ms": position.update_time_ms,
@@ -122,6 +132,69 @@ def connection_view(connection: ConnectionStatistics) -> View:
 def price_view(tick: Tick, age_s: float, stale: bool) -> View:
     """The last price of a symbol."""
     return {"last": text(tick.last), "age_s": round(age_s, 3), "stale": stale}
+
+
+def findings_view(found: Findings | None) -> View | None:
+    """What a comparison with the exchange found; None before there was one."""
+    if found is None:
+        return None
+    return {
+        "at_ms": found.at_ms,
+        "adopted": found.adopted,
+        "filled_while_away": found.filled_while_away,
+        "closed_while_away": found.closed_while_away,
+        "unknown": found.unknown,
+        "foreign_orders": found.foreign_orders,
+        "foreign_positions": found.foreign_positions,
+    }
+
+
+def foreign_order_view(order: OrderUpdate) -> View:
+    """A working order at the exchange that is not the engine's. Sizes in contracts."""
+    return {
+        "order_id": order.order_id,
+        "symbol": order.symbol,
+        "side": order.side.name.lower() if order.side else None,
+        "type": order.type,
+        "price": text(order.price),
+        "size": order.size,
+        "filled_size": order.deal_size,
+    }
+
+
+def exchange_view(exchange: ExchangeStatistics) -> View:
+    """How far the clocks are apart, and how much of each request limit is used, of those that were asked."""
+    offset_ms = exchange.clock_offset_ms
+    return {
+        "clock_offset_ms": offset_ms,
+        "clock_skewed": offset_ms is not None and abs(offset_ms) > SKEW_WARNED_MS,
+        "endpoints": {
+            path: {
+                "used": each.used,
+                "limit": each.limit,
+                "window_s": each.window_s,
+                "waiting": each.waiting,
+                "paused_for_s": round(each.paused_for_s, 3),
+            }
+            for path, each in exchange.endpoints.items()
+        },
+    }
+
+
+def notification_view(
+    notification: Notification, *, state: str, at_ms: int | None = None, why: str | None = None
+) -> View:
+    """A callback that is owed, or was given up at `at_ms`. `lane` is the order, or position, that it speaks of."""
+    return {
+        "id": notification.id,
+        "state": state,
+        "lane": notification.lane,
+        "kind": notification.kind,
+        "url": notification.url,
+        "created_ms": notification.created_ms,
+        "at_ms": at_ms,
+        "why": why,
+    }
 
 
 def _close(close: Close | None) -> View | None:

@@ -97,9 +97,13 @@ async def opened(*, credentials: bool = True, **changes: Any) -> AsyncIterator[D
         settings = Settings(
             public_ws_uri=paper.public_ws_uri,
             private_ws_uri=paper.private_ws_uri,
-            mode="paper",
-            state_dir=IN_MEMORY,
-            **{"rest_uri": paper.rest_uri, "control_address": "127.0.0.1:0", **changes},
+            **{
+                "mode": "paper",
+                "state_dir": IN_MEMORY,
+                "rest_uri": paper.rest_uri,
+                "control_address": "127.0.0.1:0",
+                **changes,
+            },
         )
         async with open_engine(settings) as engine, trio.open_nursery() as nursery:
             address = await nursery.start(serve_control, engine)
