@@ -122,7 +122,7 @@ class Books:
     # -- what the market does -----------------------------------------------------------------
 
     def trade(self, symbol: str, price: Decimal, now_ms: int) -> None:
-        """A trade at `price` happened: it fills what it reaches, then sets off presets."""
+        """A trade at `price` happened: it fills what it reaches, then sets off plan orders."""
         self.last[symbol] = price
         if not self.ledger.has_working(symbol) and not self.plans:
             return
@@ -132,10 +132,10 @@ class Books:
             if self.orders[order.order_id].is_working:
                 at = price if order.price is None else order.price
                 self._match(order.order_id, at, now_ms, is_maker=order.price is not None)
-        for plan, kind in self.plans.take_triggered(symbol, price):
+        for plan in self.plans.take_triggered(symbol, price):
             held = self.account.position(symbol, plan.direction).size
-            size = min(plan.size, held)
-            self._close(symbol, plan.direction, size, now_ms, kind, plan_id=plan.plan_id)
+            size = held if plan.size is None else min(plan.size, held)
+            self._close(symbol, plan.direction, size, now_ms, plan.kind, plan_id=plan.plan_id)
 
     # -- what happens to the owner ------------------------------------------------------------
 

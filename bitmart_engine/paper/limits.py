@@ -26,9 +26,13 @@ LIMITS: Final[dict[str, int]] = {
     "/contract/private/order-history": 6,
     "/contract/private/get-open-orders": 50,
     "/contract/private/trades": 6,
+    "/contract/private/current-plan-order": 50,
     "/contract/private/submit-order": 24,
     "/contract/private/cancel-order": 40,
     "/contract/private/cancel-orders": 2,
+    "/contract/private/submit-tp-sl-order": 24,
+    "/contract/private/modify-tp-sl-order": 24,
+    "/contract/private/cancel-plan-order": 40,
     "/contract/private/submit-leverage": 24,
     "/contract/private/set-position-mode": 2,
 }

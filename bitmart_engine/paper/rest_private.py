@@ -10,6 +10,7 @@ from .books import Books
 from .codes import Refusal
 from .instruments import digits, wire_decimal
 from .orders import Direction, Order
+from .rest_plans import PlanDesk
 from .rest_public import seconds
 from .validation import instrument_of, leverage_of, open_type_of, order_request
 from .wire import Json
@@ -27,6 +28,7 @@ class PrivateDesk:
         self._books = books
         self._now_ms = now_ms
         self._instruments = books.account.instruments
+        plans = PlanDesk(books, now_ms)
         self.keyed: dict[str, Callable[[Params], object]] = {
             "/contract/private/order": self.order,
             "/contract/private/get-open-orders": self.open_orders,
@@ -37,6 +39,7 @@ class PrivateDesk:
             "/contract/private/get-position-mode": self.position_mode,
             "/contract/private/assets-detail": self.assets,
             "/contract/private/trade-fee-rate": self.fee_rate,
+            **plans.keyed,
         }
         self.signed: dict[str, Callable[[Params], object]] = {
             "/contract/private/submit-order": self.submit_order,
@@ -44,6 +47,7 @@ class PrivateDesk:
             "/contract/private/cancel-orders": self.cancel_orders,
             "/contract/private/submit-leverage": self.submit_leverage,
             "/contract/private/set-position-mode": self.set_position_mode,
+            **plans.signed,
         }
 
     # -- reading ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""REST rows: what the exchange writes about orders, fills, positions and the balance. Pure functions."""
+"""REST rows: what the exchange writes about orders, plan orders, fills, positions and the balance. Pure functions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from decimal import Decimal
 from .account import ONE_WAY, Account
 from .books import Books
 from .instruments import wire_decimal
-from .orders import Direction, Fill, Order
+from .orders import Direction, Fill, Mode, Order, State
+from .plans import Plan
 from .positions import MAINTENANCE_RATE, Position
 from .wire import Json, amount, order_price
 
@@ -59,6 +60,32 @@ def trade(fill: Fill) -> Json:
         "paid_fees": amount(fill.fee),
         "account": "futures",
         "create_time": fill.at_ms,
+    }
+
+
+def plan(one: Plan, account: Account) -> Json:
+    """A plan order, as `current-plan-order` shows it. One for the whole position shows what is held right now."""
+    whole = one.size is None
+    held = account.position(one.symbol, one.direction).size
+    return {
+        "order_id": str(one.plan_id),
+        "client_order_id": one.client_order_id,
+        "executive_price": wire_decimal(one.executive_price),
+        "trigger_price": wire_decimal(one.trigger_price),
+        "size": str(held if whole else one.size),
+        "symbol": one.symbol,
+        "state": int(State.WORKING),
+        "side": int(one.direction.closing_side),
+        "mode": int(Mode.GTC),
+        "position_mode": account.position_mode,
+        "price_way": 1 if one.rises else 2,
+        "price_type": one.price_type,
+        "plan_category": 2 if whole else 1,
+        "type": one.kind,
+        "leverage": str(account.leverage[one.symbol]),
+        "open_type": account.open_type[one.symbol],
+        "create_time": one.create_ms,
+        "update_time": one.update_ms,
     }
 
 

@@ -16,6 +16,7 @@ KEYED = [
     "get-open-orders",
     "order-history",
     "trades",
+    "current-plan-order",
     "position",
     "position-v2",
     "get-position-mode",
