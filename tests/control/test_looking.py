@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hmac
+import json
 import shlex
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bitmart_engine.control import make_app
 from bitmart_engine.control.guide import ENDPOINTS
+from bitmart_engine.exchange import ExchangeStatistics
 
 from .conftest import ORDER, Desk, Open
 
@@ -54,11 +59,106 @@ async def test_the_status_shows_prices_orders_and_positions(desk: Desk) -> None:
     assert (status["pending_orders"], status["monitored_positions"]) == (0, 1)
     [held] = status["positions"]
     assert (held["symbol"], held["side"], held["size"]) == ("BTCUSDT", "long", 10)
+    assert held["covered"] == 10
     price = status["prices"]["BTCUSDT"]
     assert (price["last"], price["stale"]) == ("64190", False)
     assert price["age_s"] >= 0
     assert status["public_ws_connected"] is True
     assert {each["name"] for each in status["connections"]} == {"private", "public-1"}
+
+
+async def test_the_status_says_what_the_start_found_and_where_the_journal_is(
+    open_desk: Open, tmp_path: Path
+) -> None:
+    async with open_desk(state_dir=str(tmp_path / "state")) as desk:
+        status = await desk.get("/status")
+        assert status["journal"] == {"state_dir": str(tmp_path / "state"), "trouble": None}
+        recovery = status["recovery"]
+        assert recovery.pop("at_ms") > 1_500_000_000_000
+        assert recovery == {
+            "adopted": 0,
+            "filled_while_away": 0,
+            "closed_while_away": 0,
+            "unknown": [],
+            "foreign_orders": 0,
+            "foreign_positions": {},
+        }
+        assert (status["foreign_orders"], status["foreign_positions"]) == ([], {})
+
+
+async def test_nothing_was_found_before_there_was_a_comparison(open_desk: Open) -> None:
+    async with open_desk(credentials=False) as desk:
+        status = await desk.get("/status")
+        assert status["recovery"] is None
+        assert status["journal"] == {"state_dir": ":memory:", "trouble": None}
+
+
+async def by_hand(desk: Desk, side: int, size: int, **more: Any) -> None:
+    """An order that the engine knows nothing of, as another program would send it."""
+    config = desk.paper.config
+    body = json.dumps({"symbol": "BTCUSDT", "side": side, "size": size, **more})
+    timestamp = str(desk.paper.now_ms())
+    text = f"{timestamp}#{config.api_memo}#{body}".encode()
+    headers = {
+        "X-BM-KEY": config.api_key,
+        "X-BM-TIMESTAMP": timestamp,
+        "X-BM-SIGN": hmac.new(config.api_secret.encode(), text, "sha256").hexdigest(),
+    }
+    url = f"{desk.paper.rest_uri}/contract/private/submit-order"
+    answer = await desk.http.post(url, content=body, headers=headers)
+    assert answer.json()["code"] == 1000, answer.text
+
+
+async def test_what_is_not_ours_is_shown_as_such(open_desk: Open) -> None:
+    async with open_desk(reconnect_delay_s=0.05) as desk:
+        await by_hand(desk, 1, 7, type="market")
+        await by_hand(desk, 4, 3, type="limit", price="66000")
+        desk.paper.drop_connections("private")
+        await desk.until(lambda: bool(desk.engine.foreign_orders()))
+        status = await desk.get("/status")
+        assert status["foreign_positions"] == {"BTCUSDT long": 7}
+        [order] = status["foreign_orders"]
+        assert order.pop("order_id")
+        assert order == {
+            "symbol": "BTCUSDT",
+            "side": "sell_open_short",
+            "type": "limit",
+            "price": "66000",
+            "size": 3,
+            "filled_size": 0,
+        }
+        [held] = status["positions"]
+        assert (held["side"], held["size"], held["covered"]) == ("long", 7, 0)
+        asked = {"id": "p", "symbol": "BTCUSDT", "stop_loss": 60000, "size": 5}
+        await desk.post("/api/monitor-position", asked)
+        await desk.until(lambda: desk.engine.state.protections["p"].covered == 5)
+        for listed in ((await desk.get("/status"))["positions"], await in_list(desk)):
+            assert [(each["size"], each["covered"]) for each in listed] == [(7, 5)]
+
+
+async def in_list(desk: Desk) -> list[dict[str, Any]]:
+    held: list[dict[str, Any]] = (await desk.get("/api/positions"))["held"]
+    return held
+
+
+async def test_the_exchange_s_clock_and_limits_are_shown(desk: Desk) -> None:
+    await desk.until(lambda: desk.engine.exchange().clock_offset_ms is not None)
+    exchange = (await desk.get("/status"))["exchange"]
+    assert abs(exchange["clock_offset_ms"]) < 500
+    assert exchange["clock_skewed"] is False
+    time = exchange["endpoints"]["/system/time"]
+    assert (time["waiting"], time["paused_for_s"], time["window_s"]) == (0, 0, 2)
+    assert 0 < time["used"] <= time["limit"]
+    assert "/contract/private/submit-order" not in exchange["endpoints"]
+
+
+async def test_clocks_that_differ_are_shown(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for offset_ms, skewed in ((-501, True), (500, False), (None, False)):
+        statistics = ExchangeStatistics(endpoints={}, clock_offset_ms=offset_ms)
+        monkeypatch.setattr(type(desk.engine), "exchange", lambda _, now=statistics: now)
+        shown = (await desk.get("/status"))["exchange"]
+        expected = {"clock_offset_ms": offset_ms, "clock_skewed": skewed, "endpoints": {}}
+        assert shown == expected
 
 
 async def test_missing_credentials_are_named_and_the_public_side_works(open_desk: Open) -> None:
