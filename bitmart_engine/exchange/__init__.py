@@ -12,7 +12,7 @@ from .errors import (
     Refused,
 )
 from .orders import SubmitOrder
-from .rows import Balance, PositionSettings
+from .rows import Balance, PlanOrder, PositionSettings
 from .turns import EndpointStatistics
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Meaning",
     "NotSent",
     "OutcomeUnknown",
+    "PlanOrder",
     "PositionSettings",
     "Refused",
     "SubmitOrder",

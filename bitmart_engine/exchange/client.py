@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import Any, final
+from typing import Any, Literal, final
 
 import msgspec
 import trio
@@ -35,11 +35,13 @@ from .orders import SubmitOrder, encode_order
 from .rows import (
     Balance,
     LeftOut,
+    PlanOrder,
     PositionSettings,
     balance_of,
     instrument_of,
     kline_of,
     order_of,
+    plan_order_of,
     position_of,
     read_rows,
     reading,
@@ -52,6 +54,7 @@ __all__ = ["ExchangeClient", "ExchangeStatistics", "open_exchange"]
 
 KLINE = "/contract/public/kline"
 OPEN_ORDERS = "/contract/private/get-open-orders"
+PLAN_ORDERS = "/contract/private/current-plan-order"
 HISTORY = "/contract/private/order-history"
 POSITIONS = "/contract/private/position-v2"
 ASSETS = "/contract/private/assets-detail"
@@ -64,6 +67,7 @@ MOST_BARS = 500
 MOST_KLINE_REQUESTS = 20
 MOST_OPEN_ORDERS = 100
 """In one answer, and there is no second page. Source: fact sheet 5.3."""
+MOST_PLAN_ORDERS = 100
 MOST_HISTORY = 200
 
 
@@ -284,6 +288,25 @@ class ExchangeClient:
             raise OutcomeUnknown("more open orders than one answer holds", OPEN_ORDERS)
         if found is None and len(finished) >= MOST_HISTORY:
             raise OutcomeUnknown("more finished orders than one answer holds", HISTORY)
+        return found
+
+    async def plan_orders(
+        self,
+        symbol: str | None = None,
+        *,
+        plan_type: Literal["plan", "profit_loss"] | None = None,
+        urgency: Urgency = Urgency.READ,
+    ) -> list[PlanOrder]:
+        """What waits at the exchange for a price; with `plan_type` profit_loss the stops and targets of positions.
+
+        Raises OutcomeUnknown too where the answer is full, and so may be cut short.
+        """
+        data = await self._private(
+            PLAN_ORDERS, urgency, symbol=symbol, plan_type=plan_type, limit=MOST_PLAN_ORDERS
+        )
+        found = read_rows(PLAN_ORDERS, data, plan_order_of)
+        if len(found) >= MOST_PLAN_ORDERS:
+            raise OutcomeUnknown(f"{len(found)} plan orders or more, ask by symbol", PLAN_ORDERS)
         return found
 
     # Positions and the account

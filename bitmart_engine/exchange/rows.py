@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import ROUND_CEILING, Decimal
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from attrs import frozen
@@ -36,11 +36,14 @@ from .wire import (
 __all__ = [
     "Balance",
     "LeftOut",
+    "PlanKind",
+    "PlanOrder",
     "PositionSettings",
     "balance_of",
     "instrument_of",
     "kline_of",
     "order_of",
+    "plan_order_of",
     "position_of",
     "read_rows",
     "reading",
@@ -48,6 +51,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+PlanKind = Literal["stop_loss", "take_profit", "plan"]
+PROTECTING: Mapping[str, PlanKind] = {"stop_loss": "stop_loss", "take_profit": "take_profit"}
 
 
 class LeftOut(ValueError):
@@ -78,6 +83,22 @@ class PositionSettings:
     """`hedge_mode` or `one_way_mode`."""
     held: Mapping[PositionSide, int]
     """Both sides are always there; 0 is flat."""
+
+
+@frozen(kw_only=True)
+class PlanOrder:
+    """An order that waits at the exchange for a price: a stop or a target of a position, or a plan to trade."""
+
+    order_id: str
+    client_order_id: str
+    symbol: str
+    side: OrderSide
+    """What it does when it acts: a stop of a long closes it, with side 3."""
+    kind: PlanKind
+    """`plan` too for what does not say that it is a stop or a target."""
+    trigger_price: Decimal
+    size: int | None
+    """Contracts. None: the whole position, whatever its size is by then."""
 
 
 @contextmanager
@@ -123,6 +144,34 @@ def order_of(raw: msgspec.Raw) -> OrderUpdate:
         create_time_ms=whole_of(row.get("create_time")),
         update_time_ms=whole_of(row.get("update_time")),
         raw=bytes(raw),
+    )
+
+
+def plan_order_of(raw: msgspec.Raw) -> PlanOrder:
+    """One row of `current-plan-order`: that it is listed says that it waits. Raises Unreadable.
+
+    Its `state` is not looked at: the sources contradict each other, and so they do about what `type` says.
+    """
+    row = fields_of(raw)
+    side = whole_of(row.get("side"))
+    if side not in (1, 2, 3, 4):
+        raise Unreadable("a plan order without a side")
+    trigger_price = positive_of(row.get("trigger_price"))
+    if trigger_price is None:
+        raise Unreadable("a plan order without a trigger_price")
+    size = whole_of(row.get("size") or 0)
+    if size is None:
+        raise Unreadable("a plan order whose size is not a whole number")
+    kind = PROTECTING.get(text_of(row.get("type")).lower(), "plan")
+    whole_position = kind != "plan" and (not size or whole_of(row.get("plan_category")) == 2)
+    return PlanOrder(
+        order_id=text_of(needed(row, "order_id")),
+        client_order_id=text_of(row.get("client_order_id")),
+        symbol=text_of(needed(row, "symbol")).upper(),
+        side=OrderSide(side),
+        kind=kind,
+        trigger_price=trigger_price,
+        size=None if whole_position else size,
     )
 
 
