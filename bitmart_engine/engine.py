@@ -12,6 +12,7 @@
         |-- keep_reconciled          at the start, after every private login and regularly: agree with the exchange
         |-- keep_fresh               stale symbols: resubscribe, reconnect, price over REST
         |-- keep_deadlines           expire what waited long enough
+        |-- tracking                 orders that the stream is silent about: read over REST
         |-- keep_warm                a connection for the next order, while anything is armed
         `-- in flight                one task for each submit, look-up, cancel or close
 

@@ -35,6 +35,8 @@ from .pacing import Pauses
 from .prices import Prices
 from .reconcile import Action, Cover, Findings, Gone, Snapshot, TakeIn, findings, reconcile
 from .snapshot import take_snapshot
+from .submission import read
+from .tracking import Tracking
 
 __all__ = ["FLIGHT_GRACE_S", "TradingRoom", "open_trading"]
 
@@ -57,6 +59,7 @@ class TradingRoom:
         self.entries = Entries(desk, self.guard)
         self.ordering = Ordering(desk, self.entries)
         self.monitoring = Monitoring(desk, self.guard)
+        self.tracking = Tracking(desk, self._read)
         self.found: Findings | None = None
         """What the first comparison after the start found; None until there was one."""
         self.latest: Findings | None = None
@@ -72,8 +75,13 @@ class TradingRoom:
         """What the exchange says of our orders and positions."""
         if isinstance(event, PositionUpdate):
             self.guard.on_position(event)
-        elif not self.entries.on_update(event):
+            return
+        self.tracking.heard(event)
+        if not self.entries.on_update(event):
             self.guard.on_update(event)
+
+    async def _read(self, id: str) -> bool:
+        return await read(id, self.desk, self.entries)
 
     async def watch_prices(self) -> None:
         while True:
@@ -176,6 +184,7 @@ class TradingRoom:
         """Take up what the journal says was promised. Entries stay where they are until the exchange agrees."""
         for order in self.desk.state.orders.alive():
             self.entries.resume(order.id)
+            self.tracking.begin(order)
         for protection in self.desk.state.protections.alive():
             self.guard.resume(protection.id)
 
@@ -213,6 +222,7 @@ async def open_trading(
             monitors.start_soon(desk.prices.keep_fresh)
             monitors.start_soon(room.entries.keep_deadlines)
             monitors.start_soon(room.keep_warm)
+            monitors.start_soon(room.tracking.run)
             if not settings.missing_credentials:
                 room.resume()
                 monitors.start_soon(room.keep_reconciled, logins)
