@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -10,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ async def started(
     environment = {
         name: text
         for name, text in os.environ.items()
-        if not name.startswith(("BITMART_", "CTRL_", "TRADING_", "CALLBACK_"))
+        if not name.startswith(("BITMART_", "CTRL_", "TRADING_", "CALLBACK_", "STATE_"))
     }
     environment |= {"PYTHONPATH": str(Path(__file__).parent.parent), **env}
     async with trio.open_nursery() as nursery:
@@ -396,6 +397,145 @@ async def test_a_wrong_setting_is_one_line_and_code_2(
         assert (command.lines, await command.ends()) == ([], 2)
     assert command.log.decode().startswith(line)
     assert command.log.count(b"\n") == 1
+
+
+# What is kept between two lives
+
+FAR_AWAY = {
+    "id": "patient", "symbol": "BTCUSDT", "side": "long", "size": 1, "timeout_seconds": 86_400,
+    "entry_zone_min": 30000, "entry_zone_max": 31000, "stop_loss": 29000,
+}  # fmt: skip
+ERRORS_ONLY = ["--log-level", "error"]
+
+
+async def test_a_waiting_order_survives_a_kill(tmp_path: Path) -> None:
+    kept = [*PAPER, "--state-dir", str(tmp_path / "kept")]
+    async with httpx.AsyncClient() as http:
+        async with started(*kept, cwd=tmp_path) as command:
+            control = command.address("control API")
+            placed = await http.post(f"{control}/api/place-order", json=FAR_AWAY)
+            assert placed.json()["status"] == "waiting"
+            before = (await http.get(f"{control}/api/orders/patient")).json()["order"]
+            command.process.kill()
+            assert await command.ends() == -signal.SIGKILL
+        async with started(*kept, cwd=tmp_path) as command:
+            control = command.address("control API")
+            with trio.fail_after(10):
+                while (await http.get(f"{control}/readyz")).status_code != 200:
+                    await trio.sleep(0.02)
+            assert (await http.get(f"{control}/api/orders/patient")).json()["order"] == before
+            status = (await http.get(f"{control}/status")).json()
+            assert (status["pending_orders"], status["mode"]) == (1, "paper")
+            assert status["journal"] == {"state_dir": str(tmp_path / "kept"), "trouble": None}
+            again = await http.post(f"{control}/api/place-order", json=FAR_AWAY)
+            assert again.json()["duplicate"] is True
+            command.process.terminate()
+            assert await command.ends() == 0
+    assert names_in(tmp_path) == ["kept"]
+
+
+async def test_a_second_engine_on_a_state_directory_is_told_who_has_it(tmp_path: Path) -> None:
+    kept = ["--state-dir", "kept", *ERRORS_ONLY]
+    async with started(*PAPER, *kept, cwd=tmp_path) as first:
+        async with started(*PAPER, *kept, cwd=tmp_path) as second:
+            assert (second.lines, await second.ends()) == ([], 1)
+        assert second.log.decode().startswith(
+            f"bitmart-engine: another engine uses kept: process {first.process.pid} ("
+        )
+        assert second.log.count(b"\n") == 1
+        first.process.terminate()
+        assert await first.ends() == 0
+
+
+def names_in(directory: Path) -> list[str]:
+    return [each.name for each in directory.iterdir()]
+
+
+def a_file(directory: Path) -> None:
+    directory.write_text("notes")
+
+
+def no_database(directory: Path) -> None:
+    directory.mkdir()
+    (directory / "engine.sqlite3").write_bytes(b"not a database, but long enough for one" * 100)
+
+
+def another_mode(directory: Path) -> None:
+    directory.mkdir()
+    (directory / "exchange").write_text("live\n")
+
+
+def read_only(directory: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    directory.mkdir(mode=0o500)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error"),
+    [
+        (a_file, "the state directory kept is a file; name a directory, or move the file away"),
+        (no_database, "kept/engine.sqlite3 is not a database; move it away, or name another"),
+        (another_mode, "the state directory kept belongs to live trading, and this is paper;"),
+        (read_only, "permission denied"),
+    ],
+)
+async def test_a_state_directory_that_cannot_be_used_is_one_line_and_code_1(
+    tmp_path: Path, spoil: Callable[[Path], None], error: str
+) -> None:
+    spoil(tmp_path / "kept")
+    kept = ["--state-dir", "kept", *ERRORS_ONLY]
+    async with started(*PAPER, *kept, cwd=tmp_path) as command:
+        assert (command.lines, await command.ends()) == ([], 1)
+    said = command.log.decode()
+    assert said.startswith("bitmart-engine: ")
+    assert error in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [(errno.EROFS, "read-only file system"), (errno.EACCES, "permission denied")],
+)
+def test_a_state_directory_that_cannot_be_written_is_said_in_the_same_process_too(
+    number: int, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, text: str) -> int:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "write_text", refuse)
+    result = CliRunner().invoke(main, [*PAPER, "--state-dir", "kept", *ERRORS_ONLY])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"kept/exchange cannot be used: {reason}" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("env", [{}, {"STATE_DIR": "kept"}])
+async def test_paper_keeps_nothing_unless_it_is_told_where(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    async with started(*PAPER, cwd=tmp_path, env={**ANY_PORT, **env}) as command:
+        control = command.address("control API")
+        async with httpx.AsyncClient() as http:
+            placed = await http.post(f"{control}/api/place-order", json=FAR_AWAY)
+            assert placed.json()["ok"] is True
+            status = (await http.get(f"{control}/status")).json()
+            assert status["journal"]["state_dir"] == ":memory:"
+        command.process.terminate()
+        assert await command.ends() == 0
+    assert names_in(tmp_path) == []
+
+
+async def test_the_engine_keeps_its_journal_in_state_unless_it_is_told_where(
+    tmp_path: Path,
+) -> None:
+    env = {**ANY_PORT, "BITMART_REST_URI": NOBODY, "BITMART_PUBLIC_WS_URI": "ws://127.0.0.1:1"}
+    for more, name in (({}, "state"), ({"STATE_DIR": "elsewhere"}, "elsewhere")):
+        async with started("serve", cwd=tmp_path, env={**env, **more}) as command:
+            command.process.terminate()
+            assert await command.ends() == 0
+        assert (tmp_path / name / "engine.sqlite3").is_file()
 
 
 def test_it_knows_its_version() -> None:
