@@ -215,6 +215,15 @@ class Settings:
         _hosts,
         "hosts that callbacks may go to, separated by commas; empty: any but cloud metadata",
     )
+    trading_app_base_uri: str = _setting(
+        "TRADING_APP_BASE_URI",
+        "",
+        _uri("https", "http", optional=True),
+        "the application's address; with a shared secret, order signals go there",
+    )
+    trading_app_order_signal_path: str = _setting(
+        "TRADING_APP_ORDER_SIGNAL_PATH", "/api/ws-worker/orders", _path, "where order signals go there"
+    )
     trading_app_shared_secret: str = _setting(
         "TRADING_APP_SHARED_SECRET",
         "",
@@ -255,6 +264,13 @@ class Settings:
             "BITMART_API_MEMO": self.api_memo,
         }
         return tuple(name for name, value in values.items() if not value)
+
+    @property
+    def order_signal_url(self) -> str | None:
+        """Where order signals go; None while they are off."""
+        if not self.trading_app_base_uri or not self.trading_app_shared_secret:
+            return None
+        return self.trading_app_base_uri.rstrip("/") + self.trading_app_order_signal_path
 
     @property
     def control_host_port(self) -> tuple[str, int]:

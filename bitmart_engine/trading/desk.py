@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from hashlib import sha256
 
@@ -107,11 +107,13 @@ class Desk:
             request.id,
             event,
             {
+                "event": event,
                 "order_id": request.id,
                 "symbol": request.symbol,
                 "side": request.side.value,
                 **facts,
                 "metadata": request.metadata,
+                "at_ms": self.now_ms(),
             },
         )
 
@@ -124,6 +126,7 @@ class Desk:
             protection.entry_id or protection.id,
             event,
             {
+                "event": event,
                 "position_id": protection.id,
                 "order_id": protection.entry_id
                 or (protection.request and protection.request.order_id),
@@ -131,23 +134,28 @@ class Desk:
                 "side": protection.side.value,
                 **facts,
                 "metadata": protection.metadata,
+                "at_ms": self.now_ms(),
             },
         )
 
+    def signal(self, lane: str, body: Mapping[str, object]) -> list[NotificationOwed]:
+        """The record of an order signal: empty while signals are off."""
+        return self._owed(self.settings.order_signal_url, lane, "order_signal", body)
+
     def _owed(
-        self, url: str | None, lane: str, event: str, facts: dict[str, object]
+        self, url: str | None, lane: str, kind: str, body: Mapping[str, object]
     ) -> list[NotificationOwed]:
         if url is None:
             return []
         at_ms = self.now_ms()
         self._told += 1
-        seed = f"{lane}:{event}:{at_ms}:{self._told}".encode("utf-8", "surrogatepass")
+        seed = f"{lane}:{kind}:{at_ms}:{self._told}".encode("utf-8", "surrogatepass")
         notification = Notification(
             id=sha256(seed).hexdigest()[:32],
             lane=lane,
             url=url,
-            kind=event,
-            body=msgspec.json.encode({"event": event, **facts, "at_ms": at_ms}, enc_hook=str),
+            kind=kind,
+            body=msgspec.json.encode(body, enc_hook=str),
             created_ms=at_ms,
         )
         return [NotificationOwed(notification)]

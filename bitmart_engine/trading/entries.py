@@ -34,6 +34,7 @@ from .desk import Desk, text
 from .guard import Guard
 from .identity import entry_client_order_id
 from .progress import observed, refused_for_crossing
+from .signals import entry_signal
 from .submission import confirm, look_up, submit, withdraw
 from .zones import Zone, ZoneBook
 
@@ -173,6 +174,7 @@ class Entries:
             records += desk.tell_of_order(order, event, **fill)
         if record.to is EntryState.CANCELLED and not order.state.final:
             records += desk.tell_of_order(order, "cancelled", **fill)
+        records += desk.signal(order.id, entry_signal(order, record))
         if record.to.final:
             records += self._guard.order_ended(order.id, filled=record.filled)
         self._zones.disarm(order.id)

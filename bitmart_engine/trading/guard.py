@@ -26,6 +26,7 @@ from ..store.records import (
 )
 from .closing import close, confirm_gone
 from .desk import Desk, text
+from .signals import close_signal
 from .stops import Levels, StopBook
 
 __all__ = ["Guard"]
@@ -130,16 +131,7 @@ class Guard:
             if now is not None and now.client_order_id == update.client_order_id:
                 news = update.deal_size > now.filled or (update.final and not now.final)
                 if news or not now.exchange_order_id:
-                    desk.store.record(
-                        CloseObserved(
-                            protection.id,
-                            update.client_order_id,
-                            update.order_id,
-                            update.deal_size,
-                            update.deal_avg_price if update.deal_size else None,
-                            update.final,
-                        )
-                    )
+                    self._take_in(protection, update)
             desk.waiters.wake(update.client_order_id)
         elif update.side is not None and update.side.closes and update.deal_size:
             reason = CLOSED_BY_ACTION.get(update.action or 0) or CLOSED_BY_TYPE.get(
@@ -148,6 +140,21 @@ class Guard:
             self._foreign_closes[update.symbol, update.side.position_side] = ForeignClose(
                 reason, update.deal_avg_price
             )
+
+    def _take_in(self, protection: Protection, update: OrderUpdate) -> None:
+        """Record how far our closing order is, and what the application is told of it, as one unit."""
+        desk = self._desk
+        record = CloseObserved(
+            protection.id,
+            update.client_order_id,
+            update.order_id,
+            update.deal_size,
+            update.deal_avg_price if update.deal_size else None,
+            update.final,
+        )
+        entry = desk.state.orders.get(protection.entry_id or "")
+        lane = protection.entry_id or protection.id
+        desk.store.record(record, *desk.signal(lane, close_signal(protection, record, entry)))
 
     def on_position(self, update: PositionUpdate) -> None:
         """Take in what is held of one side of a symbol."""

@@ -1,0 +1,99 @@
+"""Order signals: what the application keeps its own book of orders by, one for every piece of news of an order.
+
+Pure: from what is known to the body that goes out. Off unless the application's address and the shared secret are set.
+Source of the fields: mission 7.2, and the mapping of states in mission 6.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from ..model.decimals import plain
+from ..model.lifecycle import EntryState
+from ..model.orders import EntryOrder
+from ..model.positions import CloseReason, Protection
+from ..store.records import CloseObserved, EntryObserved
+
+__all__ = ["Signal", "close_signal", "entry_signal"]
+
+Signal = dict[str, object]
+
+SOURCE = "bitmart-engine"
+KINDS = {CloseReason.STOP_LOSS: "STOP_LOSS", CloseReason.TAKE_PROFIT: "TAKE_PROFIT"}
+"""A close that the user asked for is neither: it goes out as `CLOSE`."""
+
+
+def entry_signal(order: EntryOrder, record: EntryObserved) -> Signal:
+    """What `record` says of an entry order that was `order` before it."""
+    request = order.request
+    average = record.average_price or order.average_price
+    return {
+        "kind": "ENTRY",
+        "status": _status(ended=record.to.final, filled=record.filled),
+        "order_id": record.exchange_order_id or order.exchange_order_id,
+        "client_order_id": order.client_order_id,
+        "parent_client_order_id": None,
+        "symbol": order.symbol,
+        "side": int(request.side.opening),
+        "type": request.type.value,
+        "price": None if order.price is None else plain(order.price),
+        "size": str(request.size),
+        "deal_size": str(record.filled),
+        "deal_avg_price": plain(average) if average is not None and record.filled else "0",
+        "leverage": None if request.leverage is None else plain(request.leverage),
+        "context": {"plan": request.metadata, "position": order.id, "source": SOURCE},
+        "submitted_at": _moment(order.submitted_ms),
+        "retry_count": order.spent,
+        "trace_id": _trace(order.id),
+        "partial": record.to is EntryState.CANCELLED and record.filled > 0,
+    }
+
+
+def close_signal(protection: Protection, record: CloseObserved, entry: EntryOrder | None) -> Signal:
+    """What `record` says of a closing order; `entry` is the order that opened what it closes, if that is ours."""
+    close = protection.close
+    assert close is not None, "what is observed was sent"
+    average = record.average_price or close.average_price
+    reason = protection.closing_for
+    return {
+        "kind": KINDS.get(reason, "CLOSE") if reason is not None else "CLOSE",
+        "status": _status(ended=record.final, filled=record.filled),
+        "order_id": record.exchange_order_id or close.exchange_order_id,
+        "client_order_id": record.client_order_id,
+        "parent_client_order_id": None if entry is None else entry.client_order_id,
+        "symbol": protection.symbol,
+        "side": int(protection.side.closing),
+        "type": "market",
+        "price": None,
+        "size": str(close.size),
+        "deal_size": str(record.filled),
+        "deal_avg_price": plain(average) if average is not None and record.filled else "0",
+        "leverage": None
+        if entry is None or entry.request.leverage is None
+        else plain(entry.request.leverage),
+        "context": {"plan": protection.metadata, "position": protection.id, "source": SOURCE},
+        "submitted_at": _moment(close.intended_ms),
+        "retry_count": close.attempt - 1,
+        "trace_id": _trace(protection.entry_id or protection.id),
+        "partial": record.final and 0 < record.filled < close.size,
+    }
+
+
+def _status(*, ended: bool, filled: int) -> str:
+    if not ended:
+        return "pending"
+    return "filled" if filled else "cancelled"
+
+
+def _moment(at_ms: int | None) -> str | None:
+    """ISO 8601 in UTC, with milliseconds."""
+    if at_ms is None:
+        return None
+    moment = datetime.fromtimestamp(at_ms // 1000, UTC).replace(microsecond=at_ms % 1000 * 1000)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _trace(id: str) -> str:
+    """The same for an entry order and everything that follows from it."""
+    return sha256(id.encode()).hexdigest()[:32]
