@@ -1,7 +1,7 @@
-"""`bitmart-engine`: the engine, or the paper exchange, as a process.
+"""`bitmart-engine`: the engine, or the paper exchange, as a process; and, from `remote`, what asks a running one.
 
-It says in a few lines on stdout what runs and where, logs to stderr, and ends within 5 seconds of a signal or of
-POST /stop. Here is what can be typed and what is made of it; `process` runs it.
+The process says in a few lines on stdout what runs and where, logs to stderr, and ends within 5 seconds of a signal
+or of POST /stop. Here is what can be typed and what is made of it; `process` runs it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dotenv import dotenv_values
 from . import SettingError, Settings, __version__, open_engine
 from .logs import configure_logs
 from .process import CannotStart, End, fail, run, say
+from .remote import COMMANDS, EXIT_CODES
 from .settings import IN_MEMORY
 from .store import JournalError
 
@@ -81,10 +82,17 @@ def _common_options(command: Command) -> Command:
     return command
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
 @click.version_option(__version__, prog_name="bitmart-engine")
 def main() -> None:
-    """A trading engine for BitMart Futures V2."""
+    """A trading engine for BitMart Futures V2.
+
+    'serve' and 'paper' run until they are stopped; the other commands ask a running engine.
+    """
+
+
+for command in COMMANDS:
+    main.add_command(command)
 
 
 @main.command()

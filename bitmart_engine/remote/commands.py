@@ -1,0 +1,426 @@
+"""What can be asked of a running engine, as commands.
+
+Prices and quantities go to the engine as they were typed; it alone judges them.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shlex
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from ..model.lifecycle import EntryState
+from . import views
+from .client import Answer, Code, Failed
+from .session import EXIT_CODES, Session, checked_id, remote_command
+
+__all__ = ["COMMANDS", "EXIT_CODES"]
+
+LOOK_EVERY_S = 0.5
+LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+"""Of ids that are made up here; those that are taken for one another are not in it."""
+
+SIDE = click.Choice(["long", "short", "buy", "sell"], case_sensitive=False)
+FINAL = frozenset(each.value for each in EntryState if each.final)
+
+
+# Looking
+
+
+@remote_command("status", "status --json | jq .not_ready")
+def status(session: Session) -> None:
+    """The engine at a glance: is it ready, what is pending, connections, prices."""
+    answer = session.remote.ask("GET", "status")
+    session.tell(answer, lambda: views.status(answer.body, session.screen))
+
+
+@remote_command("orders --state waiting,open", "orders order-123")
+@click.argument("id", callback=checked_id, required=False)
+@click.option("--state", help="Only those in this state, or in one of several with commas between.")
+@click.option("--symbol", help="Only those of this symbol.")
+@click.option("--limit", type=int, help="How many.  [default: 100]")
+@click.option("--after", callback=checked_id, metavar="ID", help="Go on after this one.")
+def orders(session: Session, id: str | None, **query: Any) -> None:
+    """Entry orders, newest first; or the order ID with its history."""
+    if id is not None:
+        _only_one(query)
+        answer = session.remote.ask("GET", "api", "orders", id)
+        session.tell(answer, lambda: views.order(_order_in(answer, id), session.screen))
+        return
+    answer = session.remote.ask("GET", "api", "orders", query=_given(query))
+    found = answer.body.get("orders", [])
+    session.tell(answer, lambda: views.orders(found, session.screen) or ["no orders"])
+    _more(session, answer)
+
+
+@remote_command("positions --state armed", "positions order-123")
+@click.argument("id", callback=checked_id, required=False)
+@click.option("--state", help="Only those in this state, or in one of several with commas between.")
+@click.option("--symbol", help="Only those of this symbol.")
+@click.option("--limit", type=int, help="How many.  [default: 100]")
+@click.option("--after", callback=checked_id, metavar="ID", help="Go on after this one.")
+def positions(session: Session, id: str | None, **query: Any) -> None:
+    """Guarded positions, newest first, and what the exchange holds; or the position ID with its history."""
+    if id is not None:
+        _only_one(query)
+        answer = session.remote.ask("GET", "api", "positions", id)
+        shown = answer.body.get("position", {})
+        session.tell(answer, lambda: views.protection(shown, session.screen))
+        return
+    answer = session.remote.ask("GET", "api", "positions", query=_given(query))
+
+    def lines() -> list[str]:
+        guarded = views.protections(answer.body.get("positions", []), session.screen)
+        held = views.held(answer.body.get("held", []), session.screen)
+        return [*(guarded or ["no guarded positions"]), "", *(held or ["nothing is held"])]
+
+    session.tell(answer, lines)
+    _more(session, answer)
+
+
+# Entry orders
+
+
+@remote_command(
+    "place BTCUSDT long --zone 64900 65100 --quantity 0.01 --stop 64000 --target 68000",
+    "place ETHUSDT short --zone 3500 3510 --size 20 --leverage 5 --id swing-7 --wait",
+)
+@click.argument("symbol")
+@click.argument("side", type=SIDE)
+@click.option(
+    "--zone",
+    nargs=2,
+    required=True,
+    metavar="LOW HIGH",
+    help="The order is placed once the price is in here.",
+)
+@click.option("--size", type=int, help="In contracts.")
+@click.option("--quantity", help="In the base currency, in place of --size.")
+@click.option("--stop", "--stop-loss", "stop_loss", metavar="PRICE", help="The stop-loss.")
+@click.option("--target", "--take-profit", "take_profit", metavar="PRICE", help="The take-profit.")
+@click.option("--leverage", metavar="X", help="Times.")
+@click.option(
+    "--id",
+    callback=checked_id,
+    metavar="ID",
+    help="The same id twice is one order.  [default: one is made up and printed]",
+)
+@click.option(
+    "--expires",
+    "timeout_seconds",
+    metavar="SECONDS",
+    help="How long the order waits for its zone.  [default: 300]",
+)
+@click.option("--type", type=click.Choice(["limit", "market"]), help="[default: limit]")
+@click.option("--post-only/--taker", default=None, help="[default: --post-only]")
+@click.option("--open-type", type=click.Choice(["isolated", "cross"]), help="[default: isolated]")
+@click.option(
+    "--exchange-protection/--no-exchange-protection",
+    default=None,
+    help="Leave stop and target at the exchange too.  [default: they are]",
+)
+@click.option("--callback-url", metavar="URL", help="Where to tell what becomes of it.")
+@click.option("--metadata", metavar="JSON", help="An object that is told with it.")
+@click.option("--wait", is_flag=True, help="Follow the order until it has ended.")
+@click.option(
+    "--wait-at-most",
+    type=click.FloatRange(0),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Of --wait.",
+)
+def place(
+    session: Session,
+    symbol: str,
+    side: str,
+    zone: tuple[str, str],
+    id: str | None,
+    metadata: str | None,
+    wait: bool,
+    wait_at_most: float,
+    **asked: Any,
+) -> None:
+    """Promise an entry order: SIDE (long, short) of SYMBOL, placed when the price enters its zone."""
+    id = id or _fresh_id(symbol, side)
+    body = {
+        "id": id,
+        "symbol": symbol,
+        "side": side.lower(),
+        "entry_zone_min": zone[0],
+        "entry_zone_max": zone[1],
+        **_given({**asked, "metadata": _object(metadata)}),
+    }
+    answer = _promise(session, "place-order", id, body)
+    if not wait:
+        session.tell(answer, lambda: views.placed(answer.body, session.screen))
+        return
+    if not session.as_json:
+        session.say([*views.placed(answer.body, session.screen), ""])
+    _follow(session, id, answer, wait_at_most)
+
+
+@remote_command("cancel order-123", "cancel order-123 --json")
+@click.argument("id", callback=checked_id)
+def cancel(session: Session, id: str) -> None:
+    """Have the order ID gone, here or at the exchange."""
+    answer = session.remote.ask("DELETE", "api", "orders", id)
+    session.tell(answer, lambda: views.order(answer.body.get("order", {}), session.screen))
+    if answer.body.get("status") not in FINAL:
+        session.note("the cancel is on its way; 'bitmart-engine orders ID' shows when it is done")
+
+
+# Positions
+
+
+@remote_command(
+    "monitor BTCUSDT --stop 64000 --target 68000",
+    "monitor BTCUSDT --side short --size 5 --stop 66000 --id hedge-1",
+)
+@click.argument("symbol")
+@click.option("--stop", "--stop-loss", "stop_loss", metavar="PRICE", help="The stop-loss.")
+@click.option("--target", "--take-profit", "take_profit", metavar="PRICE", help="The take-profit.")
+@click.option("--side", type=SIDE, help="[default: the one that is open]")
+@click.option("--size", type=int, help="In contracts.  [default: all of it]")
+@click.option("--order-id", callback=checked_id, metavar="ID", help="Guard what this order fills.")
+@click.option(
+    "--id",
+    callback=checked_id,
+    metavar="ID",
+    help="The same id twice is one protection.  [default: one is made up and printed]",
+)
+@click.option("--callback-url", metavar="URL", help="Where to tell what becomes of it.")
+@click.option("--metadata", metavar="JSON", help="An object that is told with it.")
+def monitor(
+    session: Session, symbol: str, id: str | None, metadata: str | None, **asked: Any
+) -> None:
+    """Guard a position of SYMBOL that was opened elsewhere, or what an order fills."""
+    id = id or _fresh_id(symbol, "position")
+    body = {"id": id, "symbol": symbol, **_given({**asked, "metadata": _object(metadata)})}
+    answer = _promise(session, "monitor-position", id, body)
+    session.tell(answer, lambda: views.protection(answer.body.get("position", {}), session.screen))
+
+
+@remote_command("protect order-123 --stop 64800", "protect order-123 --drop")
+@click.argument("id", callback=checked_id)
+@click.option("--stop", "--stop-loss", "stop_loss", metavar="PRICE", help="Move the stop-loss.")
+@click.option("--target", "--take-profit", "take_profit", metavar="PRICE", help="Move the target.")
+@click.option("--drop", is_flag=True, help="Guard it no longer; the position stays.")
+def protect(session: Session, id: str, drop: bool, **levels: str | None) -> None:
+    """Move the stop or the target of the guarded position ID, or drop its protection.
+
+    'monitor' guards a position that is not guarded yet.
+    """
+    moved = _given(levels)
+    if drop == bool(moved):
+        raise click.UsageError("give --stop, --target or both; or --drop alone")
+    if drop:
+        answer = session.remote.ask("DELETE", "api", "positions", id)
+    else:
+        answer = session.remote.ask("PATCH", "api", "positions", id, body=moved)
+    session.tell(answer, lambda: views.protection(answer.body.get("position", {}), session.screen))
+
+
+@remote_command("close order-123", "close order-123 --json")
+@click.argument("id", callback=checked_id)
+def close(session: Session, id: str) -> None:
+    """Close the guarded position ID now, at the market. 'positions ID' shows when it is closed."""
+    answer = session.remote.ask("POST", "api", "positions", id, "close")
+    session.tell(answer, lambda: views.protection(answer.body.get("position", {}), session.screen))
+
+
+# The engine
+
+
+@remote_command("subscribe BTCUSDT 1m 5m", "subscribe --orders")
+@click.argument("symbol", required=False)
+@click.argument("timeframes", nargs=-1, metavar="[TIMEFRAME]...")
+@click.option("--orders", is_flag=True, help="Order events, in place of klines.")
+@click.option("--positions", is_flag=True, help="Position events, in place of klines.")
+def subscribe(session: Session, **what: Any) -> None:
+    """Show readers the klines of SYMBOL, or order or position events."""
+    _view(session, "subscribe", **what)
+
+
+@remote_command("unsubscribe BTCUSDT 5m", "unsubscribe --positions")
+@click.argument("symbol", required=False)
+@click.argument("timeframes", nargs=-1, metavar="[TIMEFRAME]...")
+@click.option("--orders", is_flag=True, help="Order events, in place of klines.")
+@click.option("--positions", is_flag=True, help="Position events, in place of klines.")
+def unsubscribe(session: Session, **what: Any) -> None:
+    """Undo 'subscribe'. What the engine itself needs stays subscribed underneath."""
+    _view(session, "unsubscribe", **what)
+
+
+@remote_command("outbox", "outbox --retry order-123:3")
+@click.option("--retry", callback=checked_id, metavar="ID", help="Send this dead one again.")
+@click.option("--owed", is_flag=True, help="Those that are still tried, in place of the dead ones.")
+@click.option("--limit", type=int, help="How many.  [default: 100]")
+@click.option("--after", callback=checked_id, metavar="ID", help="Go on after this one.")
+def outbox(session: Session, retry: str | None, owed: bool, **query: Any) -> None:
+    """Callbacks that were given up (dead), newest first."""
+    if retry is not None:
+        _only_one({**query, "owed": owed or None})
+        answer = session.remote.ask("POST", "api", "outbox", retry, "retry")
+        shown = [answer.body.get("notification", {})]
+        session.tell(answer, lambda: views.letters(shown, session.screen))
+        return
+    state = "owed" if owed else "dead"
+    answer = session.remote.ask("GET", "api", "outbox", query={"state": state, **_given(query)})
+    found = answer.body.get("notifications", [])
+    session.tell(answer, lambda: views.letters(found, session.screen) or [f"nothing is {state}"])
+    _more(session, answer)
+
+
+@remote_command("stop", "stop --url http://127.0.0.1:8091")
+def stop(session: Session) -> None:
+    """Stop the engine. Names the positions whose stop nobody keeps until it is back."""
+    answer = session.remote.ask("POST", "stop")
+
+    def lines() -> list[str]:
+        naked = views.protections(answer.body.get("unprotected", []), session.screen)
+        return [str(answer.body.get("message", "stopping")), *naked]
+
+    session.tell(answer, lines)
+
+
+COMMANDS = (
+    status, place, orders, cancel, positions, protect, monitor, close,
+    subscribe, unsubscribe, outbox, stop,
+)  # fmt: skip
+
+
+# Parts of them
+
+
+def _promise(session: Session, path: str, id: str, body: Mapping[str, object]) -> Answer:
+    """Ask for a promise. If it is not known whether it was given, say how to find out without asking for two."""
+    try:
+        return session.remote.ask("POST", "api", path, body=body)
+    except Failed as failure:
+        if failure.certain:
+            raise
+        again = f"the same again with --id {shlex.quote(id)} finds out, and is not done twice"
+        raise failure.adding(again) from None
+
+
+def _follow(session: Session, id: str, placed: Answer, at_most_s: float) -> None:
+    """Tell what becomes of an order until it has ended. Raises Failed unless it was filled.
+
+    An engine that is away for a while is waited for: it will have kept the order.
+    """
+    ends = time.monotonic() + at_most_s
+    seen = 0
+    order: Mapping[str, Any] = {}
+    away: Failed | None = None
+    try:
+        while True:
+            try:
+                order = _order_in(session.remote.ask("GET", "api", "orders", id), id)
+                away = None
+            except Failed as failure:
+                if failure.code not in (Code.UNREACHABLE, Code.UNABLE):
+                    raise failure.adding("the order was promised before", placed) from None
+                if away is None:
+                    session.note(f"{failure.why}; still trying")
+                away = failure
+            history = order.get("history") or []
+            if not session.as_json:
+                new = history[seen:]
+                session.say(_told(session, each) for each in new)
+            seen = max(seen, len(history))
+            if order.get("state") in FINAL or time.monotonic() >= ends:
+                break
+            time.sleep(LOOK_EVERY_S)
+    except KeyboardInterrupt:
+        raise Failed(Code.INTERRUPTED, f"interrupted; order {id} goes on", placed) from None
+    state = str(order.get("state", placed.body.get("status")))
+    answer = Answer.of({**placed.body, "status": state, "order": order or None})
+    if state == EntryState.FILLED.value:
+        session.tell(answer, lambda: ["", *views.orders([order], session.screen)])
+    elif state in FINAL:
+        why = f": {order['reason']}" if order.get("reason") else ""
+        raise Failed(Code.REFUSED, f"order {id} is {state}{why}", answer)
+    elif away is not None:
+        raise away.adding(f"order {id} was promised, and goes on when the engine does", answer)
+    else:
+        why = f"order {id} is {state} after {at_most_s:g} s, and goes on; see 'orders ID'"
+        raise Failed(Code.UNFINISHED, why, answer)
+
+
+def _told(session: Session, moment: Mapping[str, Any]) -> str:
+    at, state = session.screen.time(moment.get("at_ms")), moment.get("state")
+    why = f"  {moment['reason']}" if moment.get("reason") else ""
+    return session.screen.line(f"{at}  {state}{why}")
+
+
+def _order_in(answer: Answer, id: str) -> Mapping[str, Any]:
+    """The order of an answer. The one that is called `status` is only in the overview, which has that path."""
+    order = answer.body.get("order") or answer.body.get("orders", {}).get(id)
+    if order is None:
+        raise Failed(Code.REFUSED, f"refused: no order has the id {id!r}", answer)
+    shown: Mapping[str, Any] = order
+    return shown
+
+
+def _view(
+    session: Session,
+    verb: str,
+    symbol: str | None,
+    timeframes: tuple[str, ...],
+    orders: bool,
+    positions: bool,
+) -> None:
+    if [bool(timeframes), orders, positions].count(True) != 1 or bool(symbol) != bool(timeframes):
+        raise click.UsageError("give a symbol and its timeframes; or --orders; or --positions")
+    if symbol:
+        body = {"symbol": symbol, "tfs": list(timeframes)}
+        answer = session.remote.ask("POST", "klines", verb, body=body)
+    else:
+        answer = session.remote.ask("POST", "orders" if orders else "positions", verb)
+    session.tell(answer, lambda: [session.screen.line(str(answer.body.get("message", "done")))])
+
+
+def _more(session: Session, answer: Answer) -> None:
+    """Say that a list goes on."""
+    after = answer.body.get("next")
+    if after is not None and not session.as_json:
+        session.note(f"there are more: --after {shlex.quote(str(after))}")
+
+
+def _only_one(query: Mapping[str, object]) -> None:
+    for name, value in query.items():
+        if value is not None:
+            raise click.UsageError(f"--{name} is for lists")
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given; what was not is the engine's to decide."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _fresh_id(symbol: str, what: str) -> str:
+    """An id that says what it is of and when it was made, and that no two commands make."""
+    at = time.strftime("%m%d-%H%M%S", time.gmtime())
+    unlike = "".join(secrets.choice(LETTERS) for _ in range(5))
+    return f"{symbol}-{what}-{at}-{unlike}".lower()
+
+
+def _object(text: str | None) -> Mapping[str, object] | None:
+    """JSON that was typed; the engine says what is wrong with anything but an object."""
+    try:
+        value: Mapping[str, object] | None = (
+            None if text is None else json.loads(text, parse_constant=_no_number)
+        )
+    except (ValueError, RecursionError) as error:
+        raise click.BadParameter(f"is not JSON: {error}", param_hint="--metadata") from None
+    return value
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
