@@ -1,0 +1,400 @@
+"""The judge: the exchange's books, the journal and what was received, compared.
+
+It shares no code with the engine. It reads the journal's rows as the JSON they are, and knows what each kind of record
+says; everything else it takes from the other side of the wire.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import Factory, define, frozen
+
+__all__ = ["Evidence", "ExchangeOrder", "Row", "Violation", "judge", "read_journal"]
+
+ENDED = ("filled", "cancelled", "expired", "rejected")
+LATE_MS = 2_000
+"""How long after its deadline an order may still be sent by a process that has to share its processor."""
+STORY = re.compile(
+    r"(timeout|failed|cancelled|placed( placed)*"
+    r"( partially_filled)*( filled| cancelled| failed| timeout)?)?( late)*"
+)
+"""What may be told of an entry order, in this order. The end of its position is looked at apart.
+
+A maker-only order that the exchange took, and took away again for it would have crossed, is placed again.
+"""
+ENTRY_EVENTS = ("placed", "partially_filled", "filled", "cancelled", "timeout", "failed")
+
+
+@frozen
+class Row:
+    """One record of the journal."""
+
+    seq: int
+    kind: str
+    body: Mapping[str, Any]
+
+
+@frozen(kw_only=True)
+class ExchangeOrder:
+    """One order in the exchange's books. `filled` and `size` are contracts."""
+
+    client_order_id: str
+    symbol: str
+    opens: bool
+    long: bool
+    size: int
+    filled: int
+    working: bool = False
+
+
+@define(kw_only=True)
+class Evidence:
+    """All that is known of a run when everything has settled."""
+
+    placed: Mapping[str, Mapping[str, Any]] = Factory(dict)
+    """The bodies of the accepted entry orders."""
+    monitored: Mapping[str, Mapping[str, Any]] = Factory(dict)
+    cancelled: frozenset[str] = frozenset()
+    levels: Mapping[str, Mapping[str, str | None]] = Factory(dict)
+    closing: frozenset[str] = frozenset()
+    """What the engine said it is closing."""
+
+    orders: Sequence[ExchangeOrder] = ()
+    held: Mapping[tuple[str, str], int] = Factory(dict)
+    """Contracts by symbol and side."""
+
+    shown_orders: Mapping[str, Mapping[str, Any]] = Factory(dict)
+    """What the control API shows, by id."""
+    shown_positions: Mapping[str, Mapping[str, Any]] = Factory(dict)
+    owed: int = 0
+
+    journal: Sequence[Row] = ()
+    received: Sequence[tuple[str, Mapping[str, Any], int]] = ()
+    """Idempotency key, body, and the status that was answered."""
+
+    unguarded: str = ""
+    """The symbol that is traded without protection."""
+    now_ms: int = 0
+    flushed: bool = False
+    """Whether prices have been where every stop and every target is: then nothing guarded may be left."""
+
+
+@frozen
+class Violation:
+    """A promise that was broken, and of whom."""
+
+    promise: str
+    subject: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.promise}: {self.subject}: {self.detail}"
+
+
+def read_journal(path: Path) -> list[Row]:
+    """Every record of a journal that nobody writes any more."""
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        rows = connection.execute("SELECT seq, kind, body FROM journal ORDER BY seq").fetchall()
+    finally:
+        connection.close()
+    return [Row(seq, kind, json.loads(body)) for seq, kind, body in rows]
+
+
+def judge(evidence: Evidence) -> list[Violation]:
+    """Every broken promise that the evidence shows."""
+    return list(_Judge(evidence).all())
+
+
+class _Judge:
+    def __init__(self, evidence: Evidence) -> None:
+        self.e = evidence
+        self.intents: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        self.closes: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+        self.opened: dict[str, Mapping[str, Any]] = {}
+        self.entry_of: dict[str, str | None] = {}
+        self.covered: Counter[str] = Counter()
+        self.state: dict[str, str] = {}
+        self.filled: Counter[str] = Counter()
+        self.guard_state: dict[str, str] = {}
+        self.times_closed: Counter[str] = Counter()
+        self.notifications: list[tuple[str, str, str]] = []
+        for row in evidence.journal:
+            self._read(row.kind, row.body)
+        self.by_client_id: dict[str, list[ExchangeOrder]] = defaultdict(list)
+        for order in evidence.orders:
+            self.by_client_id[order.client_order_id].append(order)
+
+    def _read(self, kind: str, body: Mapping[str, Any]) -> None:
+        match kind:
+            case "EntryAccepted":
+                self.state[body["order"]["request"]["id"]] = "waiting"
+            case "EntryIntended":
+                self.intents[body["id"]].append(body)
+                self.state[body["id"]] = "submitting"
+            case "EntryObserved":
+                self.state[body["id"]] = body["to"]
+                self.filled[body["id"]] = body["filled"]
+            case "EntryMoved":
+                self.state[body["id"]] = body["to"]
+            case "EntryForgotten":
+                self.state.pop(body["id"], None)
+            case "ProtectionOpened":
+                made = body["protection"]
+                self.opened[made["id"]] = made
+                self.entry_of[made["id"]] = made["entry_id"]
+                self.guard_state[made["id"]] = "pending_fill"
+            case "ProtectionCovers":
+                self.covered[body["id"]] = body["covered"]
+            case "ProtectionMoved":
+                self.guard_state[body["id"]] = body["to"]
+                self.times_closed[body["id"]] += body["to"] == "closed"
+            case "CloseIntended":
+                self.closes[body["id"]][body["close"]["client_order_id"]] = body["close"]
+            case "NotificationOwed":
+                owed = body["notification"]
+                self.notifications.append((owed["lane"], owed["id"], owed["kind"]))
+
+    def all(self) -> Iterator[Violation]:
+        yield from self._at_most_once()
+        yield from self._books_and_journal_agree()
+        yield from self._accepted_is_kept()
+        yield from self._deadlines()
+        yield from self._never_naked()
+        yield from self._closes()
+        yield from self._delivered()
+        yield from self._told()
+
+    # One intent, one order
+
+    def _orders_of(self, id: str) -> list[ExchangeOrder]:
+        ids = dict.fromkeys(each["client_order_id"] for each in self.intents[id])
+        return [order for each in ids for order in self.by_client_id[each]]
+
+    def _entry_filled(self, id: str) -> int:
+        return sum(each.filled for each in self._orders_of(id))
+
+    def _at_most_once(self) -> Iterator[Violation]:
+        promise = "one intent, one order"
+        for client_id, orders in self.by_client_id.items():
+            if client_id and len(orders) > 1:
+                yield Violation(promise, client_id, f"{len(orders)} orders have this id")
+        for id in self.intents:
+            orders = self._orders_of(id)
+            alive = [each for each in orders if each.filled or each.working]
+            if len(alive) > 1:
+                yield Violation(promise, id, f"{len(alive)} orders were taken: {alive}")
+        intended = {each["client_order_id"] for made in self.intents.values() for each in made}
+        intended |= {client_id for made in self.closes.values() for client_id in made}
+        for client_id in self.by_client_id:
+            if client_id and not client_id.startswith("PLAN") and client_id not in intended:
+                yield Violation("intent before order", client_id, "nothing was journalled of it")
+
+    def _books_and_journal_agree(self) -> Iterator[Violation]:
+        promise = "the journal says what the exchange says"
+        for id, state in self.state.items():
+            orders, filled = self._orders_of(id), self._entry_filled(id)
+            if self.filled[id] != filled:
+                yield Violation(promise, id, f"{self.filled[id]} filled, but {filled} there")
+            working = any(each.working for each in orders)
+            if working != (state in ("open", "partially_filled")):
+                yield Violation(promise, id, f"{state}, but there {orders}")
+            whole = bool(orders) and filled == max(each.size for each in orders)
+            if whole != (state == "filled"):
+                yield Violation(promise, id, f"{state}, but there {orders}")
+            body = self.e.placed.get(id)
+            for order in orders if body is not None else ():
+                assert body is not None
+                meant = (body["symbol"], body["side"] == "long", True, body["size"])
+                if (order.symbol, order.long, order.opens, order.size) != meant:
+                    yield Violation("what was asked for", id, f"{meant}, but {order}")
+
+    # Accepted is kept
+
+    def _accepted_is_kept(self) -> Iterator[Violation]:
+        for id, body in self.e.placed.items():
+            shown = self.e.shown_orders.get(id)
+            if shown is None or id not in self.state:
+                yield Violation("accepted is durable", id, "it is not there any more")
+                continue
+            if shown["state"] != self.state[id]:
+                detail = f"shown {shown['state']}, journalled {self.state[id]}"
+                yield Violation("state is what was journalled", id, detail)
+            if shown["state"] == "unknown":
+                yield Violation("unknown nowhere at the end", id, shown["reason"])
+            elif shown["state"] not in ENDED:
+                yield Violation("everything ends", id, shown["state"])
+            if shown["size"] != body["size"] or shown["metadata"] != body["metadata"]:
+                yield Violation("accepted is durable", id, f"{shown} is not {body}")
+            if body["symbol"] != self.e.unguarded and id not in self.opened:
+                yield Violation("accepted is durable", id, "its protection is not there")
+        for id in self.e.monitored:
+            if id not in self.e.shown_positions:
+                yield Violation("accepted is durable", id, "it is not there any more")
+        for id in self.e.cancelled:
+            if self.state.get(id) != "cancelled":
+                yield Violation("cancelled stays cancelled", id, str(self.state.get(id)))
+        for id, levels in self.e.levels.items():
+            shown = self.e.shown_positions[id]
+            for name, level in levels.items():
+                if shown[name] != level:
+                    detail = f"{name} was moved to {level} and is {shown[name]}"
+                    yield Violation("accepted is durable", id, detail)
+        for id in self.e.closing:
+            if self.guard_state.get(id) != "closed":
+                yield Violation("a close goes on", id, str(self.guard_state.get(id)))
+
+    def _deadlines(self) -> Iterator[Violation]:
+        promise = "no deadline is forgotten"
+        for row in self.e.journal:
+            id = row.body.get("id", "")
+            shown = self.e.shown_orders.get(id)
+            if shown is None:
+                continue
+            if row.kind == "EntryIntended" and row.body["at_ms"] > shown["deadline_ms"] + LATE_MS:
+                yield Violation(promise, id, "it was sent after its deadline")
+            expired = row.kind == "EntryMoved" and row.body["to"] == "expired"
+            if expired and row.body["at_ms"] < shown["deadline_ms"]:
+                yield Violation(promise, id, "it was expired before its deadline")
+        for id, shown in self.e.shown_orders.items():
+            if shown["state"] == "waiting" and shown["deadline_ms"] < self.e.now_ms:
+                yield Violation(promise, id, "it still waits")
+
+    # Never naked
+
+    def _never_naked(self) -> Iterator[Violation]:
+        promise = "never naked"
+        guards: dict[str, list[str]] = defaultdict(list)
+        for guard, entry in self.entry_of.items():
+            if entry is not None:
+                guards[entry].append(guard)
+        for entry, its in guards.items():
+            filled = self._entry_filled(entry)
+            if not filled:
+                continue
+            states = [self.guard_state[each] for each in its]
+            if not {"armed", "closing", "closed"} & set(states):
+                yield Violation(promise, entry, f"{filled} filled, its protection is {states}")
+            elif max(self.covered[each] for each in its) < filled and "closed" not in states:
+                covered = [self.covered[each] for each in its]
+                yield Violation(promise, entry, f"{filled} filled, {covered} covered")
+        covered_by: Counter[tuple[str, str]] = Counter()
+        for shown in self.e.shown_positions.values():
+            if shown["state"] in ("armed", "closing"):
+                covered_by[shown["symbol"], shown["side"]] += shown["remaining"]
+        for key, held in self.e.held.items():
+            if key[0] == self.e.unguarded:
+                continue
+            if held > covered_by[key]:
+                yield Violation(promise, " ".join(key), f"{held} held, {covered_by[key]} covered")
+            if self.e.flushed and held:
+                yield Violation("every stop is watched", " ".join(key), f"{held} still held")
+        for id, shown in self.e.shown_positions.items():
+            if shown["state"] == "closing" or (self.e.flushed and shown["state"] == "armed"):
+                yield Violation("every stop is watched", id, f"still {shown['state']}")
+
+    # No close of what is somebody else's
+
+    def _closes(self) -> Iterator[Violation]:
+        promise = "nothing is closed twice"
+        for guard, closes in self.closes.items():
+            entry = self.entry_of[guard]
+            closed = sum(
+                order.filled for client_id in closes for order in self.by_client_id[client_id]
+            )
+            most = self._entry_filled(entry) if entry is not None else self.covered[guard]
+            if closed > most:
+                yield Violation(promise, guard, f"{closed} closed of {most}")
+            for close in closes.values():
+                if close["size"] > most:
+                    yield Violation(promise, guard, f"a close of {close['size']} of {most}")
+        opened: Counter[tuple[str, bool]] = Counter()
+        for order in self.e.orders:
+            opened[order.symbol, order.long] += order.filled if order.opens else -order.filled
+        for (symbol, long), left in opened.items():
+            if left != self.e.held.get((symbol, "long" if long else "short"), 0):
+                yield Violation("the books add up", symbol, f"{left} left of {'long' * long}")
+
+    # What was told
+
+    def _delivered(self) -> Iterator[Violation]:
+        promise = "no owed notification is missing"
+        taken = {key for key, _, status in self.e.received if 200 <= status < 300}
+        for lane, key, kind in self.notifications:
+            if key not in taken:
+                yield Violation(promise, lane, f"{kind} was never taken")
+        if self.e.owed:
+            yield Violation(promise, "outbox", f"{self.e.owed} still owed")
+        bodies: dict[str, Mapping[str, Any]] = {}
+        arrived: dict[str, list[str]] = defaultdict(list)
+        lanes = {key: lane for lane, key, _ in self.notifications}
+        for key, body, _ in self.e.received:
+            if key not in lanes:
+                yield Violation("journalled before it is told", key, str(dict(body)))
+            elif key not in bodies:
+                bodies[key] = body
+                arrived[lanes[key]].append(key)
+            elif bodies[key] != body:
+                yield Violation("one key, one content", key, f"{bodies[key]} and {body}")
+        owed: dict[str, list[str]] = defaultdict(list)
+        for lane, key, _ in self.notifications:
+            owed[lane].append(key)
+        for lane, keys in arrived.items():
+            if keys != [key for key in owed[lane] if key in bodies]:
+                yield Violation("in order", lane, f"{[bodies[key]['event'] for key in keys]}")
+
+    def _told(self) -> Iterator[Violation]:
+        """Whether the story that an application was told is the one that happened."""
+        promise = "what happened is what was told"
+        stories: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        seen: set[str] = set()
+        for key, body, _ in self.e.received:
+            if key not in seen:
+                seen.add(key)
+                stories[body["order_id"] or body["position_id"]].append(body)
+        for id in self.e.placed:
+            state = self.state.get(id)
+            told = [each for each in stories[id] if each["event"] in ENTRY_EVENTS]
+            words = [
+                "late" if each.get("late_fill") else str(each["event"]).replace(" ", "_")
+                for each in told
+            ]
+            story = " ".join(words)
+            if not STORY.fullmatch(story):
+                yield Violation(promise, id, f"it was told {words}")
+            placed = [each["client_order_id"] for each in told if each["event"] == "placed"]
+            if len(set(placed)) != len(placed):
+                yield Violation(promise, id, "one order was told to be placed twice")
+            ends = {"filled": "filled", "cancelled": "cancelled", "expired": "timeout"}
+            end = ends.get(str(state), "failed")
+            if state in ENDED and words.count(end) + words.count("late") != 1:
+                yield Violation(promise, id, f"it is {state}, and was told {words}")
+            sizes = [each["filled_size"] for each in told if each["event"].endswith("filled")]
+            if sizes != sorted(set(sizes)):
+                yield Violation(promise, id, f"fills of {sizes} contracts were told")
+            if (sizes or [0])[-1] != self._entry_filled(id):
+                yield Violation(promise, id, f"{self._entry_filled(id)} filled, told {sizes}")
+        for guard, entry in self.entry_of.items():
+            owner = entry or guard
+            told_closed = sum(
+                each["event"] == "closed" and each["position_id"] == guard
+                for each in stories[owner]
+            )
+            if told_closed != self.times_closed[guard]:
+                detail = f"closed {self.times_closed[guard]} times, told {told_closed} times"
+                yield Violation(promise, guard, detail)
+            names = [each["event"] for each in stories[owner]]
+            fills = {"filled", "partially_filled"} & set(names)
+            if "closed" in names and entry is not None and not fills:
+                yield Violation(promise, owner, f"closed, and no fill was told: {names}")
+            if "closed" in names and fills:
+                first_fill = min(names.index(each) for each in fills)
+                if names.index("closed") < first_fill:
+                    yield Violation(promise, owner, f"closed before filled: {names}")
