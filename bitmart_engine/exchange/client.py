@@ -56,6 +56,7 @@ KLINE = "/contract/public/kline"
 OPEN_ORDERS = "/contract/private/get-open-orders"
 PLAN_ORDERS = "/contract/private/current-plan-order"
 HISTORY = "/contract/private/order-history"
+TRADES = "/contract/private/trades"
 POSITIONS = "/contract/private/position-v2"
 ASSETS = "/contract/private/assets-detail"
 LEVERAGE = "/contract/private/submit-leverage"
@@ -69,6 +70,7 @@ MOST_OPEN_ORDERS = 100
 """In one answer, and there is no second page. Source: fact sheet 5.3."""
 MOST_PLAN_ORDERS = 100
 MOST_HISTORY = 200
+MOST_TRADED_LOOKED_AT = 3
 
 
 @frozen(kw_only=True)
@@ -269,9 +271,9 @@ class ExchangeClient:
     async def find_order(
         self, symbol: str, client_order_id: str, *, urgency: Urgency = Urgency.READ
     ) -> OrderUpdate | None:
-        """The order with that client order id: working, or finished in the last 7 days.
+        """The order with that client order id: working, finished or traded in the last 7 days.
 
-        None says that the exchange knows none right now: both lists were read, and neither was cut short. Anything
+        None says that the exchange knows none right now: all three lists were read, and none was cut short. Anything
         less raises. Absence is about now: an order that is still on its way may show up later.
         """
         if not client_order_id:
@@ -288,7 +290,24 @@ class ExchangeClient:
             raise OutcomeUnknown("more open orders than one answer holds", OPEN_ORDERS)
         if found is None and len(finished) >= MOST_HISTORY:
             raise OutcomeUnknown("more finished orders than one answer holds", HISTORY)
-        return found
+        return found or await self._traded(symbol, client_order_id, urgency)
+
+    async def _traded(
+        self, symbol: str, client_order_id: str, urgency: Urgency
+    ) -> OrderUpdate | None:
+        """The order with that client order id, if a trade of it is listed while it is not.
+
+        The rows name the order by the exchange's id only, and whether they are of the client order id that was asked
+        for has been so since 2025-12 (fact sheet 7.1): the orders themselves say whose they are.
+        """
+        data = await self._private(TRADES, urgency, symbol=symbol, client_order_id=client_order_id)
+        rows = read_rows(TRADES, data, fields_of)
+        ids = dict.fromkeys(text_of(row.get("order_id")) for row in rows)
+        for order_id in list(filter(None, ids))[:MOST_TRADED_LOOKED_AT]:
+            order = await self.order(symbol, order_id, urgency=urgency)
+            if order.client_order_id == client_order_id:
+                return order
+        return None
 
     async def plan_orders(
         self,

@@ -17,6 +17,7 @@ CANCEL = "/contract/private/cancel-order"
 ONE = "/contract/private/order"
 OPEN = "/contract/private/get-open-orders"
 HISTORY = "/contract/private/order-history"
+TRADES = "/contract/private/trades"
 
 LIMIT = SubmitOrder(
     symbol="BTCUSDT",
@@ -284,18 +285,38 @@ async def test_an_order_is_found_among_the_finished_ones(fake, client):
     assert fake.params["client_order_id"] == "eng01a7"
 
 
-async def test_an_order_is_absent_only_when_both_lists_were_read(fake, client):
+async def test_an_order_is_absent_only_when_all_three_lists_were_read(fake, client):
     fake.says(OPEN, [])
     fake.says(HISTORY, None)
+    fake.says(TRADES, [])
     assert await client.find_order("BTCUSDT", "eng01a7") is None
+    assert fake.paths == [OPEN, HISTORY, TRADES]
     with pytest.raises(ValueError, match="needs"):
         await client.find_order("BTCUSDT", "")
 
 
-@pytest.mark.parametrize("failing", [OPEN, HISTORY])
+async def test_an_order_that_is_traded_but_not_listed_is_found_by_its_trades(fake, client):
+    fake.says(OPEN, [])
+    fake.says(HISTORY, [])
+    fake.says(TRADES, [{"order_id": "7", "trade_id": "1"}, {"order_id": 7, "trade_id": "2"}])
+    fake.says(ORDER, row(order_id="7", state=4, deal_size="10"))
+    assert (await client.find_order("BTCUSDT", "eng01a7")).order_id == "7"
+    assert fake.paths == [OPEN, HISTORY, TRADES, ORDER]
+
+
+async def test_the_trades_of_others_prove_nothing_and_are_looked_at_in_part(fake, client):
+    fake.says(OPEN, [])
+    fake.says(HISTORY, [])
+    fake.says(TRADES, [{"order_id": str(number)} for number in range(20)])
+    fake.says(ORDER, row(client_order_id="other"))
+    assert await client.find_order("BTCUSDT", "eng01a7") is None
+    assert fake.paths.count(ORDER) == 3
+
+
+@pytest.mark.parametrize("failing", [OPEN, HISTORY, TRADES])
 @pytest.mark.parametrize("failure", ["refused", "lost", "404"])
 async def test_a_query_that_failed_proves_nothing_about_absence(fake, client, failing, failure):
-    for path in (OPEN, HISTORY):
+    for path in (OPEN, HISTORY, TRADES):
         if path != failing:
             fake.says(path, [])
         elif failure == "refused":
