@@ -16,6 +16,7 @@ SUBMIT = "/contract/private/submit-order"
 CANCEL = "/contract/private/cancel-order"
 ONE = "/contract/private/order"
 OPEN = "/contract/private/get-open-orders"
+ORDER = "/contract/private/order"
 HISTORY = "/contract/private/order-history"
 TRADES = "/contract/private/trades"
 
