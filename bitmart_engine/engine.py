@@ -34,6 +34,7 @@ from attrs import evolve
 
 from .exchange import ExchangeStatistics
 from .exchange.client import ExchangeClient, open_exchange
+from .feed import Feed
 from .model.errors import BadRequest, Conflict, NotFound, Unavailable
 from .model.events import Event, Kline, OrderUpdate, PositionUpdate, Tick
 from .model.notifications import Notification
@@ -158,7 +159,10 @@ class Engine:
         self._room = room
         self._stopping = trio.Event()
         self._changed = trio.Event()
+        self.feed = Feed(store.state, world.wall_ms, tally)
         store.observe(self._wake)
+        store.observe(self.feed.recorded)
+        streams.bus.observe(self.feed.heard, Kline, OrderUpdate, PositionUpdate)
 
     # Entry orders
 
@@ -254,7 +258,7 @@ class Engine:
                 self._streams.release(holder)
 
     def events(self, *types: type[Event], symbol: str | None = None) -> Listener[Event]:
-        """A listener for whatever events of `types` arrive: use it with `with`, read it with `async for`."""
+        """A listener for whatever events of `types` arrive: `async with` (or `with`) it, then read it by `async for`."""
         return self._streams.bus.listen(*types, symbol=symbol, capacity=READER_CAPACITY)
 
     # How things stand
@@ -358,6 +362,7 @@ class Engine:
         """Ask for the end. Nothing new is opened from here on; who runs the engine leaves the block."""
         self._room.desk.opening = False
         self._stopping.set()
+        self.feed.close()
 
     async def wait_stopping(self) -> None:
         """Return once `stop` was called."""
@@ -370,6 +375,7 @@ class Engine:
         self._changed = trio.Event()
 
     async def _view(self, topics: list[str], *, subscribed: bool) -> list[str]:
+        self._room.desk.check_promises()
         if subscribed:
             self._streams.hold(VIEW, topics)
         else:

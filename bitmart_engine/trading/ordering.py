@@ -98,13 +98,15 @@ class Ordering:
         if order.state.final:
             raise Conflict(f"the order is {order.state.value}", "$.id")
         if order.state is EntryState.WAITING:
+            desk.check_promises()
             self._entries.cancel_waiting(id)
+            await desk.keep_promise()
         else:
             self._entries.withdraw(id)
             with trio.move_on_after(wait_s):
                 while not desk.state.orders[id].state.final:
                     await desk.waiters.wait_news(desk.state.orders[id].client_order_id, 0.25)
-        await desk.keep_promise()
+            await desk.keep_if_possible()
         order = desk.state.orders[id]
         if order.state is EntryState.FILLED:
             raise Conflict("the order is filled", "$.id")
