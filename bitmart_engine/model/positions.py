@@ -78,7 +78,7 @@ class Protection:
     callback_url: str | None = None
     metadata: Mapping[str, object] = Factory(dict)
     exchange_stop_loss: Decimal | None = None
-    """The stop that went out with the order and is kept by the exchange."""
+    """The stop that went out with the order and is kept by the exchange, as far as is known; None where it is not."""
     exchange_take_profit: Decimal | None = None
 
     state: ProtectionState = ProtectionState.PENDING_FILL

@@ -85,6 +85,7 @@ def subject_of(record: Record) -> Subject:
         case (
             r.ProtectionCovers()
             | r.ProtectionForgotten()
+            | r.ProtectionKept()
             | r.ProtectionLevelled()
             | r.ProtectionMoved()
             | r.CloseIntended()

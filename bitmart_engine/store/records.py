@@ -28,6 +28,7 @@ __all__ = [
     "NotificationSettled",
     "ProtectionCovers",
     "ProtectionForgotten",
+    "ProtectionKept",
     "ProtectionLevelled",
     "ProtectionMoved",
     "ProtectionOpened",
@@ -131,6 +132,16 @@ class ProtectionLevelled:
 
 
 @frozen
+class ProtectionKept:
+    """The exchange listed, or no longer lists, the stop and the target of it; None: it keeps no such order."""
+
+    id: str
+    at_ms: int
+    stop_loss: Decimal | None
+    take_profit: Decimal | None
+
+
+@frozen
 class ProtectionMoved:
     """The protection changed its state. `closing_for` says what fired it, `close_price` where it ended."""
 
@@ -205,6 +216,7 @@ Record = (
     | ProtectionOpened
     | ProtectionCovers
     | ProtectionForgotten
+    | ProtectionKept
     | ProtectionLevelled
     | ProtectionMoved
     | CloseIntended

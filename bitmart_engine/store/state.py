@@ -30,6 +30,7 @@ from .records import (
     NotificationSettled,
     ProtectionCovers,
     ProtectionForgotten,
+    ProtectionKept,
     ProtectionLevelled,
     ProtectionMoved,
     ProtectionOpened,
@@ -155,6 +156,14 @@ class State:
             self.protections[record.id],
             stop_loss=record.stop_loss,
             take_profit=record.take_profit,
+        )
+
+    @apply.register
+    def _(self, record: ProtectionKept) -> None:
+        self.protections[record.id] = evolve(
+            self.protections[record.id],
+            exchange_stop_loss=record.stop_loss,
+            exchange_take_profit=record.take_profit,
         )
 
     @apply.register

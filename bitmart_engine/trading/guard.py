@@ -19,6 +19,7 @@ from ..model.sides import PositionSide
 from ..store.records import (
     CloseObserved,
     ProtectionCovers,
+    ProtectionKept,
     ProtectionLevelled,
     ProtectionMoved,
     ProtectionOpened,
@@ -184,6 +185,19 @@ class Guard:
         before = protection.remaining
         self._desk.store.record(*self.covering(protection, size))
         log.info("protection covers", id=id, size=size, before=before)
+
+    def keeps(self, id: str, stop_loss: Decimal | None, take_profit: Decimal | None) -> None:
+        """Take in which stop and target of a protection the exchange keeps. The engine goes on watching its own."""
+        desk = self._desk
+        before = desk.state.protections[id]
+        desk.store.record(ProtectionKept(id, desk.now_ms(), stop_loss, take_profit))
+        facts = {"id": id, "stop_loss": text(stop_loss), "take_profit": text(take_profit)}
+        if before.exchange_stop_loss is not None and stop_loss is None:
+            was = text(before.exchange_stop_loss)
+            log.warning("the exchange does not keep the stop", was=was, **facts)
+            desk.tally.add("stop not kept by the exchange", id=id, symbol=before.symbol, stop=was)
+        else:
+            log.info("what the exchange keeps has changed", **facts)
 
     def resume(self, id: str) -> None:
         """Take a protection up where the last process left it."""

@@ -9,16 +9,18 @@ left alone.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 from attrs import Factory, frozen
 
+from ..exchange.rows import PlanOrder
 from ..model.events import OrderUpdate, PositionUpdate
 from ..model.lifecycle import EntryState, ProtectionState
 from ..model.orders import EntryOrder
 from ..model.positions import Protection
 from ..model.sides import PositionSide
 from ..store import State
+from .keeping import Keeps, keeping
 from .progress import observed
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Cover",
     "Findings",
     "Gone",
+    "Keeps",
     "Key",
     "Snapshot",
     "TakeIn",
@@ -39,7 +42,7 @@ __all__ = [
 Key = tuple[str, PositionSide]
 
 YOUNG_MS = 5_000
-"""How long a fill may take to show in the positions that the exchange lists. It documents no lag; none is assumed."""
+"""How long a fill may take to show in the positions and plan orders that the exchange lists, which documents no lag."""
 
 
 @frozen(kw_only=True)
@@ -55,6 +58,10 @@ class Snapshot:
     """Working orders that are not ours."""
     positions: Mapping[Key, PositionUpdate] = Factory(dict)
     """Everything held; a side that is not listed is flat."""
+    plans: tuple[PlanOrder, ...] | None = None
+    """The stops and targets that it keeps; None where that was not learned, which proves nothing."""
+    plans_at_ms: int = 0
+    """When they were asked for: what is newer cannot be among them."""
 
     def held(self, key: Key) -> int:
         """Contracts held on a side."""
@@ -85,7 +92,7 @@ class Gone:
     id: str
 
 
-Action = TakeIn | Cover | Gone
+Action = TakeIn | Cover | Gone | Keeps
 
 
 @frozen(kw_only=True)
@@ -129,19 +136,21 @@ def reconcile(state: State, snapshot: Snapshot) -> list[Action]:
                 if record.filled > order.filled:
                     filling[order.id] = record.filled
     for key, protections in _alive_by_side(state).items():
-        actions += _reconcile_side(protections, snapshot.held(key), filling, snapshot.at_ms)
+        changes = _reconcile_side(protections, snapshot.held(key), filling, snapshot.at_ms)
+        actions += changes
+        actions += _compare_kept(key, protections, snapshot, {each.id for each in changes}, filling)
     return actions
 
 
 def _reconcile_side(
     protections: list[Protection], held: int, filling: Mapping[str, int], at_ms: int
-) -> list[Action]:
+) -> list[Cover | Gone]:
     """The actions for the protections of one side; `filling` has what orders are about to have filled, by their id.
 
     What orders of ours filled is shared out of what is held, the oldest first, after the closes under way; a monitored
     position is covered as far as it goes, whoever else covers it too.
     """
-    actions: list[Action] = []
+    actions: list[Cover | Gone] = []
     left = held
     for each in sorted(protections, key=_precedence):
         new = filling.get(each.entry_id or "")
@@ -161,6 +170,31 @@ def _reconcile_side(
         elif covers and covers != each.remaining:
             actions.append(Cover(each.id, covers))
     return actions
+
+
+def _compare_kept(
+    key: Key,
+    protections: list[Protection],
+    snapshot: Snapshot,
+    changing: Set[str],
+    filling: Mapping[str, int],
+) -> list[Keeps]:
+    """What the exchange keeps of the protections of one side, as far as that can be told."""
+    if snapshot.plans is None:
+        return []
+    holding, settled = [], set()
+    for each in protections:
+        changes = each.id in changing or (each.entry_id or "") in filling
+        if each.remaining or changes:
+            holding.append(each)
+            armed = each.state is ProtectionState.ARMED
+            if armed and not changes and not is_young(each, snapshot.plans_at_ms):
+                settled.add(each.id)
+    symbol, side = key
+    closing = [
+        plan for plan in snapshot.plans if (plan.symbol, plan.side) == (symbol, side.closing)
+    ]
+    return keeping(holding, settled, closing)
 
 
 def findings(state: State, snapshot: Snapshot, actions: Iterable[Action]) -> Findings:

@@ -33,7 +33,7 @@ from .monitoring import Monitoring
 from .ordering import Ordering
 from .pacing import Pauses
 from .prices import Prices
-from .reconcile import Action, Cover, Findings, Gone, Snapshot, TakeIn, findings, reconcile
+from .reconcile import Action, Cover, Findings, Gone, Keeps, Snapshot, TakeIn, findings, reconcile
 from .snapshot import take_snapshot
 from .submission import read
 from .tracking import Tracking
@@ -179,6 +179,8 @@ class TradingRoom:
                 self.guard.cover(id, size)
             case Gone(id=id):
                 self.guard.gone(id)
+            case Keeps(id=id, stop_loss=stop_loss, take_profit=take_profit):
+                self.guard.keeps(id, stop_loss, take_profit)
 
     def resume(self) -> None:
         """Take up what the journal says was promised. Entries stay where they are until the exchange agrees."""

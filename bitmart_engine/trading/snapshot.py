@@ -1,18 +1,31 @@
-"""Asking the exchange for everything that concerns us, as one snapshot. All queries succeed, or there is none."""
+"""Asking the exchange for everything that concerns us, as one snapshot. All queries succeed, or there is none.
+
+But for one: which stops and targets it keeps is worth knowing and worth no delay. Where that cannot be read in time,
+the snapshot says that it is not known.
+"""
 
 from __future__ import annotations
 
-from ..exchange.errors import Meaning, OutcomeUnknown, Refused
+import trio
+
+from ..exchange.errors import ExchangeError, Meaning, OutcomeUnknown, Refused
+from ..exchange.rows import PlanOrder
 from ..model.events import OrderUpdate
 from ..model.orders import EntryOrder
 from .desk import Desk
 from .reconcile import Snapshot, live_orders
 
-__all__ = ["take_snapshot"]
+__all__ = ["PLANS_WITHIN_S", "take_snapshot"]
+
+PLANS_WITHIN_S = 2.0
+"""How long the stops and targets that the exchange keeps are waited for: entries wait for the snapshot."""
 
 
 async def take_snapshot(desk: Desk) -> Snapshot:
     """Read our orders, then what is held: a fill that is in the orders is in the positions too.
+
+    What the exchange keeps over positions is read before them: a stop that acts meanwhile then shows as a position
+    that is gone, not as a stop that is missing.
 
     Raises ExchangeError if any query fails.
     """
@@ -27,6 +40,8 @@ async def take_snapshot(desk: Desk) -> Snapshot:
             orders[order.client_order_id] = update
         else:
             absent.add(order.client_order_id)
+    plans_at_ms = desk.now_ms()
+    plans = await _plans(desk)
     positions = await desk.exchange.positions()
     state = desk.state
     return Snapshot(
@@ -40,6 +55,8 @@ async def take_snapshot(desk: Desk) -> Snapshot:
             and state.closing_of(update.client_order_id) is None
         ),
         positions={(update.symbol, update.side): update for update in positions},
+        plans=plans,
+        plans_at_ms=plans_at_ms,
     )
 
 
@@ -51,6 +68,36 @@ async def _working(desk: Desk, symbols: set[str]) -> list[OrderUpdate]:
         return [
             each for symbol in sorted(symbols) for each in await desk.exchange.open_orders(symbol)
         ]
+
+
+async def _plans(desk: Desk) -> tuple[PlanOrder, ...] | None:
+    """The stops and targets that the exchange keeps. None: nothing of ours is held, or they could not be read."""
+    symbols = {each.symbol for each in desk.state.protections.alive() if each.covered}
+    if not symbols:
+        return None
+    why = f"no answer within {PLANS_WITHIN_S:g} s"
+    with trio.move_on_after(PLANS_WITHIN_S):
+        try:
+            return await _listed_plans(desk, symbols)
+        except ExchangeError as failure:
+            why = str(failure)
+    desk.tally.add("stops kept by the exchange could not be read", why=why)
+    return None
+
+
+async def _listed_plans(desk: Desk, symbols: set[str]) -> tuple[PlanOrder, ...]:
+    """All of them; only those of our symbols where the account has more than one answer holds."""
+    ask = desk.exchange.plan_orders
+    try:
+        return tuple(await ask(plan_type="profit_loss"))
+    except OutcomeUnknown:
+        return tuple(
+            [
+                each
+                for symbol in sorted(symbols)
+                for each in await ask(symbol, plan_type="profit_loss")
+            ]
+        )
 
 
 async def _ended(desk: Desk, order: EntryOrder) -> OrderUpdate | None:

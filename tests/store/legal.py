@@ -25,6 +25,7 @@ from bitmart_engine.store.records import (
     NotificationSettled,
     ProtectionCovers,
     ProtectionForgotten,
+    ProtectionKept,
     ProtectionLevelled,
     ProtectionMoved,
     ProtectionOpened,
@@ -129,12 +130,15 @@ class History:
         sent = self.live.protection_by_client_id.values()
         if guard.id not in sent and self._pick([False] * 7 + [True]):
             return ProtectionForgotten(guard.id)
-        kind = self._pick(["covers", "levelled", "moved", "moved", "close", "closed"])
+        kind = self._pick(["covers", "levelled", "kept", "moved", "moved", "close", "closed"])
         if kind == "covers":
             return ProtectionCovers(guard.id, self._pick([0, 5, 10]), self.now_ms)
         if kind == "levelled":
             stop, target = self._draw(PRICES), self._draw(PRICES)
             return ProtectionLevelled(guard.id, self.now_ms, stop, target)
+        if kind == "kept":
+            stop, target = self._draw(PRICES), self._draw(PRICES)
+            return ProtectionKept(guard.id, self.now_ms, stop, target)
         if kind == "closed" and guard.close is not None:
             filled = self._pick([0, 3, 10])
             sent, done = guard.close.client_order_id, self._pick([True, False])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bitmart_engine.exchange import PlanOrder
 from bitmart_engine.model.events import OrderState, OrderUpdate, PositionUpdate
 from bitmart_engine.model.instruments import Instrument
 from bitmart_engine.model.lifecycle import EntryState, ProtectionState
@@ -20,6 +22,8 @@ from bitmart_engine.store.records import (
     EntryIntended,
     EntryObserved,
     ProtectionCovers,
+    ProtectionKept,
+    ProtectionLevelled,
     ProtectionMoved,
     ProtectionOpened,
 )
@@ -27,6 +31,7 @@ from bitmart_engine.trading.progress import observed
 from bitmart_engine.trading.reconcile import (
     Cover,
     Gone,
+    Keeps,
     Snapshot,
     TakeIn,
     findings,
@@ -50,13 +55,26 @@ BTC = Instrument(
 
 
 def with_order(state: State, id: str, filled: int = 0, at_ms: int = OLD, **changes) -> None:
-    """An order of ten contracts at the exchange, of which `filled` are filled, with its protection."""
+    """An order of ten contracts at the exchange, of which `filled` are filled, with its protection.
+
+    Its stop and target went out with it, and the engine watches the same.
+    """
     request, _ = checked_entry(entry(id, **changes), BTC)
+    levels = {"stop_loss": request.stop_loss, "take_profit": request.take_profit}
+    kept = {f"exchange_{leg}": price for leg, price in levels.items()}
     state.apply(EntryAccepted(EntryOrder(request=request, accepted_ms=at_ms, deadline_ms=NOW)))
     state.apply(EntryIntended(id, at_ms, f"c{id}", Decimal(65000)))
     state.apply(
         ProtectionOpened(
-            Protection(id=id, symbol="BTCUSDT", side=request.side, created_ms=at_ms, entry_id=id)
+            Protection(
+                id=id,
+                symbol="BTCUSDT",
+                side=request.side,
+                created_ms=at_ms,
+                entry_id=id,
+                **levels,
+                **kept,
+            )
         )
     )
     state.apply(EntryObserved(id, at_ms, EntryState.OPEN, f"x{id}", update_time_ms=at_ms))
@@ -98,6 +116,30 @@ def held(long: int = 0, short: int = 0):
     }
 
 
+def plan(kind: str, price: object, side: PositionSide = LONG, size: int | None = 10) -> PlanOrder:
+    """A stop or a target that waits at the exchange to close a position."""
+    return PlanOrder(
+        order_id="7",
+        client_order_id="",
+        symbol="BTCUSDT",
+        side=side.closing,
+        kind=kind,
+        trigger_price=Decimal(str(price)),
+        size=size,
+    )
+
+
+STOP, TARGET = plan("stop_loss", 64500), plan("take_profit", 66000)
+SL, TP = Decimal("64500.0"), Decimal("66000.0")
+
+
+def seen(*plans: PlanOrder, long: int = 10, **changes) -> Snapshot:
+    """A snapshot in which so much is held, and the exchange keeps just these."""
+    return Snapshot(
+        **{"at_ms": NOW, "plans_at_ms": NOW, "positions": held(long), "plans": plans, **changes}
+    )
+
+
 # Doing what was decided, with records as the engine makes them
 
 
@@ -132,6 +174,8 @@ def do(state: State, actions, at_ms: int = NOW) -> None:
                 cover(state, id, size, at_ms)
             case Gone(id=id):
                 state.apply(ProtectionMoved(id, at_ms, ProtectionState.CLOSED))
+            case Keeps(id=id, stop_loss=stop, take_profit=target):
+                state.apply(ProtectionKept(id, at_ms, stop, target))
 
 
 orders = st.tuples(
@@ -147,14 +191,29 @@ monitors = st.tuples(
 )
 
 
+plans = st.builds(
+    lambda kind, price, side, size: plan(kind, price, side, size),
+    st.sampled_from(["stop_loss", "take_profit", "plan"]),
+    st.sampled_from([64000, 64400, 64500, 66000]),
+    st.sampled_from([LONG, SHORT]),
+    st.none() | st.integers(1, 30),
+)
+moves = st.tuples(st.integers(0, 3), st.sampled_from([64400, 64500, 66000]))
+
+
 @given(
     st.lists(orders, max_size=4),
     st.lists(monitors, max_size=2),
     st.integers(0, 30),
     st.integers(0, 30),
     st.booleans(),
+    st.none() | st.lists(plans, max_size=5),
+    st.lists(moves, max_size=2),
+    st.integers(NOW - 6_000, NOW),
 )
-def test_applied_twice_the_second_time_there_is_nothing_to_do(asked, watched, long, short, closing):
+def test_applied_twice_the_second_time_there_is_nothing_to_do(
+    asked, watched, long, short, closing, kept, moved, plans_at_ms
+):
     state = State()
     listed, absent = {}, set()
     for number, (known, there, final, shown, side, at_ms) in enumerate(asked):
@@ -172,8 +231,16 @@ def test_applied_twice_the_second_time_there_is_nothing_to_do(asked, watched, lo
         if state.protections[first].state is ProtectionState.ARMED:
             reason = CloseReason.STOP_LOSS
             state.apply(ProtectionMoved(first, OLD, ProtectionState.CLOSING, "", reason))
+    for number, price in moved:
+        if str(number) in state.protections:
+            state.apply(ProtectionLevelled(str(number), OLD, Decimal(price), None))
     snapshot = Snapshot(
-        at_ms=NOW, orders=listed, absent=frozenset(absent), positions=held(long, short)
+        at_ms=NOW,
+        orders=listed,
+        absent=frozenset(absent),
+        positions=held(long, short),
+        plans=None if kept is None else tuple(kept),
+        plans_at_ms=plans_at_ms,
     )
     actions = reconcile(state, snapshot)
     findings(state, snapshot, actions)
@@ -259,3 +326,108 @@ def test_orders_of_others_are_counted_and_nothing_is_done_about_them():
     snapshot = Snapshot(at_ms=NOW, foreign=(foreign,))
     assert reconcile(State(), snapshot) == []
     assert findings(State(), snapshot, []).foreign_orders == 1
+
+
+# What the exchange keeps
+
+
+def test_a_stop_that_is_listed_is_kept():
+    state = State()
+    with_order(state, "a", 10)
+    assert reconcile(state, seen(STOP, TARGET)) == []
+
+
+def test_a_stop_that_is_not_listed_is_not_kept_any_more_and_is_again_once_it_is():
+    state = State()
+    with_order(state, "a", 10)
+    actions = reconcile(state, seen(TARGET))
+    assert actions == [Keeps("a", None, TP)]
+    do(state, actions)
+    assert reconcile(state, seen(TARGET)) == []
+    assert reconcile(state, seen(STOP)) == [Keeps("a", SL, None)]
+
+
+def test_a_list_that_was_not_learned_proves_nothing():
+    state = State()
+    with_order(state, "a", 10)
+    assert reconcile(state, seen(plans=None)) == []
+
+
+def test_what_filled_just_before_the_list_was_asked_for_may_be_missing_from_it():
+    state = State()
+    with_order(state, "a", 10, at_ms=NOW - 9_000)
+    assert reconcile(state, seen(plans_at_ms=NOW - 4_001)) == []
+    assert reconcile(state, seen(plans_at_ms=NOW - 4_000)) == [Keeps("a", None, None)]
+
+
+def test_nothing_is_expected_of_an_order_that_has_not_filled():
+    state = State()
+    with_order(state, "a")
+    assert reconcile(state, seen(long=0)) == []
+
+
+def test_what_is_elsewhere_says_nothing():
+    state = State()
+    with_order(state, "a", 10)
+    for other in (
+        plan("stop_loss", 64600),
+        plan("take_profit", 64500),
+        plan("stop_loss", 64500, SHORT),
+        evolve(STOP, symbol="ETHUSDT"),
+        evolve(STOP, side=LONG.opening),
+    ):
+        assert reconcile(state, seen(other, TARGET)) == [Keeps("a", None, TP)]
+
+
+def test_a_stop_counts_for_the_contracts_it_would_close():
+    state = State()
+    with_order(state, "a", 10)
+    assert reconcile(state, seen(plan("stop_loss", 64500, size=9), TARGET)) == [
+        Keeps("a", None, TP)
+    ]
+    for enough in ([plan("stop_loss", 64500, size=5)] * 2, [plan("plan", "64500.00", size=None)]):
+        assert reconcile(state, seen(*enough, TARGET)) == []
+
+
+def test_stops_at_one_price_are_shared_and_the_oldest_order_of_ours_comes_first():
+    state = State()
+    with_monitor(state, "m", None, 30)
+    state.apply(ProtectionLevelled("m", OLD, SL, None))
+    with_order(state, "a", 10, at_ms=OLD)
+    with_order(state, "b", 10, at_ms=OLD + 1)
+    one, all_of_it = plan("stop_loss", 64500, size=15), plan("stop_loss", 64500, size=None)
+    targets = plan("take_profit", 66000, size=20)
+    assert reconcile(state, seen(one, targets, long=30)) == [Keeps("b", None, TP)]
+    assert reconcile(state, seen(all_of_it, targets, long=30)) == [Keeps("m", SL, None)]
+
+
+def test_nothing_is_said_of_a_stop_that_what_is_not_settled_may_share():
+    state = State()
+    with_order(state, "a", 10, at_ms=OLD)
+    with_order(state, "new", 10, at_ms=NOW - 1_000)
+    with_order(state, "other", 10, at_ms=OLD, stop_loss=64400)
+    assert reconcile(state, seen(TARGET, long=30)) == [Keeps("other", None, TP)]
+    do(state, [Gone("new")])
+    targets = plan("take_profit", 66000, size=None)
+    assert reconcile(state, seen(targets, long=20)) == [
+        Keeps("a", None, TP),
+        Keeps("other", None, TP),
+    ]
+
+
+def test_a_protection_that_is_about_to_change_or_to_close_is_not_judged():
+    state = State()
+    with_order(state, "a", 10)
+    assert reconcile(state, seen(long=4)) == [Cover("a", 4)]
+    assert reconcile(state, seen(long=0)) == [Gone("a")]
+    state.apply(ProtectionMoved("a", OLD, ProtectionState.CLOSING, "", CloseReason.MANUAL))
+    assert reconcile(state, seen()) == []
+
+
+def test_a_level_that_was_moved_here_is_kept_where_it_went_out_until_it_is_moved_there_too():
+    state = State()
+    with_order(state, "a", 10)
+    moved = Decimal(64600)
+    state.apply(ProtectionLevelled("a", OLD, moved, TP))
+    assert reconcile(state, seen(STOP, TARGET)) == []
+    assert reconcile(state, seen(plan("stop_loss", 64600), TARGET)) == [Keeps("a", moved, TP)]

@@ -1,0 +1,100 @@
+"""Which stops and targets the exchange keeps of what the engine guards: a pure comparison, part of `reconcile`.
+
+The careful rule: a stop is kept if the exchange lists stops for enough contracts at its very price, on the side that
+closes its position. The price is the one that went out with the order, or the one that the engine watches by now. A
+stop elsewhere says nothing: it may be somebody else's. Several protections with the same price share what is listed
+there, those of our orders first, then the oldest; so one stop for ten contracts is never taken for two.
+
+Nothing is said of a protection that is not settled (too new to be listed, about to change, or being closed), nor of
+one that it may have to share a price with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from decimal import Decimal
+
+from attrs import frozen
+
+from ..exchange.rows import PlanKind, PlanOrder
+from ..model.positions import Protection
+
+__all__ = ["Keeps", "keeping"]
+
+
+@frozen
+class Keeps:
+    """What the exchange keeps of a protection is not what we believed. None: it keeps no such order."""
+
+    id: str
+    stop_loss: Decimal | None
+    take_profit: Decimal | None
+
+
+def keeping(
+    protections: Iterable[Protection], settled: Collection[str], plans: Iterable[PlanOrder]
+) -> list[Keeps]:
+    """What is new about the `protections` that hold something on one side, of which those in `settled` are judged.
+
+    `plans` are the plan orders that would close that side.
+    """
+    ordered = sorted(protections, key=_precedence)
+    plans = list(plans)
+    stops = _share_out("stop_loss", ordered, settled, plans)
+    targets = _share_out("take_profit", ordered, settled, plans)
+    news = []
+    for each in ordered:
+        stop = stops.get(each.id, each.exchange_stop_loss)
+        target = targets.get(each.id, each.exchange_take_profit)
+        if (stop, target) != (each.exchange_stop_loss, each.exchange_take_profit):
+            news.append(Keeps(each.id, stop, target))
+    return news
+
+
+def _share_out(
+    kind: PlanKind,
+    ordered: list[Protection],
+    settled: Collection[str],
+    plans: list[PlanOrder],
+) -> dict[str, Decimal | None]:
+    """By protection the price at which it is kept, or None; those that cannot be judged are not in it."""
+    offered: dict[Decimal, int | None] = {}
+    for plan in plans:
+        if plan.kind in (kind, "plan"):
+            before = offered.get(plan.trigger_price, 0)
+            whole = plan.size is None or before is None
+            offered[plan.trigger_price] = None if whole else (before or 0) + (plan.size or 0)
+    contested = {
+        price for each in ordered if each.id not in settled for price in _sought(kind, each)
+    }
+    kept: dict[str, Decimal | None] = {}
+    for each in ordered:
+        sought = _sought(kind, each)
+        if each.id not in settled:
+            continue
+        if not contested.isdisjoint(sought):
+            contested.update(sought)
+            continue
+        kept[each.id] = None
+        for price in sought:
+            size = offered.get(price, 0)
+            if size is None or each.remaining <= size:
+                kept[each.id] = price
+                if size is not None:
+                    offered[price] = size - each.remaining
+                break
+    return kept
+
+
+def _sought(kind: PlanKind, protection: Protection) -> list[Decimal]:
+    """The prices at which a leg may be kept: where it was believed to be, then where the engine watches it."""
+    if kind == "stop_loss":
+        prices = [protection.exchange_stop_loss, protection.stop_loss]
+    else:
+        prices = [protection.exchange_take_profit, protection.take_profit]
+    return [price for price in prices if price is not None]
+
+
+def _precedence(protection: Protection) -> tuple[bool, int, str]:
+    """Those of our orders first, whose stops went out with them; then the oldest."""
+    return (protection.entry_id is None, protection.created_ms, protection.id)
