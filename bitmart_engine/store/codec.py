@@ -23,7 +23,7 @@ T = TypeVar("T")
 KINDS: dict[str, type[Record]] = {each.__name__: each for each in get_args(Record)}
 
 Subject = tuple[str, str]
-"""What a record speaks of: "order", "protection", "notification" or "view", and its id."""
+"""What a record speaks of: "order", "protection", "futures_order", "notification" or "view", and its id."""
 
 _ENCODER = msgspec.json.Encoder()
 _DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {}
@@ -92,6 +92,8 @@ def subject_of(record: Record) -> Subject:
             | r.CloseObserved()
         ):
             return "protection", record.id
+        case r.FuturesOrderSeen():
+            return "futures_order", record.order.order_id
         case r.NotificationOwed():
             return "notification", record.notification.id
         case r.NotificationSettled():

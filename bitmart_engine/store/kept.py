@@ -15,6 +15,7 @@ from zlib import crc32
 
 from attrs import frozen
 
+from ..model.futures_orders import FuturesOrder
 from ..model.notifications import DeadLetter, Notification
 from ..model.orders import EntryOrder
 from ..model.positions import Protection
@@ -50,6 +51,13 @@ PARTS = (
         Protection,
         lambda s: s.protections,
         lambda s: s.protection_by_client_id,
+    ),
+    Part(
+        "futures_order",
+        "futures_order",
+        FuturesOrder,
+        lambda s: s.futures_orders,
+        lambda s: s.futures_by_client_id,
     ),
     Part("owed", "notification", Notification, lambda s: s.owed),
     Part("dead", "notification", DeadLetter, lambda s: s.dead),
@@ -209,7 +217,9 @@ def _write(
     )
 
 
-def _ended_ms(thing: EntryOrder | Protection | Notification | DeadLetter) -> int | None:
+def _ended_ms(
+    thing: EntryOrder | Protection | FuturesOrder | Notification | DeadLetter,
+) -> int | None:
     """When it ended, if it did: from then on it may be forgotten some day."""
     if isinstance(thing, Notification):
         return None

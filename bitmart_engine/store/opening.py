@@ -99,7 +99,7 @@ async def _daily(compact: Callable[[], None]) -> None:
 
 async def _unpack(state: State, tally: Tally) -> None:
     """Unpack what has ended while nothing else is to be done: the first to list it all must not stop the prices."""
-    for shelf in (state.orders, state.protections):
+    for shelf in (state.orders, state.protections, state.futures_orders):
         try:
             for number, _ in enumerate(shelf.unpack_each()):
                 if number % UNPACKED_AT_ONCE == 0:

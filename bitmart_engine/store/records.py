@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from attrs import frozen
 
+from ..model.futures_orders import FuturesOrder
 from ..model.lifecycle import EntryState, ProtectionState
 from ..model.notifications import Notification
 from ..model.orders import EntryOrder
@@ -24,6 +25,7 @@ __all__ = [
     "EntryIntended",
     "EntryMoved",
     "EntryObserved",
+    "FuturesOrderSeen",
     "NotificationOwed",
     "NotificationSettled",
     "ProtectionCovers",
@@ -181,6 +183,13 @@ class ProtectionForgotten:
 
 
 @frozen
+class FuturesOrderSeen:
+    """The exchange said something new of an order of the account, of whomever it is: the order as it is known now."""
+
+    order: FuturesOrder
+
+
+@frozen
 class NotificationOwed:
     """The application has to be told; also again, after it was given up."""
 
@@ -221,6 +230,7 @@ Record = (
     | ProtectionMoved
     | CloseIntended
     | CloseObserved
+    | FuturesOrderSeen
     | NotificationOwed
     | NotificationSettled
     | ViewChanged

@@ -6,6 +6,7 @@ from functools import singledispatchmethod
 
 from attrs import evolve
 
+from ..model.futures_orders import FuturesOrder
 from ..model.lifecycle import (
     ENTRY_MOVES,
     PROTECTION_MOVES,
@@ -26,6 +27,7 @@ from .records import (
     EntryIntended,
     EntryMoved,
     EntryObserved,
+    FuturesOrderSeen,
     NotificationOwed,
     NotificationSettled,
     ProtectionCovers,
@@ -51,12 +53,15 @@ class State:
     def __init__(self) -> None:
         self.orders: Shelf[EntryOrder] = Shelf(unpacking(EntryOrder))
         self.protections: Shelf[Protection] = Shelf(unpacking(Protection))
+        self.futures_orders: Shelf[FuturesOrder] = Shelf(unpacking(FuturesOrder))
+        """Every order of the account that the exchange spoke of, by its id there."""
         self.owed: dict[str, Notification] = {}
         self.dead: dict[str, DeadLetter] = {}
         self.viewed: set[str] = set()
         self.entry_by_client_id: dict[str, str] = {}
         self.protection_by_client_id: dict[str, str] = {}
         self.protection_by_entry: dict[str, str] = {}
+        self.futures_by_client_id: dict[str, str] = {}
 
     def entry_of(self, client_order_id: str) -> EntryOrder | None:
         """The entry order that sent this client order id, in whichever attempt."""
@@ -69,6 +74,11 @@ class State:
     def protection_of(self, entry_id: str) -> Protection | None:
         """The protection that covers the fills of an entry order."""
         return self.protections.get(self.protection_by_entry.get(entry_id, ""))
+
+    def futures_order_of(self, id: str) -> FuturesOrder | None:
+        """The exchange's order of this id, or of this client order id. Raises ValueError if it cannot be read."""
+        order = self.futures_orders.get(id)
+        return order or self.futures_orders.get(self.futures_by_client_id.get(id, ""))
 
     @singledispatchmethod
     def apply(self, record: Record) -> None:
@@ -202,6 +212,13 @@ class State:
                 final=close.final or record.final,
             ),
         )
+
+    @apply.register
+    def _(self, record: FuturesOrderSeen) -> None:
+        order = record.order
+        self.futures_orders[order.order_id] = order
+        if order.client_order_id.split() == [order.client_order_id]:  # as ids of the exchange are
+            self.futures_by_client_id[order.client_order_id] = order.order_id
 
     @apply.register
     def _(self, record: NotificationOwed) -> None:

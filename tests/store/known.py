@@ -28,7 +28,9 @@ def fast_directory() -> TemporaryDirectory[str]:
 def known(state: State) -> dict[str, Any]:
     """Everything a state knows, in the order in which it lists it."""
     return {
-        name: list(value.items()) if name in ("orders", "protections", "owed", "dead") else value
+        name: list(value.items())
+        if name in ("orders", "protections", "futures_orders", "owed", "dead")
+        else value
         for name, value in vars(state).items()
     }
 

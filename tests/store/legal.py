@@ -8,6 +8,7 @@ from decimal import Decimal
 from attrs import evolve
 from hypothesis import strategies as st
 
+from bitmart_engine.model.futures_orders import OrderEvent, upsert
 from bitmart_engine.model.lifecycle import ENTRY_MOVES, PROTECTION_MOVES, EntryState
 from bitmart_engine.model.positions import Close, CloseReason
 from bitmart_engine.store import State
@@ -21,6 +22,7 @@ from bitmart_engine.store.records import (
     EntryIntended,
     EntryMoved,
     EntryObserved,
+    FuturesOrderSeen,
     NotificationOwed,
     NotificationSettled,
     ProtectionCovers,
@@ -66,7 +68,7 @@ class History:
         return f"n{self._named}"
 
     def _record(self) -> Record:
-        actions = [self._accept, self._open_protection, self._owe, self._view]
+        actions = [self._accept, self._open_protection, self._owe, self._view, self._see]
         if self.live.orders:
             actions += [self._entry] * 4
         if self.live.protections:
@@ -94,6 +96,21 @@ class History:
     def _settle(self) -> Record:
         delivered = self._pick([True, False])
         return NotificationSettled(self._pick(self.live.owed), delivered, self.now_ms, "refused")
+
+    def _see(self) -> Record:
+        id = self._pick([*self.live.futures_orders, self._name()])
+        event = OrderEvent(
+            order_id=id,
+            symbol="BTCUSDT",
+            client_order_id=f"c{id}",
+            state=self._pick([1, 2, 4]),
+            update_time_ms=self.now_ms,
+            raw_data=f'{{"order_id":"{id}"}}',
+        )
+        order = upsert(self.live.futures_orders.get(id), event)
+        if order is None:
+            return self._view()
+        return FuturesOrderSeen(evolve(order, seen_ms=self.now_ms))
 
     def _view(self) -> Record:
         return ViewChanged((self._pick("abc"), self._pick("abc")), self._pick([True, False]))

@@ -3,12 +3,14 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
+from bitmart_engine.model.futures_orders import OrderEvent, upsert
 from bitmart_engine.model.lifecycle import EntryState, ProtectionState
 from bitmart_engine.store import State
 from bitmart_engine.store.aging import forget_old
 from bitmart_engine.store.records import (
     EntryAccepted,
     EntryMoved,
+    FuturesOrderSeen,
     NotificationOwed,
     NotificationSettled,
     ProtectionMoved,
@@ -74,3 +76,16 @@ def test_an_old_order_stays_while_any_protection_of_it_is_alive(state: State) ->
 def test_a_protection_outlives_an_order_that_went_before_it(state: State) -> None:
     del state.orders["a"]
     assert forget_old(state, LATER_MS) == [("protection", "a")]
+
+
+def test_an_old_order_of_the_exchange_goes_and_one_that_still_works_stays() -> None:
+    state = State()
+    for id, said in (("7", 4), ("8", 2)):
+        event = OrderEvent(order_id=id, symbol="BTCUSDT", client_order_id=f"c{id}", state=said)
+        order = upsert(None, event)
+        assert order is not None
+        state.apply(FuturesOrderSeen(evolve(order, seen_ms=START_MS)))
+    assert forget_old(state, START_MS) == []
+    assert forget_old(state, LATER_MS) == [("futures_order", "7")]
+    assert state.futures_order_of("c7") is None
+    assert state.futures_order_of("c8") is state.futures_order_of("8") is not None

@@ -77,7 +77,7 @@ def test_every_record_comes_back_exactly_as_it_was(record: Record) -> None:
 @given(st.sampled_from(get_args(Record)).flatmap(records))
 def test_every_record_speaks_of_something(record: Record) -> None:
     what, id = subject_of(record)
-    assert what in ("order", "protection", "notification", "view")
+    assert what in ("order", "protection", "futures_order", "notification", "view")
     assert (id == "") == (what == "view") or id == ""
 
 
