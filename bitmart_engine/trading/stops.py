@@ -1,7 +1,8 @@
 """The armed stops and targets of every symbol, indexed by price. Synchronous, and knows nothing of positions.
 
 A stop fires on any price since the previous tick, so the extremes count; a target fires on the last price only. Where
-one tick reaches both, the stop wins. A tick costs what it fires, plus a logarithm.
+one tick reaches both, the stop wins. A tick costs what it fires, plus a logarithm; one that fires nothing costs two
+comparisons.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from ..model.positions import CloseReason
 from ..model.sides import PositionSide
 
 __all__ = ["Levels", "StopBook"]
+
+NEVER_UP, NEVER_DOWN = Decimal("Infinity"), Decimal("-Infinity")
 
 
 @frozen
@@ -47,6 +50,16 @@ class _Ladder:
     short_stops: SortedKeyList = field(factory=_ascending)
     long_targets: SortedKeyList = field(factory=_ascending)
     short_targets: SortedKeyList = field(factory=_ascending)
+    rises_to: Decimal = NEVER_UP
+    """The lowest price that may fire something when the price rises to it, and its counterpart."""
+    falls_to: Decimal = NEVER_DOWN
+
+    def look_around(self) -> None:
+        """Find the nearest levels on either side again."""
+        rising = [each[0].price for each in (self.short_stops, self.long_targets) if each]
+        falling = [each[-1].price for each in (self.long_stops, self.short_targets) if each]
+        self.rises_to = min(rising, default=NEVER_UP)
+        self.falls_to = max(falling, default=NEVER_DOWN)
 
     def stops(self, side: PositionSide) -> SortedKeyList:
         return self.long_stops if side is PositionSide.LONG else self.short_stops
@@ -74,6 +87,7 @@ class StopBook:
             ladder.stops(levels.side).add(_Level(levels.stop, levels.id))
         if levels.target is not None:
             ladder.targets(levels.side).add(_Level(levels.target, levels.id))
+        ladder.look_around()
 
     def disarm(self, id: str) -> None:
         """Stop watching the levels of this id, if they are watched."""
@@ -85,11 +99,12 @@ class StopBook:
             ladder.stops(levels.side).remove(_Level(levels.stop, id))
         if levels.target is not None:
             ladder.targets(levels.side).remove(_Level(levels.target, id))
+        ladder.look_around()
 
     def triggered(self, tick: Tick) -> list[tuple[str, CloseReason]]:
         """What `tick` fires, stops first, as (id, why). They are no longer watched afterwards."""
         ladder = self._ladders.get(tick.symbol)
-        if ladder is None:
+        if ladder is None or (tick.low > ladder.falls_to and tick.high < ladder.rises_to):
             return []
         fired: dict[str, CloseReason] = {}
         for reason, falling, rising, low, high in (
