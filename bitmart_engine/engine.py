@@ -258,7 +258,7 @@ class Engine:
                 self._streams.release(holder)
 
     def events(self, *types: type[Event], symbol: str | None = None) -> Listener[Event]:
-        """A listener for whatever events of `types` arrive: `async with` (or `with`) it, then read it by `async for`."""
+        """A listener for the events of `types` that arrive: `async with` (or `with`) it, and read it by `async for`."""
         return self._streams.bus.listen(*types, symbol=symbol, capacity=READER_CAPACITY)
 
     # How things stand

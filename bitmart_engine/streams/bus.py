@@ -14,7 +14,6 @@ from typing import Any, Generic, TypeVar, overload
 import trio
 from attrs import frozen
 
-from ..model.events import Event
 from ..model.timeframes import Timeframe
 from ..tally import Tally
 
@@ -35,8 +34,9 @@ class Lagged:
 
 
 class Listener(Generic[E]):
-    """A subscription to a bus, made by `Bus.listen`. It listens inside its `with` block, and is read by `async for`.
+    """A subscription to a bus, made by `Bus.listen`. It listens inside its `with`, or `async with`, block.
 
+    It is read by `async for`, or `receive`.
     Iteration ends when the block is left or the bus is closed; what was queued before the bus closed is still read.
     """
 
@@ -66,6 +66,18 @@ class Listener(Generic[E]):
         self._bus._detach(self, self._types)
         self._send.close()
         self._receive.close()
+
+    async def __aenter__(self) -> Listener[E]:
+        """As `with`: `async with` is taken too, and is no checkpoint."""
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, trace)
 
     def __aiter__(self) -> Listener[E]:
         return self
@@ -111,12 +123,26 @@ class Listener(Generic[E]):
         self._send.close()
 
 
+class _Tap:
+    """Calls somebody with every event, at once."""
+
+    def __init__(self, observer: Callable[[Any], None]) -> None:
+        self._observer = observer
+
+    def _offer(self, event: Any) -> bool:
+        self._observer(event)
+        return True
+
+    def _end(self) -> None:
+        """There is nothing to read to its end."""
+
+
 class Bus:
     """Carries normalized events from the connections to whoever listens."""
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
-        self._listeners: dict[type[Any], list[Listener[Any]]] = {}
+        self._listeners: dict[type[Any], list[Listener[Any] | _Tap]] = {}
         self._closed = False
 
     @overload
@@ -187,7 +213,12 @@ class Bus:
 
         return Listener(self, types, wanted, capacity)
 
-    def publish(self, event: Event) -> None:
+    def observe(self, observer: Callable[[Any], None], *types: type[Any]) -> None:
+        """Have `observer` called, synchronously, with every event of `types`. It must neither fail nor take long."""
+        for each in types:
+            self._listeners.setdefault(each, []).append(_Tap(observer))
+
+    def publish(self, event: object) -> None:
         """Give the event to everybody who listens for it. Never blocks, never fails."""
         for listener in self._listeners.get(type(event), ()):
             if not listener._offer(event):

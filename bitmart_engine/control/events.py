@@ -1,0 +1,224 @@
+"""GET /events: what happens, as it happens, as Server-Sent Events or over a WebSocket.
+
+A reader never slows the engine: what waits for it is bounded, and where it was too slow it is told how much it missed.
+An event is `{"id", "type", "at_ms", "symbol", "data"}`, a gap `{"type": "lagged", "missed"}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from decimal import Decimal
+from enum import Enum, IntEnum
+from types import TracebackType
+from typing import Any
+
+import attrs
+import msgspec
+import trio
+from attrs import frozen
+from quart import Blueprint, Response, request, websocket
+from quart.wrappers.base import BaseRequestWebsocket
+from quart.wrappers.response import ResponseBody
+
+from ..engine import Engine
+from ..feed import FeedReader, Gap, Happening, Told, Withdrawn
+from ..model.decimals import plain
+from ..model.errors import BadRequest
+from ..model.orders import EntryOrder
+from ..model.positions import Protection
+from .bodies import unknown
+from .views import View, order_view, protection_view
+
+__all__ = ["endpoints", "event_view"]
+
+PARAMETERS = ("types", "symbol", "last_event_id")
+AT_ONCE = 100
+"""Events in one write, at most."""
+HEARTBEAT_S = 15
+HEARTBEAT = b":\n\n"
+RETRY = b"retry: 2000\n\n"
+"""A browser that lost the stream comes back after so many ms."""
+LONGEST_SYMBOL = 50
+LEFT_OUT = ("raw", "history")
+
+
+@frozen
+class Asked:
+    """What a reader wants to see, and the last event that it has seen."""
+
+    types: tuple[Happening, ...]
+    symbol: str | None
+    after: int | None
+
+    @classmethod
+    def of(cls, asked: BaseRequestWebsocket) -> Asked:
+        """What a request, or the handshake of a WebSocket, asks for. Raises BadRequest naming the parameter."""
+        for name, values in asked.args.lists():
+            if name not in PARAMETERS:
+                raise unknown("parameter", name, PARAMETERS, name)
+            if len(values) > 1:
+                raise BadRequest("is given twice", name)
+        header = asked.headers.get("Last-Event-ID", "")
+        return cls(
+            _types(asked.args.get("types", "")),
+            _symbol(asked.args.get("symbol")),
+            _after(asked.args.get("last_event_id", header)),
+        )
+
+
+def endpoints(engine: Engine) -> Blueprint:
+    """GET /events, both ways."""
+    routes = Blueprint("events", __name__)
+
+    def reader(asked: Asked) -> FeedReader:
+        return engine.feed.read(asked.types, asked.symbol, asked.after)
+
+    @routes.get("/events")
+    async def stream() -> Response:
+        response = Response(
+            _Stream(reader(Asked.of(request))),
+            content_type="text/event-stream; charset=utf-8",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+        response.timeout = None
+        return response
+
+    @routes.websocket("/events")
+    async def socket() -> None:
+        with reader(Asked.of(websocket)) as events:
+            await websocket.accept()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_ignore_what_is_said)
+                while some := await events.some(AT_ONCE):
+                    for each in some:
+                        await websocket.send(_encoded(each).decode())
+                nursery.cancel_scope.cancel()
+            await websocket.close(1001, "the engine is stopping")
+
+    return routes
+
+
+async def _ignore_what_is_said() -> None:
+    """Read what the peer sends; what waited unread would hide that it has gone."""
+    while True:
+        await websocket.receive()
+
+
+class _Stream(ResponseBody):
+    """The body of a stream of Server-Sent Events. It listens from before its first byte to its last."""
+
+    def __init__(self, events: FeedReader) -> None:
+        self._events = events
+
+    async def __aenter__(self) -> AsyncIterable[bytes]:
+        self._events.__enter__()
+        return self._written()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._events.__exit__(kind, error, trace)
+
+    async def _written(self) -> AsyncIterator[bytes]:
+        yield RETRY
+        while True:
+            some: list[Told | Gap] | None = None
+            with trio.move_on_after(HEARTBEAT_S):
+                some = await self._events.some(AT_ONCE)
+            if some == []:
+                return
+            yield b"".join(map(_as_sent, some)) if some else HEARTBEAT
+
+
+def _as_sent(event: Told | Gap) -> bytes:
+    if isinstance(event, Gap):
+        return b"event: lagged\ndata: %s\n\n" % _encoded(event)
+    head = f"id: {event.id}\nevent: {event.type.value}\n".encode()
+    return head + b"data: %s\n\n" % _encoded(event)
+
+
+def _encoded(event: Told | Gap) -> bytes:
+    return msgspec.json.encode(event_view(event), enc_hook=str)
+
+
+def event_view(event: Told | Gap) -> View:
+    """An event as readers see it."""
+    if isinstance(event, Gap):
+        return {"type": "lagged", "missed": event.missed}
+    return {
+        "id": event.id,
+        "type": event.type.value,
+        "at_ms": event.at_ms,
+        "symbol": event.symbol,
+        "data": _data(event.what),
+    }
+
+
+def _data(what: object) -> View:
+    if isinstance(what, EntryOrder):
+        return _without_history(order_view(what))
+    if isinstance(what, Protection):
+        return _without_history(protection_view(what))
+    if isinstance(what, Withdrawn):
+        return {"id": what.id, "state": "withdrawn"}
+    assert attrs.has(type(what))
+    return _shown(what)
+
+
+def _without_history(view: Mapping[str, object]) -> View:
+    return {name: value for name, value in view.items() if name not in LEFT_OUT}
+
+
+def _shown(what: Any) -> View:
+    """A normalized event by the names of its fields: enums by name, decimals as plain text."""
+    return {
+        each.name: _plainly(getattr(what, each.name))
+        for each in attrs.fields(type(what))
+        if each.name not in LEFT_OUT
+    }
+
+
+def _plainly(value: object) -> object:
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, IntEnum):
+        return value.name.lower()
+    if isinstance(value, Enum):
+        return value.value
+    return _shown(value) if attrs.has(type(value)) else value
+
+
+def _types(text: str) -> tuple[Happening, ...]:
+    names = [each.strip().lower() for each in text.split(",") if each.strip()]
+    known = [each.value for each in Happening]
+    for name in names:
+        if name not in known:
+            raise unknown("type", name, known, "types")
+    return _distinct(map(Happening, names)) or tuple(Happening)
+
+
+def _distinct(types: Iterable[Happening]) -> tuple[Happening, ...]:
+    return tuple(dict.fromkeys(types))
+
+
+def _symbol(text: str | None) -> str | None:
+    if text is None:
+        return None
+    symbol = text.strip().upper()
+    if not (symbol.isascii() and symbol.isalnum() and len(symbol) <= LONGEST_SYMBOL):
+        raise BadRequest("must be a symbol such as BTCUSDT", "symbol")
+    return symbol
+
+
+def _after(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise BadRequest(
+            "must be the id of an event, a whole number (as the header Last-Event-ID, too)",
+            "last_event_id",
+        )
+    return int(text)
