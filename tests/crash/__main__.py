@@ -22,6 +22,8 @@ def main(kills: int, seed: int, workers: int) -> None:
     def told(now: Summary) -> None:
         text = f"{now.total} kills in {now.runs} runs, {len(now.broken)} with broken promises"
         print(f"{time.monotonic() - began:6.0f} s  {text}", file=sys.stderr)
+        if now.latest["violations"]:
+            print(f"seed {now.latest['seed']}: {now.latest['violations']}", file=sys.stderr)
 
     summary = trio.run(campaign, kills, seed, workers, told)
     print(summary.table())

@@ -39,7 +39,10 @@ class Summary:
     broken: list[dict[str, Any]] = field(factory=list)
     """The runs in which a promise was broken, or which broke down themselves."""
 
+    latest: dict[str, Any] = field(factory=dict)
+
     def add(self, outcome: dict[str, Any]) -> None:
+        self.latest = outcome
         self.runs += 1
         self.kills.update(outcome["kills"])
         self.counts.update(outcome["counts"])

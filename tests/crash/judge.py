@@ -285,6 +285,10 @@ class _Judge:
             elif max(self.covered[each] for each in its) < filled and "closed" not in states:
                 covered = [self.covered[each] for each in its]
                 yield Violation(promise, entry, f"{filled} filled, {covered} covered")
+        for guard, entry in self.entry_of.items():
+            waits = entry is not None and self.guard_state[guard] == "pending_fill"
+            if waits and self.state.get(str(entry)) in ENDED:
+                yield Violation("everything ends", guard, "it waits for a fill of what has ended")
         covered_by: Counter[tuple[str, str]] = Counter()
         for shown in self.e.shown_positions.values():
             if shown["state"] in ("armed", "closing"):

@@ -305,7 +305,7 @@ class _Run:
     async def _unguarded(self) -> bool:
         shown = await self._shown("positions")
         states = {each["state"] for each in shown.values()}
-        return states <= {"closed", "released"}
+        return states <= {"closed", "released", "pending_fill"}
 
     async def _owed(self) -> int:
         owed: int = (await self.app.ask("GET", "/status")).body["outbox"]["owed"]
