@@ -284,7 +284,7 @@ def stop(session: Session) -> None:
 
     def lines() -> list[str]:
         naked = views.protections(answer.body.get("unprotected", []), session.screen)
-        return [str(answer.body.get("message", "stopping")), *naked]
+        return [session.screen.line(str(answer.body.get("message", "stopping"))), *naked]
 
     session.tell(answer, lines)
 

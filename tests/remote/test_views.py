@@ -1,0 +1,78 @@
+"""What is shown of answers, of older engines and newer ones too."""
+
+from __future__ import annotations
+
+import pytest
+
+from bitmart_engine.remote import views
+from bitmart_engine.remote.tables import Screen
+
+PIPE = Screen()
+
+
+def test_of_an_answer_that_lacks_everything_nothing_is_invented() -> None:
+    assert views.status({"ok": True}, PIPE)[1] == "state      ready"
+    assert views.order({}, PIPE)
+    assert views.protection({}, PIPE)
+    assert views.placed({}, PIPE) == []
+
+
+def test_what_is_new_in_a_status_is_shown_as_it_is() -> None:
+    text = "\n".join(views.status({"balance": {"USDT": "1.50"}, "mood": "good"}, PIPE))
+    assert 'balance    {"USDT": "1.50"}' in text
+    assert "mood       good" in text
+
+
+def test_trouble_is_shown() -> None:
+    text = "\n".join(
+        views.status(
+            {
+                "version": "1", "mode": "live", "uptime_s": 90061.5,
+                "not_ready": ["not logged in", "a public connection is down"],
+                "journal": {"state_dir": "state", "trouble": "disk full"},
+                "recovery": {
+                    "at_ms": 0, "adopted": 2, "unknown": ["a"], "foreign_positions": {},
+                },
+                "exchange": {
+                    "clock_offset_ms": -4000, "clock_skewed": True,
+                    "endpoints": {
+                        "/quiet": {"waiting": 0, "paused_for_s": 0.0},
+                        "/busy": {"waiting": 3, "paused_for_s": 1.5},
+                    },
+                },
+                "refused_channels": {"futures/x": "no such"},
+                "stale": ["BTCUSDT"],
+                "prices": {"BTCUSDT": {"last": "1", "age_s": 12.34, "stale": True}},
+                "connections": [{"name": "private", "state": "down", "last_error": "reset\x1b"}],
+                "foreign_positions": {"BTCUSDT long": 3},
+                "foreign_orders": [{"order_id": "9", "size": 4, "filled_size": 1}],
+                "dropped": {"ticks merged": 7},
+                "outbox": {"owed": 1, "dead": 2},
+            },
+            PIPE,
+        )
+    )  # fmt: skip
+    for line in (
+        "engine     1, live mode, up 1 d 1 h",
+        "state      not ready: not logged in; a public connection is down",
+        "trouble    disk full",
+        "start      agreed at 1970-01-01T00:00:00.000Z: adopted 2, unknown 1",
+        "clocks     -4000 ms apart, too far apart",
+        "limit      /busy: 3 waiting, paused for 1.5 s",
+        'refused    {"futures/x": "no such"}',
+        "stale      BTCUSDT",
+        "BTCUSDT      1  12.3 s  stale",
+        "reset\\x1b",
+        'foreign    {"BTCUSDT long": 3}',
+        "ticks merged                  7",
+        "outbox     1 owed, 2 dead",
+    ):
+        assert line in text
+    assert "/quiet" not in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s"), (61, "1 min 1 s"), (3600, "1 h 0 min"), (86_403, "1 d 0 h")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert f"up {text}" in views.status({"uptime_s": seconds}, PIPE)[0]
