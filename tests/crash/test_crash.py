@@ -1,0 +1,42 @@
+"""Forty kills: the engine keeps its promises, and dies at every point that it names."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from bitmart_engine.paper import PaperConfig
+from tests.crash.campaign import KILLS_A_RUN, campaign
+from tests.crash.engine_process import POINTS
+from tests.crash.hatchery import ROOT
+from tests.crash.run import AT_RANDOM, dooms
+
+KILLS, SEED = 40, 7
+
+
+def test_the_harness_knows_every_point_that_the_engine_names():
+    sources = [path.read_text() for path in (ROOT / "bitmart_engine").rglob("*.py")]
+    named = {
+        point
+        for text in sources
+        for point in re.findall(r"(?:reached|_crash_point)\(\"([^\"]+)\"\)", text)
+    }
+    assert named == set(POINTS)
+
+
+def test_every_point_has_its_turn_within_the_forty_kills():
+    seeds = range(SEED, SEED + KILLS // KILLS_A_RUN)
+    turns = [doom.point for seed in seeds for doom in dooms(seed, KILLS_A_RUN)]
+    assert {*POINTS, AT_RANDOM} == set(turns)
+
+
+@pytest.mark.timeout(300)
+async def test_forty_kills_break_no_promise():
+    assert PaperConfig().host == "127.0.0.1"
+    summary = await campaign(KILLS, SEED)
+    assert not summary.broken, summary.table()
+    assert summary.total >= KILLS
+    assert {point for point in POINTS if not summary.kills[point]} == set(), summary.table()
+    for what in ("fills", "closes", "callbacks"):
+        assert summary.counts[what] > KILLS, summary.table()
