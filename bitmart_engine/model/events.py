@@ -29,7 +29,12 @@ __all__ = [
 
 @frozen
 class Kline:
-    """One bar as it stands. The running bar comes again and again with the same `open_time_s`."""
+    """One bar as it stands. The running bar comes again and again with the same `open_time_s`.
+
+    Once a later bar of the channel has started it comes once more, `closed`, before that bar does. Bars that the stream
+    missed come when the exchange's history tells them, `backfilled` and `closed`, in order among themselves; live bars
+    do not wait for them.
+    """
 
     symbol: str
     timeframe: Timeframe
@@ -40,6 +45,11 @@ class Kline:
     close: Decimal
     volume: Decimal
     """In contracts."""
+    closed: bool = False
+    """Whether a later bar has started. After a gap a bar may be told closed as it was last seen, and told again,
+    `backfilled`, if history knows more of it."""
+    backfilled: bool = False
+    """Whether it was read from history, because the stream missed it or its end."""
 
 
 @frozen
@@ -64,10 +74,23 @@ class Tick:
     high: Decimal
     low: Decimal
     at: float
+    gap_since: float | None = None
+    """When the stream last told of the symbol before a gap (Trio's clock), if this is the first it tells after one: its
+    extremes may then be as old as that. None if the stream went on."""
 
     def merge(self, later: Tick) -> Tick:
         """This tick and the `later` one as one: the last price wins, the extremes widen."""
-        return evolve(later, high=max(self.high, later.high), low=min(self.low, later.low))
+        gaps = [gap for gap in (self.gap_since, later.gap_since) if gap is not None]
+        return evolve(
+            later,
+            high=max(self.high, later.high),
+            low=min(self.low, later.low),
+            gap_since=min(gaps, default=None),
+        )
+
+    def only_last(self) -> Tick:
+        """The price now, without what was before."""
+        return evolve(self, high=self.last, low=self.last)
 
 
 class OrderState(IntEnum):

@@ -85,6 +85,8 @@ class Protection:
     covered: int = 0
     covered_ms: int = 0
     """When that changed last: a position may take a while to be listed."""
+    levelled_ms: int = 0
+    """Since when its stop counts: when it was armed, or its stop moved. 0 in a journal from before this was kept."""
     closed: int = 0
     closing_for: CloseReason | None = None
     close: Close | None = None

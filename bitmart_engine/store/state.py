@@ -11,6 +11,7 @@ from ..model.lifecycle import (
     ENTRY_MOVES,
     PROTECTION_MOVES,
     EntryState,
+    ProtectionState,
     move,
 )
 from ..model.notifications import DeadLetter, Notification
@@ -162,10 +163,13 @@ class State:
 
     @apply.register
     def _(self, record: ProtectionLevelled) -> None:
+        now = self.protections[record.id]
+        moved = record.stop_loss != now.stop_loss
         self.protections[record.id] = evolve(
-            self.protections[record.id],
+            now,
             stop_loss=record.stop_loss,
             take_profit=record.take_profit,
+            levelled_ms=record.at_ms if moved else now.levelled_ms,
         )
 
     @apply.register
@@ -180,9 +184,11 @@ class State:
     def _(self, record: ProtectionMoved) -> None:
         now = self.protections[record.id]
         to = move(PROTECTION_MOVES, now.state, record.to)
+        arms = to is ProtectionState.ARMED and now.state is not to
         self.protections[record.id] = evolve(
             now,
             state=to,
+            levelled_ms=record.at_ms if arms else now.levelled_ms,
             reason=record.reason or now.reason,
             closing_for=record.closing_for or now.closing_for,
             close_price=record.close_price or now.close_price,

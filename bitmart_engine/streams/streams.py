@@ -15,19 +15,23 @@ from typing import final
 
 import structlog
 import trio
+from attrs import evolve
 
 from ..model.events import Kline, PrivateReady, Tick, Trade
+from ..model.timeframes import Timeframe
 from ..settings import Settings
 from ..tally import Tally
 from ..world import World
 from . import normalize
+from .backfill import Backfill, ReadBars
 from .bus import Bus
 from .connection import State
+from .history import History
 from .link import Link
 from .statistics import StreamsStatistics
-from .subscriptions import Holds, Spread, check_topic
+from .subscriptions import MONITORS, Holds, Spread, check_topic
 from .ticks import TickMailbox, TickMaker
-from .topics import ORDERS, POSITIONS, Kind, is_private, parse
+from .topics import ORDERS, POSITIONS, Kind, Topic, is_private, kline_topic, parse
 from .wire import Credentials, Frame
 
 __all__ = ["Streams", "open_streams"]
@@ -40,14 +44,15 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def open_streams(
-    settings: Settings, world: World, tally: Tally
+    settings: Settings, world: World, tally: Tally, *, read_bars: ReadBars | None = None
 ) -> AsyncGenerator[Streams, None]:
     """The streams, without a connection yet: the first held topic opens one.
 
-    On exit every connection is closed, politely within a second, and every listener's iteration ends.
+    With `read_bars` klines that a subscriber missed are filled in from the exchange's history. On exit every connection
+    is closed, politely within a second, and every listener's iteration ends.
     """
     async with trio.open_nursery() as nursery:
-        streams = Streams(nursery, settings, world, tally)
+        streams = Streams(nursery, settings, world, tally, read_bars)
         try:
             yield streams
         finally:
@@ -60,12 +65,19 @@ class Streams:
     """BitMart's WebSockets. Every method is synchronous; made by `open_streams`."""
 
     def __init__(
-        self, nursery: trio.Nursery, settings: Settings, world: World, tally: Tally
+        self,
+        nursery: trio.Nursery,
+        settings: Settings,
+        world: World,
+        tally: Tally,
+        read_bars: ReadBars | None,
     ) -> None:
         self.bus = Bus(tally)
         """Every event that arrives."""
         self.ticks = TickMailbox(tally)
         """The prices in them, merged where the reader is slow."""
+        self.history = History()
+        """The newest bars of every kline channel that anybody holds."""
         self._nursery = nursery
         self._settings = settings
         self._world = world
@@ -77,6 +89,13 @@ class Streams:
         self._maker = TickMaker()
         self._refused: dict[str, str] = {}
         self._last_data_at: dict[str, float] = {}
+        self._acknowledged_at: dict[str, float] = {}
+        self._backfill: Backfill | None = None
+        if read_bars is not None:
+            self._backfill = Backfill(
+                self.history, read_bars, self.bus.publish, self._is_subscribed, world.wall_ms
+            )
+            nursery.start_soon(self._backfill.run, name="backfill")
         self._closed = False
         self._credentials = None
         if not settings.missing_credentials:
@@ -134,9 +153,11 @@ class Streams:
         for topic in self._holds.release(holder, topics):
             self._refused.pop(topic, None)
             self._last_data_at.pop(topic, None)
+            self._acknowledged_at.pop(topic, None)
             meaning = parse(topic)
             if meaning.timeframe is not None:
                 self._maker.forget(meaning.symbol, meaning.timeframe)
+                self.history.forget(meaning.symbol, meaning.timeframe)
             link = self._link_of(topic)
             if link is not None:
                 link.discard(topic)
@@ -153,6 +174,10 @@ class Streams:
     def last_data_at(self, topic: str) -> float | None:
         """When data of a topic last arrived, on Trio's clock; None if none did since it is held."""
         return self._last_data_at.get(topic)
+
+    def acknowledged_at(self, topic: str) -> float | None:
+        """When a topic was last subscribed to, or again, on Trio's clock; None if it was not since it is held."""
+        return self._acknowledged_at.get(topic)
 
     def resubscribe(self, topic: str) -> None:
         """Unsubscribe a topic and subscribe to it again, also if it was refused. Nothing if it is not carried."""
@@ -217,23 +242,69 @@ class Streams:
         if topic.name not in self._holds:
             self._tally.add("push of a topic that nobody holds", topic=topic.name)
             return
-        now = self._last_data_at[topic.name] = trio.current_time()
+        now = trio.current_time()
+        gap_since = self._gap_since(topic.name, now)
+        self._last_data_at[topic.name] = now
         for event in normalize.events(topic, bytes(frame.data), self._tally):
             tick: Tick | None = None
             if isinstance(event, Kline):
                 tick = self._maker.kline(event, now)
-            elif isinstance(event, Trade):
-                tick = self._maker.trade(event, now)
-            self.bus.publish(event)
+                if tick is not None and gap_since is not None:
+                    tick = evolve(tick, gap_since=gap_since)
+                self._tell(event, after_gap=gap_since is not None)
+            else:
+                if isinstance(event, Trade):
+                    tick = self._maker.trade(event, now)
+                self.bus.publish(event)
             if tick is not None:
                 self.ticks.put_nowait(tick)
 
+    def _gap_since(self, topic: str, now: float) -> float | None:
+        """When data of the topic last arrived, if it was silent or subscribed to again since then; None if not."""
+        before = self._last_data_at.get(topic)
+        if before is None:
+            return None
+        again = self._acknowledged_at.get(topic, before) > before
+        return before if again or now - before >= self._settings.stale_after_s else None
+
+    def _tell(self, kline: Kline, *, after_gap: bool) -> None:
+        """Publish a bar, and the one before it once more if this one ends it. What was missed is looked up."""
+        newest = self.history.newest(kline.symbol, kline.timeframe)
+        for bar in self.history.take(kline):
+            self.bus.publish(bar)
+        if newest is not None and kline.open_time_s > newest.open_time_s:
+            hole = kline.open_time_s - newest.open_time_s > kline.timeframe.seconds
+            if hole or after_gap:
+                self._look_up_after(newest)
+
+    def _look_up_after(self, newest: Kline) -> None:
+        """Have looked up what the stream may have missed: this bar's end if it was not seen, and all later bars."""
+        if self._backfill is not None:
+            since_s = newest.open_time_s + newest.closed * newest.timeframe.seconds
+            self._backfill.ask(newest.symbol, newest.timeframe, since_s)
+
+    def _is_subscribed(self, symbol: str, timeframe: Timeframe) -> bool:
+        """Whether anybody but the monitors holds this kline channel."""
+        return self._holds.is_held_by_others(kline_topic(symbol, timeframe), than=MONITORS)
+
     def _on_acknowledged(self, link: Link, topic: str) -> None:
         self._refused.pop(topic, None)
+        self._acknowledged_at[topic] = trio.current_time()
+        self._after_pause(parse(topic))
         if parse(topic).kind in (Kind.ORDERS, Kind.POSITIONS):
             needed = {ORDERS, POSITIONS} & link.topics.keys()
             if all(link.is_acked(each) for each in needed):
                 self.bus.publish(PrivateReady(trio.current_time()))
+
+    def _after_pause(self, topic: Topic) -> None:
+        """A channel is subscribed again: have the bars looked up that ended meanwhile."""
+        if topic.timeframe is None:
+            return
+        newest = self.history.newest(topic.symbol, topic.timeframe)
+        if newest is not None:
+            ended_s = newest.open_time_s + newest.timeframe.seconds
+            if ended_s <= self._world.wall_ms() // 1000:
+                self._look_up_after(newest)
 
     def _on_refused(self, topic: str, error: str) -> None:
         if topic in self._holds:

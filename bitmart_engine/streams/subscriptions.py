@@ -11,7 +11,10 @@ from typing import Generic, TypeVar
 
 from ..model.errors import BadRequest, Unavailable
 
-__all__ = ["MAX_CONNECTIONS", "TOPICS_PER_CONNECTION", "Holds", "Spread", "check_topic"]
+__all__ = ["MAX_CONNECTIONS", "MONITORS", "TOPICS_PER_CONNECTION", "Holds", "Spread", "check_topic"]
+
+MONITORS = "armed"
+"""The holder of what the monitors need, whoever else listens."""
 
 TOPICS_PER_CONNECTION = 100
 """BitMart states no limit; 100 were seen to work (fact sheet 3.5)."""
@@ -47,6 +50,10 @@ class Holds:
     def by(self, holder: str) -> frozenset[str]:
         """What `holder` holds."""
         return frozenset(self._by_holder.get(holder, ()))
+
+    def is_held_by_others(self, topic: str, than: str) -> bool:
+        """Whether anybody but `than` holds the topic."""
+        return self._counts.get(topic, 0) > (topic in self._by_holder.get(than, ()))
 
     def hold(self, holder: str, topics: Iterable[str]) -> None:
         """`holder` wants these too. What it holds already counts once."""

@@ -6,9 +6,11 @@ The close itself is in `closing`; here is what is decided without waiting.
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 
 import structlog
-from attrs import frozen
+import trio
+from attrs import evolve, frozen
 
 from ..exchange.budget import Urgency
 from ..model.decimals import plain
@@ -27,6 +29,7 @@ from ..store.records import (
 )
 from .closing import close, confirm_gone
 from .desk import Desk, text
+from .gaps import look_back
 from .signals import close_signal
 from .stops import Levels, StopBook
 
@@ -64,7 +67,9 @@ class Guard:
         self._foreign_closes: dict[tuple[str, PositionSide], ForeignClose] = {}
         self._alive: dict[tuple[str, PositionSide], set[str]] = {}
         self._confirming: set[str] = set()
+        self._started_ms = desk.now_ms()
         desk.store.observe(self._keep_watch)
+        desk.prices.look_back = partial(look_back, desk, self)
 
     def __len__(self) -> int:
         """How many protections have their levels watched."""
@@ -74,9 +79,43 @@ class Guard:
 
     def on_tick(self, tick: Tick) -> None:
         """Close what `tick` is the stop or the target of."""
-        for id, reason in self._stops.triggered(tick):
+        fired = self._stops.triggered(tick)
+        if tick.gap_since is not None:
+            fired = self._but_not_for_the_past(fired, tick, tick.gap_since)
+        for id, reason in fired:
             log.warning("protection fires", id=id, reason=reason.value, price=plain(tick.last))
             self.fire(id, reason)
+
+    def _but_not_for_the_past(
+        self, fired: list[tuple[str, CloseReason]], tick: Tick, gap_since: float
+    ) -> list[tuple[str, CloseReason]]:
+        """What `tick` fires, where a stop that was set in the gap before it is fired by the price now only.
+
+        The extremes of such a tick may be from before the stop was set. The bars of the gap say more: see `gaps`.
+        """
+        gap_ms = self._desk.now_ms() - round((trio.current_time() - gap_since) * 1000)
+        spared = {
+            id
+            for id, reason in fired
+            if reason is CloseReason.STOP_LOSS
+            and self._desk.state.protections[id].levelled_ms > gap_ms
+        }
+        for id in spared:
+            self._watch_levels(self._desk.state.protections[id])
+        return [
+            *(each for each in fired if each[0] not in spared),
+            *(self._stops.triggered(tick.only_last()) if spared else ()),
+        ]
+
+    def with_stop(self, symbol: str) -> list[Protection]:
+        """The armed protections of a symbol that have a stop, each with the time since when it counts."""
+        return [
+            each if each.levelled_ms else evolve(each, levelled_ms=self._started_ms)
+            for side in PositionSide
+            for id in sorted(self._alive.get((symbol, side), ()))
+            if (each := self._desk.state.protections[id]).state is ProtectionState.ARMED
+            and each.stop_loss is not None
+        ]
 
     def fire(self, id: str, reason: CloseReason) -> None:
         """Start closing, unless that is under way. Does not block."""
@@ -310,15 +349,18 @@ class Guard:
             alive.add(id)
             self._desk.prices.need(protection.symbol, ("protection", id))
         if protection.state is ProtectionState.ARMED:
-            self._stops.arm(
-                Levels(
-                    id,
-                    protection.symbol,
-                    protection.side,
-                    protection.stop_loss,
-                    protection.take_profit,
-                )
-            )
+            self._watch_levels(protection)
             self._desk.prices.recheck(protection.symbol)
         else:
             self._stops.disarm(id)
+
+    def _watch_levels(self, protection: Protection) -> None:
+        self._stops.arm(
+            Levels(
+                protection.id,
+                protection.symbol,
+                protection.side,
+                protection.stop_loss,
+                protection.take_profit,
+            )
+        )

@@ -3,11 +3,15 @@
 Arming an order or a protection subscribes what it needs; nobody has to remember to. A symbol that is needed and has
 had no price from the stream for `STALE_AFTER_S` is stale: it is said, resubscribed, and if that does not help its
 connection is dropped to be made anew. Meanwhile it is priced over REST. A channel can die while pings are answered.
+
+What the stream missed is looked up when it is back: after every new subscription, the first one too, and after a
+silence; meanwhile also every now and then, for a price that was asked for says nothing of those between. Once more a
+little later, since nobody documents how soon the exchange's bars are complete. What follows from it is for `look_back`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import structlog
 import trio
@@ -19,6 +23,7 @@ from ..model.decimals import plain
 from ..model.events import Tick
 from ..model.timeframes import Timeframe
 from ..streams.streams import Streams
+from ..streams.subscriptions import MONITORS
 from ..streams.topics import kline_topic, trade_topic
 from ..tally import Tally
 
@@ -26,16 +31,29 @@ __all__ = ["Prices"]
 
 log = structlog.get_logger()
 
-HOLDER = "armed"
 REST_PRICE_EVERY_S = 2.0
 """The exchange refreshes the last price of its details about every 2 s (fact sheet 5.2)."""
 RECONNECT_AGAIN_S = 60.0
 """A market in which nobody trades looks like a dead channel: do not reconnect for it all the time."""
+BLIND_LOOK_EVERY_S = 15.0
+"""How often a stream that stays dead is made up for by looking at the exchange's bars."""
+BAR_S = 60
+BARS_LATE_S = 5.0
+"""How long after its minute a bar of the exchange is taken to be complete at the latest. A guess, on the safe side."""
+NEVER = float("-inf")
+
+
+async def _nobody_looks_back(symbol: str, since_ms: int) -> None:
+    await trio.lowlevel.checkpoint()
 
 
 def topics_of(symbol: str) -> tuple[str, ...]:
     """What is subscribed to price a symbol: every trade, and the running bar, which goes on when trades are rare."""
     return (kline_topic(symbol, Timeframe.M1), trade_topic(symbol))
+
+
+def _latest(times: Iterable[float | None]) -> float:
+    return max((at for at in times if at is not None), default=NEVER)
 
 
 @define
@@ -47,7 +65,21 @@ class _Watch:
     stale: bool = False
     resubscribed_at: float | None = None
     reconnected_at: float | None = None
-    asked_at: float = float("-inf")
+    asked_at: float = NEVER
+    acknowledged_at: float = NEVER
+    heard_at: float | None = None
+    """When the stream last told of the symbol, as far as that was looked at; None before it was watched at all."""
+    missed: int | None = None
+    """Since when (the exchange's clock, ms) something was missed that was not looked up yet. 0 is since whenever."""
+    again: int | None = None
+    """The same of what is to be looked up once more, at `again_at`."""
+    again_at: float = NEVER
+    looked_at: float = NEVER
+    looking: bool = False
+
+    def miss(self, since_ms: int) -> None:
+        """Something was missed, which is to be looked up now."""
+        self.missed = since_ms if self.missed is None else min(self.missed, since_ms)
 
 
 class Prices:
@@ -62,6 +94,9 @@ class Prices:
         self._tally = tally
         self._watched: dict[str, _Watch] = {}
         self._last: dict[str, Tick] = {}
+        self.look_back: Callable[[str, int], Awaitable[None]] = _nobody_looks_back
+        """Does what follows from what a symbol missed since a time (the exchange's clock, ms; 0: whenever), and
+        returns once that is known. Set by whoever keeps the stops."""
 
     def need(self, symbol: str, who: tuple[str, str]) -> None:
         """Have `symbol` priced for `who`, until `unneed`. Does not block."""
@@ -69,7 +104,7 @@ class Prices:
         if watch is None:
             watch = self._watched[symbol] = _Watch(since=trio.current_time())
             self._streams.start_afresh(symbol)
-            self._streams.hold(HOLDER, topics_of(symbol))
+            self._streams.hold(MONITORS, topics_of(symbol))
         watch.needed_by.add(who)
 
     def unneed(self, symbol: str, who: tuple[str, str]) -> None:
@@ -80,7 +115,7 @@ class Prices:
         watch.needed_by.discard(who)
         if not watch.needed_by:
             del self._watched[symbol]
-            self._streams.release(HOLDER, topics_of(symbol))
+            self._streams.release(MONITORS, topics_of(symbol))
 
     def note(self, tick: Tick) -> None:
         """This is the latest tick of its symbol."""
@@ -125,7 +160,11 @@ class Prices:
             while True:
                 await trio.sleep(min(self._stale_after_s / 4, 1.0))
                 for symbol, watch in list(self._watched.items()):
+                    self._check_for_gaps(watch, topics_of(symbol))
                     self._check(symbol, watch, nursery)
+                    if watch.missed is not None and not watch.looking:
+                        watch.looking = True
+                        nursery.start_soon(self._look_up, symbol, watch)
 
     def _check(self, symbol: str, watch: _Watch, nursery: trio.Nursery) -> None:
         now = trio.current_time()
@@ -156,6 +195,42 @@ class Prices:
         if now - watch.asked_at >= REST_PRICE_EVERY_S:
             watch.asked_at = now
             nursery.start_soon(self._ask, symbol)
+        if now - watch.looked_at >= BLIND_LOOK_EVERY_S:
+            watch.looked_at = now
+            watch.miss(self._exchange_ms(watch.heard_at))
+
+    def _check_for_gaps(self, watch: _Watch, topics: tuple[str, ...]) -> None:
+        """Note what was missed if the stream is back."""
+        now = trio.current_time()
+        acknowledged_at = _latest(self._streams.acknowledged_at(topic) for topic in topics)
+        heard_at = _latest(self._streams.last_data_at(topic) for topic in topics)
+        before = NEVER if watch.heard_at is None else watch.heard_at
+        silent = heard_at > before and now - before >= self._stale_after_s
+        if acknowledged_at > watch.acknowledged_at or silent:
+            if watch.again is not None:
+                watch.miss(watch.again)
+            watch.miss(self._exchange_ms(watch.heard_at))
+            watch.acknowledged_at, watch.looked_at = acknowledged_at, now
+            watch.again = watch.missed
+            watch.again_at = now + BAR_S - self._exchange.now_ms() / 1000 % BAR_S + BARS_LATE_S
+        elif watch.again is not None and now >= watch.again_at:
+            watch.miss(watch.again)
+            watch.again = None
+        if max(acknowledged_at, heard_at) > NEVER:
+            watch.heard_at = max(heard_at, before, watch.since)
+
+    def _exchange_ms(self, at: float | None) -> int:
+        """A time of Trio's clock by the exchange's; None is 0, since whenever."""
+        if at is None:
+            return 0
+        return self._exchange.now_ms() - round((trio.current_time() - at) * 1000)
+
+    async def _look_up(self, symbol: str, watch: _Watch) -> None:
+        """Look up what was missed, and what is missed while that goes on."""
+        while watch.missed is not None and self._watched.get(symbol) is watch:
+            since_ms, watch.missed = watch.missed, None
+            await self.look_back(symbol, since_ms)
+        watch.looking = False
 
     async def _ask(self, symbol: str) -> None:
         try:

@@ -2,10 +2,11 @@
 
 A zone that holds the last price has fired already, so every armed zone lies wholly above the last price or wholly
 below it. Two sorted lists per symbol, of the nearest ends on either side, therefore tell what a tick enters without
-looking at the rest: a tick costs what it passes, plus a logarithm.
+looking at the rest: a tick costs what it passes, plus a logarithm; one that passes nothing costs two comparisons.
 
 What counts as entering is a price that was really there: the last one, or an extreme since the previous tick. Of a zone
-that lies strictly between two extremes nobody can tell whether a trade happened in it, so it is passed over.
+that lies strictly between two extremes nobody can tell whether a trade happened in it, so it is passed over. After a
+gap in the stream the extremes may be old: then only the last price enters.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from sortedcontainers import SortedKeyList
 from ..model.events import Tick
 
 __all__ = ["Zone", "ZoneBook"]
+
+NEVER_UP, NEVER_DOWN = Decimal("Infinity"), Decimal("-Infinity")
 
 
 @frozen
@@ -49,14 +52,33 @@ class _Ladder:
     above: SortedKeyList = field(factory=_above)
     below: SortedKeyList = field(factory=_below)
     unplaced: dict[str, Zone] = field(factory=dict)
+    rises_to: Decimal = NEVER_UP
+    """The lowest price that passes something when the price rises to it, and its counterpart."""
+    falls_to: Decimal = NEVER_DOWN
 
     def place(self, zone: Zone) -> None:
         if self.last is None or zone.contains(self.last):
             self.unplaced[zone.id] = zone
         elif zone.low > self.last:
             self.above.add(zone)
+            self.rises_to = min(self.rises_to, zone.low)
         else:
             self.below.add(zone)
+            self.falls_to = max(self.falls_to, zone.high)
+
+    def remove(self, zone: Zone) -> None:
+        if self.unplaced.pop(zone.id, None) is None:
+            (self.above if zone in self.above else self.below).remove(zone)
+            self.look_around()
+
+    def look_around(self) -> None:
+        """Find the nearest ends again."""
+        self.rises_to = self.above[0].low if self.above else NEVER_UP
+        self.falls_to = self.below[-1].high if self.below else NEVER_DOWN
+
+    def passes(self, tick: Tick) -> bool:
+        """Whether the tick reaches any zone at all."""
+        return tick.high >= self.rises_to or tick.low <= self.falls_to or bool(self.unplaced)
 
 
 class ZoneBook:
@@ -84,14 +106,15 @@ class ZoneBook:
         zone = self._zones.pop(id, None)
         if zone is None:
             return
-        ladder = self._ladders[zone.symbol]
-        if ladder.unplaced.pop(id, None) is None:
-            (ladder.above if zone in ladder.above else ladder.below).remove(zone)
+        self._ladders[zone.symbol].remove(zone)
 
     def entered(self, tick: Tick) -> list[str]:
         """The ids of the zones that `tick` enters, in order of price. They are no longer watched afterwards."""
         ladder = self._ladders.get(tick.symbol)
         if ladder is None:
+            return []
+        if not ladder.passes(tick):
+            ladder.last = tick.last
             return []
         passed = list(ladder.unplaced.values())
         ladder.unplaced.clear()
@@ -100,9 +123,11 @@ class ZoneBook:
         while ladder.below and ladder.below[-1].high >= tick.low:
             passed.append(ladder.below.pop())
         ladder.last = tick.last
+        ladder.look_around()
         hit = []
+        prices = {tick.last, tick.high, tick.low} if tick.gap_since is None else {tick.last}
         for zone in passed:
-            if any(zone.contains(price) for price in (tick.last, tick.high, tick.low)):
+            if any(zone.contains(price) for price in prices):
                 del self._zones[zone.id]
                 hit.append(zone)
             else:

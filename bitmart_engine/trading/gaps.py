@@ -1,0 +1,145 @@
+"""What was missed: stops that the price touched while nobody watched, told by the exchange's one-minute bars.
+
+A gap is the time between the last data of a symbol's stream and the first after a reconnect or a silence. Only stops
+are looked for in it: a target closes if the price is there now, and a zone is entered by the price now, which the first
+tick after the gap decides.
+
+A bar is held against a stop only if it opened after the stop was set, that is after the protection was armed or its
+stop moved: a low from before is never the stop's business. So of a stop that was set in the minute in which the gap
+began nothing is said for the rest of that minute, unless the minute still runs when the stream comes back: then the
+stream's own bar tells what is new in it (`streams.ticks`). A bar may be looked at that the stream has told of already;
+that closes nothing that should not have been closed then.
+
+After a start of the engine the gap begins when each stop was set, for nothing on disk says until when the process
+before was watching, and guessing too late would lose a stop. It costs one request, for the last 500 minutes. Had the
+process before seen one of those bars touch the stop, the stop would have fired then: so one that is armed still was not
+watched when it was touched, and it is closed if its position is still held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+from ..exchange.budget import Urgency
+from ..exchange.errors import ExchangeError
+from ..model.events import Kline
+from ..model.lifecycle import ProtectionState
+from ..model.positions import CloseReason, Protection
+from ..model.sides import PositionSide
+from ..model.timeframes import Timeframe
+from .pacing import Pauses
+
+if TYPE_CHECKING:
+    from .desk import Desk
+    from .guard import Guard
+
+__all__ = ["look_back", "touched"]
+
+log = structlog.get_logger()
+
+BAR_MS = 60_000
+MOST_BARS = 500
+"""In one answer (fact sheet 5.2)."""
+CLOCKS_MS = 1_000
+"""How far our idea of the exchange's clock may be wrong: a bar has to open so much later than the stop was set."""
+RETRY_FROM_S = 0.5
+RETRY_UP_TO_S = 5.0
+
+
+def touched(
+    protections: Iterable[Protection], bars: Iterable[Kline], clock_ahead_ms: int = 0
+) -> list[str]:
+    """The ids of the armed protections whose stop one of the `bars` touched after it was set.
+
+    `bars` are one-minute bars of the protections' symbol; `clock_ahead_ms` says how far the exchange's clock, which
+    names the bars, is ahead of the one by which stops are set.
+    """
+    bars = [bar for bar in bars if 0 < bar.low <= bar.high]
+    return [
+        each.id
+        for each in protections
+        if each.state is ProtectionState.ARMED
+        and any(
+            _touches(bar, each) and bar.open_time_s * 1000 >= _counts_from_ms(each, clock_ahead_ms)
+            for bar in bars
+        )
+    ]
+
+
+def _touches(bar: Kline, protection: Protection) -> bool:
+    stop = protection.stop_loss
+    if stop is None:
+        return False
+    return bar.low <= stop if protection.side is PositionSide.LONG else bar.high >= stop
+
+
+def _counts_from_ms(protection: Protection, clock_ahead_ms: int) -> int:
+    """From when on a bar has to open, by the exchange's clock, to be held against the stop."""
+    return protection.levelled_ms + clock_ahead_ms + CLOCKS_MS
+
+
+async def look_back(desk: Desk, guard: Guard, symbol: str, since_ms: int) -> None:
+    """Close what was touched of `symbol` since a time, by the exchange's clock; 0 is since whenever.
+
+    Returns once history has answered, however often it has to be asked; or when nothing is left that it could tell.
+    """
+    for pause_s in Pauses(RETRY_FROM_S, RETRY_UP_TO_S):
+        now_ms = desk.exchange.now_ms()
+        first_ms = _first_bar_ms(desk, guard, symbol, since_ms)
+        if first_ms is None or first_ms > now_ms:
+            return
+        first_ms = max(first_ms, now_ms - now_ms % BAR_MS - (MOST_BARS - 1) * BAR_MS)
+        try:
+            bars = await desk.exchange.klines(
+                symbol, Timeframe.M1, first_ms // 1000, now_ms // 1000, urgency=Urgency.CLOSE
+            )
+        except ExchangeError as failure:
+            desk.tally.add("what a gap held could not be read", symbol=symbol, why=str(failure))
+            await trio.sleep(pause_s)
+            continue
+        asked_for = [bar for bar in bars if first_ms <= bar.open_time_s * 1000 <= now_ms]
+        ahead_ms = desk.exchange.clock_offset_ms or 0
+        hit = touched(guard.with_stop(symbol), asked_for, ahead_ms)
+        log.info("looked back", symbol=symbol, bars=len(asked_for), touched=hit)
+        async with trio.open_nursery() as nursery:
+            for id in hit:
+                nursery.start_soon(_close_if_held, desk, guard, desk.state.protections[id])
+        return
+
+
+def _first_bar_ms(desk: Desk, guard: Guard, symbol: str, since_ms: int) -> int | None:
+    """When the first bar opens that could be held against anything; None if nothing is armed."""
+    ahead_ms = desk.exchange.clock_offset_ms or 0
+    counts_from = [_counts_from_ms(each, ahead_ms) for each in guard.with_stop(symbol)]
+    if not counts_from:
+        return None
+    first = -(-min(counts_from) // BAR_MS) * BAR_MS
+    return max(first, since_ms - since_ms % BAR_MS)
+
+
+async def _close_if_held(desk: Desk, guard: Guard, touched: Protection) -> None:
+    """Fire the stop, once it is known that its position is held: the gap may have seen it go otherwise.
+
+    Where that cannot be read, what was last heard of the position counts. A stop that is moved meanwhile is not fired.
+    """
+    for pause_s in Pauses(RETRY_FROM_S, RETRY_UP_TO_S):
+        try:
+            await guard.observe_positions(touched.symbol, Urgency.CLOSE)
+        except ExchangeError as failure:
+            why = str(failure)
+            desk.tally.add("positions could not be read", symbol=touched.symbol, why=why)
+        now = desk.state.protections.get(touched.id)
+        if now is None or now.state is not ProtectionState.ARMED:
+            return
+        if now.stop_loss != touched.stop_loss:
+            return
+        held = desk.positions.get(touched.symbol, touched.side)
+        if held is not None and held.size:
+            log.warning("protection fires", id=now.id, reason="stop_loss", touched_in_a_gap=True)
+            guard.fire(now.id, CloseReason.STOP_LOSS)
+            return
+        await trio.sleep(pause_s)
