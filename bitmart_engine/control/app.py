@@ -10,7 +10,17 @@ from quart_trio import QuartTrio
 from werkzeug.routing import BaseConverter
 
 from ..engine import Engine
-from . import events, guide, health, orders, outbox, positions, status, subscriptions
+from . import (
+    events,
+    futures_orders,
+    guide,
+    health,
+    orders,
+    outbox,
+    positions,
+    status,
+    subscriptions,
+)
 from .access import AccessRule, Asker
 from .bodies import MAX_BODY_BYTES
 from .errors import add_error_handlers
@@ -20,7 +30,7 @@ __all__ = ["make_app"]
 READ_AT_MOST_BYTES = 16 * MAX_BODY_BYTES
 """A body that is somewhat too long is read to its end, so that its sender gets to see the answer."""
 BODY_WITHIN_S = 10
-GROUPS = (status, guide, subscriptions, orders, positions, outbox, events, health)
+GROUPS = (status, guide, subscriptions, orders, futures_orders, positions, outbox, events, health)
 
 
 class IdConverter(BaseConverter):

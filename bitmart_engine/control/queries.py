@@ -52,11 +52,13 @@ class Asked:
     after: str | None
 
 
-def asked_for(states: type[Enum], parameters: Iterable[str] = PARAMETERS) -> Asked:
+def asked_for(
+    states: type[Enum], parameters: Iterable[str] = PARAMETERS, *, named: str = "state"
+) -> Asked:
     """What the present request asks for.
 
-    `state` is one state or several with commas between, `after` the id that ended the page before. Raises BadRequest
-    naming the parameter.
+    `state` (`named` otherwise, where the caller says so) is one state or several with commas between, `after` the id
+    that ended the page before. Raises BadRequest naming the parameter.
     """
     for name, values in request.args.lists():
         if name not in parameters:
@@ -64,7 +66,7 @@ def asked_for(states: type[Enum], parameters: Iterable[str] = PARAMETERS) -> Ask
         if len(values) > 1:
             raise BadRequest("is given twice", name)
     symbol = request.args.get("symbol", "").upper()
-    return Asked(_states(states), symbol, _limit(), request.args.get("after"))
+    return Asked(_states(states, named), symbol, _limit(), request.args.get("after"))
 
 
 async def page(
@@ -87,9 +89,11 @@ async def page(
     return list(found.values()), None
 
 
-async def shelf_page(things: Shelf[L], states: type[Enum]) -> tuple[list[L], str | None]:
+async def shelf_page(
+    things: Shelf[L], states: type[Enum], *, named: str = "state"
+) -> tuple[list[L], str | None]:
     """The page of orders, or protections, that the present request asks for. Raises BadRequest."""
-    asked = asked_for(states)
+    asked = asked_for(states, (named, *PARAMETERS[1:]), named=named)
     wanted: Collection[object] = asked.states
     alive: set[str] | None = None
     if wanted and not any(getattr(each, "final", True) for each in wanted):
@@ -124,13 +128,13 @@ def _readable(things: Shelf[L], id: str) -> L | None:
         return None
 
 
-def _states(states: type[Enum]) -> frozenset[Enum]:
-    text = request.args.get("state", "")
+def _states(states: type[Enum], named: str) -> frozenset[Enum]:
+    text = request.args.get(named, "")
     try:
         return frozenset(states(each.strip()) for each in text.lower().split(",") if each.strip())
     except ValueError:
         allowed = ", ".join(each.value for each in states)
-        raise BadRequest(f"{text[:100]!r} is not a state; there are: {allowed}", "state") from None
+        raise BadRequest(f"{text[:100]!r} is not a {named}; there are: {allowed}", named) from None
 
 
 def _limit() -> int:

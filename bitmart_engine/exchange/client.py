@@ -90,6 +90,11 @@ class ExchangeClient:
     def __init__(self, calls: Calls, tally: Tally) -> None:
         self._calls = calls
         self._tally = tally
+        self._order_observers: list[Callable[[OrderUpdate], None]] = []
+
+    def observe_orders(self, observer: Callable[[OrderUpdate], None]) -> None:
+        """Have `observer` called, synchronously, with every order that any query reads, of whomever it is."""
+        self._order_observers.append(observer)
 
     # The exchange's clock, and how much we ask of it
 
@@ -235,7 +240,8 @@ class ExchangeClient:
         """One order. Refused with Meaning.NO_SUCH_ORDER is no proof of absence right after a submit."""
         data = await self._private(ORDER, urgency, symbol=symbol, order_id=order_id)
         with reading(ORDER):
-            return order_of(data)
+            found = order_of(data)
+        return self._heard([found])[0]
 
     async def open_orders(
         self, symbol: str | None = None, *, urgency: Urgency = Urgency.READ
@@ -266,7 +272,7 @@ class ExchangeClient:
             start_time=start_s,
             end_time=end_s,
         )
-        return read_rows(HISTORY, data, order_of)
+        return self._heard(read_rows(HISTORY, data, order_of))
 
     async def find_order(
         self, symbol: str, client_order_id: str, *, urgency: Urgency = Urgency.READ
@@ -401,7 +407,13 @@ class ExchangeClient:
 
     async def _open_orders(self, symbol: str | None, urgency: Urgency) -> list[OrderUpdate]:
         data = await self._private(OPEN_ORDERS, urgency, symbol=symbol, limit=MOST_OPEN_ORDERS)
-        return read_rows(OPEN_ORDERS, data, order_of)
+        return self._heard(read_rows(OPEN_ORDERS, data, order_of))
+
+    def _heard(self, orders: list[OrderUpdate]) -> list[OrderUpdate]:
+        for observer in self._order_observers:
+            for each in orders:
+                observer(each)
+        return orders
 
     async def _position_rows(self, symbol: str | None, urgency: Urgency) -> list[dict[str, Any]]:
         """The rows of one symbol, or all. BitMart answers a symbol with rows of zeros when it is flat: where it

@@ -21,8 +21,18 @@ from attrs import evolve, field, fields, frozen
 from .decimals import decimal_or_none, to_contracts
 from .events import OrderState
 from .orders import Moment
+from .sides import OrderSide
 
-__all__ = ["FuturesOrder", "FuturesStatus", "OrderAction", "OrderEvent", "Rank", "Said", "upsert"]
+__all__ = [
+    "FuturesOrder",
+    "FuturesStatus",
+    "OrderAction",
+    "OrderEvent",
+    "Rank",
+    "Said",
+    "name_of",
+    "upsert",
+]
 
 AFTER_ALL_MS = 2**62
 BEFORE_ALL_MS = -1
@@ -55,6 +65,11 @@ class FuturesStatus(Enum):
         return self is not FuturesStatus.PENDING
 
 
+def name_of(codes: type[IntEnum], code: int | None) -> str | None:
+    """What the exchange calls a code; None where there is none, or an unknown one."""
+    return next((each.name for each in codes if each == code), None)
+
+
 @frozen(kw_only=True)
 class OrderEvent:
     """One order event in the normalized flat form: numbers as they were sent, as text; None where nothing was said.
@@ -80,6 +95,21 @@ class OrderEvent:
     update_time_ms: int | None = None
     raw_data: str = field(default="", repr=False)
     """The event as it came, JSON."""
+
+    @property
+    def action_name(self) -> str | None:
+        """`MATCH_DEAL`, say; None where nothing, or nothing known, was said."""
+        return name_of(OrderAction, self.action)
+
+    @property
+    def side_name(self) -> str | None:
+        """`BUY_OPEN_LONG`, say."""
+        return name_of(OrderSide, self.side)
+
+    @property
+    def state_name(self) -> str | None:
+        """`APPROVAL`, `CHECK` or `FINISH`."""
+        return name_of(OrderState, self.state)
 
     def flat(self) -> dict[str, str | int | None]:
         """The documented form: fifteen fields, in the document's order."""

@@ -26,6 +26,7 @@ from ..tally import Tally
 from ..world import World
 from .desk import Desk
 from .entries import Entries
+from .futures_orders import FuturesOrders
 from .guard import Guard
 from .instruments import Instruments
 from .leverage import Leverage
@@ -60,6 +61,7 @@ class TradingRoom:
         self.ordering = Ordering(desk, self.entries)
         self.monitoring = Monitoring(desk, self.guard)
         self.tracking = Tracking(desk, self._read)
+        self.futures_orders = FuturesOrders(desk)
         self.found: Findings | None = None
         """What the first comparison after the start found; None until there was one."""
         self.latest: Findings | None = None
@@ -79,6 +81,7 @@ class TradingRoom:
         self.tracking.heard(event)
         if not self.entries.on_update(event):
             self.guard.on_update(event)
+        self.futures_orders.take(event)
 
     async def _read(self, id: str) -> bool:
         return await read(id, self.desk, self.entries)
@@ -228,6 +231,7 @@ async def open_trading(
             if not settings.missing_credentials:
                 room.resume()
                 monitors.start_soon(room.keep_reconciled, logins)
+                monitors.start_soon(room.futures_orders.run)
             try:
                 yield room
             finally:

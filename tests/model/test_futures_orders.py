@@ -117,3 +117,14 @@ def test_of_two_events_of_one_millisecond_the_end_wins() -> None:
 def test_actions_have_their_names() -> None:
     assert [each.value for each in OrderAction] == list(range(1, 10))
     assert OrderAction(4).name == "LIQUIDATE_CANCEL_ORDER"
+
+
+def test_codes_have_the_exchanges_names_and_unknown_ones_have_none() -> None:
+    known = event(action=3, side=2, state=4)
+    assert (known.action_name, known.side_name, known.state_name) == (
+        "CANCEL_ORDER",
+        "BUY_CLOSE_SHORT",
+        "FINISH",
+    )
+    unknown = event(action=10, side=5)
+    assert (unknown.action_name, unknown.side_name, unknown.state_name) == (None, None, None)
