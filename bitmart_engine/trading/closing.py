@@ -25,6 +25,7 @@ from .desk import Desk
 from .identity import close_client_order_id
 from .pacing import Pauses
 from .reconcile import is_young
+from .sharing import fires_there_too, others_share, own_share
 
 if TYPE_CHECKING:
     from .guard import Guard
@@ -38,6 +39,7 @@ RETRY_UP_TO_S = 5.0
 REPORT_EVERY_S = 60.0
 NEWS_WITHIN_S = 1.5
 """How long the stream may take to tell of a close before it is asked for."""
+ASK_AGAIN_S = 0.25
 FLAT_READS = 2
 """How many reads, half a second apart, have to say that nothing is held before that is believed."""
 
@@ -85,7 +87,11 @@ async def _attempt(id: str, desk: Desk, guard: Guard) -> bool:
     """
     protection = desk.state.protections[id]
     if not await _found_again(protection, desk, guard):
-        size = _in_one_order(await _closable(protection, desk, guard), protection, desk)
+        closable = await _closable(protection, desk, guard)
+        if closable is None:
+            await trio.sleep(ASK_AGAIN_S)
+            return False
+        size = _in_one_order(closable, protection, desk)
         if not size:
             return await _nothing_left(id, desk)
         if not await _sent(protection, size, desk, guard):
@@ -109,12 +115,15 @@ async def _found_again(protection: Protection, desk: Desk, guard: Guard) -> bool
     return True
 
 
-async def _closable(protection: Protection, desk: Desk, guard: Guard) -> int:
-    """How many contracts to close: what is covered, but no more than is held.
+async def _closable(protection: Protection, desk: Desk, guard: Guard) -> int | None:
+    """How many contracts to close: what is covered, but no more than is held. None: to be asked again in a moment.
 
     The stream may not have told of the last fill or close yet, so less than what is covered is asked for once more.
     What was filled a moment ago may not be listed at all: then a refusal of the close has to say that nothing is held.
     """
+    others = others_share(protection, desk)
+    if others and fires_there_too(protection, desk):
+        return await own_share(protection, others, desk, guard)
     held = desk.positions.get(protection.symbol, protection.side)
     if held is None:
         return protection.remaining

@@ -577,3 +577,51 @@ async def test_a_position_larger_than_one_market_order_may_be_is_closed_in_sever
         await stage.until(lambda: stage.guarded() == "closed")
         assert [body["size"] for body in stage.submits(*CLOSE_SIDES)] == [4, 4, 2]
         assert len({body["client_order_id"] for body in stage.submits(*CLOSE_SIDES)}) == 3
+
+
+async def test_a_stop_that_the_exchange_keeps_too_closes_no_contracts_of_another_order(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.bought("low", size=5, stop_loss=60000)
+        await stage.bought("high", size=2, stop_loss=64500)
+        await stage.settle(10)
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded("high") == "closed")
+        await stage.settle(70)
+        assert stage.paper.books.positions["BTCUSDT", Direction.LONG].size == 5
+        assert (stage.guarded("low"), stage.protection("low").remaining) == ("armed", 5)
+        assert stage.protection("high").reason == "exchange_stop_loss"
+        assert stage.submits(*CLOSE_SIDES) == []
+
+
+async def test_a_stop_that_the_exchange_lost_is_closed_by_the_engine_beside_another_order(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.bought("low", size=5, stop_loss=60000)
+        await stage.bought("high", size=2, stop_loss=64500)
+        await stage.settle(10)
+        for plan in stage.paper.books.plans.waiting("BTCUSDT"):
+            stage.paper.books.plans.cancel(plan.plan_id)
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded("high") == "closed", within=3)
+        assert [body["size"] for body in stage.submits(*CLOSE_SIDES)] == [2]
+        assert stage.paper.books.positions["BTCUSDT", Direction.LONG].size == 5
+
+
+async def test_several_stops_of_one_position_that_fire_on_both_sides_close_all_of_it_once(
+    autojump_clock,
+):
+    async with open_stage({"liquidity": 4}) as stage:
+        for id, size in (("a", 5), ("b", 2), ("c", 3)):
+            await stage.place(id, size=size, stop_loss=64500, exchange_protection=id != "c")
+        await stage.until(stage.prices_come)
+        for _ in range(5):
+            stage.move(65000)
+            await stage.settle(0.3)
+        for _ in range(20):
+            stage.move(64400)
+            await stage.settle(1)
+        assert {stage.guarded(id) for id in "abc"} == {"closed"}
+        assert not any(each.size for each in stage.paper.books.positions.values())
