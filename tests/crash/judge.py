@@ -52,6 +52,8 @@ class ExchangeOrder:
     size: int
     filled: int
     working: bool = False
+    preset_of: str = ""
+    """Of a stop or target that the exchange kept: the client order id of the order that brought it along."""
 
 
 @define(kw_only=True)
@@ -180,6 +182,10 @@ class _Judge:
 
     def _entry_filled(self, id: str) -> int:
         return sum(each.filled for each in self._orders_of(id))
+
+    def _closed_by_presets(self, id: str) -> int:
+        ids = {each["client_order_id"] for each in self.intents[id]}
+        return sum(each.filled for each in self.e.orders if each.preset_of in ids)
 
     def _at_most_once(self) -> Iterator[Violation]:
         promise = "one intent, one order"
@@ -313,6 +319,8 @@ class _Judge:
             closed = sum(
                 order.filled for client_id in closes for order in self.by_client_id[client_id]
             )
+            if entry is not None:
+                closed += self._closed_by_presets(entry)
             most = self._entry_filled(entry) if entry is not None else self.covered[guard]
             if closed > most:
                 yield Violation(promise, guard, f"{closed} closed of {most}")

@@ -23,7 +23,13 @@ import httpx
 import trio
 from attrs import define, field, frozen
 
-from bitmart_engine.paper import ManualMarket, PaperConfig, PaperExchange, open_paper_exchange
+from bitmart_engine.paper import (
+    ManualMarket,
+    Order,
+    PaperConfig,
+    PaperExchange,
+    open_paper_exchange,
+)
 
 from .app import App
 from .engine_process import POINTS
@@ -132,6 +138,21 @@ class _Run:
             app, paper, self.market, random.Random(f"traders:{seed}"), receiver.url
         )
         self.flushed = False
+        self.presets: dict[str, str] = {}
+        """By the id of a stop kept at the exchange, the client order id of the order that brought it along."""
+        self._note_presets()
+
+    def _note_presets(self) -> None:
+        plans = self.paper.books.plans
+        cover = plans.cover
+
+        def noting(order: Order, size: int, new_id: Callable[[], int]) -> None:
+            cover(order, size, new_id)
+            for plan in plans.waiting(order.symbol):
+                if plan.parent_id == order.order_id:
+                    self.presets[str(plan.plan_id)] = order.client_order_id
+
+        plans.cover = noting  # type: ignore[method-assign]
 
     @property
     def state_directory(self) -> Path:
@@ -336,6 +357,7 @@ class _Run:
                     size=each.size,
                     filled=each.deal_size,
                     working=each.is_working,
+                    preset_of=self.presets.get(each.plan_order_id, ""),
                 )
                 for each in self.paper.books.orders.values()
             ],
