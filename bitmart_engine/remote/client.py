@@ -7,7 +7,7 @@ refused. Nothing is repeated here, redirects are not followed, and the token is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
 from ipaddress import ip_address
@@ -104,6 +104,38 @@ class Remote:
             raise Failed(Code.INTERRUPTED, why, certain=reads) from None
         return self._judged(response, reads)
 
+    def listen(self, path: str, query: Mapping[str, object]) -> Iterator[Answer]:
+        """The data of each Server-Sent Event, as it comes, until the engine ends the stream. Raises Failed.
+
+        An engine says something every 15 s; one that is silent for much longer has gone.
+        """
+        import httpx
+
+        silence_s = max(self.timeout_s, SILENCE_S)
+        timeout = httpx.Timeout(self.timeout_s, read=silence_s)
+        try:
+            with self._http.stream(
+                "GET", f"{self.url}/{path}{_query(query)}", timeout=timeout
+            ) as told:
+                if not told.is_success or "event-stream" not in told.headers.get(
+                    "Content-Type", ""
+                ):
+                    told.read()
+                    self._judged(told, reads=True)
+                    raise Failed(Code.UNREACHABLE, f"{self.url} answers, but streams no events")
+                for data in _events(told.iter_bytes()):
+                    event = _object(data)
+                    if event is not None:
+                        yield Answer(data, event)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as failure:
+            raise self._unreachable(failure) from None
+        except httpx.ReadTimeout:
+            why = f"the engine at {self.url} has said nothing for {silence_s:g} s"
+            raise Failed(Code.UNREACHABLE, why) from None
+        except httpx.HTTPError as failure:
+            why = f"the stream of {self.url} broke off ({_reason(failure)})"
+            raise Failed(Code.UNREACHABLE, why) from None
+
     def _judged(self, response: httpx.Response, reads: bool) -> Answer:
         status = response.status_code
         answer = _decoded(response.content)
@@ -153,6 +185,8 @@ class Remote:
 
 
 MAYBE_DONE = "what was asked may have been done all the same"
+SILENCE_S = 45.0
+"""A stream that lives breaks it three times."""
 
 
 @contextmanager
@@ -201,11 +235,32 @@ def _query(query: Mapping[str, object]) -> str:
 
 def _decoded(content: bytes) -> Answer | None:
     """The answer, if it has the form of one."""
+    body = _object(content)
+    return None if body is None or "ok" not in body else Answer(content, body)
+
+
+def _object(content: bytes) -> Mapping[str, Any] | None:
+    """The JSON object that `content` is, if it is one."""
     try:
-        body = json.loads(content)
+        value = json.loads(content)
     except (ValueError, RecursionError):
         return None
-    return Answer(content, body) if isinstance(body, dict) and "ok" in body else None
+    return value if isinstance(value, dict) else None
+
+
+def _events(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The data of Server-Sent Events. Lines end with a line feed, and not with what Unicode also calls an end."""
+    rest = b""
+    data: list[bytes] = []
+    for part in parts:
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            name, _, value = line.rstrip(b"\r").partition(b":")
+            if name == b"data":
+                data.append(value.removeprefix(b" "))
+            elif not line.rstrip(b"\r") and data:
+                yield b"\n".join(data)
+                data = []
 
 
 def _error(answer: Answer) -> str:

@@ -277,6 +277,38 @@ def outbox(session: Session, retry: str | None, owed: bool, **query: Any) -> Non
     _more(session, answer)
 
 
+@remote_command("events --types order,entry", "events --symbol BTCUSDT --json")
+@click.option(
+    "--types", metavar="TYPE,...", help="Only these: kline, order, position, entry, protection."
+)
+@click.option("--symbol", help="Only those of this symbol.")
+@click.option(
+    "--after", metavar="EVENT", help="First what came after this one, as far as it is kept."
+)
+@click.option("--count", type=click.IntRange(1), help="End after so many.")
+def events(
+    session: Session, types: str | None, symbol: str | None, after: str | None, count: int | None
+) -> None:
+    """What happens, as it happens, until Ctrl-C; with --json one document a line.
+
+    Klines come of what is subscribed. 'lagged' says how many were missed by reading too slowly.
+    """
+    query = _given({"types": types, "symbol": symbol, "last_event_id": after})
+    seen = 0
+    try:
+        for told in session.remote.listen("events", query):
+            session.tell_line(told, views.event(told.body, session.screen))
+            after = str(told.body.get("id", after or ""))
+            seen += 1
+            if seen == count:
+                return
+        raise Failed(Code.UNREACHABLE, "the engine has ended the stream")
+    except Failed as failure:
+        if failure.code is Code.UNREACHABLE and seen and after:
+            raise failure.adding(f"--after {after} goes on from here") from None
+        raise
+
+
 @remote_command("stop", "stop --url http://127.0.0.1:8091")
 def stop(session: Session) -> None:
     """Stop the engine. Names the positions whose stop nobody keeps until it is back."""
@@ -291,7 +323,7 @@ def stop(session: Session) -> None:
 
 COMMANDS = (
     status, place, orders, cancel, positions, protect, monitor, close,
-    subscribe, unsubscribe, outbox, stop,
+    subscribe, unsubscribe, events, outbox, stop,
 )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ Exit codes:
   0  done
   1  refused by the engine; with place --wait also: the order ended unfilled
   2  not a possible command
-  3  no engine answers there
+  3  no engine answers there, or not any more
   4  not authorised: CTRL_TOKEN is missing or wrong
   5  the engine cannot do it now, or failed at it
   6  place --wait: not ended within the time given"""
@@ -46,6 +46,11 @@ class Session:
             click.echo(_document(answer, self.screen), nl=False)
         else:
             self.say(lines())
+
+    def tell_line(self, answer: Answer, line: str) -> None:
+        """One of many answers: a JSON document on a line, or a line for people."""
+        raw = json.dumps(answer.body).encode() if self.screen.terminal else answer.raw
+        click.echo(raw.replace(b"\n", b" ") if self.as_json else line)
 
     def say(self, lines: Iterable[str]) -> None:
         """Lines for people, on stdout."""

@@ -10,9 +10,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .tables import Column, Screen, facts, table
+from .tables import Column, Screen, escaped, facts, table
 
 __all__ = [
+    "event",
     "held",
     "letters",
     "moments",
@@ -212,6 +213,48 @@ def letters(found: Sequence[View], screen: Screen) -> list[str]:
         ),
         screen,
     )  # fmt: skip
+
+
+# Events
+
+TOLD_OF = {
+    "kline": ("timeframe", "open", "high", "low", "close", "volume", "closed", "backfilled"),
+    "order": (
+        "order_id", "client_order_id", "state", "side", "type", "price", "deal_size", "size",
+        "deal_avg_price",
+    ),
+    "position": ("side", "size", "entry_price", "liquidation_price"),
+    "entry": ("id", "state", "reason", "side", "filled_size", "size", "average_price"),
+    "protection": ("id", "state", "reason", "side", "covered", "closed", "stop_loss", "take_profit"),
+}  # fmt: skip
+"""What matters of an event, by its type. Of one of another type everything is shown."""
+
+
+def event(told: View, screen: Screen) -> str:
+    """One line about something that happened."""
+    type = str(told.get("type"))
+    data = told.get("data")
+    if not isinstance(data, Mapping):
+        data = {name: value for name, value in told.items() if name != "type"}
+    shown = (
+        f"{name}={_worth(data[name])}" for name in TOLD_OF.get(type, data) if _tells(data, name)
+    )
+    head = (screen.time(told.get("at_ms")), type, told.get("symbol"))
+    words = [
+        f"{escaped(str(each or '-')):<{width}}"
+        for each, width in zip(head, (0, 10, 8), strict=True)
+    ]
+    return screen.encodable("  ".join([*words, " ".join(shown)]).rstrip())
+
+
+def _tells(data: View, name: str) -> bool:
+    value = data.get(name)
+    return value is not None and value is not False and value != ""
+
+
+def _worth(value: object) -> str:
+    text = escaped(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return f'"{text}"' if " " in text else text
 
 
 # The engine

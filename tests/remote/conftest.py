@@ -27,7 +27,7 @@ TIDY = {"BITMART_ENGINE_URL": None, "CTRL_TOKEN": None, "NO_COLOR": None, "TERM"
 
 
 def typed(*words: str, **env: str) -> Result:
-    """What comes of a command."""
+    """What comes of a command. One at a time: it takes the place of stdout."""
     return CliRunner().invoke(main, words, env={**TIDY, **env})
 
 

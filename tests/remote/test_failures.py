@@ -21,6 +21,7 @@ from attrs import define, field
 
 from bitmart_engine.remote import client, commands
 from bitmart_engine.remote.client import Code, Failed, checked_url, open_remote
+from bitmart_engine.remote.tables import Screen
 
 from .conftest import LEVELS, ZONE, Desk, opened, typed
 
@@ -430,3 +431,11 @@ def test_one_who_asks_in_python_gets_failures_with_codes() -> None:
         assert engine.requests[0][1] == "/status?a=%FF%26"
         assert (failed.value.code, failed.value.certain) == (Code.REFUSED, True)
         assert "t0ken" not in repr(remote)
+
+
+def test_json_on_a_terminal_is_in_lines_and_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Screen, "of", lambda *_: Screen(terminal=True))
+    with answering(says(200, {"ok": True, "message": "日\x9b"})) as engine:
+        assert typed("stop", "--json", "--url", engine.url).stdout == (
+            '{\n  "ok": true,\n  "message": "\\u65e5\\u009b"\n}\n'
+        )
