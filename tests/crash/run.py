@@ -41,7 +41,7 @@ from .traffic import UNGUARDED, Market, Traders, Trouble
 __all__ = ["AT_RANDOM", "Doom", "Outcome", "dooms", "play"]
 
 AT_RANDOM = "at random"
-PATIENCE_S = 4.0
+PATIENCE_S = 5.0
 """How long a life may go on without coming to the point at which it is to end."""
 SETTLED_WITHIN_S = 90.0
 SLOW_S = 5.0

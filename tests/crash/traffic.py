@@ -44,7 +44,7 @@ FLAKY = (
     "/contract/private/order-history",
     "/contract/private/position-v2",
 )
-ORDERS_A_LIFE = 12
+ORDERS_A_LIFE = 9
 POSITIONS_A_LIFE = 1
 
 
@@ -143,7 +143,12 @@ class Traders:
     async def _place(self) -> None:
         id = f"order-{len(self.asked) + 1}"
         self.asked.append(id)
+        regretted = self.rng.random() < 0.3
+        moment = self.rng.uniform(0.02, 0.3)
         await self.app.place(self._wish(id))
+        if regretted:
+            await trio.sleep(moment)
+            await self.app.cancel(id)
 
     def _wish(self, id: str) -> dict[str, Any]:
         rng = self.rng
