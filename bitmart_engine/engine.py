@@ -5,14 +5,17 @@
     |-- exchange                     BitMart's REST API
     |-- outbox                       a task for each order that something is owed about
     |-- streams                      a task for each WebSocket connection, in its reconnect loop
-    |   `-- connection               reads, pings, subscribes; ends with a reason
+    |   |-- connection               reads, pings, subscribes; ends with a reason
+    |   `-- backfill                 klines that subscribers missed, from the exchange's history
     `-- trading room
         |-- watch_prices             ticks -> stops and targets, then entry zones
-        |-- watch_account            order and position pushes -> who they concern
+        |-- watch_account            order, position and balance pushes -> who they concern
         |-- keep_reconciled          at the start, after every private login and regularly: agree with the exchange
-        |-- keep_fresh               stale symbols: resubscribe, reconnect, price over REST
+        |-- keep_fresh               stale symbols: resubscribe, reconnect, price over REST; look back over gaps
         |-- keep_deadlines           expire what waited long enough
         |-- tracking                 orders that the stream is silent about: read over REST
+        |-- futures_orders           what became of orders that ended while nobody listened
+        |-- balance                  the account's balance, read now and then beside what is pushed
         |-- keep_warm                a connection for the next order, while anything is armed
         `-- in flight                one task for each submit, look-up, cancel or close
 
@@ -32,6 +35,7 @@ import structlog
 import trio
 from attrs import evolve
 
+from .bars import reader_of, recent
 from .exchange import ExchangeStatistics
 from .exchange.client import ExchangeClient, open_exchange
 from .feed import Feed
@@ -46,10 +50,12 @@ from .settings import IN_MEMORY, Settings
 from .store import JournalUnavailable, MemoryJournal, State, Store, check_belonging, open_journal
 from .store.records import NotificationOwed, NotificationSettled, Record, ViewChanged
 from .streams.bus import Listener
+from .streams.history import MOST_BARS
 from .streams.statistics import StreamsStatistics
 from .streams.streams import Streams, open_streams
-from .streams.topics import ORDERS, POSITIONS, kline_topic
+from .streams.topics import ORDERS, POSITIONS, asset_topic, kline_topic
 from .tally import Tally
+from .trading.balance import KnownBalance
 from .trading.monitoring import Monitored
 from .trading.ordering import Placed
 from .trading.pacing import Pauses
@@ -64,6 +70,7 @@ log = structlog.get_logger()
 
 ENGINE = "engine"
 VIEW = "view"
+BALANCE = asset_topic("USDT")
 READER_CAPACITY = 1000
 """Events that may wait for an embedded reader before the oldest are dropped and it is told so."""
 
@@ -96,7 +103,12 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
         async with (
             open_exchange(settings, world, tally) as exchange,
             open_outbox(settings, world, tally, durable=kept, settled=settled) as outbox,
-            open_streams(settings, evolve(world, wall_ms=exchange.now_ms), tally) as streams,
+            open_streams(
+                settings,
+                evolve(world, wall_ms=exchange.now_ms),
+                tally,
+                read_bars=reader_of(exchange, tally),
+            ) as streams,
             open_trading(settings, world, tally, store, exchange, streams) as room,
         ):
             store.observe(_owed_to(outbox))
@@ -104,7 +116,7 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
                 outbox.offer(notification)
             streams.hold(VIEW, store.state.viewed)
             if not settings.missing_credentials:
-                streams.hold(ENGINE, (ORDERS, POSITIONS))
+                streams.hold(ENGINE, (ORDERS, POSITIONS, BALANCE))
             engine = Engine(settings, world, tally, store, exchange, outbox, streams, room)
             log.info("engine running", mode=settings.mode, state=settings.state_dir)
             try:
@@ -237,6 +249,11 @@ class Engine:
         self._need_credentials()
         return await self._view([POSITIONS], subscribed=subscribed)
 
+    async def view_balance(self, *, subscribed: bool) -> list[str]:
+        """Show balance events to readers, or not. The engine sees them in any case."""
+        self._need_credentials()
+        return await self._view([BALANCE], subscribed=subscribed)
+
     @asynccontextmanager
     async def klines(
         self, symbol: str, timeframe: str, *, capacity: int = READER_CAPACITY
@@ -256,6 +273,24 @@ class Engine:
                 yield listener
             finally:
                 self._streams.release(holder)
+
+    async def recent_klines(self, symbol: str, timeframe: str, limit: int = 100) -> list[Kline]:
+        """The last `limit` klines (at most 1,000), the newest last; that one is running still unless it is `closed`.
+
+        From memory where the channel is streamed, else from the exchange's history. Raises BadRequest and Unavailable.
+        """
+        if not 1 <= limit <= MOST_BARS:
+            raise BadRequest(f"must be from 1 to {MOST_BARS}", "limit")
+        frame = _timeframe(timeframe)
+        await self._room.desk.instruments.get(symbol)
+        return await recent(
+            self._streams.history,
+            reader_of(self._exchange, self._tally),
+            symbol,
+            frame,
+            limit,
+            self._exchange.now_ms() // 1000,
+        )
 
     def events(self, *types: type[Event], symbol: str | None = None) -> Listener[Event]:
         """A listener for the events of `types` that arrive: `async with` (or `with`) it, and read it by `async for`."""
@@ -281,6 +316,10 @@ class Engine:
     def positions(self) -> list[PositionUpdate]:
         """What the exchange holds for the account, of whomever it is."""
         return self._room.desk.positions.all()
+
+    def balance(self) -> KnownBalance | None:
+        """The account's USDT, as last heard of; None until then."""
+        return self._room.balance.known
 
     def prices(self) -> Mapping[str, tuple[Tick, float, bool]]:
         """For every streamed symbol: its last tick, that tick's age in seconds, and whether it is stale."""
