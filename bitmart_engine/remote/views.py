@@ -385,7 +385,7 @@ def _filled(each: View) -> str:
 
 
 def _contracts(size: object) -> str | None:
-    return None if size is None else f"{size} contracts"
+    return None if size is None else f"{size} contract{'' if size == 1 else 's'}"
 
 
 def _levels(stop: object, target: object) -> str | None:
