@@ -9,13 +9,14 @@ async with open_engine(Settings.from_environment()) as engine:
 from importlib.metadata import version
 
 from .engine import Engine, open_engine
-from .model.events import Kline, OrderUpdate, PositionUpdate, Tick, Trade
+from .model.events import BalanceUpdate, Kline, OrderUpdate, PositionUpdate, Tick, Trade
 from .settings import SettingError, Settings
 from .streams.bus import Lagged
 from .trading.requests import MonitorPosition, PlaceOrder
 from .world import World
 
 __all__ = [
+    "BalanceUpdate",
     "Engine",
     "Kline",
     "Lagged",

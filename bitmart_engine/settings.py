@@ -222,7 +222,16 @@ class Settings:
         "the application's address; with a shared secret, order signals go there",
     )
     trading_app_order_signal_path: str = _setting(
-        "TRADING_APP_ORDER_SIGNAL_PATH", "/api/ws-worker/orders", _path, "where order signals go there"
+        "TRADING_APP_ORDER_SIGNAL_PATH",
+        "/api/ws-worker/orders",
+        _path,
+        "where order signals go there",
+    )
+    trading_app_balance_signal_path: str = _setting(
+        "TRADING_APP_BALANCE_SIGNAL_PATH",
+        "/api/ws-worker/balance",
+        _path,
+        "where balance signals go there",
     )
     trading_app_shared_secret: str = _setting(
         "TRADING_APP_SHARED_SECRET",
@@ -268,9 +277,17 @@ class Settings:
     @property
     def order_signal_url(self) -> str | None:
         """Where order signals go; None while they are off."""
+        return self._signal_url(self.trading_app_order_signal_path)
+
+    @property
+    def balance_signal_url(self) -> str | None:
+        """Where balance signals go; None while they are off."""
+        return self._signal_url(self.trading_app_balance_signal_path)
+
+    def _signal_url(self, path: str) -> str | None:
         if not self.trading_app_base_uri or not self.trading_app_shared_secret:
             return None
-        return self.trading_app_base_uri.rstrip("/") + self.trading_app_order_signal_path
+        return self.trading_app_base_uri.rstrip("/") + path
 
     @property
     def control_host_port(self) -> tuple[str, int]:

@@ -22,6 +22,8 @@ ENDPOINTS = {
     "POST /orders/unsubscribe": "show them no longer; monitors still see them",
     "POST /positions/subscribe": "show position events to readers",
     "POST /positions/unsubscribe": "show them no longer; monitors still see them",
+    "POST /balance/subscribe": "show balance events to readers",
+    "POST /balance/unsubscribe": "show them no longer; the engine still sees them",
     "POST /stop": "stop the engine; names the positions that nobody guards meanwhile",
     "POST /api/place-order": "wait for the price to enter a zone, then place the order",
     "POST /api/monitor-position": "guard a position with a stop-loss and a take-profit",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from quart import Blueprint, Response
 
 from .. import __version__
-from ..engine import Engine
+from ..engine import BALANCE, Engine
 from ..streams.topics import ORDERS, POSITIONS
 from .answers import answer
 from .orders import is_monitored
 from .positions import held
 from .views import (
+    balance_view,
     connection_view,
     exchange_view,
     findings_view,
@@ -38,9 +39,11 @@ def endpoints(engine: Engine) -> Blueprint:
             public_ws_connected=streams.public_connected,
             private_ws_connected=streams.private_connected,
             authenticated=streams.authenticated,
-            kline_channels=sorted(state.viewed - {ORDERS, POSITIONS}),
+            kline_channels=sorted(state.viewed - {ORDERS, POSITIONS, BALANCE}),
             order_subscribed=ORDERS in state.viewed,
             position_subscribed=POSITIONS in state.viewed,
+            balance_subscribed=BALANCE in state.viewed,
+            balance=balance_view(engine.balance()),
             positions=held(engine),
             foreign_positions=engine.foreign_positions(),
             foreign_orders=[foreign_order_view(each) for each in engine.foreign_orders()],

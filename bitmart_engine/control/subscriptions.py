@@ -1,4 +1,4 @@
-"""What readers want to see: klines of symbols, and the account's orders and positions.
+"""What readers want to see: klines of symbols, and the account's orders, positions and balance.
 
 This is the readers' view only. What a monitor needs stays subscribed underneath, whatever is unsubscribed here.
 """
@@ -25,7 +25,7 @@ class KlineView:
 
 
 def endpoints(engine: Engine) -> Blueprint:
-    """POST /klines|orders|positions/subscribe|unsubscribe, and /subscribe, /unsubscribe for klines."""
+    """POST /klines|orders|positions|balance/subscribe|unsubscribe, and /subscribe, /unsubscribe for klines."""
     routes = Blueprint("subscriptions", __name__)
 
     @routes.post("/klines/subscribe")
@@ -61,6 +61,16 @@ def endpoints(engine: Engine) -> Blueprint:
     async def unsubscribe_positions() -> Response:
         await no_body()
         return _done("unsubscribed from", await engine.view_positions(subscribed=False))
+
+    @routes.post("/balance/subscribe")
+    async def subscribe_balance() -> Response:
+        await no_body()
+        return _done("subscribed to", await engine.view_balance(subscribed=True))
+
+    @routes.post("/balance/unsubscribe")
+    async def unsubscribe_balance() -> Response:
+        await no_body()
+        return _done("unsubscribed from", await engine.view_balance(subscribed=False))
 
     return routes
 

@@ -13,10 +13,12 @@ from ..model.notifications import Notification
 from ..model.orders import EntryOrder, Moment
 from ..model.positions import Close, Protection
 from ..streams.statistics import ConnectionStatistics
+from ..trading.balance import KnownBalance
 from ..trading.reconcile import Findings
 
 __all__ = [
     "View",
+    "balance_view",
     "connection_view",
     "exchange_view",
     "findings_view",
@@ -112,6 +114,21 @@ def held_view(position: PositionUpdate, covered: int) -> View:
         "entry_price": text(position.entry_price),
         "liquidation_price": text(position.liquidation_price),
         "update_time_ms": position.update_time_ms,
+    }
+
+
+def balance_view(known: KnownBalance | None) -> View | None:
+    """The account, in units of its currency, and how and when it was last heard of; None until then."""
+    if known is None:
+        return None
+    balance = known.balance
+    return {
+        "currency": balance.currency,
+        "available": text(balance.available),
+        "frozen": text(balance.frozen),
+        "position_deposit": text(balance.position_deposit),
+        "source": known.source,
+        "at_ms": known.at_ms,
     }
 
 

@@ -15,6 +15,7 @@ from .sides import OrderSide, PositionSide
 from .timeframes import Timeframe
 
 __all__ = [
+    "BalanceUpdate",
     "Event",
     "Fill",
     "Kline",
@@ -163,6 +164,18 @@ class PositionUpdate:
     update_time_ms: int | None = None
 
 
+@frozen(kw_only=True)
+class BalanceUpdate:
+    """The futures account in one currency, in units of it: from `futures/asset`, or read over REST. None: not said."""
+
+    currency: str
+    available: Decimal
+    frozen: Decimal | None = None
+    """Held back by working orders."""
+    position_deposit: Decimal | None = None
+    """The margin of what is held."""
+
+
 @frozen
 class PrivateReady:
     """The private stream is logged in and subscribed: from here on pushes arrive, so a snapshot may be taken."""
@@ -170,4 +183,4 @@ class PrivateReady:
     at: float
 
 
-Event = Kline | Trade | OrderUpdate | PositionUpdate | PrivateReady
+Event = Kline | Trade | OrderUpdate | PositionUpdate | BalanceUpdate | PrivateReady

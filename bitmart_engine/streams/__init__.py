@@ -8,7 +8,7 @@ from .bus import Bus, Lagged, Listener
 from .statistics import ConnectionStatistics, StreamsStatistics
 from .streams import Streams, open_streams
 from .ticks import TickMailbox, TickMaker
-from .topics import ORDERS, POSITIONS, kline_topic, trade_topic
+from .topics import ORDERS, POSITIONS, asset_topic, kline_topic, trade_topic
 
 __all__ = [
     "ORDERS",
@@ -21,6 +21,7 @@ __all__ = [
     "StreamsStatistics",
     "TickMailbox",
     "TickMaker",
+    "asset_topic",
     "kline_topic",
     "open_streams",
     "trade_topic",

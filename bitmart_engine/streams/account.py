@@ -1,4 +1,4 @@
-"""Order and position pushes: what the exchange says of our own account.
+"""Order, position and balance pushes: what the exchange says of our own account.
 
 Every field but an order's id and symbol may be missing, and then the update says so; nothing is guessed that would end
 an order. Values are read leniently, by `said`.
@@ -11,12 +11,12 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Raw
 
-from ..model.events import Fill, OrderState, OrderUpdate, PositionUpdate
+from ..model.events import BalanceUpdate, Fill, OrderState, OrderUpdate, PositionUpdate
 from ..model.sides import OrderSide, PositionSide
 from ..tally import Tally
 from .said import NOTHING, Malformed, contracts, decimal, integer, named, text
 
-__all__ = ["orders", "positions"]
+__all__ = ["balances", "orders", "positions"]
 
 POSITION_MODES = {"1": "hedge_mode", "2": "one_way_mode"}
 OPEN_TYPES = {"1": "isolated", "2": "cross"}
@@ -73,10 +73,20 @@ class PositionData(msgspec.Struct):
     update_time: Raw = NOTHING
 
 
+class BalanceData(msgspec.Struct):
+    """The account in one currency on the wire."""
+
+    currency: Raw
+    available_balance: Raw
+    frozen_balance: Raw = NOTHING
+    position_deposit: Raw = NOTHING
+
+
 READ_ORDER_EVENT = msgspec.json.Decoder(OrderEvent)
 READ_ORDER = msgspec.json.Decoder(OrderData)
 READ_LAST_TRADE = msgspec.json.Decoder(LastTrade)
 READ_POSITION = msgspec.json.Decoder(PositionData)
+READ_BALANCE = msgspec.json.Decoder(BalanceData)
 
 
 def orders(raw: bytes, tally: Tally) -> Iterator[OrderUpdate]:
@@ -165,6 +175,20 @@ def positions(raw: bytes) -> Iterator[PositionUpdate]:
     if one_way and (volume or integer(position.position_type) is None):
         other = PositionSide.SHORT if side is PositionSide.LONG else PositionSide.LONG
         yield PositionUpdate(symbol=symbol, side=other, size=0, update_time_ms=at)
+
+
+def balances(raw: bytes) -> Iterator[BalanceUpdate]:
+    """The update in a balance push. Raises ValueError if there is none."""
+    balance = READ_BALANCE.decode(raw)
+    currency, available = text(balance.currency).upper(), decimal(balance.available_balance)
+    if not currency or available is None:
+        raise Malformed("a balance without its currency or what is available")
+    yield BalanceUpdate(
+        currency=currency,
+        available=available,
+        frozen=decimal(balance.frozen_balance),
+        position_deposit=decimal(balance.position_deposit),
+    )
 
 
 def _position_side(position_type: int | None, volume: int, one_way: bool) -> PositionSide:

@@ -15,7 +15,7 @@ from msgspec import Raw
 
 from ..model.events import Event, Kline, Trade
 from ..tally import Tally
-from .account import orders, positions
+from .account import balances, orders, positions
 from .said import Malformed, plausible
 from .topics import Kind, Topic
 
@@ -151,4 +151,5 @@ READERS: dict[Kind, Reader] = {
     Kind.TRADES: _trades,
     Kind.ORDERS: lambda topic, raw, tally: orders(raw, tally),
     Kind.POSITIONS: lambda topic, raw, tally: positions(raw),
+    Kind.BALANCE: lambda topic, raw, tally: balances(raw),
 }

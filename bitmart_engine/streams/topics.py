@@ -19,6 +19,7 @@ __all__ = [
     "POSITIONS",
     "Kind",
     "Topic",
+    "asset_topic",
     "is_private",
     "kline_topic",
     "parse",
@@ -28,6 +29,7 @@ __all__ = [
 ORDERS = "futures/order"
 POSITIONS = "futures/position"
 
+ASSET = "futures/asset"
 KLINE = "futures/klineBin"
 TRADE = "futures/trade"
 
@@ -59,6 +61,7 @@ class Kind(Enum):
     TRADES = "trades"
     ORDERS = "orders"
     POSITIONS = "positions"
+    BALANCE = "balance"
     OTHER = "other"
 
 
@@ -82,6 +85,11 @@ def trade_topic(symbol: str) -> str:
     return f"{TRADE}:{symbol}"
 
 
+def asset_topic(currency: str) -> str:
+    """The topic of the account's balance in a currency."""
+    return f"{ASSET}:{currency}"
+
+
 def is_private(topic: str) -> bool:
     """Whether the topic needs a login, and so the private connection."""
     return PRIVATE.match(topic) is not None
@@ -96,6 +104,8 @@ def parse(group: str) -> Topic:
         return Topic(name, Kind.ORDERS)
     if name == POSITIONS:
         return Topic(name, Kind.POSITIONS)
+    if symbol and channel == ASSET:
+        return Topic(name, Kind.BALANCE)
     if symbol and channel == TRADE:
         return Topic(name, Kind.TRADES, symbol)
     if symbol and channel in TIMEFRAMES:

@@ -142,6 +142,10 @@ class Desk:
         """The record of an order signal: empty while signals are off."""
         return self._owed(self.settings.order_signal_url, lane, "order_signal", body)
 
+    def balance_signal(self, lane: str, body: Mapping[str, object]) -> list[NotificationOwed]:
+        """The record of a balance signal: empty while signals are off."""
+        return self._owed(self.settings.balance_signal_url, lane, "balance_signal", body)
+
     def _owed(
         self, url: str | None, lane: str, kind: str, body: Mapping[str, object]
     ) -> list[NotificationOwed]:

@@ -17,13 +17,14 @@ from attrs import define, field
 from ..exchange.client import ExchangeClient
 from ..exchange.errors import ExchangeError
 from ..model.errors import BadRequest, Unavailable
-from ..model.events import OrderUpdate, PositionUpdate, PrivateReady, Tick
+from ..model.events import BalanceUpdate, OrderUpdate, PositionUpdate, PrivateReady, Tick
 from ..settings import Settings
 from ..store import Store
 from ..streams.bus import Lagged, Listener
 from ..streams.streams import Streams
 from ..tally import Tally
 from ..world import World
+from .balance import BalanceBook
 from .desk import Desk
 from .entries import Entries
 from .futures_orders import FuturesOrders
@@ -62,6 +63,7 @@ class TradingRoom:
         self.monitoring = Monitoring(desk, self.guard)
         self.tracking = Tracking(desk, self._read)
         self.futures_orders = FuturesOrders(desk)
+        self.balance = BalanceBook(desk)
         self.found: Findings | None = None
         """What the first comparison after the start found; None until there was one."""
         self.latest: Findings | None = None
@@ -73,8 +75,11 @@ class TradingRoom:
         self.guard.on_tick(tick)
         self.entries.on_tick(tick)
 
-    def on_event(self, event: OrderUpdate | PositionUpdate) -> None:
-        """What the exchange says of our orders and positions."""
+    def on_event(self, event: OrderUpdate | PositionUpdate | BalanceUpdate) -> None:
+        """What the exchange says of our orders, our positions and the balance."""
+        if isinstance(event, BalanceUpdate):
+            self.balance.take(event)
+            return
         if isinstance(event, PositionUpdate):
             self.guard.on_position(event)
             return
@@ -90,7 +95,9 @@ class TradingRoom:
         while True:
             self.on_tick(await self._streams.ticks.receive())
 
-    async def watch_account(self, events: Listener[OrderUpdate | PositionUpdate]) -> None:
+    async def watch_account(
+        self, events: Listener[OrderUpdate | PositionUpdate | BalanceUpdate]
+    ) -> None:
         async for event in events:
             assert not isinstance(event, Lagged), "a listener without a capacity misses nothing"
             self.on_event(event)
@@ -219,7 +226,7 @@ async def open_trading(
         )
         room = TradingRoom(desk, streams)
         with (
-            streams.bus.listen(OrderUpdate, PositionUpdate) as account,
+            streams.bus.listen(OrderUpdate, PositionUpdate, BalanceUpdate) as account,
             streams.bus.listen(PrivateReady) as logins,
         ):
             monitors.start_soon(room.watch_prices)
@@ -232,6 +239,7 @@ async def open_trading(
                 room.resume()
                 monitors.start_soon(room.keep_reconciled, logins)
                 monitors.start_soon(room.futures_orders.run)
+                monitors.start_soon(room.balance.run)
             try:
                 yield room
             finally:

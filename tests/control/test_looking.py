@@ -43,7 +43,7 @@ async def test_the_status_of_an_engine_at_rest(desk: Desk) -> None:
     assert status["outbox"] == {"owed": 0, "in_flight": 0, "delivered": 0, "dead": 0}
     [private] = status["connections"]
     assert (private["name"], private["reconnects"]) == ("private", 0)
-    assert (private["channels"], private["last_error"]) == (2, None)
+    assert (private["channels"], private["last_error"]) == (3, None)
     assert private["since"] > 1_500_000_000_000
     assert private["last_message_age_s"] >= 0
 
@@ -222,19 +222,40 @@ async def test_klines_that_do_not_exist_are_refused(
     assert error in answer.json()["error"]
 
 
-@pytest.mark.parametrize("what", ["order", "position"])
+@pytest.mark.parametrize(
+    ("what", "path", "channel"),
+    [
+        ("order", "orders", "futures/order"),
+        ("position", "positions", "futures/position"),
+        ("balance", "balance", "futures/asset:USDT"),
+    ],
+)
 async def test_the_public_view_of_the_account_is_switched_and_monitors_go_on(
-    desk: Desk, what: str
+    desk: Desk, what: str, path: str, channel: str
 ) -> None:
     shown = f"{what}_subscribed"
     assert (await desk.get("/status"))[shown] is False
-    answer = await desk.post(f"/{what}s/subscribe")
-    assert answer["channels"] == [f"futures/{what}"]
+    answer = await desk.post(f"/{path}/subscribe")
+    assert answer["channels"] == [channel]
     assert (await desk.get("/status"))[shown] is True
     for _ in range(2):
-        await desk.post(f"/{what}s/unsubscribe")
-    assert (await desk.get("/status"))[shown] is False
-    assert desk.engine.streams().connections[0].channels == 2
+        await desk.post(f"/{path}/unsubscribe")
+    status = await desk.get("/status")
+    assert (status[shown], status["kline_channels"]) == (False, [])
+    assert desk.engine.streams().connections[0].channels == 3
+
+
+async def test_the_status_shows_the_balance(desk: Desk) -> None:
+    await desk.until(lambda: desk.engine.balance() is not None)
+    balance = (await desk.get("/status"))["balance"]
+    assert balance.pop("source") in ("push", "rest")
+    assert balance.pop("at_ms") > 0
+    assert balance == {
+        "currency": "USDT",
+        "available": "10000",
+        "frozen": "0",
+        "position_deposit": "0",
+    }
 
 
 async def test_health_and_readiness(desk: Desk) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bitmart_engine.model.events import (
+    BalanceUpdate,
     Event,
     Fill,
     Kline,
@@ -20,7 +21,14 @@ from bitmart_engine.model.events import (
 from bitmart_engine.model.sides import OrderSide, PositionSide
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams import normalize
-from bitmart_engine.streams.topics import ORDERS, POSITIONS, kline_topic, parse, trade_topic
+from bitmart_engine.streams.topics import (
+    ORDERS,
+    POSITIONS,
+    asset_topic,
+    kline_topic,
+    parse,
+    trade_topic,
+)
 from bitmart_engine.tally import Tally
 
 from .fake import bar
@@ -287,6 +295,33 @@ def test_a_position_is_read_whole() -> None:
             update_time_ms=1785726000123,
         )
     ]
+
+
+def test_a_balance_push_is_one_object() -> None:
+    data = {
+        "currency": "USDT",
+        "available_balance": "900.5",
+        "position_deposit": "95",
+        "frozen_balance": "4.5",
+    }
+    assert read(asset_topic("USDT"), data) == [
+        BalanceUpdate(
+            currency="USDT",
+            available=Decimal("900.5"),
+            frozen=Decimal("4.5"),
+            position_deposit=Decimal(95),
+        )
+    ]
+    assert read(asset_topic("USDT"), [{"currency": "usdt", "available_balance": 1}]) == [
+        BalanceUpdate(currency="USDT", available=Decimal(1))
+    ]
+
+
+@pytest.mark.parametrize("data", [{"currency": "USDT", "available_balance": "-"}, {"currency": 1}])
+def test_a_balance_that_says_nothing_is_counted_and_left_out(data: dict[str, Any]) -> None:
+    tally = Tally()
+    assert read(asset_topic("USDT"), data, tally) == []
+    assert tally.counts() == {"malformed push of balance": 1}
 
 
 def test_a_price_of_zero_says_that_a_position_has_none() -> None:

@@ -10,6 +10,7 @@ from bitmart_engine.streams.topics import (
     POSITIONS,
     Kind,
     Topic,
+    asset_topic,
     is_private,
     kline_topic,
     parse,
@@ -55,5 +56,6 @@ def test_what_is_not_known_is_said_to_be_other() -> None:
 def test_private_topics_are_told_from_public_ones() -> None:
     assert parse(ORDERS).kind is Kind.ORDERS
     assert parse(POSITIONS).kind is Kind.POSITIONS
-    assert all(is_private(each) for each in (ORDERS, POSITIONS, "futures/asset:USDT"))
+    assert parse(asset_topic("USDT")).kind is Kind.BALANCE
+    assert all(is_private(each) for each in (ORDERS, POSITIONS, asset_topic("USDT")))
     assert not any(is_private(each) for each in (trade_topic("BTCUSDT"), "futures/orders"))
