@@ -57,6 +57,9 @@ async def own_share(protection: Protection, others: int, desk: Desk, guard: Guar
     Raises ExchangeError.
     """
     symbol, side = protection.symbol, protection.side
+    for order in await desk.exchange.open_orders(symbol, urgency=Urgency.CLOSE):
+        if order.side is side.closing and order.type in FIRED_THERE:
+            return None
     await guard.observe_positions(symbol, Urgency.CLOSE)
     held = desk.positions.get(symbol, side)
     left = max((held.size if held is not None else 0) - others, 0)
@@ -65,7 +68,4 @@ async def own_share(protection: Protection, others: int, desk: Desk, guard: Guar
     now_ms = desk.now_ms()
     if any(is_young(each, now_ms) for each in (protection, *_others(protection, desk))):
         return None
-    for order in await desk.exchange.open_orders(symbol, urgency=Urgency.CLOSE):
-        if order.side is side.closing and order.type in FIRED_THERE:
-            return None
     return left

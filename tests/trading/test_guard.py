@@ -625,3 +625,19 @@ async def test_several_stops_of_one_position_that_fire_on_both_sides_close_all_o
             await stage.settle(1)
         assert {stage.guarded(id) for id in "abc"} == {"closed"}
         assert not any(each.size for each in stage.paper.books.positions.values())
+
+
+async def test_a_stop_that_the_exchange_is_still_filling_is_left_to_it(autojump_clock):
+    async with open_stage({"liquidity": 2}) as stage:
+        for id, size, stop in (("low", 4, 60000), ("one", 2, 64500), ("two", 2, 64500)):
+            await stage.place(id, size=size, stop_loss=stop)
+        await stage.until(stage.prices_come)
+        for _ in range(5):
+            stage.move(65000)
+            await stage.settle(0.3)
+        await stage.settle(10)
+        for _ in range(10):
+            stage.move(64400)
+            await stage.settle(2)
+        assert (stage.guarded("one"), stage.guarded("two")) == ("closed", "closed")
+        assert stage.paper.books.positions["BTCUSDT", Direction.LONG].size == 4
