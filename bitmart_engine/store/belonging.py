@@ -24,7 +24,10 @@ def check_belonging(directory: Path, mode: str) -> None:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not mark.exists():
-            mark.write_text(mode + "\n")
+            # A process may end between making a file and writing it: the mark appears as a whole or not at all.
+            draft = mark.with_suffix(".new")
+            draft.write_text(mode + "\n")
+            draft.replace(mark)
         found = mark.read_text().strip()
     except (OSError, UnicodeDecodeError) as failure:
         reason = why(failure) if isinstance(failure, OSError) else "it is not text"
