@@ -216,6 +216,8 @@ def upsert(known: FuturesOrder | None, event: OrderEvent) -> FuturesOrder | None
     news = _alone(event)
     if known is None:
         return news
+    if news.rank == known.rank:  # the very event that was taken in last
+        return None
     joined = _joined(known, news)
     return None if joined == known else joined
 

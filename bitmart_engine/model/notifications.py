@@ -11,7 +11,7 @@ __all__ = ["DeadLetter", "Notification"]
 class Notification:
     """One HTTP POST that is owed until its receiver took it.
 
-    `lane` is the id of the order or protection it speaks of: within a lane, things arrive in the order they happened.
+    `lane` is the id of the order or protection it speaks of, or `balance`: within a lane, things arrive in order.
     `body` is the JSON as it goes out; `id` is its idempotency key.
     """
 

@@ -1,4 +1,4 @@
-"""What the journal adds up to, as rows: one for each order, protection and owed notification.
+"""What the journal adds up to, as rows: one for each order, protection, exchange order and notification.
 
 `advance` takes the next records of the journal into the rows, with the same fold that the running engine uses, so that
 a start reads the rows and folds only what came after them. It never looks at the running engine's state: what a start
@@ -98,7 +98,7 @@ def advance(connection: sqlite3.Connection, limit: int) -> int:
 
 
 def remove(connection: sqlite3.Connection, gone: Iterable[Subject], before_ms: int) -> None:
-    """Remove the rows of orders and protections that had ended by `before_ms`; others stay."""
+    """Remove the rows of what had ended by `before_ms`; others stay."""
     connection.executemany(
         "DELETE FROM kept WHERE what = ? AND id = ? AND ended_ms < ?",
         [(what, id, before_ms) for what, id in gone],

@@ -30,7 +30,7 @@ TABLES = (
     )""",
     """CREATE TABLE kept (
         place INTEGER PRIMARY KEY, -- the seq of the record that made it
-        what TEXT NOT NULL,        -- order, protection, owed
+        what TEXT NOT NULL,        -- order, protection, futures_order, owed, dead
         id TEXT NOT NULL,
         ended_ms INTEGER,          -- NULL while it is alive
         entry_id TEXT,             -- of a protection: the order whose fills it covers

@@ -46,7 +46,7 @@ __all__ = ["State"]
 
 
 class State:
-    """All entry orders and protections by id, what is owed to the application, and what users subscribed to.
+    """All entry orders, protections and exchange orders by id, what is owed to the application, what users view.
 
     Read it freely; change it through `Store.record` only.
     """
