@@ -15,6 +15,8 @@ from . import (
     futures_orders,
     guide,
     health,
+    klines,
+    openapi,
     orders,
     outbox,
     positions,
@@ -30,7 +32,19 @@ __all__ = ["make_app"]
 READ_AT_MOST_BYTES = 16 * MAX_BODY_BYTES
 """A body that is somewhat too long is read to its end, so that its sender gets to see the answer."""
 BODY_WITHIN_S = 10
-GROUPS = (status, guide, subscriptions, orders, futures_orders, positions, outbox, events, health)
+GROUPS = (
+    status,
+    guide,
+    subscriptions,
+    orders,
+    futures_orders,
+    positions,
+    outbox,
+    events,
+    klines,
+    openapi,
+    health,
+)
 
 
 class IdConverter(BaseConverter):

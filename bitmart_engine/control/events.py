@@ -27,9 +27,10 @@ from ..model.errors import BadRequest
 from ..model.orders import EntryOrder
 from ..model.positions import Protection
 from .bodies import unknown
+from .queries import check_parameters
 from .views import View, order_view, protection_view
 
-__all__ = ["endpoints", "event_view"]
+__all__ = ["endpoints", "event_view", "shown"]
 
 PARAMETERS = ("types", "symbol", "last_event_id")
 AT_ONCE = 100
@@ -53,11 +54,7 @@ class Asked:
     @classmethod
     def of(cls, asked: BaseRequestWebsocket) -> Asked:
         """What a request, or the handshake of a WebSocket, asks for. Raises BadRequest naming the parameter."""
-        for name, values in asked.args.lists():
-            if name not in PARAMETERS:
-                raise unknown("parameter", name, PARAMETERS, name)
-            if len(values) > 1:
-                raise BadRequest("is given twice", name)
+        check_parameters(asked.args, PARAMETERS)
         header = asked.headers.get("Last-Event-ID", "")
         return cls(
             _types(asked.args.get("types", "")),
@@ -75,8 +72,9 @@ def endpoints(engine: Engine) -> Blueprint:
 
     @routes.get("/events")
     async def stream() -> Response:
+        events = reader(Asked.of(request))
         response = Response(
-            _Stream(reader(Asked.of(request))),
+            b"" if request.method == "HEAD" else _Stream(events),
             content_type="text/event-stream; charset=utf-8",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -165,14 +163,14 @@ def _data(what: object) -> View:
     if isinstance(what, Withdrawn):
         return {"id": what.id, "state": "withdrawn"}
     assert attrs.has(type(what))
-    return _shown(what)
+    return shown(what)
 
 
 def _without_history(view: Mapping[str, object]) -> View:
     return {name: value for name, value in view.items() if name not in LEFT_OUT}
 
 
-def _shown(what: Any) -> View:
+def shown(what: Any) -> View:
     """A normalized event by the names of its fields: enums by name, decimals as plain text."""
     return {
         each.name: _plainly(getattr(what, each.name))
@@ -188,7 +186,7 @@ def _plainly(value: object) -> object:
         return value.name.lower()
     if isinstance(value, Enum):
         return value.value
-    return _shown(value) if attrs.has(type(value)) else value
+    return shown(value) if attrs.has(type(value)) else value
 
 
 def _types(text: str) -> tuple[Happening, ...]:

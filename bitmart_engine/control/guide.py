@@ -41,7 +41,9 @@ ENDPOINTS = {
     "GET /api/outbox": "callbacks that are owed, or given up (dead), newest first: ?state=, ?limit=, ?after=<id>",
     "GET /api/outbox/{id}": "one of them with its body",
     "POST /api/outbox/{id}/retry": "owe a dead one again",
+    "GET /api/klines/{symbol}/{tf}": "the last klines, the newest last: ?limit= (100, at most 1000)",
     "GET /events": "what happens, as Server-Sent Events or a WebSocket: ?types=, ?symbol=, ?last_event_id=",
+    "GET /openapi.json": "all of this for programs: the OpenAPI document",
     "GET /healthz": "200 while the engine lives",
     "GET /readyz": "200 once an order can be trusted to it: connected, logged in, agreed; 503 names what is missing",
 }

@@ -14,12 +14,23 @@ from typing import Protocol, TypeVar
 import trio
 from attrs import frozen
 from quart import request
+from werkzeug.datastructures import MultiDict
 
 from ..model.errors import BadRequest
 from ..store.shelf import Shelf, Shelved
 from .bodies import unknown
 
-__all__ = ["DEFAULT_LIMIT", "MAX_LIMIT", "Asked", "asked_for", "lately_ended", "page", "shelf_page"]
+__all__ = [
+    "DEFAULT_LIMIT",
+    "MAX_LIMIT",
+    "Asked",
+    "asked_for",
+    "check_parameters",
+    "lately_ended",
+    "limit_asked",
+    "page",
+    "shelf_page",
+]
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -60,13 +71,24 @@ def asked_for(
     `state` (`named` otherwise, where the caller says so) is one state or several with commas between, `after` the id
     that ended the page before. Raises BadRequest naming the parameter.
     """
-    for name, values in request.args.lists():
+    check_parameters(request.args, parameters)
+    symbol = request.args.get("symbol", "").upper()
+    return Asked(_states(states, named), symbol, _limit(), request.args.get("after"))
+
+
+def check_parameters(args: MultiDict[str, str], parameters: Iterable[str]) -> None:
+    """Raise BadRequest, naming the parameter, if one is none of `parameters` or is given twice."""
+    for name, values in args.lists():
         if name not in parameters:
             raise unknown("parameter", name, parameters, name)
         if len(values) > 1:
             raise BadRequest("is given twice", name)
-    symbol = request.args.get("symbol", "").upper()
-    return Asked(_states(states, named), symbol, _limit(), request.args.get("after"))
+
+
+def limit_asked() -> int:
+    """How many things the present request, which has no other parameter, asks for. Raises BadRequest."""
+    check_parameters(request.args, ("limit",))
+    return _limit()
 
 
 async def page(

@@ -274,6 +274,14 @@ async def test_a_reader_that_stops_reading_slows_nobody(open_desk: Open, over: s
     await stream.aclose()
 
 
+async def test_a_look_at_the_head_of_the_stream_is_no_reader(desk: Desk) -> None:
+    with trio.fail_after(3):
+        answer = await desk.ask("HEAD", "/events")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+    assert not any(desk.engine.feed._readers._listeners.values())
+
+
 async def test_a_quiet_stream_says_that_it_lives(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

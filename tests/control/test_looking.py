@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import shlex
 from decimal import Decimal
 from pathlib import Path
@@ -275,7 +276,7 @@ async def test_help_names_every_endpoint_there_is(desk: Desk) -> None:
     assert " ".join(guide["supported_timeframes"]) == "1m 5m 15m 30m 1h 2h 4h 1d 1w"
     assert guide["endpoints"] == ENDPOINTS
     served = {
-        f"{method} {rule.rule.replace('<id:id>', '{id}')}"
+        method + " " + re.sub(r"<(?:[a-z]+:)?([a-z]+)>", r"{\1}", rule.rule)
         for rule in make_app(desk.engine).url_map.iter_rules()
         for method in rule.methods or ()
         if method not in ("HEAD", "OPTIONS")

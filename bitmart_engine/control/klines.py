@@ -1,0 +1,31 @@
+"""GET /api/klines/{symbol}/{tf}: the last klines, from memory or from the exchange's history."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response
+
+from ..engine import Engine
+from ..model.errors import BadRequest, NotFound
+from .answers import answer
+from .events import shown
+from .queries import limit_asked
+
+__all__ = ["endpoints"]
+
+IN_THE_PATH = {"$.symbol": "symbol", "$.tfs": "tf"}
+
+
+def endpoints(engine: Engine) -> Blueprint:
+    """GET /api/klines/{symbol}/{tf}."""
+    routes = Blueprint("klines", __name__)
+
+    @routes.get("/api/klines/<symbol>/<tf>")
+    async def last(symbol: str, tf: str) -> Response:
+        limit = limit_asked()
+        try:
+            klines = await engine.recent_klines(symbol.upper(), tf, limit)
+        except BadRequest as error:
+            raise NotFound(error.message, IN_THE_PATH.get(error.field or "", error.field)) from None
+        return answer(klines=[shown(each) for each in klines])
+
+    return routes

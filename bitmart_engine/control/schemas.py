@@ -1,0 +1,432 @@
+"""The shapes of bodies and answers as JSON Schema: bodies from the classes that read them, answers by hand.
+
+An answer may gain fields: what is described here is in it, and is what it says. Decimals come back as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import Enum
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import attrs
+
+from ..feed import Happening
+from ..model.events import OrderState
+from ..model.futures_orders import FuturesStatus
+from ..model.lifecycle import EntryState, ProtectionState
+from ..model.orders import OrderType
+from ..model.positions import CloseReason
+from ..model.sides import OrderSide, PositionSide
+from ..model.timeframes import Timeframe
+from ..trading.requests import MonitorPosition, PlaceOrder
+from .positions import Levels
+from .subscriptions import KlineView
+
+__all__ = [
+    "BODIES",
+    "COMPONENTS",
+    "Schema",
+    "answer_of",
+    "listing",
+    "maybe",
+    "named",
+    "one_of",
+    "record",
+]
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+FLAG: Schema = {"type": "boolean"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+MS: Schema = {"type": "integer", "minimum": 0, "description": "unix ms"}
+SECONDS: Schema = {"type": "number", "minimum": 0}
+ANY_OBJECT: Schema = {"type": "object"}
+DECIMAL: Schema = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}
+GIVEN_DECIMAL: Schema = {
+    "anyOf": [
+        {"type": "number"},
+        {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"},
+    ]
+}
+
+
+def named(name: str) -> Schema:
+    """A reference to one of `COMPONENTS`."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def maybe(schema: Schema) -> Schema:
+    """That, or null."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def listing(schema: Schema) -> Schema:
+    """A list of those."""
+    return {"type": "array", "items": schema}
+
+
+def by_name(schema: Schema) -> Schema:
+    """An object that has those by whatever name."""
+    return {"type": "object", "additionalProperties": schema}
+
+
+def one_of(kind: type[Enum]) -> Schema:
+    """The value of an enum."""
+    return {"type": "string", "enum": [each.value for each in kind]}
+
+
+def name_of(kind: type[Enum]) -> Schema:
+    """The name of an enum's member, in lower case."""
+    return {"type": "string", "enum": [each.name.lower() for each in kind]}
+
+
+def record(optional: Mapping[str, Schema] | None = None, /, **fields: Schema) -> Schema:
+    """An object with `fields`, and perhaps `optional` ones."""
+    return {
+        "type": "object",
+        "properties": {**fields, **(optional or {})},
+        "required": list(fields),
+    }
+
+
+def answer_of(optional: Mapping[str, Schema] | None = None, /, **fields: Schema) -> Schema:
+    """`{"ok": true, ...}`."""
+    return record(optional, ok={"const": True}, **fields)
+
+
+def _body(kind: type[attrs.AttrsInstance]) -> Schema:
+    """What `bodies.decode` takes for an attrs class."""
+    hints = get_type_hints(kind)
+    fields = attrs.fields(kind)
+    return {
+        "type": "object",
+        "description": (kind.__doc__ or "").strip(),
+        "properties": {each.name: _given(hints[each.name], each.default) for each in fields},
+        "required": [each.name for each in fields if each.default is attrs.NOTHING],
+        "additionalProperties": False,
+    }
+
+
+def _given(hint: Any, default: object) -> Schema:
+    kinds = get_args(hint) if NoneType in get_args(hint) or Decimal in get_args(hint) else (hint,)
+    schema = next(_kind(each) for each in kinds if each is not NoneType)
+    if NoneType in kinds:
+        schema = maybe(schema)
+    if isinstance(default, str | bool | Decimal):
+        plainly = int(default) if isinstance(default, Decimal) else default
+        return {**schema, "default": plainly}
+    return schema
+
+
+def _kind(hint: Any) -> Schema:
+    if hint is Decimal:
+        return GIVEN_DECIMAL
+    if get_origin(hint) is Literal:
+        return {"type": "string", "enum": list(get_args(hint))}
+    if get_origin(hint) is tuple:
+        return listing(_kind(get_args(hint)[0]))
+    simple = {str: "string", bool: "boolean", int: "integer"}
+    return {"type": simple[hint]} if hint in simple else ANY_OBJECT
+
+
+BODIES: Mapping[str, Schema] = {
+    each.__name__: _body(each) for each in (PlaceOrder, MonitorPosition, Levels, KlineView)
+}
+
+HISTORY = listing(record(state=TEXT, at_ms=MS, reason=TEXT))
+
+ORDER = record(
+    {"history": HISTORY},
+    id=TEXT,
+    symbol=TEXT,
+    side=one_of(PositionSide),
+    state=one_of(EntryState),
+    reason=TEXT,
+    entry_zone_min=DECIMAL,
+    entry_zone_max=DECIMAL,
+    size=COUNT,
+    quantity=DECIMAL,
+    filled_size=COUNT,
+    price=maybe(DECIMAL),
+    average_price=maybe(DECIMAL),
+    stop_loss=maybe(DECIMAL),
+    take_profit=maybe(DECIMAL),
+    leverage=maybe(DECIMAL),
+    type=one_of(OrderType),
+    post_only=FLAG,
+    open_type={"enum": ["isolated", "cross"]},
+    exchange_protection=FLAG,
+    timeout_seconds=DECIMAL,
+    client_order_id=maybe(TEXT),
+    exchange_order_id=maybe(TEXT),
+    submit_only=FLAG,
+    cancel_asked=FLAG,
+    callback_url=maybe(TEXT),
+    metadata=ANY_OBJECT,
+    accepted_ms=MS,
+    deadline_ms=MS,
+    submitted_ms=maybe(MS),
+)
+
+CLOSE = record(
+    attempt=COUNT,
+    client_order_id=TEXT,
+    exchange_order_id=maybe(TEXT),
+    size=COUNT,
+    filled_size=COUNT,
+    average_price=maybe(DECIMAL),
+    intended_ms=MS,
+    final=FLAG,
+)
+
+PROTECTION = record(
+    {"history": HISTORY},
+    id=TEXT,
+    symbol=TEXT,
+    side=one_of(PositionSide),
+    state=one_of(ProtectionState),
+    reason=TEXT,
+    stop_loss=maybe(DECIMAL),
+    take_profit=maybe(DECIMAL),
+    exchange_stop_loss=maybe(DECIMAL),
+    exchange_take_profit=maybe(DECIMAL),
+    order_id=maybe(TEXT),
+    size=maybe(COUNT),
+    covered=COUNT,
+    closed=COUNT,
+    remaining=COUNT,
+    closing_for=maybe(one_of(CloseReason)),
+    close=maybe(CLOSE),
+    close_price=maybe(DECIMAL),
+    callback_url=maybe(TEXT),
+    metadata=ANY_OBJECT,
+    created_ms=MS,
+)
+
+HELD = record(
+    symbol=TEXT,
+    side=one_of(PositionSide),
+    size=COUNT,
+    covered=COUNT,
+    entry_price=maybe(DECIMAL),
+    liquidation_price=maybe(DECIMAL),
+    update_time_ms=maybe(MS),
+)
+
+NOTIFICATION = record(
+    {"body": {}},
+    id=TEXT,
+    state={"enum": ["owed", "dead"]},
+    lane=TEXT,
+    kind=TEXT,
+    url=TEXT,
+    created_ms=MS,
+    at_ms=maybe(MS),
+    why=maybe(TEXT),
+)
+
+FINDINGS = record(
+    at_ms=MS,
+    adopted=COUNT,
+    filled_while_away=COUNT,
+    closed_while_away=COUNT,
+    unknown=listing(TEXT),
+    foreign_orders=COUNT,
+    foreign_positions=by_name({"type": "integer"}),
+)
+
+BALANCE = record(
+    currency=TEXT,
+    available=DECIMAL,
+    frozen=maybe(DECIMAL),
+    position_deposit=maybe(DECIMAL),
+    source=TEXT,
+    at_ms=MS,
+)
+
+STATUS = answer_of(
+    {"balance_subscribed": FLAG, "balance": maybe(BALANCE)},
+    is_running=FLAG,
+    mode={"enum": ["live", "demo", "paper"]},
+    version=TEXT,
+    uptime_s={"type": "number"},
+    not_ready=listing(TEXT),
+    missing_credentials=listing(TEXT),
+    public_ws_connected=FLAG,
+    private_ws_connected=FLAG,
+    authenticated=FLAG,
+    kline_channels=listing(TEXT),
+    order_subscribed=FLAG,
+    position_subscribed=FLAG,
+    positions=listing(named("Held")),
+    foreign_positions=by_name({"type": "integer"}),
+    foreign_orders=listing(
+        record(
+            order_id=TEXT,
+            symbol=TEXT,
+            side=maybe(name_of(OrderSide)),
+            type=maybe(TEXT),
+            price=maybe(DECIMAL),
+            size=maybe(COUNT),
+            filled_size=COUNT,
+        )
+    ),
+    pending_orders=COUNT,
+    monitored_positions=COUNT,
+    recovery=maybe(FINDINGS),
+    journal=record(state_dir=TEXT, trouble=maybe(TEXT)),
+    connections=listing(
+        record(
+            name=TEXT,
+            state=TEXT,
+            since=MS,
+            reconnects=COUNT,
+            last_error=maybe(TEXT),
+            channels=COUNT,
+            last_message_age_s=maybe(SECONDS),
+        )
+    ),
+    refused_channels=by_name(TEXT),
+    prices=by_name(record(last=DECIMAL, age_s=SECONDS, stale=FLAG)),
+    stale=listing(TEXT),
+    exchange=record(
+        clock_offset_ms=maybe({"type": "number"}),
+        clock_skewed=FLAG,
+        endpoints=by_name(
+            record(used=COUNT, limit=COUNT, window_s=SECONDS, waiting=COUNT, paused_for_s=SECONDS)
+        ),
+    ),
+    outbox=record(owed=COUNT, in_flight=COUNT, delivered=COUNT, dead=COUNT),
+    dropped=by_name(COUNT),
+)
+
+ERROR = record(
+    {"field": {"type": "string", "description": "the path, or parameter, that is at fault"}},
+    ok={"const": False},
+    error=TEXT,
+)
+
+HELP = answer_of(
+    endpoints=by_name(TEXT),
+    supported_timeframes=listing(one_of(Timeframe)),
+    example_requests=listing(
+        record({"body": ANY_OBJECT}, what=TEXT, method=TEXT, path=TEXT, curl=TEXT)
+    ),
+)
+
+FUTURES_ORDER = record(
+    order_id=TEXT,
+    client_order_id=TEXT,
+    symbol=TEXT,
+    side=maybe({"type": "integer"}),
+    side_name=maybe(TEXT),
+    type=maybe(TEXT),
+    status=one_of(FuturesStatus),
+    partial=FLAG,
+    state=maybe({"type": "integer"}),
+    state_name=maybe(TEXT),
+    price=maybe(TEXT),
+    size=maybe({"type": "integer"}),
+    filled_size=maybe({"type": "integer"}),
+    deal_avg_price=maybe(TEXT),
+    open_type=maybe(TEXT),
+    position_mode=maybe({"type": "integer"}),
+    leverage=maybe({"type": "integer"}),
+    updated_time_ms=maybe(MS),
+    raw_data={"description": "the newest event of it, as the exchange sent it"},
+)
+
+KLINE = record(
+    symbol=TEXT,
+    timeframe=one_of(Timeframe),
+    open_time_s=COUNT,
+    open=DECIMAL,
+    high=DECIMAL,
+    low=DECIMAL,
+    close=DECIMAL,
+    volume=DECIMAL,
+    closed=FLAG,
+    backfilled=FLAG,
+)
+
+ORDER_UPDATE = record(
+    order_id=TEXT,
+    symbol=TEXT,
+    state=name_of(OrderState),
+    client_order_id=TEXT,
+    side=maybe(name_of(OrderSide)),
+    type=maybe(TEXT),
+    action=maybe({"type": "integer"}),
+    price=maybe(DECIMAL),
+    size=maybe(COUNT),
+    deal_size=COUNT,
+    deal_avg_price=maybe(DECIMAL),
+    leverage=maybe(TEXT),
+    open_type=maybe(TEXT),
+    position_mode=maybe(TEXT),
+    create_time_ms=maybe(MS),
+    update_time_ms=maybe(MS),
+    last_fill=maybe(record(trade_id={"type": "integer"}, price=DECIMAL, size=COUNT)),
+)
+
+POSITION_UPDATE = record(
+    symbol=TEXT,
+    side=one_of(PositionSide),
+    size=COUNT,
+    entry_price=maybe(DECIMAL),
+    liquidation_price=maybe(DECIMAL),
+    update_time_ms=maybe(MS),
+)
+
+WITHDRAWN = record(id=TEXT, state={"const": "withdrawn"})
+"""An entry order, or a protection, that could not be kept safe: there is no such thing after all."""
+
+SHOWN_BY_TYPE: Mapping[Happening, tuple[str, ...]] = {
+    Happening.KLINE: ("Kline",),
+    Happening.ORDER: ("OrderUpdate",),
+    Happening.POSITION: ("PositionUpdate",),
+    Happening.ENTRY: ("Order", "Withdrawn"),
+    Happening.PROTECTION: ("Position", "Withdrawn"),
+}
+
+
+def _event(type: Happening) -> Schema:
+    shown = [named(each) for each in SHOWN_BY_TYPE[type]]
+    return record(
+        id=COUNT,
+        type={"const": type.value},
+        at_ms=MS,
+        symbol=TEXT,
+        data=shown[0] if len(shown) == 1 else {"anyOf": shown},
+    )
+
+
+EVENT: Schema = {
+    "description": "what one message of the event stream says; lagged: so many were dropped here"
+    " (null: nobody can know how many)",
+    "oneOf": [
+        *(_event(each) for each in Happening),
+        record(type={"const": "lagged"}, missed=maybe(COUNT)),
+    ],
+}
+
+COMPONENTS: Mapping[str, Schema] = {
+    **BODIES,
+    "Error": ERROR,
+    "Order": ORDER,
+    "Position": PROTECTION,
+    "Held": HELD,
+    "Notification": NOTIFICATION,
+    "Status": STATUS,
+    "Help": HELP,
+    "FuturesOrder": FUTURES_ORDER,
+    "Kline": KLINE,
+    "OrderUpdate": ORDER_UPDATE,
+    "PositionUpdate": POSITION_UPDATE,
+    "Withdrawn": WITHDRAWN,
+    "Event": EVENT,
+}
