@@ -75,12 +75,16 @@ class Backfill:
     async def _look_up(self, channel: Channel, since_s: int) -> bool:
         """Publish what a channel missed. False if it could not be read; then it is asked for again."""
         symbol, timeframe = channel
-        until_s = self._now_ms() // 1000 - timeframe.seconds  # what opened later is not over
-        since_s = max(since_s, until_s - (MOST_BARS - 1) * timeframe.seconds)
-        if not self._wanted(symbol, timeframe):
+        newest = self._history.newest(symbol, timeframe)
+        if newest is None or not self._wanted(symbol, timeframe):
             return True
-        over = since_s <= until_s  # not yet, if the clocks differ by a moment
-        bars = await self._read(symbol, timeframe, since_s, until_s) if over else None
+        # What is over: by the clock, or because a later bar has started.
+        until_s = max(self._now_ms() // 1000 - timeframe.seconds, newest.open_time_s - 1)
+        since_s = max(since_s, until_s - (MOST_BARS - 1) * timeframe.seconds)
+        if since_s > until_s:
+            return True
+        # Whether history includes its ends is not established, so it is asked for a second more.
+        bars = await self._read(symbol, timeframe, since_s - 1, until_s)
         if bars is None:
             self.ask(symbol, timeframe, since_s)
             return False
