@@ -40,7 +40,7 @@ from .exchange import ExchangeStatistics
 from .exchange.client import ExchangeClient, open_exchange
 from .feed import Feed
 from .model.errors import BadRequest, Conflict, NotFound, Unavailable
-from .model.events import Event, Kline, OrderUpdate, PositionUpdate, Tick
+from .model.events import BalanceUpdate, Event, Kline, OrderUpdate, PositionUpdate, Tick
 from .model.notifications import Notification
 from .model.orders import EntryOrder
 from .model.positions import Protection
@@ -174,7 +174,7 @@ class Engine:
         self.feed = Feed(store.state, world.wall_ms, tally)
         store.observe(self._wake)
         store.observe(self.feed.recorded)
-        streams.bus.observe(self.feed.heard, Kline, OrderUpdate, PositionUpdate)
+        streams.bus.observe(self.feed.heard, Kline, OrderUpdate, PositionUpdate, BalanceUpdate)
 
     # Entry orders
 

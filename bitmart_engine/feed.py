@@ -16,7 +16,7 @@ from types import TracebackType
 import trio
 from attrs import field, frozen
 
-from .model.events import Kline, OrderUpdate, PositionUpdate
+from .model.events import BalanceUpdate, Kline, OrderUpdate, PositionUpdate
 from .model.orders import EntryOrder
 from .model.positions import Protection
 from .store.records import (
@@ -57,6 +57,7 @@ class Happening(Enum):
     KLINE = "kline"
     ORDER = "order"
     POSITION = "position"
+    BALANCE = "balance"
     ENTRY = "entry"
     PROTECTION = "protection"
 
@@ -68,17 +69,17 @@ class Withdrawn:
     id: str
 
 
-What = Kline | OrderUpdate | PositionUpdate | EntryOrder | Protection | Withdrawn
+What = Kline | OrderUpdate | PositionUpdate | BalanceUpdate | EntryOrder | Protection | Withdrawn
 
 
 @frozen
 class Told:
-    """One event of the feed. `id` only grows; `what` is how things stood then."""
+    """One event of the feed. `id` only grows; `what` is how things stood then. A balance has no symbol."""
 
     id: int
     at_ms: int
     type: Happening
-    symbol: str
+    symbol: str | None
     what: What = field(repr=False)
 
 
@@ -86,6 +87,7 @@ OF_BUS: dict[type, Happening] = {
     Kline: Happening.KLINE,
     OrderUpdate: Happening.ORDER,
     PositionUpdate: Happening.POSITION,
+    BalanceUpdate: Happening.BALANCE,
 }
 OF_ENTRIES = (EntryIntended, EntryObserved, EntryMoved, EntryAnnounced, EntryCancelAsked)
 OF_PROTECTIONS = (
@@ -126,14 +128,15 @@ class Feed:
         """A reader of what happens from here on, or from the event `after` on: use it with `with`."""
 
         def wanted(told: Told) -> bool:
-            return told.type in types and (symbol is None or told.symbol == symbol)
+            return told.type in types and (symbol is None or told.symbol in (symbol, None))
 
         listener = Listener(self._readers, (Told,), wanted, capacity)
         return FeedReader(listener, lambda: self._since(types, wanted, after))
 
-    def heard(self, event: Kline | OrderUpdate | PositionUpdate) -> None:
+    def heard(self, event: Kline | OrderUpdate | PositionUpdate | BalanceUpdate) -> None:
         """Take in what the bus carries."""
-        self._tell(OF_BUS[type(event)], event.symbol, event)
+        symbol = None if isinstance(event, BalanceUpdate) else event.symbol
+        self._tell(OF_BUS[type(event)], symbol, event)
 
     def recorded(self, record: Record) -> None:
         """Take in what the store recorded, after it did."""
@@ -171,7 +174,7 @@ class Feed:
                 self._tell(type, told.symbol, Withdrawn(id))
                 return
 
-    def _tell(self, type: Happening, symbol: str, what: What) -> None:
+    def _tell(self, type: Happening, symbol: str | None, what: What) -> None:
         kept = self._kept[type]
         if kept.events and kept.events[-1].what is what:
             return  # one decision, several records

@@ -7,7 +7,7 @@ import trio
 
 from bitmart_engine.engine import open_engine
 from bitmart_engine.feed import KEPT, Feed, Gap, Happening, Told, Withdrawn
-from bitmart_engine.model.events import Kline, Trade
+from bitmart_engine.model.events import BalanceUpdate, Kline, Trade
 from bitmart_engine.model.orders import EntryOrder, EntryRequest
 from bitmart_engine.model.positions import Protection
 from bitmart_engine.model.sides import PositionSide
@@ -130,6 +130,15 @@ async def test_the_past_comes_first_and_in_pieces(feed: Feed) -> None:
             assert len(some) <= 2
             seen += [told.id - began for told in some if isinstance(told, Told)]
         assert seen == [2, 3, 4, 5, 6]
+
+
+async def test_a_balance_has_no_symbol_and_passes_the_filter_for_one(feed: Feed) -> None:
+    with feed.read(symbol="BTCUSDT") as reader:
+        feed.heard(BalanceUpdate(currency="USDT", available=ONE))
+        feed.heard(kline(1, "ETHUSDT"))
+        [told] = await reader.some(10)
+        assert isinstance(told, Told)
+        assert (told.type, told.symbol) == (Happening.BALANCE, None)
 
 
 async def test_klines_push_no_order_out(feed: Feed, store: Store) -> None:

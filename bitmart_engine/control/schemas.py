@@ -382,6 +382,10 @@ POSITION_UPDATE = record(
     update_time_ms=maybe(MS),
 )
 
+BALANCE_UPDATE = record(
+    currency=TEXT, available=DECIMAL, frozen=maybe(DECIMAL), position_deposit=maybe(DECIMAL)
+)
+
 WITHDRAWN = record(id=TEXT, state={"const": "withdrawn"})
 """An entry order, or a protection, that could not be kept safe: there is no such thing after all."""
 
@@ -389,6 +393,7 @@ SHOWN_BY_TYPE: Mapping[Happening, tuple[str, ...]] = {
     Happening.KLINE: ("Kline",),
     Happening.ORDER: ("OrderUpdate",),
     Happening.POSITION: ("PositionUpdate",),
+    Happening.BALANCE: ("BalanceUpdate",),
     Happening.ENTRY: ("Order", "Withdrawn"),
     Happening.PROTECTION: ("Position", "Withdrawn"),
 }
@@ -400,7 +405,7 @@ def _event(type: Happening) -> Schema:
         id=COUNT,
         type={"const": type.value},
         at_ms=MS,
-        symbol=TEXT,
+        symbol={"type": "null"} if type is Happening.BALANCE else TEXT,
         data=shown[0] if len(shown) == 1 else {"anyOf": shown},
     )
 
@@ -427,6 +432,7 @@ COMPONENTS: Mapping[str, Schema] = {
     "Kline": KLINE,
     "OrderUpdate": ORDER_UPDATE,
     "PositionUpdate": POSITION_UPDATE,
+    "BalanceUpdate": BALANCE_UPDATE,
     "Withdrawn": WITHDRAWN,
     "Event": EVENT,
 }
