@@ -41,8 +41,11 @@ from .traffic import UNGUARDED, Market, Traders, Trouble
 __all__ = ["AT_RANDOM", "Doom", "Outcome", "dooms", "play"]
 
 AT_RANDOM = "at random"
-PATIENCE_S = 5.0
+PATIENCE_S = 15.0
 """How long a life may go on without coming to the point at which it is to end."""
+MORE_AFTER_S = 2.0
+"""How soon there is more to do for an engine that has not come to that point."""
+FREQUENT = ("promise kept", "intent journalled", "callback due", "callback delivered")
 SETTLED_WITHIN_S = 90.0
 SLOW_S = 5.0
 TRADERS = 3
@@ -82,7 +85,11 @@ def dooms(seed: int, kills: int) -> list[Doom]:
             made.append(Doom(AT_RANDOM, rng.randint(1, 120), rng.uniform(0, 0.03)))
         else:
             point = POINTS[turn % len(POINTS)]
-            made.append(Doom(point, rng.randint(1, 20 if point in COMMITS else 2)))
+            made.append(
+                Doom(
+                    point, rng.randint(1, 20 if point in COMMITS else 3 if point in FREQUENT else 1)
+                )
+            )
     return made
 
 
@@ -240,7 +247,10 @@ class _Run:
                             await trio.sleep(0.002)
                         await trio.sleep(doom.pause_s)
                     else:
-                        await engine.ended.wait()
+                        while engine.code is None:
+                            with trio.move_on_after(MORE_AFTER_S):
+                                await engine.ended.wait()
+                            self.traders.wish_for_more()
                 nursery.cancel_scope.cancel()
             reached = engine.code is not None
             await self.hatchery.kill(engine)
