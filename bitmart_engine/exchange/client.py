@@ -57,6 +57,7 @@ OPEN_ORDERS = "/contract/private/get-open-orders"
 PLAN_ORDERS = "/contract/private/current-plan-order"
 HISTORY = "/contract/private/order-history"
 TRADES = "/contract/private/trades"
+CANCEL_PLAN = "/contract/private/cancel-plan-order"
 POSITIONS = "/contract/private/position-v2"
 ASSETS = "/contract/private/assets-detail"
 LEVERAGE = "/contract/private/submit-leverage"
@@ -333,6 +334,15 @@ class ExchangeClient:
         if len(found) >= MOST_PLAN_ORDERS:
             raise OutcomeUnknown(f"{len(found)} plan orders or more, ask by symbol", PLAN_ORDERS)
         return found
+
+    async def cancel_plan_order(
+        self, symbol: str, order_id: str, *, urgency: Urgency = Urgency.CANCEL
+    ) -> None:
+        """Take away one order that waits for a price. Raises ValueError without an id: that would cancel them all."""
+        if not order_id:
+            raise ValueError("cancel_plan_order needs an order_id")
+        body = {"symbol": symbol, "order_id": order_id}
+        await self._calls.post(CANCEL_PLAN, msgspec.json.encode(body), urgency=urgency)
 
     # Positions and the account
 

@@ -37,6 +37,7 @@ LIMITS: Mapping[str, RateLimit] = {
     "/contract/private/current-plan-order": RateLimit(50),
     "/contract/private/submit-order": RateLimit(24),
     "/contract/private/cancel-order": RateLimit(40),
+    "/contract/private/cancel-plan-order": RateLimit(40),
     "/contract/private/submit-leverage": RateLimit(24),
     "/contract/private/set-position-mode": RateLimit(2),
 }

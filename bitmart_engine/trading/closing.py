@@ -23,6 +23,7 @@ from ..model.positions import Close, Protection
 from ..store.records import CloseIntended, CloseObserved
 from .desk import Desk
 from .identity import close_client_order_id
+from .leftovers import take_away
 from .pacing import Pauses
 from .reconcile import is_young
 from .sharing import fires_there_too, others_share, own_share
@@ -40,6 +41,8 @@ REPORT_EVERY_S = 60.0
 NEWS_WITHIN_S = 1.5
 """How long the stream may take to tell of a close before it is asked for."""
 ASK_AGAIN_S = 0.25
+QUICKER_WITHIN_S = 0.3
+"""How long the exchange gets to say that its own stop, at the same price, has closed the contracts already."""
 FLAT_READS = 2
 """How many reads, half a second apart, have to say that nothing is held before that is believed."""
 
@@ -56,6 +59,7 @@ async def close(id: str, desk: Desk, guard: Guard) -> None:
     while desk.state.protections[id].state is ProtectionState.CLOSING:
         try:
             if await _attempt(id, desk, guard):
+                await take_away(desk.state.protections[id], desk)
                 desk.world.reached("position closed")
                 guard.gone(id)
                 return
@@ -87,6 +91,8 @@ async def _attempt(id: str, desk: Desk, guard: Guard) -> bool:
     """
     protection = desk.state.protections[id]
     if not await _found_again(protection, desk, guard):
+        if await _fired_there(protection, desk, guard):
+            return await _nothing_left(id, desk)
         closable = await _closable(protection, desk, guard)
         if closable is None:
             await trio.sleep(ASK_AGAIN_S)
@@ -99,6 +105,13 @@ async def _attempt(id: str, desk: Desk, guard: Guard) -> bool:
     _withdraw_rest(id, desk)
     await _follow(id, desk, guard)
     return not desk.state.protections[id].remaining and await _nothing_left(id, desk)
+
+
+async def _fired_there(protection: Protection, desk: Desk, guard: Guard) -> bool:
+    """Whether the exchange, which keeps this stop too, was quicker. It is given a moment, once, to say so."""
+    if protection.close is not None or not fires_there_too(protection, desk):
+        return False
+    return await guard.foreign.was_quicker(protection, QUICKER_WITHIN_S)
 
 
 async def _found_again(protection: Protection, desk: Desk, guard: Guard) -> bool:

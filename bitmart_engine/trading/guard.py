@@ -10,7 +10,7 @@ from functools import partial
 
 import structlog
 import trio
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ..exchange.budget import Urgency
 from ..model.decimals import plain
@@ -29,6 +29,7 @@ from ..store.records import (
 )
 from .closing import close, confirm_gone
 from .desk import Desk, text
+from .foreign import ForeignCloses
 from .gaps import look_back
 from .signals import close_signal
 from .stops import Levels, StopBook
@@ -38,24 +39,6 @@ __all__ = ["Guard"]
 log = structlog.get_logger()
 
 ORDER_ENDED = "the order ended unfilled"
-LIQUIDATED_BY = {4: CloseReason.LIQUIDATION, 6: CloseReason.LIQUIDATION, 7: CloseReason.LIQUIDATION}
-DELEVERAGED_BY = {5: CloseReason.ADL, 8: CloseReason.ADL, 9: CloseReason.ADL}
-CLOSED_BY_ACTION = LIQUIDATED_BY | DELEVERAGED_BY
-CLOSED_BY_TYPE = {
-    "stop_loss": CloseReason.EXCHANGE_STOP_LOSS,
-    "take_profit": CloseReason.EXCHANGE_TAKE_PROFIT,
-    "liquidate": CloseReason.LIQUIDATION,
-    "bankruptcy": CloseReason.LIQUIDATION,
-    "adl": CloseReason.ADL,
-}
-
-
-@frozen
-class ForeignClose:
-    """A close that was not ours: why a position may be gone."""
-
-    reason: CloseReason
-    price: Decimal | None
 
 
 class Guard:
@@ -64,7 +47,7 @@ class Guard:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._stops = StopBook()
-        self._foreign_closes: dict[tuple[str, PositionSide], ForeignClose] = {}
+        self.foreign = ForeignCloses(desk.waiters)
         self._alive: dict[tuple[str, PositionSide], set[str]] = {}
         self._confirming: set[str] = set()
         self._started_ms = desk.now_ms()
@@ -174,12 +157,7 @@ class Guard:
                     self._take_in(protection, update)
             desk.waiters.wake(update.client_order_id)
         elif update.side is not None and update.side.closes and update.deal_size:
-            reason = CLOSED_BY_ACTION.get(update.action or 0) or CLOSED_BY_TYPE.get(
-                update.type or "", CloseReason.CLOSED_ELSEWHERE
-            )
-            self._foreign_closes[update.symbol, update.side.position_side] = ForeignClose(
-                reason, update.deal_avg_price
-            )
+            self.foreign.note(update)
 
     def _take_in(self, protection: Protection, update: OrderUpdate) -> None:
         """Record how far our closing order is, and what the application is told of it, as one unit."""
@@ -201,6 +179,8 @@ class Guard:
         desk = self._desk
         if not desk.positions.observe(update):
             return
+        if not update.size and not self._closing_on(update.symbol, update.side):
+            self.foreign.forget(update.symbol, update.side)
         for id in self._alive.get((update.symbol, update.side), set()).copy():
             protection = desk.state.protections[id]
             if update.size:
@@ -208,6 +188,11 @@ class Guard:
             elif protection.state is ProtectionState.ARMED and id not in self._confirming:
                 self._confirming.add(id)
                 desk.fly(confirm_gone, id, desk, self)
+
+    def _closing_on(self, symbol: str, side: PositionSide) -> bool:
+        protections = self._desk.state.protections
+        alive = self._alive.get((symbol, side), set())
+        return any(protections[id].state is ProtectionState.CLOSING for id in alive)
 
     async def observe_positions(self, symbol: str, urgency: Urgency = Urgency.READ) -> None:
         """Read both sides of a symbol at the exchange and take in what is held. Raises ExchangeError."""
@@ -257,7 +242,7 @@ class Guard:
             return
         close = protection.close
         ours = close is not None and protection.closed > 0
-        foreign = self._foreign_closes.pop((protection.symbol, protection.side), None)
+        foreign = self.foreign.last(protection.symbol, protection.side)
         if ours and close is not None:
             reason = protection.closing_for or CloseReason.CLOSED_ELSEWHERE
             price = close.average_price

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["fires_there_too", "others_share", "own_share"]
 
-FIRED_THERE = ("stop_loss", "take_profit")
-"""The types of the orders that the exchange makes of the stops and targets it keeps."""
+PLANNED = "PLAN_"
+"""How the client order ids of orders begin that a plan of the exchange made (fact sheet 4.3)."""
+FIRED_THERE = ("stop_loss", "take_profit", "plan_order", "planorder")
+"""The types of the orders that the exchange makes of the stops and targets it keeps, pushed and read over REST."""
 
 
 def _others(protection: Protection, desk: Desk) -> list[Protection]:
@@ -58,7 +60,8 @@ async def own_share(protection: Protection, others: int, desk: Desk, guard: Guar
     """
     symbol, side = protection.symbol, protection.side
     for order in await desk.exchange.open_orders(symbol, urgency=Urgency.CLOSE):
-        if order.side is side.closing and order.type in FIRED_THERE:
+        made_there = order.type in FIRED_THERE or order.client_order_id.startswith(PLANNED)
+        if order.side is side.closing and made_there:
             return None
     await guard.observe_positions(symbol, Urgency.CLOSE)
     held = desk.positions.get(symbol, side)

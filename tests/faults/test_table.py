@@ -371,10 +371,9 @@ async def test_a_close_that_is_one_too_many_is_waited_out(autojump_clock):
         assert [order.deal_size for order in taken] == [10]
 
 
-# What the engine does not do yet; mended, these tests say so by passing
+# Stops that the exchange keeps too, where others hold contracts of the same side
 
 
-@pytest.mark.xfail(strict=True, reason="a close leaves the stops that the exchange keeps in place")
 async def test_a_stop_left_at_the_exchange_by_a_close_takes_no_contracts_of_another_order(
     autojump_clock,
 ):
@@ -390,7 +389,6 @@ async def test_a_stop_left_at_the_exchange_by_a_close_takes_no_contracts_of_anot
         assert stage.paper.books.positions["BTCUSDT", Direction.LONG].size == 5
 
 
-@pytest.mark.xfail(strict=True, reason="what others hold hides that the exchange's stop has fired")
 async def test_a_stop_that_the_exchange_keeps_too_closes_no_contracts_opened_by_hand(
     autojump_clock,
 ):
