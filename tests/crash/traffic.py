@@ -5,10 +5,6 @@ gives the same wishes, not the same interleaving.
 
 Each symbol has a purpose: on BTCUSDT the engine alone keeps the stops, on ETHUSDT the exchange keeps them too, on
 SOLUSDT positions are opened by hand and monitored, and 1000PEPEUSDT is traded without any protection.
-
-Not part of the traffic, because the engine does not keep its promise there yet: several orders on one side of ETHUSDT.
-A stop that went out with one of them stays at the exchange when the engine closes that one, and closes another's
-contracts when it fires.
 """
 
 from __future__ import annotations
@@ -116,7 +112,6 @@ class Traders:
     stop: bool = False
     """No new wishes; what was begun is asked for until it is answered."""
     _orders_left: int = 0
-    _guarded_there: set[str] = field(factory=set)
     _positions: int = 0
     _positions_left: int = 0
 
@@ -159,9 +154,6 @@ class Traders:
         rng = self.rng
         symbol = rng.choice((GUARDED_HERE, GUARDED_HERE, GUARDED_THERE, UNGUARDED))
         side = rng.choice(("long", "short"))
-        if symbol == GUARDED_THERE:
-            symbol = GUARDED_HERE if side in self._guarded_there else GUARDED_THERE
-            self._guarded_there.add(side)
         last = self.paper.last_price(symbol)
         far = rng.random() < 0.2
         middle = last * (Decimal("0.9") if far else 1 + Decimal(rng.uniform(-1, 1)) / 2000)
