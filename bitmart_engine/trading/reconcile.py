@@ -203,7 +203,8 @@ def findings(state: State, snapshot: Snapshot, actions: Iterable[Action]) -> Fin
     unknown = tuple(
         order.id
         for order in live_orders(state)
-        if order.client_order_id in snapshot.absent and order.state is not EntryState.WAITING
+        if order.client_order_id in snapshot.absent
+        or (order.state is EntryState.UNKNOWN and order.client_order_id not in snapshot.orders)
     )
     ours: dict[Key, int] = defaultdict(int)
     for key, protections in _alive_by_side(state).items():

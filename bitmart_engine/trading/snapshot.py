@@ -6,11 +6,14 @@ the snapshot says that it is not known.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import trio
 
 from ..exchange.errors import ExchangeError, Meaning, OutcomeUnknown, Refused
 from ..exchange.rows import PlanOrder
 from ..model.events import OrderUpdate
+from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder
 from .desk import Desk
 from .reconcile import Snapshot, live_orders
@@ -24,6 +27,8 @@ PLANS_WITHIN_S = 2.0
 async def take_snapshot(desk: Desk) -> Snapshot:
     """Read our orders, then what is held: a fill that is in the orders is in the positions too.
 
+    Orders on their way, and those of which the answer was lost, are not asked about: a task of their own does that.
+
     What the exchange keeps over positions is read before them: a stop that acts meanwhile then shows as a position
     that is gone, not as a stop that is missing.
 
@@ -34,12 +39,19 @@ async def take_snapshot(desk: Desk) -> Snapshot:
     by_client_id = {update.client_order_id: update for update in working}
     orders: dict[str, OrderUpdate] = {}
     absent: set[str] = set()
+    histories: dict[str, Mapping[str, OrderUpdate]] = {}
     for order in ours:
-        update = by_client_id.get(order.client_order_id) or await _ended(desk, order)
+        update = by_client_id.get(order.client_order_id)
+        if update is None and order.exchange_order_id:
+            update = await _ended(desk, order)
+            if update is None:
+                absent.add(order.client_order_id)
+        elif update is None and order.state is EntryState.WAITING:
+            if order.symbol not in histories:
+                histories[order.symbol] = await _history(desk, order.symbol)
+            update = histories[order.symbol].get(order.client_order_id)
         if update is not None:
             orders[order.client_order_id] = update
-        else:
-            absent.add(order.client_order_id)
     plans_at_ms = desk.now_ms()
     plans = await _plans(desk)
     positions = await desk.exchange.positions()
@@ -98,6 +110,11 @@ async def _listed_plans(desk: Desk, symbols: set[str]) -> tuple[PlanOrder, ...]:
                 for each in await ask(symbol, plan_type="profit_loss")
             ]
         )
+
+
+async def _history(desk: Desk, symbol: str) -> Mapping[str, OrderUpdate]:
+    """The latest finished orders of a symbol, by client order id: where one that was proved absent may turn up."""
+    return {each.client_order_id: each for each in await desk.exchange.order_history(symbol)}
 
 
 async def _ended(desk: Desk, order: EntryOrder) -> OrderUpdate | None:
