@@ -136,21 +136,33 @@ def reconcile(state: State, snapshot: Snapshot) -> list[Action]:
                 if record.filled > order.filled:
                     filling[order.id] = record.filled
     for key, protections in _alive_by_side(state).items():
-        changes = _reconcile_side(protections, snapshot.held(key), filling, snapshot.at_ms)
+        filled = {
+            each.id: state.orders[each.entry_id].filled
+            for each in protections
+            if each.entry_id is not None and each.entry_id in state.orders
+        }
+        changes = _reconcile_side(protections, snapshot.held(key), filled, filling, snapshot.at_ms)
         actions += changes
         actions += _compare_kept(key, protections, snapshot, {each.id for each in changes}, filling)
     return actions
 
 
 def _reconcile_side(
-    protections: list[Protection], held: int, filling: Mapping[str, int], at_ms: int
+    protections: list[Protection],
+    held: int,
+    filled: Mapping[str, int],
+    filling: Mapping[str, int],
+    at_ms: int,
 ) -> list[Cover | Gone]:
-    """The actions for the protections of one side; `filling` has what orders are about to have filled, by their id.
+    """The actions for the protections of one side.
 
-    What orders of ours filled is shared out of what is held, the oldest first, after the closes under way; a monitored
-    position is covered as far as it goes, whoever else covers it too.
+    `filled` has what their orders have filled, by the protection's id, `filling` what orders are about to have filled,
+    by theirs. What orders of ours filled is shared out of what is held, the oldest first, after the closes under way.
+    What is held beyond that and was filled by an order whose protection shrank is covered again. A monitored position
+    is covered as far as it goes, whoever else covers it too.
     """
     actions: list[Cover | Gone] = []
+    shrunk: list[Protection] = []
     left = held
     for each in sorted(protections, key=_precedence):
         new = filling.get(each.entry_id or "")
@@ -169,6 +181,13 @@ def _reconcile_side(
             actions.append(Gone(each.id))
         elif covers and covers != each.remaining:
             actions.append(Cover(each.id, covers))
+        elif covers and filled.get(each.id, 0) > each.covered:
+            shrunk.append(each)
+    for each in shrunk:
+        more = min(filled[each.id] - each.covered, left)
+        if more:
+            left -= more
+            actions.append(Cover(each.id, each.remaining + more))
     return actions
 
 

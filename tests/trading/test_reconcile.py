@@ -288,6 +288,16 @@ def test_a_position_partly_closed_by_hand_shrinks_the_youngest_protection():
     assert reconcile(state, Snapshot(at_ms=NOW, positions=held(13))) == [Cover("b", 3)]
 
 
+def test_a_protection_that_shrank_covers_again_what_its_order_filled_once_that_is_held():
+    state = State()
+    with_order(state, "a", 10, at_ms=OLD)
+    with_order(state, "b", 10, at_ms=OLD + 1)
+    cover(state, "b", 8, OLD)
+    assert reconcile(state, Snapshot(at_ms=NOW, positions=held(18))) == []
+    assert reconcile(state, Snapshot(at_ms=NOW, positions=held(19))) == [Cover("b", 9)]
+    assert reconcile(state, Snapshot(at_ms=NOW, positions=held(40))) == [Cover("b", 10)]
+
+
 def test_a_position_increased_by_hand_is_protected_for_our_part_and_reported():
     state = State()
     with_order(state, "a", 10)
