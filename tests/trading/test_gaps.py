@@ -276,11 +276,30 @@ async def test_while_the_stream_stays_away_the_bars_are_looked_at_all_the_same(a
         await guarded_for_a_while(stage)
         stage.paper.refuse_dials()
         stage.paper.drop_connections(PUBLIC)
-        await stage.settle(30)
+        await stage.settle(200)
         stage.move(64400)
         stage.move(65000)
         await stage.until(lambda: stage.guarded() == "closed", within=20)
         assert not stage.prices_come()
+
+
+async def test_bars_that_history_tells_late_are_looked_at_once_more(autojump_clock):
+    async with open_stage(stale_after_s=1000) as stage:
+        await guarded_for_a_while(stage)
+        exchange, answers = stage.engine._room.desk.exchange, []
+        klines = exchange.klines
+
+        async def late(*args, **more):
+            answers.append(await klines(*args, **more))
+            return answers[-1] if len(answers) > 1 else []
+
+        exchange.klines = late
+        await blind(stage, 0, 64400, 65000)
+        await stage.until(lambda: len(answers) == 1, within=20)
+        await stage.settle(1)
+        assert stage.guarded() == "armed"
+        await stage.until(lambda: stage.guarded() == "closed", within=66)
+        assert len(answers) == 2
 
 
 async def test_a_gap_in_which_nothing_was_touched_closes_nothing(autojump_clock):
@@ -358,12 +377,26 @@ async def test_moving_the_target_does_not_make_the_stop_forget_the_gap(autojump_
 
 
 async def test_history_that_fails_is_asked_until_it_answers(autojump_clock):
+    async with open_stage(stale_after_s=1000) as stage:
+        await guarded_for_a_while(stage)
+        stage.paper.fail(KLINES, times=3)
+        await blind(stage, 0, 64400, 65000)
+        await stage.until(stage.prices_come, within=20)
+        await stage.settle(1.5)
+        assert stage.guarded() == "armed"
+        await stage.until(lambda: stage.guarded() == "closed", within=5)
+        assert stage.engine.dropped()["what a gap held could not be read"] == 3
+
+
+async def test_history_that_fails_for_minutes_is_asked_until_it_answers(autojump_clock):
     async with open_stage() as stage:
         await guarded_for_a_while(stage)
-        stage.paper.fail(KLINES, times=6)
-        await blind(stage, 40, 64400, 65000)
-        await stage.until(lambda: stage.guarded() == "closed", within=120)
-        assert stage.engine.dropped()["what a gap held could not be read"] >= 6
+        stage.paper.fail(KLINES, times=100_000)
+        await blind(stage, 300, 64400, 65000)
+        await stage.settle(60)
+        assert stage.guarded() == "armed"
+        stage.paper.clear_faults()
+        await stage.until(lambda: stage.guarded() == "closed", within=7)
 
 
 async def test_positions_that_cannot_be_read_do_not_keep_a_stop_from_closing(autojump_clock):
