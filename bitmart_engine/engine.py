@@ -25,43 +25,27 @@ its bounded time, then the connections close, then the outbox has a last second,
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from decimal import Decimal
 from pathlib import Path
-from typing import final
 
 import structlog
 import trio
 from attrs import evolve
 
-from .bars import reader_of, recent
-from .exchange import ExchangeStatistics
-from .exchange.client import ExchangeClient, open_exchange
-from .feed import Feed
-from .model.errors import BadRequest, Conflict, NotFound, Unavailable
-from .model.events import BalanceUpdate, Event, Kline, OrderUpdate, PositionUpdate, Tick
+from .bars import reader_of
+from .exchange.client import open_exchange
 from .model.notifications import Notification
-from .model.orders import EntryOrder
-from .model.positions import Protection
-from .model.timeframes import Timeframe
-from .notify.outbox import Outbox, OutboxStatistics, Settlement, open_outbox
+from .notify.outbox import Outbox, Settlement, open_outbox
+from .running import VIEW, Engine
 from .settings import IN_MEMORY, Settings
-from .store import JournalUnavailable, MemoryJournal, State, Store, check_belonging, open_journal
-from .store.records import NotificationOwed, NotificationSettled, Record, ViewChanged
-from .streams.bus import Listener
-from .streams.history import MOST_BARS
-from .streams.statistics import StreamsStatistics
-from .streams.streams import Streams, open_streams
-from .streams.topics import ORDERS, POSITIONS, asset_topic, kline_topic
+from .store import JournalUnavailable, MemoryJournal, Store, check_belonging, open_journal
+from .store.records import NotificationOwed, NotificationSettled, Record
+from .streams.streams import open_streams
+from .streams.topics import ORDERS, POSITIONS, asset_topic
 from .tally import Tally
-from .trading.balance import KnownBalance
-from .trading.monitoring import Monitored
-from .trading.ordering import Placed
 from .trading.pacing import Pauses
-from .trading.reconcile import Findings
-from .trading.requests import MonitorPosition, PlaceOrder
-from .trading.room import TradingRoom, open_trading
+from .trading.room import open_trading
 from .world import World
 
 __all__ = ["Engine", "open_engine"]
@@ -69,10 +53,8 @@ __all__ = ["Engine", "open_engine"]
 log = structlog.get_logger()
 
 ENGINE = "engine"
-VIEW = "view"
+"""Who holds the channels that the engine itself needs."""
 BALANCE = asset_topic("USDT")
-READER_CAPACITY = 1000
-"""Events that may wait for an embedded reader before the oldest are dropped and it is told so."""
 
 
 @asynccontextmanager
@@ -143,301 +125,6 @@ async def _open_store(settings: Settings, world: World, tally: Tally) -> AsyncIt
         run=world.run_blocking,
     ) as (journal, state):
         yield Store(journal, state)
-
-
-@final
-class Engine:
-    """A running engine. Made by `open_engine`; what it is asked raises the errors of `model.errors`."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        world: World,
-        tally: Tally,
-        store: Store,
-        exchange: ExchangeClient,
-        outbox: Outbox,
-        streams: Streams,
-        room: TradingRoom,
-    ) -> None:
-        self.settings = settings
-        self.started_ms = world.wall_ms()
-        self._world = world
-        self._tally = tally
-        self._store = store
-        self._exchange = exchange
-        self._outbox = outbox
-        self._streams = streams
-        self._room = room
-        self._stopping = trio.Event()
-        self._changed = trio.Event()
-        self.feed = Feed(store.state, world.wall_ms, tally)
-        store.observe(self._wake)
-        store.observe(self.feed.recorded)
-        streams.bus.observe(self.feed.heard, Kline, OrderUpdate, PositionUpdate, BalanceUpdate)
-
-    # Entry orders
-
-    async def place_order(self, asked: PlaceOrder) -> Placed:
-        """Promise an entry order; returns once the promise is kept safe."""
-        self._need_credentials()
-        return await self._room.ordering.place(asked)
-
-    async def cancel_order(self, id: str) -> EntryOrder:
-        """Have an entry order gone, here or at the exchange; returns how it then stands."""
-        return await self._room.ordering.cancel(id)
-
-    async def wait_order_ended(self, id: str) -> EntryOrder:
-        """Wait until an entry order is filled, cancelled, expired or rejected. Raises NotFound. A checkpoint."""
-        while True:
-            order = self.state.orders.get(id)
-            if order is None:
-                raise NotFound(f"no order has the id {id!r}")
-            if order.state.final:
-                await trio.lowlevel.checkpoint()
-                return order
-            await self._changed.wait()
-
-    # Protections
-
-    async def monitor_position(self, asked: MonitorPosition) -> Monitored:
-        """Promise to guard a position; returns once the promise is kept safe."""
-        self._need_credentials()
-        return await self._room.monitoring.monitor(asked)
-
-    async def change_protection(
-        self, id: str, *, stop_loss: Decimal | None = None, take_profit: Decimal | None = None
-    ) -> Protection:
-        """Move the stop, the target, or both."""
-        return await self._room.monitoring.change(id, stop_loss, take_profit)
-
-    async def release_protection(self, id: str) -> Protection:
-        """Drop a protection; the position stays, unguarded by the engine."""
-        return await self._room.monitoring.release(id)
-
-    async def close_position(self, id: str) -> Protection:
-        """Close what a protection covers, now."""
-        return await self._room.monitoring.close_now(id)
-
-    def unprotected(self) -> list[Protection]:
-        """The protections over something held that nobody keeps while the engine is down."""
-        return [
-            each
-            for each in self.state.protections.alive()
-            if each.covered and each.exchange_stop_loss is None
-        ]
-
-    # Streams
-
-    async def subscribe_klines(self, symbol: str, timeframes: Iterable[str]) -> list[str]:
-        """Stream klines of `symbol` for everybody who listens, until unsubscribed. Returns the channels."""
-        with suppress(Unavailable):  # then the stream itself says whether there is such a channel
-            await self._room.desk.instruments.get(symbol)
-        return await self._view(_kline_topics(symbol, timeframes), subscribed=True)
-
-    async def unsubscribe_klines(self, symbol: str, timeframes: Iterable[str]) -> list[str]:
-        """Undo `subscribe_klines`. What a monitor still needs stays subscribed underneath."""
-        return await self._view(_kline_topics(symbol, timeframes), subscribed=False)
-
-    async def view_orders(self, *, subscribed: bool) -> list[str]:
-        """Show order events to readers, or not. Monitors see them in any case."""
-        self._need_credentials()
-        return await self._view([ORDERS], subscribed=subscribed)
-
-    async def view_positions(self, *, subscribed: bool) -> list[str]:
-        """Show position events to readers, or not. Monitors see them in any case."""
-        self._need_credentials()
-        return await self._view([POSITIONS], subscribed=subscribed)
-
-    async def view_balance(self, *, subscribed: bool) -> list[str]:
-        """Show balance events to readers, or not. The engine sees them in any case."""
-        self._need_credentials()
-        return await self._view([BALANCE], subscribed=subscribed)
-
-    @asynccontextmanager
-    async def klines(
-        self, symbol: str, timeframe: str, *, capacity: int = READER_CAPACITY
-    ) -> AsyncIterator[Listener[Kline]]:
-        """Iterate over the klines of a symbol, the running bar included, as long as the block lasts.
-
-        A reader that is too slow for `capacity` gets a `Lagged` in place of what was dropped.
-        """
-        await self._room.desk.instruments.get(symbol)
-        frame = _timeframe(timeframe)
-        with self._streams.bus.listen(
-            Kline, symbol=symbol, timeframe=frame, capacity=capacity
-        ) as listener:
-            holder = f"reader-{id(listener)}"
-            self._streams.hold(holder, [kline_topic(symbol, frame)])
-            try:
-                yield listener
-            finally:
-                self._streams.release(holder)
-
-    async def recent_klines(self, symbol: str, timeframe: str, limit: int = 100) -> list[Kline]:
-        """The last `limit` klines (at most 1,000), the newest last; that one is running still unless it is `closed`.
-
-        From memory where the channel is streamed, else from the exchange's history. Raises BadRequest and Unavailable.
-        """
-        if not 1 <= limit <= MOST_BARS:
-            raise BadRequest(f"must be from 1 to {MOST_BARS}", "limit")
-        frame = _timeframe(timeframe)
-        await self._room.desk.instruments.get(symbol)
-        return await recent(
-            self._streams.history,
-            reader_of(self._exchange, self._tally),
-            symbol,
-            frame,
-            limit,
-            self._exchange.now_ms() // 1000,
-        )
-
-    def events(self, *types: type[Event], symbol: str | None = None) -> Listener[Event]:
-        """A listener for the events of `types` that arrive: `async with` (or `with`) it, and read it by `async for`."""
-        return self._streams.bus.listen(*types, symbol=symbol, capacity=READER_CAPACITY)
-
-    # How things stand
-
-    @property
-    def uptime_s(self) -> float:
-        """Seconds since the engine started."""
-        return (self._world.wall_ms() - self.started_ms) / 1000
-
-    @property
-    def stopping(self) -> bool:
-        """Whether `stop` was called."""
-        return self._stopping.is_set()
-
-    @property
-    def state(self) -> State:
-        """Orders and protections, to be read only."""
-        return self._store.state
-
-    def positions(self) -> list[PositionUpdate]:
-        """What the exchange holds for the account, of whomever it is."""
-        return self._room.desk.positions.all()
-
-    def balance(self) -> KnownBalance | None:
-        """The account's USDT, as last heard of; None until then."""
-        return self._room.balance.known
-
-    def prices(self) -> Mapping[str, tuple[Tick, float, bool]]:
-        """For every streamed symbol: its last tick, that tick's age in seconds, and whether it is stale."""
-        return self._room.desk.prices.statistics()
-
-    def stale(self) -> list[str]:
-        """The symbols that something armed needs and the stream does not price now."""
-        return self._room.desk.prices.stale()
-
-    def streams(self) -> StreamsStatistics:
-        """The connections."""
-        return self._streams.statistics()
-
-    def found(self) -> Findings | None:
-        """What the first comparison with the exchange found after the start; None until there was one."""
-        return self._room.found
-
-    def foreign_positions(self) -> Mapping[str, int]:
-        """Contracts held beyond what the protections cover, by `SYMBOL side`, when last compared."""
-        return self._room.latest.foreign_positions if self._room.latest else {}
-
-    def foreign_orders(self) -> tuple[OrderUpdate, ...]:
-        """Working orders at the exchange that are not the engine's, when last compared. They are left alone."""
-        return self._room.desk.foreign_orders
-
-    def trouble(self) -> str | None:
-        """Why no promise can be given now; None while they can."""
-        return self._store.trouble
-
-    # What is owed to the application
-
-    async def retry_notification(self, id: str) -> Notification:
-        """Owe a dead letter again. Returns once that is durable. Raises NotFound and Unavailable."""
-        desk = self._room.desk
-        desk.check_promises()
-        letter = self.state.dead.get(id)
-        if letter is None:
-            raise NotFound(f"no dead letter has the id {id!r}")
-        again = evolve(letter.notification, created_ms=self._world.wall_ms())
-        self._store.record(NotificationOwed(again))
-        await desk.keep_promise()
-        return again
-
-    def exchange(self) -> ExchangeStatistics:
-        """How much of each request limit is used, what waits for its turn, and how far the clocks are apart."""
-        return self._exchange.statistics()
-
-    def outbox(self) -> OutboxStatistics:
-        """What the application is still owed."""
-        return self._outbox.statistics()
-
-    def dropped(self) -> Mapping[str, int]:
-        """What was dropped, merged, retried or given up, by reason."""
-        return self._tally.counts()
-
-    def not_ready(self) -> list[str]:
-        """What is missing before the engine can be trusted with an order; empty if nothing is."""
-        missing = []
-        if self._store.trouble is not None:
-            missing.append(self._store.trouble)
-        streams = self._streams.statistics()
-        if self._stopping.is_set():
-            missing.append("the engine is stopping")
-        if self.settings.missing_credentials:
-            missing.append(f"not set: {', '.join(self.settings.missing_credentials)}")
-        elif not streams.authenticated:
-            missing.append("not logged in")
-        elif any(each.state != "up" for each in streams.connections if each.name == "private"):
-            missing.append("orders and positions not subscribed yet")
-        elif not self._room.desk.reconciled:
-            missing.append("orders and positions not read yet")
-        if any(each.state != "up" for each in streams.connections if each.name != "private"):
-            missing.append("a public connection is down")
-        return missing
-
-    # The end
-
-    def stop(self) -> None:
-        """Ask for the end. Nothing new is opened from here on; who runs the engine leaves the block."""
-        self._room.desk.opening = False
-        self._stopping.set()
-        self.feed.close()
-
-    async def wait_stopping(self) -> None:
-        """Return once `stop` was called."""
-        await self._stopping.wait()
-
-    # Inside
-
-    def _wake(self, record: Record) -> None:
-        self._changed.set()
-        self._changed = trio.Event()
-
-    async def _view(self, topics: list[str], *, subscribed: bool) -> list[str]:
-        self._room.desk.check_promises()
-        if subscribed:
-            self._streams.hold(VIEW, topics)
-        else:
-            self._streams.release(VIEW, topics)
-        self._store.record(ViewChanged(tuple(topics), subscribed))
-        await self._room.desk.keep_promise()
-        return topics
-
-    def _need_credentials(self) -> None:
-        missing = self.settings.missing_credentials
-        if missing:
-            raise Conflict(f"this needs API credentials; not set: {', '.join(missing)}")
-
-
-def _timeframe(text: str) -> Timeframe:
-    try:
-        return Timeframe.parse(text)
-    except ValueError as error:
-        raise BadRequest(str(error), "$.tfs") from None
-
-
-def _kline_topics(symbol: str, timeframes: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(kline_topic(symbol, _timeframe(each)) for each in timeframes))
 
 
 def _owed_to(outbox: Outbox) -> Callable[[Record], None]:
