@@ -159,10 +159,12 @@ def _reconcile_side(
     `filled` has what their orders have filled, by the protection's id, `filling` what orders are about to have filled,
     by theirs. What orders of ours filled is shared out of what is held, the oldest first, after the closes under way.
     What is held beyond that and was filled by an order whose protection shrank is covered again. A monitored position
-    is covered as far as it goes, whoever else covers it too.
+    is covered as far as it goes, whoever else covers it too. While a close is under way nothing shrinks: what it has
+    closed may show in the position before we hear of it.
     """
     actions: list[Cover | Gone] = []
     shrunk: list[Protection] = []
+    closing = any(each.state is ProtectionState.CLOSING for each in protections)
     left = held
     for each in sorted(protections, key=_precedence):
         new = filling.get(each.entry_id or "")
@@ -179,7 +181,7 @@ def _reconcile_side(
             continue
         if not held and each.state is ProtectionState.ARMED:
             actions.append(Gone(each.id))
-        elif covers and covers != each.remaining:
+        elif covers and covers != each.remaining and not (closing and covers < each.remaining):
             actions.append(Cover(each.id, covers))
         elif covers and filled.get(each.id, 0) > each.covered:
             shrunk.append(each)

@@ -322,13 +322,14 @@ def test_a_monitored_position_follows_what_is_held_up_to_its_size():
     }
 
 
-def test_a_close_under_way_is_left_alone_and_counted_first():
+def test_while_a_close_is_under_way_nothing_shrinks():
     state = State()
     with_order(state, "a", 10)
     with_order(state, "b", 10, at_ms=OLD + 1)
     state.apply(ProtectionMoved("b", OLD, ProtectionState.CLOSING, "", CloseReason.STOP_LOSS))
     state.apply(CloseIntended("b", Close(attempt=1, client_order_id="k", size=10, intended_ms=OLD)))
-    assert reconcile(state, Snapshot(at_ms=NOW, positions=held(14))) == [Cover("a", 4)]
+    assert reconcile(state, Snapshot(at_ms=NOW, positions=held(14))) == []
+    assert reconcile(state, Snapshot(at_ms=NOW)) == [Gone("a")]
 
 
 def test_orders_of_others_are_counted_and_nothing_is_done_about_them():
