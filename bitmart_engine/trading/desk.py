@@ -35,6 +35,10 @@ def _nobody_withdraws(entry_id: str) -> None:
     raise LookupError(f"nobody keeps entry orders, {entry_id!r} cannot be withdrawn")
 
 
+def _nobody_doubts() -> None:
+    """The exchange is read at its regular times."""
+
+
 @define(kw_only=True)
 class Desk:
     """The trading room's table. It decides nothing; it holds what decisions need."""
@@ -59,6 +63,8 @@ class Desk:
     """Whether the engine and the exchange agreed since the engine started, or the private stream came back."""
     withdraw_entry: Callable[[str], None] = _nobody_withdraws
     """Takes what has not filled of an entry order away from the exchange; set by whoever keeps the orders."""
+    doubt: Callable[[], None] = _nobody_doubts
+    """Something does not add up: have the exchange read soon; set by whoever compares with it."""
     _told: int = 0
 
     @property

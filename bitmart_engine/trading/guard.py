@@ -179,8 +179,11 @@ class Guard:
         desk = self._desk
         if not desk.positions.observe(update):
             return
-        if not update.size and not self._closing_on(update.symbol, update.side):
-            self.foreign.forget(update.symbol, update.side)
+        if not self._closing_on(update.symbol, update.side):
+            if update.size < self._owed_on(update.symbol, update.side):
+                desk.doubt()
+            if not update.size:
+                self.foreign.forget(update.symbol, update.side)
         for id in self._alive.get((update.symbol, update.side), set()).copy():
             protection = desk.state.protections[id]
             if update.size:
@@ -188,6 +191,12 @@ class Guard:
             elif protection.state is ProtectionState.ARMED and id not in self._confirming:
                 self._confirming.add(id)
                 desk.fly(confirm_gone, id, desk, self)
+
+    def _owed_on(self, symbol: str, side: PositionSide) -> int:
+        """Contracts that our orders filled on this side and that are not closed, as far as we know."""
+        protections = self._desk.state.protections
+        alive = (protections[id] for id in self._alive.get((symbol, side), set()))
+        return sum(each.remaining for each in alive if each.entry_id is not None)
 
     def _closing_on(self, symbol: str, side: PositionSide) -> bool:
         protections = self._desk.state.protections

@@ -35,7 +35,18 @@ from .monitoring import Monitoring
 from .ordering import Ordering
 from .pacing import Pauses
 from .prices import Prices
-from .reconcile import Action, Cover, Findings, Gone, Keeps, Snapshot, TakeIn, findings, reconcile
+from .reconcile import (
+    YOUNG_MS,
+    Action,
+    Cover,
+    Findings,
+    Gone,
+    Keeps,
+    Snapshot,
+    TakeIn,
+    findings,
+    reconcile,
+)
 from .snapshot import take_snapshot
 from .submission import read
 from .tracking import Tracking
@@ -68,6 +79,8 @@ class TradingRoom:
         """What the first comparison after the start found; None until there was one."""
         self.latest: Findings | None = None
         self._streams = streams
+        self._until_next = trio.CancelScope()
+        desk.doubt = self._doubt
 
     def on_tick(self, tick: Tick) -> None:
         """Protection first, then entries."""
@@ -114,7 +127,8 @@ class TradingRoom:
                 await trio.sleep(pause_s)
             self._agreed()
             seeing = self._streams.statistics().authenticated
-            with trio.move_on_after(REFRESH_EVERY_S if seeing else REFRESH_BLIND_EVERY_S):
+            with trio.move_on_after(REFRESH_EVERY_S if seeing else REFRESH_BLIND_EVERY_S) as scope:
+                self._until_next = scope
                 await logins.receive()
                 self.desk.reconciled = False
 
@@ -128,6 +142,11 @@ class TradingRoom:
             except BadRequest as gone:
                 self.desk.tally.add("armed zone of a symbol that is not traded", why=gone.message)
         return True
+
+    def _doubt(self) -> None:
+        """Something does not add up: compare soon, but not before what is new had time to show."""
+        soon = trio.current_time() + YOUNG_MS / 1000
+        self._until_next.deadline = min(self._until_next.deadline, soon)
 
     def _agreed(self) -> None:
         if not self.desk.reconciled:

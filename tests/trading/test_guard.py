@@ -641,3 +641,12 @@ async def test_a_stop_that_the_exchange_is_still_filling_is_left_to_it(autojump_
             await stage.settle(2)
         assert (stage.guarded("one"), stage.guarded("two")) == ("closed", "closed")
         assert stage.paper.books.positions["BTCUSDT", Direction.LONG].size == 4
+
+
+async def test_a_position_that_does_not_add_up_is_compared_with_the_exchange_soon(autojump_clock):
+    async with open_stage() as stage:
+        await stage.bought(exchange_protection=False)
+        await stage.settle(10)
+        stage.paper.close_position_by_hand("BTCUSDT", "long", 7)
+        await stage.until(lambda: stage.protection().covered == 3, within=8)
+        assert stage.guarded() == "armed"
