@@ -104,6 +104,7 @@ class Prices:
         if watch is None:
             watch = self._watched[symbol] = _Watch(since=trio.current_time())
             self._streams.start_afresh(symbol)
+            self._streams.ticks.take_nowait(symbol)  # from before
             self._streams.hold(MONITORS, topics_of(symbol))
         watch.needed_by.add(who)
 
@@ -126,11 +127,11 @@ class Prices:
         return self._last.get(symbol)
 
     def fresh(self, symbol: str) -> Tick | None:
-        """The last tick if it is not too old to act on."""
-        tick = self._last.get(symbol)
-        if tick is None or trio.current_time() - tick.at > self._stale_after_s:
+        """The last tick if it can be acted on: not too old, and of a symbol that was streamed for us ever since."""
+        tick, watch = self._last.get(symbol), self._watched.get(symbol)
+        if tick is None or watch is None or tick.at < watch.since:
             return None
-        return tick
+        return tick if trio.current_time() - tick.at <= self._stale_after_s else None
 
     def recheck(self, symbol: str) -> None:
         """Have the last price looked at again, by something that was armed just now. Does not block."""

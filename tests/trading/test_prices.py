@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from bitmart_engine import MonitorPosition
 from tests.stage import open_stage
 
 DETAILS = "/contract/public/details"
@@ -114,3 +115,22 @@ async def test_a_low_from_before_a_stop_was_armed_does_not_fire_it(autojump_cloc
         stage.move(65001)
         await stage.settle(5)
         assert stage.guarded() == "armed"
+
+
+async def test_a_price_from_before_a_symbol_was_given_up_fires_nothing_when_it_is_armed_again(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.bought("first", exchange_protection=False)
+        stage.move(66100)
+        await stage.until(lambda: stage.guarded("first") == "closed")
+        await stage.until(lambda: not stage.prices_come())
+        stage.move(65000)
+        await stage.open_by_hand()
+        await stage.engine.monitor_position(
+            MonitorPosition(
+                id="m", symbol="BTCUSDT", stop_loss=Decimal(64500), take_profit=Decimal(66000)
+            )
+        )
+        await stage.settle(5)
+        assert stage.guarded("m") == "armed"
