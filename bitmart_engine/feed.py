@@ -29,6 +29,7 @@ from .store.records import (
     EntryIntended,
     EntryMoved,
     EntryObserved,
+    FiredObserved,
     ProtectionCovers,
     ProtectionForgotten,
     ProtectionKept,
@@ -97,6 +98,7 @@ OF_PROTECTIONS = (
     ProtectionMoved,
     CloseIntended,
     CloseObserved,
+    FiredObserved,
 )
 
 

@@ -16,7 +16,7 @@ import msgspec
 from attrs import frozen
 
 from ..model.decimals import to_contracts
-from ..model.events import Kline, OrderState, OrderUpdate, PositionUpdate
+from ..model.events import Kline, OrderState, OrderUpdate, PositionUpdate, plan_order_id
 from ..model.instruments import Instrument
 from ..model.sides import OrderSide, PositionSide
 from ..model.timeframes import Timeframe
@@ -127,11 +127,12 @@ def order_of(raw: msgspec.Raw) -> OrderUpdate:
     if deal_size is None:
         raise Unreadable("an order whose deal_size is not a whole number")
     side = whole_of(row.get("side"))
+    client_order_id = text_of(row.get("client_order_id"))
     return OrderUpdate(
         order_id=text_of(needed(row, "order_id")),
         symbol=text_of(needed(row, "symbol")).upper(),
         state=state,
-        client_order_id=text_of(row.get("client_order_id")),
+        client_order_id=client_order_id,
         side=OrderSide(side) if side in (1, 2, 3, 4) else None,
         type=text_of(row.get("type")).lower() or None,
         price=decimal_of(row.get("price")),
@@ -143,6 +144,7 @@ def order_of(raw: msgspec.Raw) -> OrderUpdate:
         position_mode=text_of(row.get("position_mode")) or None,
         create_time_ms=whole_of(row.get("create_time")),
         update_time_ms=whole_of(row.get("update_time")),
+        plan_order_id=plan_order_id("", client_order_id),
         raw=bytes(raw),
     )
 

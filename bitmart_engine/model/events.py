@@ -25,6 +25,7 @@ __all__ = [
     "PrivateReady",
     "Tick",
     "Trade",
+    "plan_order_id",
 ]
 
 
@@ -136,6 +137,8 @@ class OrderUpdate:
     create_time_ms: int | None = None
     update_time_ms: int | None = None
     last_fill: Fill | None = None
+    plan_order_id: str = ""
+    """The plan order (a stop or target that the exchange kept, say) that the exchange made this order of."""
     raw: bytes = field(default=b"", repr=False, eq=False)
 
     @property
@@ -147,6 +150,20 @@ class OrderUpdate:
     def filled(self) -> bool:
         """Whether the whole size was filled."""
         return self.final and self.size is not None and self.deal_size >= self.size
+
+
+PLANNED = "PLAN_"
+
+
+def plan_order_id(said: str, client_order_id: str) -> str:
+    """The id of the plan order that an order was made of: as it is said, or as its client order id names it.
+
+    Orders that the exchange makes of a plan are named `PLAN_` and the plan's id (fact sheet 4.3); only pushes have a
+    field for it.
+    """
+    if said.strip("-0"):
+        return said
+    return client_order_id[len(PLANNED) :] if client_order_id.startswith(PLANNED) else ""
 
 
 @frozen(kw_only=True)

@@ -12,7 +12,7 @@ from .lifecycle import ProtectionState
 from .orders import Moment
 from .sides import PositionSide
 
-__all__ = ["Close", "CloseReason", "MonitorRequest", "Protection"]
+__all__ = ["Close", "CloseReason", "FiredOrder", "MonitorRequest", "Protection"]
 
 
 class CloseReason(Enum):
@@ -37,6 +37,17 @@ class Close:
     size: int
     intended_ms: int
     exchange_order_id: str = ""
+    filled: int = 0
+    average_price: Decimal | None = None
+    final: bool = False
+
+
+@frozen(kw_only=True)
+class FiredOrder:
+    """An order that the exchange made of the stop or the target that it keeps, and how far it is."""
+
+    order_id: str
+    reason: CloseReason
     filled: int = 0
     average_price: Decimal | None = None
     final: bool = False
@@ -80,6 +91,8 @@ class Protection:
     exchange_stop_loss: Decimal | None = None
     """The stop that went out with the order and is kept by the exchange, as far as is known; None where it is not."""
     exchange_take_profit: Decimal | None = None
+    exchange_plans: tuple[str, ...] = ()
+    """The ids of the plan orders by which it keeps them, where they could be told from those of other orders."""
 
     state: ProtectionState = ProtectionState.PENDING_FILL
     covered: int = 0
@@ -88,8 +101,11 @@ class Protection:
     levelled_ms: int = 0
     """Since when its stop counts: when it was armed, or its stop moved. 0 in a journal from before this was kept."""
     closed: int = 0
+    """By our own closing orders and by the exchange's."""
     closing_for: CloseReason | None = None
     close: Close | None = None
+    fired: tuple[FiredOrder, ...] = ()
+    """What the exchange itself closed of it, by the stop or the target that it keeps."""
     close_price: Decimal | None = None
     reason: str = ""
     history: tuple[Moment, ...] = ()
@@ -98,3 +114,8 @@ class Protection:
     def remaining(self) -> int:
         """Contracts that are covered and not closed yet."""
         return max(self.covered - self.closed, 0)
+
+    @property
+    def kept_at_exchange(self) -> bool:
+        """Whether the exchange may close it by itself, as far as is known."""
+        return self.exchange_stop_loss is not None or self.exchange_take_profit is not None

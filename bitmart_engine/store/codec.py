@@ -90,6 +90,7 @@ def subject_of(record: Record) -> Subject:
             | r.ProtectionMoved()
             | r.CloseIntended()
             | r.CloseObserved()
+            | r.FiredObserved()
         ):
             return "protection", record.id
         case r.FuturesOrderSeen():

@@ -13,7 +13,7 @@ from ..model.futures_orders import FuturesOrder
 from ..model.lifecycle import EntryState, ProtectionState
 from ..model.notifications import Notification
 from ..model.orders import EntryOrder
-from ..model.positions import Close, CloseReason, Protection
+from ..model.positions import Close, CloseReason, FiredOrder, Protection
 
 __all__ = [
     "CloseIntended",
@@ -25,6 +25,7 @@ __all__ = [
     "EntryIntended",
     "EntryMoved",
     "EntryObserved",
+    "FiredObserved",
     "FuturesOrderSeen",
     "NotificationOwed",
     "NotificationSettled",
@@ -141,6 +142,8 @@ class ProtectionKept:
     at_ms: int
     stop_loss: Decimal | None
     take_profit: Decimal | None
+    plans: tuple[str, ...] = ()
+    """The ids of these orders, as far as they are known."""
 
 
 @frozen
@@ -173,6 +176,17 @@ class CloseObserved:
     filled: int
     average_price: Decimal | None
     final: bool
+
+
+@frozen
+class FiredObserved:
+    """The exchange said how far an order is that it made of the stop or target it keeps of the protection.
+
+    What it adds to what was known of this order is counted as closed.
+    """
+
+    id: str
+    order: FiredOrder
 
 
 @frozen
@@ -230,6 +244,7 @@ Record = (
     | ProtectionMoved
     | CloseIntended
     | CloseObserved
+    | FiredObserved
     | FuturesOrderSeen
     | NotificationOwed
     | NotificationSettled

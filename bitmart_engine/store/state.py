@@ -28,6 +28,7 @@ from .records import (
     EntryIntended,
     EntryMoved,
     EntryObserved,
+    FiredObserved,
     FuturesOrderSeen,
     NotificationOwed,
     NotificationSettled,
@@ -61,6 +62,7 @@ class State:
         self.viewed: set[str] = set()
         self.entry_by_client_id: dict[str, str] = {}
         self.protection_by_client_id: dict[str, str] = {}
+        """Also by the exchange's order ids, all digits as ours never are, of what it closed of them itself."""
         self.protection_by_entry: dict[str, str] = {}
         self.futures_by_client_id: dict[str, str] = {}
 
@@ -71,6 +73,10 @@ class State:
     def closing_of(self, client_order_id: str) -> Protection | None:
         """The protection whose close was sent under this client order id, in whichever attempt."""
         return self.protections.get(self.protection_by_client_id.get(client_order_id, ""))
+
+    def fired_for(self, order_id: str) -> Protection | None:
+        """The protection whose stop or target at the exchange that order, by its id there, was made of."""
+        return self.protections.get(self.protection_by_client_id.get(order_id, ""))
 
     def protection_of(self, entry_id: str) -> Protection | None:
         """The protection that covers the fills of an entry order."""
@@ -178,6 +184,7 @@ class State:
             self.protections[record.id],
             exchange_stop_loss=record.stop_loss,
             exchange_take_profit=record.take_profit,
+            exchange_plans=record.plans,
         )
 
     @apply.register
@@ -217,6 +224,25 @@ class State:
                 average_price=record.average_price or close.average_price,
                 final=close.final or record.final,
             ),
+        )
+
+    @apply.register
+    def _(self, record: FiredObserved) -> None:
+        now, order = self.protections[record.id], record.order
+        known = next((each for each in now.fired if each.order_id == order.order_id), None)
+        before = known.filled if known is not None else 0
+        if known is not None:
+            order = evolve(
+                order,
+                filled=max(before, order.filled),
+                average_price=order.average_price or known.average_price,
+                final=known.final or order.final,
+            )
+        self.protection_by_client_id[order.order_id] = record.id
+        self.protections[record.id] = evolve(
+            now,
+            closed=now.closed + order.filled - before,
+            fired=(*(each for each in now.fired if each is not known), order),
         )
 
     @apply.register

@@ -11,7 +11,14 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Raw
 
-from ..model.events import BalanceUpdate, Fill, OrderState, OrderUpdate, PositionUpdate
+from ..model.events import (
+    BalanceUpdate,
+    Fill,
+    OrderState,
+    OrderUpdate,
+    PositionUpdate,
+    plan_order_id,
+)
 from ..model.sides import OrderSide, PositionSide
 from ..tally import Tally
 from .said import NOTHING, Malformed, contracts, decimal, integer, named, text
@@ -48,6 +55,7 @@ class OrderData(msgspec.Struct):
     create_time: Raw = NOTHING
     update_time: Raw = NOTHING
     last_trade: Raw = NOTHING
+    plan_order_id: Raw = NOTHING
 
 
 class LastTrade(
@@ -96,11 +104,12 @@ def orders(raw: bytes, tally: Tally) -> Iterator[OrderUpdate]:
     order_id, symbol = text(order.order_id), text(order.symbol).upper()
     if not order_id or not symbol:
         raise Malformed("an order without its id or symbol")
+    client_order_id = text(order.client_order_id)
     yield OrderUpdate(
         order_id=order_id,
         symbol=symbol,
         state=_state(order.state, tally, order_id),
-        client_order_id=text(order.client_order_id),
+        client_order_id=client_order_id,
         side=_side(order.side, tally, order_id),
         type=text(order.type).lower() or None,
         action=integer(event.action),
@@ -114,6 +123,7 @@ def orders(raw: bytes, tally: Tally) -> Iterator[OrderUpdate]:
         create_time_ms=integer(order.create_time),
         update_time_ms=integer(order.update_time),
         last_fill=_fill(order.last_trade, tally, order_id),
+        plan_order_id=plan_order_id(text(order.plan_order_id), client_order_id),
         raw=raw,
     )
 

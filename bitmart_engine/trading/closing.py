@@ -21,12 +21,13 @@ from ..model.lifecycle import ProtectionState
 from ..model.orders import EntryOrder
 from ..model.positions import Close, Protection
 from ..store.records import CloseIntended, CloseObserved
+from .attribution import fired_news
 from .desk import Desk
+from .disarming import disarm, take_away
 from .identity import close_client_order_id
-from .leftovers import take_away
 from .pacing import Pauses
 from .reconcile import is_young
-from .sharing import fires_there_too, others_share, own_share
+from .sharing import fires_there_too, is_shared
 
 if TYPE_CHECKING:
     from .guard import Guard
@@ -40,7 +41,6 @@ RETRY_UP_TO_S = 5.0
 REPORT_EVERY_S = 60.0
 NEWS_WITHIN_S = 1.5
 """How long the stream may take to tell of a close before it is asked for."""
-ASK_AGAIN_S = 0.25
 QUICKER_WITHIN_S = 0.3
 """How long the exchange gets to say that its own stop, at the same price, has closed the contracts already."""
 FLAT_READS = 2
@@ -59,7 +59,7 @@ async def close(id: str, desk: Desk, guard: Guard) -> None:
     while desk.state.protections[id].state is ProtectionState.CLOSING:
         try:
             if await _attempt(id, desk, guard):
-                await take_away(desk.state.protections[id], desk)
+                await take_away(desk.state.protections[id], desk, guard)
                 desk.world.reached("position closed")
                 guard.gone(id)
                 return
@@ -89,15 +89,16 @@ async def _attempt(id: str, desk: Desk, guard: Guard) -> bool:
 
     Raises ExchangeError and CloseFailed.
     """
-    protection = desk.state.protections[id]
-    if not await _found_again(protection, desk, guard):
-        if await _fired_there(protection, desk, guard):
+    if not await _found_again(desk.state.protections[id], desk, guard):
+        await _leave_to_the_exchange(id, desk, guard)
+        protection = desk.state.protections[id]
+        if protection.remaining and is_shared(protection, desk, guard):
+            if protection.kept_at_exchange and await disarm(id, desk, guard):
+                return False
+            protection = desk.state.protections[id]
+        if not protection.remaining:
             return await _nothing_left(id, desk)
-        closable = await _closable(protection, desk, guard)
-        if closable is None:
-            await trio.sleep(ASK_AGAIN_S)
-            return False
-        size = _in_one_order(closable, protection, desk)
+        size = _in_one_order(await _closable(protection, desk, guard), protection, desk)
         if not size:
             return await _nothing_left(id, desk)
         if not await _sent(protection, size, desk, guard):
@@ -107,11 +108,29 @@ async def _attempt(id: str, desk: Desk, guard: Guard) -> bool:
     return not desk.state.protections[id].remaining and await _nothing_left(id, desk)
 
 
-async def _fired_there(protection: Protection, desk: Desk, guard: Guard) -> bool:
-    """Whether the exchange, which keeps this stop too, was quicker. It is given a moment, once, to say so."""
-    if protection.close is not None or not fires_there_too(protection, desk):
-        return False
-    return await guard.foreign.was_quicker(protection, QUICKER_WITHIN_S)
+async def _leave_to_the_exchange(id: str, desk: Desk, guard: Guard) -> None:
+    """Give the exchange's own stop, at the same price, a moment to say that it acts, once; and what acts, its time.
+
+    Raises ExchangeError.
+    """
+    protection = desk.state.protections[id]
+    if protection.close is None and not protection.fired and fires_there_too(protection, desk):
+        await desk.waiters.wait_news(fired_news(id), QUICKER_WITHIN_S)
+    for pause_s in Pauses(NEWS_WITHIN_S, RETRY_UP_TO_S):
+        protection = desk.state.protections[id]
+        working = [each for each in protection.fired if not each.final]
+        if not working or await desk.waiters.wait_news(fired_news(id), pause_s):
+            if not working:
+                return
+            continue
+        for each in working:
+            try:
+                ask = desk.exchange.order
+                guard.on_fired(await ask(protection.symbol, each.order_id, urgency=Urgency.CLOSE))
+            except Refused as refusal:
+                if refusal.meaning is not Meaning.NO_SUCH_ORDER:
+                    raise
+                desk.tally.add("order of the exchange not readable yet", id=id)
 
 
 async def _found_again(protection: Protection, desk: Desk, guard: Guard) -> bool:
@@ -128,15 +147,12 @@ async def _found_again(protection: Protection, desk: Desk, guard: Guard) -> bool
     return True
 
 
-async def _closable(protection: Protection, desk: Desk, guard: Guard) -> int | None:
-    """How many contracts to close: what is covered, but no more than is held. None: to be asked again in a moment.
+async def _closable(protection: Protection, desk: Desk, guard: Guard) -> int:
+    """How many contracts to close: what is covered, but no more than is held.
 
     The stream may not have told of the last fill or close yet, so less than what is covered is asked for once more.
     What was filled a moment ago may not be listed at all: then a refusal of the close has to say that nothing is held.
     """
-    others = others_share(protection, desk)
-    if others and fires_there_too(protection, desk):
-        return await own_share(protection, others, desk, guard)
     held = desk.positions.get(protection.symbol, protection.side)
     if held is None:
         return protection.remaining

@@ -17,6 +17,7 @@ from ..model.events import OrderUpdate
 from ..model.notifications import Notification
 from ..model.orders import EntryOrder
 from ..model.positions import Protection
+from ..model.sides import PositionSide
 from ..settings import Settings
 from ..store import JournalUnavailable, State, Store
 from ..store.records import NotificationOwed
@@ -55,6 +56,8 @@ class Desk:
     """Where what is in flight runs: one task for each submit, close or look-up."""
     foreign_orders: tuple[OrderUpdate, ...] = ()
     """Working orders at the exchange that are not ours, when they were last read."""
+    at_exchange: dict[tuple[str, PositionSide], set[str]] = field(factory=dict)
+    """The ids of our entry orders that the exchange may fill at any moment, by what they would open."""
     positions: PositionBook = field(factory=PositionBook)
     waiters: OrderWaiters = field(factory=OrderWaiters)
     opening: bool = True

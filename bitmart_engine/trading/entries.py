@@ -34,6 +34,7 @@ from .desk import Desk, text
 from .guard import Guard
 from .identity import entry_client_order_id
 from .progress import observed, refused_for_crossing
+from .sharing import exchange_may_close
 from .signals import entry_signal
 from .submission import confirm, look_up, submit, withdraw
 from .zones import Zone, ZoneBook
@@ -57,7 +58,7 @@ class Entries:
         self._zones = ZoneBook()
         self._deadlines: list[tuple[int, str]] = []
         self._deadline_added = trio.Event()
-        desk.store.observe(self._keep_priced)
+        desk.store.observe(self._keep_track)
         desk.withdraw_entry = self.withdraw
 
     def __len__(self) -> int:
@@ -105,7 +106,12 @@ class Entries:
     def on_tick(self, tick: Tick) -> None:
         """Send out the orders whose zones `tick` enters."""
         for id in self._zones.entered(tick):
-            if self._desk.may_open and self._desk.instruments.known(tick.symbol):
+            side = self._desk.state.orders[id].request.side
+            if (
+                self._desk.may_open
+                and self._desk.instruments.known(tick.symbol)
+                and not exchange_may_close(tick.symbol, side, self._guard)
+            ):
                 self._enter(id, tick.last)
             else:
                 self._watch(id)
@@ -272,7 +278,7 @@ class Entries:
         order = desk.state.orders[id]
         if order.state.final:
             return
-        desk.prices.need(order.symbol, ("entry", id))
+        self._keep_count(order)
         if order.state is EntryState.WAITING:
             if desk.now_ms() >= order.deadline_ms:
                 self._expire(order)
@@ -383,16 +389,24 @@ class Entries:
             )
         ]
 
-    def _keep_priced(self, record: Record) -> None:
-        """Symbols of orders that may still need a price are priced."""
+    def _keep_track(self, record: Record) -> None:
+        """Symbols of orders that may still need a price are priced, and it is known what may fill."""
         match record:
             case EntryAccepted(order=EntryOrder(request=EntryRequest(id=id))):
                 pass
-            case EntryMoved(id=id) | EntryObserved(id=id):
+            case EntryIntended(id=id) | EntryMoved(id=id) | EntryObserved(id=id):
                 pass
             case _:
                 return
-        order = self._desk.state.orders[id]
+        self._keep_count(self._desk.state.orders[id])
+
+    def _keep_count(self, order: EntryOrder) -> None:
+        id = order.id
+        there = self._desk.at_exchange.setdefault((order.symbol, order.request.side), set())
+        if order.state.at_exchange:
+            there.add(id)
+        else:
+            there.discard(id)
         if order.state.final:
             self._desk.prices.unneed(order.symbol, ("entry", id))
         else:

@@ -1,19 +1,18 @@
-"""Closes that were not ours: by the exchange's own stops, by hand, by liquidation. Why a position is gone, and by whom.
+"""Closes that were not ours: by hand, by liquidation, by a stop of somebody's. Why a position is gone, and by whom.
 
-Observations only; what they mean for a protection is the guard's.
+Observations only; what they mean for a protection is the guard's. Closes by the stops that the exchange keeps for our
+own orders are told apart by `attribution`.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-import trio
 from attrs import frozen
 
 from ..model.events import OrderUpdate
-from ..model.positions import CloseReason, Protection
+from ..model.positions import CloseReason
 from ..model.sides import PositionSide
-from .waiters import OrderWaiters
 
 __all__ = ["ForeignClose", "ForeignCloses"]
 
@@ -28,7 +27,6 @@ CLOSED_BY_TYPE = {
     "bankruptcy": CloseReason.LIQUIDATION,
     "adl": CloseReason.ADL,
 }
-FIRED_THERE = (CloseReason.EXCHANGE_STOP_LOSS, CloseReason.EXCHANGE_TAKE_PROFIT)
 
 
 @frozen
@@ -40,13 +38,10 @@ class ForeignClose:
 
 
 class ForeignCloses:
-    """What others closed lately, by side."""
+    """What others closed last, by side."""
 
-    def __init__(self, waiters: OrderWaiters) -> None:
-        self._waiters = waiters
+    def __init__(self) -> None:
         self._last: dict[tuple[str, PositionSide], ForeignClose] = {}
-        self._fired: dict[tuple[str, PositionSide], dict[str, int]] = {}
-        """Contracts that the exchange's own stops and targets closed, by order id, until they are accounted for."""
 
     def note(self, update: OrderUpdate) -> None:
         """An order that is not ours closed something."""
@@ -54,41 +49,10 @@ class ForeignCloses:
         reason = CLOSED_BY_ACTION.get(update.action or 0) or CLOSED_BY_TYPE.get(
             update.type or "", CloseReason.CLOSED_ELSEWHERE
         )
-        key = (update.symbol, update.side.position_side)
-        self._last[key] = ForeignClose(reason, update.deal_avg_price)
-        if update.final and reason in FIRED_THERE:
-            self._fired.setdefault(key, {})[update.order_id] = update.deal_size
-            self._waiters.wake(_news_of(*key))
+        self._last[update.symbol, update.side.position_side] = ForeignClose(
+            reason, update.deal_avg_price
+        )
 
     def last(self, symbol: str, side: PositionSide) -> ForeignClose | None:
         """The latest close on this side, once."""
         return self._last.pop((symbol, side), None)
-
-    def forget(self, symbol: str, side: PositionSide) -> None:
-        """The side is flat and nobody closes on it: nothing is left to account for."""
-        self._fired.pop((symbol, side), None)
-
-    async def was_quicker(self, protection: Protection, within_s: float) -> bool:
-        """Whether a stop or target that the exchange keeps closes just what is left of this protection. A checkpoint.
-
-        Both fire at the same price, and the stream tells of the exchange's within moments. A second close would take
-        contracts that are somebody else's, where there are any.
-        """
-        key = (protection.symbol, protection.side)
-        deadline = trio.current_time() + within_s
-        while True:
-            fired = self._fired.get(key, {})
-            for order_id, size in list(fired.items()):
-                if size == protection.remaining:
-                    del fired[order_id]
-                    return True
-            left_s = deadline - trio.current_time()
-            if left_s <= 0:
-                await trio.lowlevel.checkpoint()
-                return False
-            await self._waiters.wait_news(_news_of(*key), left_s)
-
-
-def _news_of(symbol: str, side: PositionSide) -> str:
-    """What news of the exchange's own stops is waited for by. No client order id has a space."""
-    return f"fired {symbol} {side.value}"

@@ -5,7 +5,6 @@ The close itself is in `closing`; here is what is decided without waiting.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from functools import partial
 
 import structlog
@@ -16,10 +15,11 @@ from ..exchange.budget import Urgency
 from ..model.decimals import plain
 from ..model.events import OrderUpdate, PositionUpdate, Tick
 from ..model.lifecycle import ProtectionState
-from ..model.positions import CloseReason, Protection
+from ..model.positions import Close, CloseReason, FiredOrder, Protection
 from ..model.sides import PositionSide
 from ..store.records import (
     CloseObserved,
+    FiredObserved,
     ProtectionCovers,
     ProtectionKept,
     ProtectionLevelled,
@@ -27,11 +27,13 @@ from ..store.records import (
     ProtectionOpened,
     Record,
 )
+from .attribution import fired_news, made_there, observed_there, whose
 from .closing import close, confirm_gone
 from .desk import Desk, text
 from .foreign import ForeignCloses
 from .gaps import look_back
-from .signals import close_signal
+from .keeping import Keeps
+from .signals import close_signal, fired_signal
 from .stops import Levels, StopBook
 
 __all__ = ["Guard"]
@@ -47,8 +49,9 @@ class Guard:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._stops = StopBook()
-        self.foreign = ForeignCloses(desk.waiters)
+        self.foreign = ForeignCloses()
         self._alive: dict[tuple[str, PositionSide], set[str]] = {}
+        self._closing: dict[tuple[str, PositionSide], set[str]] = {}
         self._confirming: set[str] = set()
         self._started_ms = desk.now_ms()
         desk.store.observe(self._keep_watch)
@@ -95,9 +98,8 @@ class Guard:
         return [
             each if each.levelled_ms else evolve(each, levelled_ms=self._started_ms)
             for side in PositionSide
-            for id in sorted(self._alive.get((symbol, side), ()))
-            if (each := self._desk.state.protections[id]).state is ProtectionState.ARMED
-            and each.stop_loss is not None
+            for each in self.alive_on(symbol, side)
+            if each.state is ProtectionState.ARMED and each.stop_loss is not None
         ]
 
     def fire(self, id: str, reason: CloseReason) -> None:
@@ -123,6 +125,14 @@ class Guard:
                 return []
             late = True
         records: list[Record] = [ProtectionCovers(protection.id, filled, self._desk.now_ms())]
+        order = self._desk.state.orders[entry_id].request
+        ends = late or protection.state is ProtectionState.CLOSING
+        if ends and order.exchange_protection and not protection.kept_at_exchange:
+            records.append(
+                ProtectionKept(
+                    protection.id, self._desk.now_ms(), order.stop_loss, order.take_profit
+                )
+            )
         if late or protection.state is ProtectionState.PENDING_FILL:
             records.append(
                 ProtectionMoved(
@@ -156,8 +166,61 @@ class Guard:
                 if news or not now.exchange_order_id:
                     self._take_in(protection, update)
             desk.waiters.wake(update.client_order_id)
-        elif update.side is not None and update.side.closes and update.deal_size:
-            self.foreign.note(update)
+        elif update.side is not None and update.side.closes:
+            ours = made_there(update) and self.on_fired(update)
+            if update.deal_size and not ours:
+                self.foreign.note(update)
+
+    def on_fired(self, update: OrderUpdate) -> bool:
+        """Take in an order that the exchange made of a stop or target it keeps. False if it is of none of ours.
+
+        The engine goes on from there as if its own had fired: it closes what is left, and withdraws the rest.
+        """
+        desk = self._desk
+        protection = desk.state.fired_for(update.order_id)
+        if protection is not None:
+            known = next(each for each in protection.fired if each.order_id == update.order_id)
+            if update.deal_size <= known.filled and (known.final or not update.final):
+                return True
+            reason = known.reason
+        else:
+            found = whose(update, self._alive_on_side_of(update))
+            if found is None:
+                return False
+            protection, reason = found
+        order = observed_there(update, reason)
+        entry = desk.state.orders.get(protection.entry_id or "")
+        records: list[Record] = [
+            FiredObserved(protection.id, order),
+            *desk.signal(
+                protection.entry_id or protection.id,
+                fired_signal(protection, order, update, entry),
+            ),
+        ]
+        if protection.state is ProtectionState.ARMED:
+            records.append(
+                ProtectionMoved(
+                    protection.id, desk.now_ms(), ProtectionState.CLOSING, reason.value, reason
+                )
+            )
+        desk.store.record(*records)
+        if protection.state is ProtectionState.ARMED:
+            log.warning("the exchange's own fires", id=protection.id, reason=reason.value)
+            desk.fly(close, protection.id, desk, self)
+        desk.waiters.wake(fired_news(protection.id))
+        return True
+
+    def _alive_on_side_of(self, update: OrderUpdate) -> list[Protection]:
+        return (
+            self.alive_on(update.symbol, update.side.position_side)
+            if update.side is not None
+            else []
+        )
+
+    def alive_on(self, symbol: str, side: PositionSide) -> list[Protection]:
+        """The protections of a side that have not ended."""
+        ids = self._alive.get((symbol, side), ())
+        return [self._desk.state.protections[id] for id in sorted(ids)]
 
     def _take_in(self, protection: Protection, update: OrderUpdate) -> None:
         """Record how far our closing order is, and what the application is told of it, as one unit."""
@@ -179,13 +242,11 @@ class Guard:
         desk = self._desk
         if not desk.positions.observe(update):
             return
-        if not self._closing_on(update.symbol, update.side):
-            if update.size < self._owed_on(update.symbol, update.side):
-                desk.doubt()
-            if not update.size:
-                self.foreign.forget(update.symbol, update.side)
-        for id in self._alive.get((update.symbol, update.side), set()).copy():
-            protection = desk.state.protections[id]
+        key = (update.symbol, update.side)
+        if not self.closing_on(*key) and update.size < self._owed_on(*key):
+            desk.doubt()
+        for protection in self.alive_on(update.symbol, update.side):
+            id = protection.id
             if update.size:
                 self._follow(protection, update.size)
             elif protection.state is ProtectionState.ARMED and id not in self._confirming:
@@ -194,14 +255,13 @@ class Guard:
 
     def _owed_on(self, symbol: str, side: PositionSide) -> int:
         """Contracts that our orders filled on this side and that are not closed, as far as we know."""
-        protections = self._desk.state.protections
-        alive = (protections[id] for id in self._alive.get((symbol, side), set()))
+        alive = self.alive_on(symbol, side)
         return sum(each.remaining for each in alive if each.entry_id is not None)
 
-    def _closing_on(self, symbol: str, side: PositionSide) -> bool:
-        protections = self._desk.state.protections
-        alive = self._alive.get((symbol, side), set())
-        return any(protections[id].state is ProtectionState.CLOSING for id in alive)
+    def closing_on(self, symbol: str, side: PositionSide) -> list[Protection]:
+        """The protections of a side that are being closed."""
+        ids = self._closing.get((symbol, side), ())
+        return [self._desk.state.protections[id] for id in sorted(ids)]
 
     async def observe_positions(self, symbol: str, urgency: Urgency = Urgency.READ) -> None:
         """Read both sides of a symbol at the exchange and take in what is held. Raises ExchangeError."""
@@ -219,12 +279,15 @@ class Guard:
         self._desk.store.record(*self.covering(protection, size))
         log.info("protection covers", id=id, size=size, before=before)
 
-    def keeps(self, id: str, stop_loss: Decimal | None, take_profit: Decimal | None) -> None:
+    def keeps(self, news: Keeps) -> None:
         """Take in which stop and target of a protection the exchange keeps. The engine goes on watching its own."""
         desk = self._desk
+        id, stop_loss, take_profit = news.id, news.stop_loss, news.take_profit
         before = desk.state.protections[id]
-        desk.store.record(ProtectionKept(id, desk.now_ms(), stop_loss, take_profit))
+        desk.store.record(ProtectionKept(id, desk.now_ms(), stop_loss, take_profit, news.plans))
         facts = {"id": id, "stop_loss": text(stop_loss), "take_profit": text(take_profit)}
+        if (stop_loss, take_profit) == (before.exchange_stop_loss, before.exchange_take_profit):
+            return
         if before.exchange_stop_loss is not None and stop_loss is None:
             was = text(before.exchange_stop_loss)
             log.warning("the exchange does not keep the stop", was=was, **facts)
@@ -250,11 +313,14 @@ class Guard:
         if protection.state.final:
             return
         close = protection.close
-        ours = close is not None and protection.closed > 0
+        there = [each for each in protection.fired if each.filled]
+        ours = close is not None and protection.closed > sum(each.filled for each in there)
         foreign = self.foreign.last(protection.symbol, protection.side)
         if ours and close is not None:
             reason = protection.closing_for or CloseReason.CLOSED_ELSEWHERE
             price = close.average_price
+        elif there:
+            reason, price = there[-1].reason, there[-1].average_price
         else:
             reason = foreign.reason if foreign else CloseReason.CLOSED_ELSEWHERE
             price = foreign.price if foreign else None
@@ -266,9 +332,9 @@ class Guard:
                 protection,
                 "closed",
                 reason=reason.value,
-                close_order_id=close.exchange_order_id if ours and close else None,
+                close_order_id=_closed_by(close if ours else None, there),
                 close_price=text(price),
-                size=protection.closed if ours else protection.covered,
+                size=protection.closed or protection.covered,
             ),
         )
         log.info("position closed", id=id, reason=reason.value, price=text(price))
@@ -321,7 +387,7 @@ class Guard:
         match record:
             case ProtectionOpened(protection=Protection(id=id)):
                 pass
-            case ProtectionMoved(id=id) | ProtectionLevelled(id=id):
+            case ProtectionMoved(id=id) | ProtectionLevelled(id=id) | ProtectionKept(id=id):
                 pass
             case _:
                 return
@@ -335,10 +401,17 @@ class Guard:
 
     def _keep(self, protection: Protection) -> None:
         id = protection.id
-        alive = self._alive.setdefault((protection.symbol, protection.side), set())
+        key = (protection.symbol, protection.side)
+        closing = self._closing.setdefault(key, set())
+        if protection.state is ProtectionState.CLOSING:
+            closing.add(id)
+        elif id in closing:
+            closing.discard(id)
+        alive = self._alive.setdefault(key, set())
         if protection.state.final:
             alive.discard(id)
             self._desk.prices.unneed(protection.symbol, ("protection", id))
+            self._desk.prices.recheck(protection.symbol)
         else:
             alive.add(id)
             self._desk.prices.need(protection.symbol, ("protection", id))
@@ -358,3 +431,10 @@ class Guard:
                 protection.take_profit,
             )
         )
+
+
+def _closed_by(close: Close | None, there: list[FiredOrder]) -> str | None:
+    """The exchange's id of the order that closed last: our own close, or one that the exchange made."""
+    if close is not None:
+        return close.exchange_order_id
+    return there[-1].order_id if there else None

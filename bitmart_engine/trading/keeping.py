@@ -11,7 +11,7 @@ one that it may have to share a price with.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 
 from attrs import frozen
@@ -22,6 +22,9 @@ from ..model.positions import Protection
 __all__ = ["Keeps", "keeping"]
 
 
+KINDS: tuple[PlanKind, PlanKind] = ("stop_loss", "take_profit")
+
+
 @frozen
 class Keeps:
     """What the exchange keeps of a protection is not what we believed. None: it keeps no such order."""
@@ -29,6 +32,8 @@ class Keeps:
     id: str
     stop_loss: Decimal | None
     take_profit: Decimal | None
+    plans: tuple[str, ...] = ()
+    """The ids of these orders, those of them that are sure to be this protection's."""
 
 
 def keeping(
@@ -42,13 +47,56 @@ def keeping(
     plans = list(plans)
     stops = _share_out("stop_loss", ordered, settled, plans)
     targets = _share_out("take_profit", ordered, settled, plans)
+    judged = {
+        each.id: (
+            stops.get(each.id, each.exchange_stop_loss),
+            targets.get(each.id, each.exchange_take_profit),
+        )
+        for each in ordered
+        if each.id in stops or each.id in targets
+    }
+    ids = _told_apart(ordered, judged, plans)
     news = []
     for each in ordered:
-        stop = stops.get(each.id, each.exchange_stop_loss)
-        target = targets.get(each.id, each.exchange_take_profit)
-        if (stop, target) != (each.exchange_stop_loss, each.exchange_take_profit):
-            news.append(Keeps(each.id, stop, target))
+        if each.id in judged:
+            stop, target = judged[each.id]
+            known = (each.exchange_stop_loss, each.exchange_take_profit, each.exchange_plans)
+            if (stop, target, ids[each.id]) != known:
+                news.append(Keeps(each.id, stop, target, ids[each.id]))
     return news
+
+
+def _told_apart(
+    ordered: list[Protection],
+    judged: Mapping[str, tuple[Decimal | None, Decimal | None]],
+    plans: list[PlanOrder],
+) -> dict[str, tuple[str, ...]]:
+    """By protection of `judged` the ids of the plan orders that keep its legs, of its very size.
+
+    What was known stays; of two that are alike either may be whose it is, and each is given to one only.
+    """
+    legs = [
+        (each, kind, price)
+        for each in ordered
+        if each.id in judged
+        for kind, price in zip(KINDS, judged[each.id], strict=True)
+    ]
+    found: dict[tuple[str, PlanKind], str] = {}
+    taken = {id for each in ordered if each.id not in judged for id in each.exchange_plans}
+    for known in (True, False):
+        for each, kind, price in legs:
+            for plan in plans:
+                if (
+                    (each.id, kind) not in found
+                    and plan.order_id not in taken
+                    and (plan.order_id in each.exchange_plans) is known
+                    and plan.kind in (kind, "plan")
+                    and plan.trigger_price == price
+                    and plan.size == each.remaining
+                ):
+                    found[each.id, kind] = plan.order_id
+                    taken.add(plan.order_id)
+    return {id: tuple(found[id, kind] for kind in KINDS if (id, kind) in found) for id in judged}
 
 
 def _share_out(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
 
-from attrs import Factory, frozen
+from attrs import Factory, evolve, frozen
 
 from ..exchange.rows import PlanOrder
 from ..model.events import OrderUpdate, PositionUpdate
@@ -20,6 +20,7 @@ from ..model.orders import EntryOrder
 from ..model.positions import Protection
 from ..model.sides import PositionSide
 from ..store import State
+from .attribution import whose
 from .keeping import Keeps, keeping
 from .progress import observed
 
@@ -27,6 +28,7 @@ __all__ = [
     "Action",
     "Cover",
     "Findings",
+    "Fired",
     "Gone",
     "Keeps",
     "Key",
@@ -62,6 +64,8 @@ class Snapshot:
     """The stops and targets that it keeps; None where that was not learned, which proves nothing."""
     plans_at_ms: int = 0
     """When they were asked for: what is newer cannot be among them."""
+    fired: tuple[OrderUpdate, ...] = ()
+    """Orders that it made of stops and targets it kept, read after the positions where those are short of something."""
 
     def held(self, key: Key) -> int:
         """Contracts held on a side."""
@@ -72,6 +76,14 @@ class Snapshot:
 @frozen
 class TakeIn:
     """The exchange knows more of an entry order than we do."""
+
+    id: str
+    update: OrderUpdate
+
+
+@frozen
+class Fired:
+    """The exchange closed contracts of a protection by the stop or the target that it keeps of it."""
 
     id: str
     update: OrderUpdate
@@ -92,7 +104,7 @@ class Gone:
     id: str
 
 
-Action = TakeIn | Cover | Gone | Keeps
+Action = TakeIn | Fired | Cover | Gone | Keeps
 
 
 @frozen(kw_only=True)
@@ -135,7 +147,10 @@ def reconcile(state: State, snapshot: Snapshot) -> list[Action]:
                 actions.append(TakeIn(order.id, update))
                 if record.filled > order.filled:
                     filling[order.id] = record.filled
-    for key, protections in _alive_by_side(state).items():
+    sides = _alive_by_side(state)
+    for update in snapshot.fired:
+        actions += _fired(state, sides, update)
+    for key, protections in sides.items():
         filled = {
             each.id: state.orders[each.entry_id].filled
             for each in protections
@@ -145,6 +160,34 @@ def reconcile(state: State, snapshot: Snapshot) -> list[Action]:
         actions += changes
         actions += _compare_kept(key, protections, snapshot, {each.id for each in changes}, filling)
     return actions
+
+
+def _fired(state: State, sides: Mapping[Key, list[Protection]], update: OrderUpdate) -> list[Fired]:
+    """Whose stop it was, if that is new; that one is in `sides` as it is from then on."""
+    if update.side is None:
+        return []
+    on_side = sides.get((update.symbol, update.side.position_side), [])
+    known = state.fired_for(update.order_id)
+    if known is not None:
+        before = next(each for each in known.fired if each.order_id == update.order_id)
+        if update.deal_size <= before.filled and (before.final or not update.final):
+            return []
+        closed, reason = update.deal_size - before.filled, before.reason
+    else:
+        found = whose(update, on_side)
+        if found is None:
+            return []
+        known, reason = found
+        closed = update.deal_size
+    for place, each in enumerate(on_side):
+        if each.id == known.id:
+            on_side[place] = evolve(
+                each,
+                closed=each.closed + max(closed, 0),
+                state=ProtectionState.CLOSING,
+                closing_for=each.closing_for or reason,
+            )
+    return [Fired(known.id, update)]
 
 
 def _reconcile_side(
@@ -239,7 +282,7 @@ def findings(state: State, snapshot: Snapshot, actions: Iterable[Action]) -> Fin
         at_ms=snapshot.at_ms,
         adopted=sum(not each.final for each in taken),
         filled_while_away=sum(each.final and each.deal_size > 0 for each in taken),
-        closed_while_away=sum(isinstance(each, Gone) for each in actions),
+        closed_while_away=len({each.id for each in actions if isinstance(each, Gone | Fired)}),
         unknown=unknown,
         foreign_orders=len(snapshot.foreign),
         foreign_positions=foreign,

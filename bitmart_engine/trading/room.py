@@ -40,6 +40,7 @@ from .reconcile import (
     Action,
     Cover,
     Findings,
+    Fired,
     Gone,
     Keeps,
     Snapshot,
@@ -204,12 +205,14 @@ class TradingRoom:
         match action:
             case TakeIn(update=update):
                 self.entries.on_update(update)
+            case Fired(update=update):
+                self.guard.on_fired(update)
             case Cover(id=id, size=size):
                 self.guard.cover(id, size)
             case Gone(id=id):
                 self.guard.gone(id)
-            case Keeps(id=id, stop_loss=stop_loss, take_profit=take_profit):
-                self.guard.keeps(id, stop_loss, take_profit)
+            case Keeps():
+                self.guard.keeps(action)
 
     def resume(self) -> None:
         """Take up what the journal says was promised. Entries stay where they are until the exchange agrees."""

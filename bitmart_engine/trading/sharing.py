@@ -1,42 +1,35 @@
-"""Closing one order's part of a position that several orders hold, when the exchange keeps its stop too.
+"""One order's part of a position that others hold parts of too, when the exchange keeps a stop for it.
 
-Both fire at the same price, and the exchange is mostly quicker. Where an order holds the position alone, what is left
-of it says so. Where others hold a part, what is left may be theirs: closing it again would close their contracts.
+A close takes contracts of a side, whoever's they are. Of a position that an order holds alone, the exchange's stop and
+the engine's close together take no more than there is. Of one that is shared, the later of the two would take the
+others' contracts; so there the engine takes away what the exchange keeps before it closes (see `disarming`), and no
+entry joins the side meanwhile. Decisions only.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..exchange.budget import Urgency
 from ..model.positions import CloseReason, Protection
+from ..model.sides import PositionSide
 from .desk import Desk
-from .reconcile import is_young
 
 if TYPE_CHECKING:
     from .guard import Guard
 
-__all__ = ["fires_there_too", "others_share", "own_share"]
-
-PLANNED = "PLAN_"
-"""How the client order ids of orders begin that a plan of the exchange made (fact sheet 4.3)."""
-FIRED_THERE = ("stop_loss", "take_profit", "plan_order", "planorder")
-"""The types of the orders that the exchange makes of the stops and targets it keeps, pushed and read over REST."""
+__all__ = ["exchange_may_close", "fires_there_too", "is_shared"]
 
 
-def _others(protection: Protection, desk: Desk) -> list[Protection]:
-    return [
-        each
-        for each in desk.state.protections.alive()
-        if each.id != protection.id
-        and each.entry_id is not None
-        and (each.symbol, each.side) == (protection.symbol, protection.side)
-    ]
-
-
-def others_share(protection: Protection, desk: Desk) -> int:
-    """Contracts of the same position that other orders of ours filled, and that are not closed yet."""
-    return sum(each.remaining for each in _others(protection, desk))
+def is_shared(protection: Protection, desk: Desk, guard: Guard) -> bool:
+    """Whether somebody else holds contracts of the position, or an order that would may fill at any moment."""
+    key = (protection.symbol, protection.side)
+    others = [each for each in guard.alive_on(*key) if each.id != protection.id and each.entry_id]
+    if any(each.remaining for each in others):
+        return True
+    if desk.at_exchange.get(key, set()) - {protection.entry_id}:
+        return True
+    held = desk.positions.get(*key)
+    return held is not None and held.size > protection.remaining
 
 
 def fires_there_too(protection: Protection, desk: Desk) -> bool:
@@ -52,23 +45,6 @@ def fires_there_too(protection: Protection, desk: Desk) -> bool:
     return False
 
 
-async def own_share(protection: Protection, others: int, desk: Desk, guard: Guard) -> int | None:
-    """What is held beyond the `others`' contracts: all of ours, unless the exchange was quicker with some of it.
-
-    None while that is not certain: a fill may not be listed yet, or the exchange is at it. It keeps the stop meanwhile.
-    Raises ExchangeError.
-    """
-    symbol, side = protection.symbol, protection.side
-    for order in await desk.exchange.open_orders(symbol, urgency=Urgency.CLOSE):
-        made_there = order.type in FIRED_THERE or order.client_order_id.startswith(PLANNED)
-        if order.side is side.closing and made_there:
-            return None
-    await guard.observe_positions(symbol, Urgency.CLOSE)
-    held = desk.positions.get(symbol, side)
-    left = max((held.size if held is not None else 0) - others, 0)
-    if left >= protection.remaining:
-        return protection.remaining
-    now_ms = desk.now_ms()
-    if any(is_young(each, now_ms) for each in (protection, *_others(protection, desk))):
-        return None
-    return left
+def exchange_may_close(symbol: str, side: PositionSide, guard: Guard) -> bool:
+    """Whether a close is under way on this side that the exchange may make too: nothing should join it now."""
+    return any(each.kept_at_exchange for each in guard.closing_on(symbol, side))

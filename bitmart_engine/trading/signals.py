@@ -7,20 +7,27 @@ Source of the fields: mission 7.2, and the mapping of states in mission 6.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from hashlib import sha256
 
 from ..model.decimals import plain
+from ..model.events import OrderUpdate
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder
-from ..model.positions import CloseReason, Protection
+from ..model.positions import CloseReason, FiredOrder, Protection
 from ..store.records import CloseObserved, EntryObserved
 
-__all__ = ["Signal", "close_signal", "entry_signal"]
+__all__ = ["Signal", "close_signal", "entry_signal", "fired_signal"]
 
 Signal = dict[str, object]
 
 SOURCE = "bitmart-engine"
-KINDS = {CloseReason.STOP_LOSS: "STOP_LOSS", CloseReason.TAKE_PROFIT: "TAKE_PROFIT"}
+KINDS = {
+    CloseReason.STOP_LOSS: "STOP_LOSS",
+    CloseReason.TAKE_PROFIT: "TAKE_PROFIT",
+    CloseReason.EXCHANGE_STOP_LOSS: "STOP_LOSS",
+    CloseReason.EXCHANGE_TAKE_PROFIT: "TAKE_PROFIT",
+}
 """A close that the user asked for is neither: it goes out as `CLOSE`."""
 
 
@@ -54,29 +61,59 @@ def close_signal(protection: Protection, record: CloseObserved, entry: EntryOrde
     """What `record` says of a closing order; `entry` is the order that opened what it closes, if that is ours."""
     close = protection.close
     assert close is not None, "what is observed was sent"
-    average = record.average_price or close.average_price
-    reason = protection.closing_for
     return {
-        "kind": KINDS.get(reason, "CLOSE") if reason is not None else "CLOSE",
-        "status": _status(ended=record.final, filled=record.filled),
+        **_closing(protection, protection.closing_for, entry),
+        **_progress(
+            record.final, record.filled, close.size, record.average_price or close.average_price
+        ),
         "order_id": record.exchange_order_id or close.exchange_order_id,
         "client_order_id": record.client_order_id,
+        "size": str(close.size),
+        "submitted_at": _moment(close.intended_ms),
+        "retry_count": close.attempt - 1,
+    }
+
+
+def fired_signal(
+    protection: Protection, order: FiredOrder, update: OrderUpdate, entry: EntryOrder | None
+) -> Signal:
+    """What `update` says of `order`, which the exchange made of the stop or the target that it keeps."""
+    size = update.size or order.filled
+    return {
+        **_closing(protection, order.reason, entry),
+        **_progress(order.final, order.filled, size, order.average_price),
+        "order_id": order.order_id,
+        "client_order_id": update.client_order_id,
+        "size": str(size),
+        "submitted_at": _moment(update.create_time_ms),
+        "retry_count": 0,
+    }
+
+
+def _closing(
+    protection: Protection, reason: CloseReason | None, entry: EntryOrder | None
+) -> Signal:
+    """What the signals of all closes of a protection have in common."""
+    leverage = None if entry is None else entry.request.leverage
+    return {
+        "kind": KINDS.get(reason, "CLOSE") if reason is not None else "CLOSE",
         "parent_client_order_id": None if entry is None else entry.client_order_id,
         "symbol": protection.symbol,
         "side": int(protection.side.closing),
         "type": "market",
         "price": None,
-        "size": str(close.size),
-        "deal_size": str(record.filled),
-        "deal_avg_price": plain(average) if average is not None and record.filled else "0",
-        "leverage": None
-        if entry is None or entry.request.leverage is None
-        else plain(entry.request.leverage),
+        "leverage": None if leverage is None else plain(leverage),
         "context": {"plan": protection.metadata, "position": protection.id, "source": SOURCE},
-        "submitted_at": _moment(close.intended_ms),
-        "retry_count": close.attempt - 1,
         "trace_id": _trace(protection.entry_id or protection.id),
-        "partial": record.final and 0 < record.filled < close.size,
+    }
+
+
+def _progress(ended: bool, filled: int, size: int, average: Decimal | None) -> Signal:
+    return {
+        "status": _status(ended=ended, filled=filled),
+        "deal_size": str(filled),
+        "deal_avg_price": plain(average) if average is not None and filled else "0",
+        "partial": ended and 0 < filled < size,
     }
 
 

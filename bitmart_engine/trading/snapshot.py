@@ -6,17 +6,19 @@ the snapshot says that it is not known.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import trio
 
 from ..exchange.errors import ExchangeError, Meaning, OutcomeUnknown, Refused
 from ..exchange.rows import PlanOrder
-from ..model.events import OrderUpdate
+from ..model.events import OrderUpdate, PositionUpdate
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder
+from .attribution import made_there
 from .desk import Desk
-from .reconcile import Snapshot, live_orders
+from .reconcile import Key, Snapshot, live_orders
 
 __all__ = ["PLANS_WITHIN_S", "take_snapshot"]
 
@@ -56,8 +58,10 @@ async def take_snapshot(desk: Desk) -> Snapshot:
     plans = await _plans(desk)
     positions = await desk.exchange.positions()
     state = desk.state
+    at_ms = desk.now_ms()
+    fired = await _fired(desk, plans, positions)
     return Snapshot(
-        at_ms=desk.now_ms(),
+        at_ms=at_ms,
         orders=orders,
         absent=frozenset(absent),
         foreign=tuple(
@@ -69,6 +73,7 @@ async def take_snapshot(desk: Desk) -> Snapshot:
         positions={(update.symbol, update.side): update for update in positions},
         plans=plans,
         plans_at_ms=plans_at_ms,
+        fired=fired,
     )
 
 
@@ -95,6 +100,32 @@ async def _plans(desk: Desk) -> tuple[PlanOrder, ...] | None:
             why = str(failure)
     desk.tally.add("stops kept by the exchange could not be read", why=why)
     return None
+
+
+async def _fired(
+    desk: Desk, plans: tuple[PlanOrder, ...] | None, positions: list[PositionUpdate]
+) -> tuple[OrderUpdate, ...]:
+    """What the exchange's own stops closed, of the symbols where less is held or kept than should be.
+
+    Read after the positions: what was closed by then is among it.
+    """
+    owed: Counter[Key] = Counter()
+    symbols = set()
+    listed = None if plans is None else {(plan.symbol, plan.trigger_price) for plan in plans}
+    for each in desk.state.protections.alive():
+        if each.entry_id is None or not each.remaining:
+            continue
+        owed[each.symbol, each.side] += each.remaining
+        for level in (each.exchange_stop_loss, each.exchange_take_profit):
+            if level is not None and listed is not None and (each.symbol, level) not in listed:
+                symbols.add(each.symbol)
+    held = Counter({(each.symbol, each.side): each.size for each in positions})
+    symbols |= {key[0] for key, size in owed.items() if held[key] < size}
+    found: list[OrderUpdate] = []
+    for symbol in sorted(symbols):
+        found += await desk.exchange.open_orders(symbol)
+        found += await desk.exchange.order_history(symbol)
+    return tuple(update for update in found if made_there(update))
 
 
 async def _listed_plans(desk: Desk, symbols: set[str]) -> tuple[PlanOrder, ...]:

@@ -5,9 +5,6 @@ gives the same wishes, not the same interleaving.
 
 Each symbol has a purpose: on BTCUSDT the engine alone keeps the stops, on ETHUSDT the exchange keeps them too, on
 SOLUSDT positions are opened by hand and monitored, and 1000PEPEUSDT is traded without any protection.
-
-Not part of the traffic, because the engine does not always keep its promise there yet: several orders on one side of
-ETHUSDT. Where the exchange's stop of one fires while the engine closes the same, contracts of another may go with it.
 """
 
 from __future__ import annotations
@@ -115,7 +112,6 @@ class Traders:
     stop: bool = False
     """No new wishes; what was begun is asked for until it is answered."""
     _orders_left: int = 0
-    _guarded_there: set[str] = field(factory=set)
     _positions: int = 0
     _positions_left: int = 0
 
@@ -156,11 +152,8 @@ class Traders:
 
     def _wish(self, id: str) -> dict[str, Any]:
         rng = self.rng
-        symbol = rng.choice((GUARDED_HERE, GUARDED_HERE, GUARDED_THERE, UNGUARDED))
+        symbol = rng.choice((GUARDED_HERE, GUARDED_THERE, GUARDED_THERE, UNGUARDED))
         side = rng.choice(("long", "short"))
-        if symbol == GUARDED_THERE:
-            symbol = GUARDED_HERE if side in self._guarded_there else GUARDED_THERE
-            self._guarded_there.add(side)
         last = self.paper.last_price(symbol)
         far = rng.random() < 0.2
         middle = last * (Decimal("0.9") if far else 1 + Decimal(rng.uniform(-1, 1)) / 2000)

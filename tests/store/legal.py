@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bitmart_engine.model.futures_orders import OrderEvent, upsert
 from bitmart_engine.model.lifecycle import ENTRY_MOVES, PROTECTION_MOVES, EntryState
-from bitmart_engine.model.positions import Close, CloseReason
+from bitmart_engine.model.positions import Close, CloseReason, FiredOrder
 from bitmart_engine.store import State
 from bitmart_engine.store.records import (
     CloseIntended,
@@ -22,6 +22,7 @@ from bitmart_engine.store.records import (
     EntryIntended,
     EntryMoved,
     EntryObserved,
+    FiredObserved,
     FuturesOrderSeen,
     NotificationOwed,
     NotificationSettled,
@@ -147,7 +148,8 @@ class History:
         sent = self.live.protection_by_client_id.values()
         if guard.id not in sent and self._pick([False] * 7 + [True]):
             return ProtectionForgotten(guard.id)
-        kind = self._pick(["covers", "levelled", "kept", "moved", "moved", "close", "closed"])
+        kinds = ["covers", "levelled", "kept", "moved", "moved", "close", "closed", "fired"]
+        kind = self._pick(kinds)
         if kind == "covers":
             return ProtectionCovers(guard.id, self._pick([0, 5, 10]), self.now_ms)
         if kind == "levelled":
@@ -155,7 +157,19 @@ class History:
             return ProtectionLevelled(guard.id, self.now_ms, stop, target)
         if kind == "kept":
             stop, target = self._draw(PRICES), self._draw(PRICES)
-            return ProtectionKept(guard.id, self.now_ms, stop, target)
+            ids = self._pick([(), ("91", "92")])
+            return ProtectionKept(guard.id, self.now_ms, stop, target, ids)
+        if kind == "fired":
+            order = FiredOrder(
+                order_id=self._pick([*(each.order_id for each in guard.fired), f"9{self._name()}"]),
+                reason=self._pick(
+                    [CloseReason.EXCHANGE_STOP_LOSS, CloseReason.EXCHANGE_TAKE_PROFIT]
+                ),
+                filled=self._pick([0, 4, 10]),
+                average_price=self._draw(PRICES),
+                final=self._pick([True, False]),
+            )
+            return FiredObserved(guard.id, order)
         if kind == "closed" and guard.close is not None:
             filled = self._pick([0, 3, 10])
             sent, done = guard.close.client_order_id, self._pick([True, False])

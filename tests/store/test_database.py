@@ -19,6 +19,7 @@ from bitmart_engine.store import database as database_module
 from bitmart_engine.store.database import Database, Unit
 from bitmart_engine.store.errors import explained, why
 from bitmart_engine.store.records import EntryAccepted, EntryCancelAsked, ViewChanged
+from bitmart_engine.store.schema import MIGRATIONS
 
 from .known import fast_directory, folded, known, write
 from .stories import START_MS, entry, whole_story
@@ -147,9 +148,9 @@ def test_a_journal_without_its_version_is_refused(path: Path) -> None:
 
 def test_a_newer_journal_is_refused_with_what_to_do(path: Path) -> None:
     Database.open(path).close()
-    sql(path, "UPDATE meta SET value = '2' WHERE key = 'schema'")
+    sql(path, "UPDATE meta SET value = '3' WHERE key = 'schema'")
     before = path.read_bytes()
-    with pytest.raises(JournalTooNew, match="schema version 2, this engine knows 1; install the"):
+    with pytest.raises(JournalTooNew, match="schema version 3, this engine knows 2; install the"):
         Database.open(path)
     assert path.read_bytes() == before
 
@@ -180,12 +181,39 @@ def add_unit(connection: sqlite3.Connection) -> None:
 
 def test_an_older_journal_is_converted_and_keeps_what_it_had(path: Path) -> None:
     make_version_0(path)
-    database = Database.open(path, migrations={0: add_unit})
+    database = Database.open(path, migrations={**MIGRATIONS, 0: add_unit})
     write(database, [(ViewChanged(("b",), True),)])
     assert database.load().viewed == {"a", "b"}
     database.close()
-    assert sql(path, "SELECT value FROM meta WHERE key = 'schema'") == [("1",)]
+    assert sql(path, "SELECT value FROM meta WHERE key = 'schema'") == [("2",)]
     assert sql(path, "SELECT unit FROM journal") == [(1,), (2,)]
+    Database.open(path).close()
+
+
+def test_a_journal_of_the_first_version_opens_with_all_it_had(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.executescript((Path(__file__).parent / "version_1.sql").read_text())
+    connection.close()
+    database = Database.open(path)
+    state = database.load()
+    assert {id: each.state.value for id, each in state.orders.items()} == {
+        "kept-1": "filled",
+        "kept-2": "filled",
+        "waits": "waiting",
+        "held": "filled",
+    }
+    assert {id: each.state.value for id, each in state.protections.items()} == {
+        "kept-1": "closed",
+        "kept-2": "closed",
+        "waits": "pending_fill",
+        "held": "armed",
+    }
+    held = state.protections["held"]
+    assert (held.remaining, held.fired, held.exchange_plans) == (10, (), ())
+    assert list(state.owed) == ["held:1"]
+    write(database, [(ViewChanged(("b",), True),)])
+    database.close()
+    assert sql(path, "SELECT value FROM meta WHERE key = 'schema'") == [("2",)]
     Database.open(path).close()
 
 
@@ -196,9 +224,9 @@ def test_a_conversion_that_fails_changes_nothing(path: Path) -> None:
 
     make_version_0(path)
     with pytest.raises(JournalError, match="no such table: nowhere"):
-        Database.open(path, migrations={0: fails})
+        Database.open(path, migrations={**MIGRATIONS, 0: fails})
     assert sql(path, "SELECT value FROM meta WHERE key = 'schema'") == [("0",)]
-    Database.open(path, migrations={0: add_unit}).close()
+    Database.open(path, migrations={**MIGRATIONS, 0: add_unit}).close()
 
 
 def test_a_journal_that_is_too_old_is_refused(path: Path) -> None:

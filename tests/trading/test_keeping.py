@@ -57,7 +57,9 @@ def tallied(stage: Stage) -> Any:
 async def test_a_stop_that_is_listed_stays_kept(autojump_clock):
     async with open_stage() as stage:
         await stage.bought()
+        await stage.settle(70)
         before = stage.engine.state.protections["a"]
+        assert len(before.exchange_plans) == 2, "both legs are known by their ids"
         await stage.settle(130)
         assert [each.path for each in stage.paper.requests].count(PLANS) >= 2
         assert (kept(stage), unprotected(stage)) == (("64500", "66000"), [])

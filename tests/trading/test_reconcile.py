@@ -21,15 +21,18 @@ from bitmart_engine.store.records import (
     EntryAccepted,
     EntryIntended,
     EntryObserved,
+    FiredObserved,
     ProtectionCovers,
     ProtectionKept,
     ProtectionLevelled,
     ProtectionMoved,
     ProtectionOpened,
 )
+from bitmart_engine.trading.attribution import observed_there, whose
 from bitmart_engine.trading.progress import observed
 from bitmart_engine.trading.reconcile import (
     Cover,
+    Fired,
     Gone,
     Keeps,
     Snapshot,
@@ -119,7 +122,7 @@ def held(long: int = 0, short: int = 0):
 def plan(kind: str, price: object, side: PositionSide = LONG, size: int | None = 10) -> PlanOrder:
     """A stop or a target that waits at the exchange to close a position."""
     return PlanOrder(
-        order_id="7",
+        order_id=f"{kind} {price} {side.value} {size}",
         client_order_id="",
         symbol="BTCUSDT",
         side=side.closing,
@@ -138,6 +141,18 @@ def seen(*plans: PlanOrder, long: int = 10, **changes) -> Snapshot:
     return Snapshot(
         **{"at_ms": NOW, "plans_at_ms": NOW, "positions": held(long), "plans": plans, **changes}
     )
+
+
+def kept(state: State, snapshot: Snapshot) -> list[Keeps]:
+    """What is new of the levels that the exchange keeps, whatever the ids of its orders are."""
+    news = [each for each in reconcile(state, snapshot) if isinstance(each, Keeps)]
+    before = state.protections
+    return [
+        evolve(each, plans=())
+        for each in news
+        if (each.stop_loss, each.take_profit)
+        != (before[each.id].exchange_stop_loss, before[each.id].exchange_take_profit)
+    ]
 
 
 # Doing what was decided, with records as the engine makes them
@@ -174,8 +189,18 @@ def do(state: State, actions, at_ms: int = NOW) -> None:
                 cover(state, id, size, at_ms)
             case Gone(id=id):
                 state.apply(ProtectionMoved(id, at_ms, ProtectionState.CLOSED))
-            case Keeps(id=id, stop_loss=stop, take_profit=target):
-                state.apply(ProtectionKept(id, at_ms, stop, target))
+            case Keeps(id=id, stop_loss=stop, take_profit=target, plans=ids):
+                state.apply(ProtectionKept(id, at_ms, stop, target, ids))
+            case Fired(id=id, update=told):
+                fire_there(state, id, told, at_ms)
+
+
+def fire_there(state: State, id: str, told: OrderUpdate, at_ms: int) -> None:
+    found = whose(told, [state.protections[id]])
+    reason = found[1] if found is not None else CloseReason.EXCHANGE_STOP_LOSS
+    state.apply(FiredObserved(id, observed_there(told, reason)))
+    if state.protections[id].state is ProtectionState.ARMED:
+        state.apply(ProtectionMoved(id, at_ms, ProtectionState.CLOSING, reason.value, reason))
 
 
 orders = st.tuples(
@@ -198,6 +223,17 @@ plans = st.builds(
     st.sampled_from([LONG, SHORT]),
     st.none() | st.integers(1, 30),
 )
+firings = st.builds(
+    lambda number, of, size, price, side, at: fired(
+        f"f{number}", of, size, price, side=side.closing, create_time_ms=at
+    ),
+    st.integers(1, 3),
+    st.sampled_from(["", "stop_loss 64500 long 10", "else"]),
+    st.integers(1, 12),
+    st.sampled_from([64000, 64490, 66010]),
+    st.sampled_from([LONG, SHORT]),
+    st.integers(OLD, NOW),
+)
 moves = st.tuples(st.integers(0, 3), st.sampled_from([64400, 64500, 66000]))
 
 
@@ -210,9 +246,10 @@ moves = st.tuples(st.integers(0, 3), st.sampled_from([64400, 64500, 66000]))
     st.none() | st.lists(plans, max_size=5),
     st.lists(moves, max_size=2),
     st.integers(NOW - 6_000, NOW),
+    st.lists(firings, max_size=3),
 )
 def test_applied_twice_the_second_time_there_is_nothing_to_do(
-    asked, watched, long, short, closing, kept, moved, plans_at_ms
+    asked, watched, long, short, closing, kept, moved, plans_at_ms, closed_there
 ):
     state = State()
     listed, absent = {}, set()
@@ -241,6 +278,7 @@ def test_applied_twice_the_second_time_there_is_nothing_to_do(
         positions=held(long, short),
         plans=None if kept is None else tuple(kept),
         plans_at_ms=plans_at_ms,
+        fired=tuple(closed_there),
     )
     actions = reconcile(state, snapshot)
     findings(state, snapshot, actions)
@@ -345,36 +383,35 @@ def test_orders_of_others_are_counted_and_nothing_is_done_about_them():
 def test_a_stop_that_is_listed_is_kept():
     state = State()
     with_order(state, "a", 10)
-    assert reconcile(state, seen(STOP, TARGET)) == []
+    assert kept(state, seen(STOP, TARGET)) == []
 
 
 def test_a_stop_that_is_not_listed_is_not_kept_any_more_and_is_again_once_it_is():
     state = State()
     with_order(state, "a", 10)
-    actions = reconcile(state, seen(TARGET))
-    assert actions == [Keeps("a", None, TP)]
-    do(state, actions)
+    assert kept(state, seen(TARGET)) == [Keeps("a", None, TP)]
+    do(state, reconcile(state, seen(TARGET)))
     assert reconcile(state, seen(TARGET)) == []
-    assert reconcile(state, seen(STOP)) == [Keeps("a", SL, None)]
+    assert kept(state, seen(STOP)) == [Keeps("a", SL, None)]
 
 
 def test_a_list_that_was_not_learned_proves_nothing():
     state = State()
     with_order(state, "a", 10)
-    assert reconcile(state, seen(plans=None)) == []
+    assert kept(state, seen(plans=None)) == []
 
 
 def test_what_filled_just_before_the_list_was_asked_for_may_be_missing_from_it():
     state = State()
     with_order(state, "a", 10, at_ms=NOW - 9_000)
-    assert reconcile(state, seen(plans_at_ms=NOW - 4_001)) == []
-    assert reconcile(state, seen(plans_at_ms=NOW - 4_000)) == [Keeps("a", None, None)]
+    assert kept(state, seen(plans_at_ms=NOW - 4_001)) == []
+    assert kept(state, seen(plans_at_ms=NOW - 4_000)) == [Keeps("a", None, None)]
 
 
 def test_nothing_is_expected_of_an_order_that_has_not_filled():
     state = State()
     with_order(state, "a")
-    assert reconcile(state, seen(long=0)) == []
+    assert kept(state, seen(long=0)) == []
 
 
 def test_what_is_elsewhere_says_nothing():
@@ -387,17 +424,15 @@ def test_what_is_elsewhere_says_nothing():
         evolve(STOP, symbol="ETHUSDT"),
         evolve(STOP, side=LONG.opening),
     ):
-        assert reconcile(state, seen(other, TARGET)) == [Keeps("a", None, TP)]
+        assert kept(state, seen(other, TARGET)) == [Keeps("a", None, TP)]
 
 
 def test_a_stop_counts_for_the_contracts_it_would_close():
     state = State()
     with_order(state, "a", 10)
-    assert reconcile(state, seen(plan("stop_loss", 64500, size=9), TARGET)) == [
-        Keeps("a", None, TP)
-    ]
+    assert kept(state, seen(plan("stop_loss", 64500, size=9), TARGET)) == [Keeps("a", None, TP)]
     for enough in ([plan("stop_loss", 64500, size=5)] * 2, [plan("plan", "64500.00", size=None)]):
-        assert reconcile(state, seen(*enough, TARGET)) == []
+        assert kept(state, seen(*enough, TARGET)) == []
 
 
 def test_stops_at_one_price_are_shared_and_the_oldest_order_of_ours_comes_first():
@@ -408,8 +443,8 @@ def test_stops_at_one_price_are_shared_and_the_oldest_order_of_ours_comes_first(
     with_order(state, "b", 10, at_ms=OLD + 1)
     one, all_of_it = plan("stop_loss", 64500, size=15), plan("stop_loss", 64500, size=None)
     targets = plan("take_profit", 66000, size=20)
-    assert reconcile(state, seen(one, targets, long=30)) == [Keeps("b", None, TP)]
-    assert reconcile(state, seen(all_of_it, targets, long=30)) == [Keeps("m", SL, None)]
+    assert kept(state, seen(one, targets, long=30)) == [Keeps("b", None, TP)]
+    assert kept(state, seen(all_of_it, targets, long=30)) == [Keeps("m", SL, None)]
 
 
 def test_nothing_is_said_of_a_stop_that_what_is_not_settled_may_share():
@@ -417,10 +452,10 @@ def test_nothing_is_said_of_a_stop_that_what_is_not_settled_may_share():
     with_order(state, "a", 10, at_ms=OLD)
     with_order(state, "new", 10, at_ms=NOW - 1_000)
     with_order(state, "other", 10, at_ms=OLD, stop_loss=64400)
-    assert reconcile(state, seen(TARGET, long=30)) == [Keeps("other", None, TP)]
+    assert kept(state, seen(TARGET, long=30)) == [Keeps("other", None, TP)]
     do(state, [Gone("new")])
     targets = plan("take_profit", 66000, size=None)
-    assert reconcile(state, seen(targets, long=20)) == [
+    assert kept(state, seen(targets, long=20)) == [
         Keeps("a", None, TP),
         Keeps("other", None, TP),
     ]
@@ -432,7 +467,7 @@ def test_a_protection_that_is_about_to_change_or_to_close_is_not_judged():
     assert reconcile(state, seen(long=4)) == [Cover("a", 4)]
     assert reconcile(state, seen(long=0)) == [Gone("a")]
     state.apply(ProtectionMoved("a", OLD, ProtectionState.CLOSING, "", CloseReason.MANUAL))
-    assert reconcile(state, seen()) == []
+    assert kept(state, seen()) == []
 
 
 def test_a_level_that_was_moved_here_is_kept_where_it_went_out_until_it_is_moved_there_too():
@@ -440,5 +475,103 @@ def test_a_level_that_was_moved_here_is_kept_where_it_went_out_until_it_is_moved
     with_order(state, "a", 10)
     moved = Decimal(64600)
     state.apply(ProtectionLevelled("a", OLD, moved, TP))
-    assert reconcile(state, seen(STOP, TARGET)) == []
-    assert reconcile(state, seen(plan("stop_loss", 64600), TARGET)) == [Keeps("a", moved, TP)]
+    assert kept(state, seen(STOP, TARGET)) == []
+    assert kept(state, seen(plan("stop_loss", 64600), TARGET)) == [Keeps("a", moved, TP)]
+
+
+def test_the_orders_that_keep_a_stop_and_a_target_are_known_by_their_ids():
+    state = State()
+    with_order(state, "a", 10)
+    do(state, reconcile(state, seen(STOP, TARGET)))
+    assert state.protections["a"].exchange_plans == (STOP.order_id, TARGET.order_id)
+    do(state, reconcile(state, seen(TARGET)))
+    assert state.protections["a"].exchange_plans == (TARGET.order_id,)
+
+
+def test_of_two_alike_each_is_known_for_one_order_only_and_stays_so():
+    state = State()
+    with_order(state, "a", 10, at_ms=OLD)
+    with_order(state, "b", 10, at_ms=OLD + 1)
+    twins = [evolve(STOP, order_id=id) for id in "xy"]
+    do(state, reconcile(state, seen(*twins, long=20)))
+    ids = [state.protections[id].exchange_plans for id in "ab"]
+    assert ids == [("x",), ("y",)]
+    assert reconcile(state, seen(*reversed(twins), long=20)) == []
+
+
+def test_a_stop_of_another_size_is_nobodys_to_name():
+    state = State()
+    with_order(state, "a", 10)
+    do(state, reconcile(state, seen(plan("stop_loss", 64500, size=15), TARGET)))
+    assert state.protections["a"].exchange_plans == (TARGET.order_id,)
+
+
+# What the exchange closed by itself
+
+
+def fired(order_id: str = "f", of: str = "", size: int = 10, price: object = 64490, **changes):
+    """A stop of a long that the exchange kept, and that has closed."""
+    return OrderUpdate(
+        **{
+            "order_id": order_id,
+            "client_order_id": f"PLAN_{of}",
+            "plan_order_id": of,
+            "symbol": "BTCUSDT",
+            "state": OrderState.FINISH,
+            "side": LONG.closing,
+            "type": "planorder",
+            "size": size,
+            "deal_size": size,
+            "deal_avg_price": Decimal(str(price)),
+            "create_time_ms": NOW,
+            **changes,
+        }
+    )
+
+
+def test_a_stop_that_fired_unseen_is_its_own_orders_and_nothing_shrinks_for_it():
+    state = State()
+    with_order(state, "old", 10, at_ms=OLD)
+    with_order(state, "low", 10, at_ms=OLD + 1, stop_loss=60000)
+    told = fired(of="1")
+    snapshot = seen(plans=None, long=10, fired=(told,))
+    assert reconcile(state, snapshot) == [Fired("old", told)]
+    do(state, reconcile(state, snapshot))
+    assert state.protections["old"].remaining == 0
+    assert reconcile(state, snapshot) == []
+
+
+def test_a_stop_whose_id_is_known_is_told_by_it_whatever_its_price():
+    state = State()
+    with_order(state, "a", 10, at_ms=OLD)
+    with_order(state, "b", 10, at_ms=OLD + 1, stop_loss=60000)
+    state.apply(ProtectionKept("b", OLD, Decimal(60000), TP, ("b-stop", "b-target")))
+    told = fired(of="b-stop", price=64490)
+    assert reconcile(state, seen(plans=None, fired=(told,))) == [Fired("b", told)]
+
+
+def test_a_stop_of_an_id_that_none_of_ours_has_is_nobodys():
+    state = State()
+    with_order(state, "a", 10)
+    state.apply(ProtectionKept("a", OLD, SL, TP, ("a-stop", "a-target")))
+    assert whose(fired(of="else"), state.protections.alive()) is None
+
+
+def test_a_stop_that_fired_before_an_order_was_filled_is_not_of_that_order():
+    state = State()
+    with_order(state, "a", 10, at_ms=NOW)
+    assert whose(fired(create_time_ms=OLD), state.protections.alive()) is None
+
+
+def test_a_stop_that_the_price_did_not_reach_did_not_fire():
+    state = State()
+    with_order(state, "a", 10)
+    assert whose(fired(price=65000), state.protections.alive()) is None
+
+
+def test_of_two_stops_that_were_reached_the_one_of_the_same_size_fired():
+    state = State()
+    with_order(state, "a", 10, at_ms=OLD)
+    with_order(state, "b", 6, at_ms=OLD + 1)
+    protection, reason = whose(fired(size=6), state.protections.alive())
+    assert (protection.id, reason) == ("b", CloseReason.EXCHANGE_STOP_LOSS)

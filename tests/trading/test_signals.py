@@ -72,6 +72,23 @@ async def test_a_target_is_signalled_as_such_and_a_close_by_hand_as_close(autoju
         assert list(dict.fromkeys(kinds)) == ["ENTRY", "TAKE_PROFIT", "CLOSE"]
 
 
+async def test_a_stop_that_the_exchange_fired_is_signalled_with_the_order_it_closed_for(
+    autojump_clock,
+):
+    async with open_stage(**SIGNALS) as stage:
+        await stage.bought("a")
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded("a") == "closed")
+        await stage.until(lambda: not stage.engine.state.owed)
+        closes = [each for each in stage.receiver.events(URL) if each["kind"] == "STOP_LOSS"]
+        assert stage.submits(2, 3) == []
+        last, entry = closes[-1], stage.order("a")
+        assert (last["status"], last["deal_size"], last["size"]) == ("filled", "10", "10")
+        assert last["parent_client_order_id"] == entry.client_order_id
+        assert last["client_order_id"].startswith("PLAN_")
+        assert last["context"]["position"] == "a"
+
+
 async def test_a_part_that_filled_before_the_cancel_is_filled_and_partial(autojump_clock):
     async with open_stage({"liquidity": 4}, **SIGNALS) as stage:
         await stage.place()

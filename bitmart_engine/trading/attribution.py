@@ -1,0 +1,142 @@
+"""Whose stop it was: orders that the exchange makes of the stops and targets it keeps, told from one another. Pure.
+
+The exchange closes a position by its side; which order's contracts those were, it does not say. It does say of which
+plan order it made the closing order, and the plan orders it lists are known for the protections they belong to once the
+two were compared (`keeping`). Before that, what is known is the kind, the size and the price: the close is held to be
+of a protection whose level the price reached, of just as many contracts if there is one. Of two that this cannot tell
+apart both have been reached, and it does not matter which of them is closed by which of their stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from ..model.events import OrderUpdate
+from ..model.lifecycle import ProtectionState
+from ..model.positions import CloseReason, FiredOrder, Protection
+
+__all__ = ["fired_news", "made_there", "observed_there", "whose"]
+
+STOP, TARGET = CloseReason.EXCHANGE_STOP_LOSS, CloseReason.EXCHANGE_TAKE_PROFIT
+BY_TYPE = {"stop_loss": STOP, "take_profit": TARGET}
+MADE_THERE = ("stop_loss", "take_profit", "plan_order", "planorder")
+"""The types of such orders, as they are pushed and as they are read over REST."""
+SAME_CLOSE = {STOP: CloseReason.STOP_LOSS, TARGET: CloseReason.TAKE_PROFIT}
+NEVER = Decimal("Infinity")
+CLOCKS_MS = 5_000
+"""How far the exchange's clock may be behind ours, and a fill be told late, for an order to count as made since."""
+
+
+def made_there(update: OrderUpdate) -> bool:
+    """Whether the exchange itself made this order, of a stop, a target or another plan that it kept."""
+    return bool(update.plan_order_id) or update.type in MADE_THERE
+
+
+def whose(
+    update: OrderUpdate, protections: Iterable[Protection]
+) -> tuple[Protection, CloseReason] | None:
+    """The protection whose stop or target at the exchange made the closing order `update`, and which of the two.
+
+    `protections` are those that are armed or closing. None if it was of none of them, or cannot be told (yet).
+    """
+    if update.side is None or not update.side.closes:
+        return None
+    on_side = [
+        each
+        for each in protections
+        if (each.symbol, each.side) == (update.symbol, update.side.position_side)
+        and each.state in (ProtectionState.ARMED, ProtectionState.CLOSING)
+    ]
+    for each in on_side:
+        if update.plan_order_id and update.plan_order_id in each.exchange_plans:
+            return each, _reason(update, each)
+    if not update.deal_size:
+        return None
+    guesses = [
+        (_rank(update, each, reason), each.created_ms, each.id, each, reason)
+        for each in on_side
+        for reason in (STOP, TARGET)
+        if each.remaining and BY_TYPE.get(update.type or "", reason) is reason
+        if not (update.plan_order_id and _all_known(each))
+        if _since_armed(update, each)
+        if _reached(update, each, reason)
+    ]
+    if not guesses:
+        return None
+    *_, protection, reason = min(guesses, key=lambda guess: guess[:3])
+    return protection, reason
+
+
+def fired_news(protection_id: str) -> str:
+    """What news of the exchange's own closes of a protection is waited for by. No client order id has a space."""
+    return f"fired {protection_id}"
+
+
+def observed_there(update: OrderUpdate, reason: CloseReason) -> FiredOrder:
+    """What `update` says of an order that the exchange made."""
+    return FiredOrder(
+        order_id=update.order_id,
+        reason=reason,
+        filled=update.deal_size,
+        average_price=update.deal_avg_price if update.deal_size else None,
+        final=update.final,
+    )
+
+
+def _level(protection: Protection, reason: CloseReason) -> Decimal | None:
+    return protection.exchange_stop_loss if reason is STOP else protection.exchange_take_profit
+
+
+def _all_known(protection: Protection) -> bool:
+    """Whether the ids of all that the exchange keeps of it are known: then another id is another's."""
+    legs = (protection.exchange_stop_loss, protection.exchange_take_profit)
+    return len(protection.exchange_plans) >= sum(leg is not None for leg in legs)
+
+
+def _since_armed(update: OrderUpdate, protection: Protection) -> bool:
+    """Whether the order may have been made after the protection had something to protect."""
+    armed_ms = next(
+        (each.at_ms for each in protection.history if each.state == ProtectionState.ARMED.value),
+        protection.created_ms,
+    )
+    made_ms = update.create_time_ms
+    return made_ms is None or made_ms >= armed_ms - CLOCKS_MS
+
+
+def _reached(update: OrderUpdate, protection: Protection, reason: CloseReason) -> bool:
+    """Whether the level that the exchange keeps may have been what made the order."""
+    level, price = _level(protection, reason), update.deal_avg_price
+    if level is None:
+        return False
+    if protection.closing_for is SAME_CLOSE[reason] and protection.state is ProtectionState.CLOSING:
+        return True
+    if price is None:
+        return False
+    side = protection.side
+    return side.loses_at(price, level) if reason is STOP else side.wins_at(price, level)
+
+
+def _rank(
+    update: OrderUpdate, protection: Protection, reason: CloseReason
+) -> tuple[bool, bool, Decimal]:
+    """The lower the likelier: the same size, room for that size, a level near the price."""
+    size = update.size or update.deal_size
+    level, price = _level(protection, reason), update.deal_avg_price
+    away = abs(price - level) if price is not None and level is not None else NEVER
+    return (size != protection.remaining, size > protection.remaining, away)
+
+
+def _reason(update: OrderUpdate, protection: Protection) -> CloseReason:
+    """Which of the two levels it was, where the order is known to be of this protection."""
+    if update.type in BY_TYPE:
+        return BY_TYPE[update.type]
+    if protection.exchange_take_profit is None:
+        return STOP
+    if protection.exchange_stop_loss is None:
+        return TARGET
+    price = update.deal_avg_price
+    if price is None:
+        return STOP
+    to_stop = abs(price - protection.exchange_stop_loss)
+    return STOP if to_stop <= abs(price - protection.exchange_take_profit) else TARGET

@@ -1,0 +1,158 @@
+"""Taking away the stop and the target that the exchange keeps for what the engine closes itself.
+
+Before the close, where others share the position: what was cancelled cannot act any more, and what could not be
+cancelled has acted, which the exchange's orders then say. After it, for what was not shared then and may be by now.
+
+A close is not to wait for this for ever. What is not known after some seconds is given up on, and said: that contracts
+of another order may then be closed is bad; to keep a position after its stop was touched would be worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+from ..exchange.budget import Urgency
+from ..exchange.errors import ExchangeError, Meaning, Refused
+from ..exchange.rows import PlanOrder
+from ..model.positions import Protection
+from ..store.records import ProtectionKept
+from .attribution import fired_news, made_there
+from .desk import Desk
+
+if TYPE_CHECKING:
+    from .guard import Guard
+
+__all__ = ["disarm", "kept_for", "take_away"]
+
+log = structlog.get_logger()
+
+UNSEEN_WITHIN_S = 2.0
+"""How long it is looked for what became of a stop that is neither listed nor seen to have acted."""
+GIVE_UP_AFTER_S = 4.0
+"""How long all of it may take, while the exchange does not answer."""
+ASK_AGAIN_S = 0.25
+TRIES = 3
+
+
+async def disarm(id: str, desk: Desk, guard: Guard) -> bool:
+    """Have the exchange not close any more what protection `id` covers. True: it has done so, or is doing it now.
+
+    False within some seconds, whatever the exchange says or does not say.
+    """
+    gone: set[object] = set()
+    seen = len(desk.state.protections[id].fired)
+    why = f"no answer within {GIVE_UP_AFTER_S:g} s"
+    sure = False
+    with trio.move_on_after(GIVE_UP_AFTER_S):
+        unseen_at = trio.current_time() + UNSEEN_WITHIN_S
+        while not sure:
+            try:
+                sure = await _cancelled(desk.state.protections[id], desk, guard, gone)
+                if not sure:
+                    await _look_for_fired(desk.state.protections[id], desk, guard)
+                    why = "neither listed nor seen to have acted"
+            except ExchangeError as failure:
+                why = str(failure)
+            if len(desk.state.protections[id].fired) > seen:
+                return True
+            if not sure and trio.current_time() >= unseen_at:
+                break
+            if not sure:
+                await desk.waiters.wait_news(fired_news(id), ASK_AGAIN_S)
+    if not sure:
+        desk.tally.add("closed beside a stop of unknown whereabouts", id=id, why=why)
+        log.warning("closing beside a stop of unknown whereabouts", id=id, why=why)
+    desk.store.record(ProtectionKept(id, desk.now_ms(), None, None))
+    return False
+
+
+async def take_away(protection: Protection, desk: Desk, guard: Guard) -> None:
+    """Cancel what the exchange still keeps for `protection`, of which everything is closed. It gets a few tries."""
+    if not protection.kept_at_exchange:
+        return
+    gone: set[object] = set()
+    for last_try in (number == TRIES for number in range(1, TRIES + 1)):
+        try:
+            await _cancelled(protection, desk, guard, gone)
+            return
+        except ExchangeError as failure:
+            why = str(failure)
+        if not last_try:
+            await trio.sleep(ASK_AGAIN_S)
+    desk.tally.add("stop left behind at the exchange", id=protection.id, why=why)
+    log.error("a stop may be left behind at the exchange", id=protection.id, why=why)
+
+
+def kept_for(
+    protection: Protection, plans: list[PlanOrder], others: Collection[str] = ()
+) -> list[PlanOrder]:
+    """Of `plans`, those that went out with the protection's order, as far as its contracts go; none of `others`' ids.
+
+    Several orders may have their stops at one price; the exchange does not say whose is whose, and need not: as many
+    contracts are taken away as were covered. What closes a whole position is never ours.
+    """
+    found = []
+    for price in (protection.exchange_stop_loss, protection.exchange_take_profit):
+        left = protection.covered
+        for plan in plans:
+            mine = plan.side is protection.side.closing and plan.trigger_price == price
+            if plan.order_id in others and plan.order_id not in protection.exchange_plans:
+                continue
+            if mine and plan.size is not None and plan.size <= left:
+                left -= plan.size
+                found.append(plan)
+    return found
+
+
+async def _cancelled(protection: Protection, desk: Desk, guard: Guard, gone: set[object]) -> bool:
+    """Whether every leg that the exchange is believed to keep was there, and was cancelled. Raises ExchangeError.
+
+    `gone` has what was cancelled before, by id or by price, and gets what is cancelled now.
+    """
+    legs = {
+        price
+        for price in (protection.exchange_stop_loss, protection.exchange_take_profit)
+        if price is not None
+    }
+    symbol = protection.symbol
+    if len(protection.exchange_plans) == len(legs):
+        for plan_id in protection.exchange_plans:
+            if plan_id not in gone and await _cancel(symbol, plan_id, desk):
+                gone.add(plan_id)
+        return gone.issuperset(protection.exchange_plans)
+    plans = await desk.exchange.plan_orders(symbol, plan_type="profit_loss", urgency=Urgency.CANCEL)
+    others = {
+        plan_id
+        for each in guard.alive_on(symbol, protection.side)
+        if each.id != protection.id
+        for plan_id in each.exchange_plans
+    }
+    for plan in kept_for(protection, plans, others):
+        if await _cancel(symbol, plan.order_id, desk):
+            gone.add(plan.trigger_price)
+    return gone.issuperset(legs)
+
+
+async def _cancel(symbol: str, plan_id: str, desk: Desk) -> bool:
+    """Whether it was there to be cancelled. Raises ExchangeError."""
+    try:
+        await desk.exchange.cancel_plan_order(symbol, plan_id)
+    except Refused as refusal:
+        if refusal.meaning not in (Meaning.NO_SUCH_ORDER, Meaning.ORDER_DONE):
+            raise
+        return False
+    return True
+
+
+async def _look_for_fired(protection: Protection, desk: Desk, guard: Guard) -> None:
+    """Look through the exchange's orders for what its stops have closed, or are closing now. Raises ExchangeError."""
+    ask, symbol = desk.exchange, protection.symbol
+    working = await ask.open_orders(symbol, urgency=Urgency.CLOSE)
+    ended = await ask.order_history(symbol, urgency=Urgency.CLOSE)
+    for update in [*working, *ended]:
+        if made_there(update):
+            guard.on_fired(update)

@@ -1,0 +1,198 @@
+"""Several orders on one side of a symbol, whose stops the exchange keeps too: no contract is closed for another's sake.
+
+The exchange and the engine may both close an order's contracts, and neither can ask the other first. What an order
+filled may be closed once, by either of them; what is left over would be another order's.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import trio
+
+from bitmart_engine.paper import Direction
+from tests.stage import SUBMIT, Stage, open_stage, open_theatre
+
+CLOSE_SIDES = (2, 3)
+PLANS = "/contract/private/current-plan-order"
+CANCEL_PLAN = "/contract/private/cancel-plan-order"
+HISTORY = "/contract/private/order-history"
+KEY = ("BTCUSDT", Direction.LONG)
+
+
+def held_there(stage: Stage) -> int:
+    """Contracts of the long, as the exchange has it."""
+    position = stage.paper.books.positions.get(KEY)
+    return position.size if position is not None else 0
+
+
+async def two_orders(stage: Stage) -> None:
+    """Ten contracts of `high`, with the stop at 64500, and ten of `low`, with the stop at 60000."""
+    await stage.bought("high", stop_loss=64500)
+    await stage.bought("low", stop_loss=60000)
+    await stage.settle(70)
+
+
+async def low_is_whole(stage: Stage) -> None:
+    """The other order's contracts are all there and all covered, also after the next comparison."""
+    await stage.settle(70)
+    assert held_there(stage) == 10
+    assert (stage.guarded("low"), stage.protection("low").remaining) == ("armed", 10)
+
+
+async def test_a_stop_that_fires_there_while_the_user_closes_here_closes_the_contracts_once(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await two_orders(stage)
+        stage.paper.delay(SUBMIT, 0.5)
+        await stage.engine.close_position("high")
+        await stage.settle(0.2)
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded("high") == "closed")
+        await low_is_whole(stage)
+
+
+async def test_a_stop_there_that_fills_in_parts_while_the_user_closes_here_closes_them_once(
+    autojump_clock,
+):
+    async with open_stage({"liquidity": 4}) as stage:
+        for id, stop in (("high", 64500), ("low", 60000)):
+            await stage.place(id, stop_loss=stop)
+        await stage.until(stage.prices_come)
+        for _ in range(8):
+            stage.move(65000)
+            await stage.settle(0.3)
+        await stage.settle(70)
+        stage.move(64500)
+        await stage.engine.close_position("high")
+        for _ in range(6):
+            await stage.settle(1)
+            stage.move(64600)
+        await stage.until(lambda: stage.guarded("high") == "closed")
+        await low_is_whole(stage)
+
+
+async def test_a_stop_that_was_moved_here_and_fires_where_it_was_there_is_its_own_orders(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await two_orders(stage)
+        await stage.engine.change_protection("high", stop_loss=Decimal(60500))
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded("high") == "closed", within=5)
+        assert stage.protection("high").reason == "exchange_stop_loss"
+        await low_is_whole(stage)
+        assert stage.submits(*CLOSE_SIDES) == []
+
+
+async def test_a_stop_that_fired_there_while_the_private_stream_was_down_is_its_own_orders(
+    autojump_clock,
+):
+    async with open_stage(reconnect_delay_s=30) as stage:
+        await two_orders(stage)
+        await stage.engine.change_protection("high", stop_loss=Decimal(60500))
+        stage.paper.drop_connections("private")
+        await stage.settle(0.1)
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded("high") == "closed", within=120)
+        assert stage.protection("high").reason == "exchange_stop_loss"
+        await low_is_whole(stage)
+
+
+async def test_what_the_exchange_keeps_is_taken_away_before_a_shared_position_is_closed(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await two_orders(stage)
+        before = len(stage.paper.requests)
+        await stage.engine.close_position("high")
+        await stage.until(lambda: stage.guarded("high") == "closed")
+        paths = [each.path for each in list(stage.paper.requests)[before:]]
+        assert paths.index(CANCEL_PLAN) < paths.index(SUBMIT)
+        kept = {each.trigger_price for each in stage.paper.books.plans.waiting("BTCUSDT")}
+        assert kept == {60000, 66000}
+        await low_is_whole(stage)
+
+
+async def test_a_position_that_nobody_shares_is_closed_without_asking_for_its_stop_first(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.bought()
+        await stage.settle(70)
+        before = len(stage.paper.requests)
+        await stage.engine.close_position("a")
+        await stage.until(lambda: stage.guarded() == "closed")
+        paths = [each.path for each in list(stage.paper.requests)[before:]]
+        assert PLANS not in paths[: paths.index(SUBMIT)]
+
+
+async def test_a_stop_that_cannot_be_taken_away_yet_delays_the_close_and_nothing_more(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await two_orders(stage)
+        for _ in range(3):
+            stage.paper.fail(CANCEL_PLAN, status=502)
+        await stage.engine.close_position("high")
+        await stage.until(lambda: stage.guarded("high") == "closed")
+        await low_is_whole(stage)
+
+
+async def test_a_stop_whose_cancel_lost_its_answer_does_not_double_the_close(autojump_clock):
+    async with open_stage() as stage:
+        await two_orders(stage)
+        stage.paper.lose_replies(CANCEL_PLAN)
+        await stage.engine.close_position("high")
+        await stage.until(lambda: stage.guarded("high") == "closed")
+        assert [body["size"] for body in stage.submits(*CLOSE_SIDES)] == [10]
+        await low_is_whole(stage)
+
+
+async def test_no_entry_joins_a_position_that_both_the_exchange_and_the_engine_may_be_closing(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.bought("high", stop_loss=64500)
+        await stage.settle(70)
+        await stage.place(
+            "low", entry_zone_min=64000, entry_zone_max=64450, stop_loss=60000, type="market"
+        )
+        stage.paper.delay(SUBMIT, 0.5)
+        await stage.engine.close_position("high")
+        await stage.settle(0.2)
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded("high") == "closed")
+        await stage.until(lambda: stage.state("low") == "filled")
+        await low_is_whole(stage)
+
+
+async def test_an_engine_that_died_between_taking_a_stop_away_and_closing_closes_once(
+    autojump_clock, tmp_path
+):
+    async with open_theatre(state_dir=str(tmp_path)) as theatre:
+        async with theatre.engine() as stage:
+            await two_orders(stage)
+            theatre.network.slow_s = 0.4
+            await stage.engine.close_position("high")
+            with trio.fail_after(30):
+                while len(stage.paper.books.plans.waiting("BTCUSDT")) > 2:
+                    await trio.sleep(0.01)
+            theatre.network.cut = True
+        theatre.network.cut, theatre.network.slow_s = False, 0
+        assert held_there(stage) == 20
+        async with theatre.engine() as stage:
+            await stage.until(lambda: stage.guarded("high") == "closed")
+            await low_is_whole(stage)
+
+
+async def test_stops_of_one_price_and_size_that_fire_there_close_both_orders_once(autojump_clock):
+    async with open_stage() as stage:
+        for id, stop in (("a", 64500), ("b", 64500), ("low", 60000)):
+            await stage.bought(id, stop_loss=stop)
+        await stage.settle(70)
+        stage.move(64400)
+        await stage.until(lambda: {stage.guarded("a"), stage.guarded("b")} == {"closed"})
+        assert stage.submits(*CLOSE_SIDES) == []
+        await low_is_whole(stage)
