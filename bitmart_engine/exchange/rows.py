@@ -145,6 +145,7 @@ def order_of(raw: msgspec.Raw) -> OrderUpdate:
         create_time_ms=whole_of(row.get("create_time")),
         update_time_ms=whole_of(row.get("update_time")),
         plan_order_id=plan_order_id("", client_order_id),
+        trigger_price=positive_of(row.get("trigger_price")),
         raw=bytes(raw),
     )
 

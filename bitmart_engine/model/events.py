@@ -139,6 +139,8 @@ class OrderUpdate:
     last_fill: Fill | None = None
     plan_order_id: str = ""
     """The plan order (a stop or target that the exchange kept, say) that the exchange made this order of."""
+    trigger_price: Decimal | None = None
+    """The price that this plan order waited for."""
     raw: bytes = field(default=b"", repr=False, eq=False)
 
     @property

@@ -34,7 +34,7 @@ from .orders import (
     priority,
     reaches,
 )
-from .plans import Plans
+from .plans import Plan, Plans
 from .positions import Position
 from .pushes import OrderPush, Push
 from .standing import Standing
@@ -135,7 +135,7 @@ class Books:
         for plan in self.plans.take_triggered(symbol, price):
             held = self.account.position(symbol, plan.direction).size
             size = held if plan.size is None else min(plan.size, held)
-            self._close(symbol, plan.direction, size, now_ms, plan.kind, plan_id=plan.plan_id)
+            self._close(symbol, plan.direction, size, now_ms, plan.kind, plan=plan)
 
     # -- what happens to the owner ------------------------------------------------------------
 
@@ -188,7 +188,7 @@ class Books:
         now_ms: int,
         kind: str,
         *,
-        plan_id: int | None = None,
+        plan: Plan | None = None,
         action: Action = Action.MATCHED,
     ) -> Order:
         """A market order of the exchange's own making; it goes before the owner's closing orders."""
@@ -197,11 +197,12 @@ class Books:
             side=direction.closing_side,
             size=size,
             type=kind,
-            client_order_id="" if plan_id is None else f"PLAN_{plan_id}",
+            client_order_id="" if plan is None else f"PLAN_{plan.plan_id}",
+            trigger_price=None if plan is None else plan.trigger_price,
         )
         leverage, open_type = self.account.settings_for(request)
-        plan = "" if plan_id is None else str(plan_id)
-        order_id = self._accept(request, leverage, open_type, now_ms, plan)
+        plan_order_id = "" if plan is None else str(plan.plan_id)
+        order_id = self._accept(request, leverage, open_type, now_ms, plan_order_id)
         self._trim_closing(symbol, direction, now_ms, keep=order_id)
         self._match(order_id, self.last[symbol], now_ms, is_maker=False, action=action)
         return self.orders[order_id]

@@ -106,11 +106,15 @@ class OrderRequest:
     target_price: Decimal | None = None
     stop_price_type: int = 1
     target_price_type: int = 1
+    trigger_price: Decimal | None = None
 
 
 @frozen(kw_only=True)
 class Order:
-    """An order the exchange took. `deal_value` is the sum of price times size over its fills."""
+    """An order the exchange took. `deal_value` is the sum of price times size over its fills.
+
+    `trigger_price` is that of the plan order which it was made of.
+    """
 
     order_id: int
     symbol: str
@@ -133,6 +137,7 @@ class Order:
     target_price: Decimal | None = None
     stop_price_type: int = 1
     target_price_type: int = 1
+    trigger_price: Decimal | None = None
 
     @property
     def remaining(self) -> int:
@@ -215,4 +220,5 @@ def entered(
         target_price=request.target_price,
         stop_price_type=request.stop_price_type,
         target_price_type=request.target_price_type,
+        trigger_price=request.trigger_price,
     )

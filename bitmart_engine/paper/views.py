@@ -36,6 +36,8 @@ def order(one: Order) -> Json:
         "create_time": one.create_ms,
         "update_time": one.update_ms,
     }
+    if one.trigger_price is not None:
+        row["trigger_price"] = wire_decimal(one.trigger_price)
     if one.target_price is not None:
         row["preset_take_profit_price"] = wire_decimal(one.target_price)
         row["preset_take_profit_price_type"] = one.target_price_type

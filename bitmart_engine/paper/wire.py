@@ -121,7 +121,9 @@ def order_event(push: OrderPush, fee_sign: int) -> Json:
             "update_time": order.update_ms,
             "plan_order_id": order.plan_order_id,
             "last_trade": last_trade(push.fill, fee_sign) if push.fill else None,
-            "trigger_price": "-",
+            "trigger_price": (
+                "-" if order.trigger_price is None else wire_decimal(order.trigger_price)
+            ),
             "trigger_price_type": "-",
             "execution_price": "-",
             "activation_price_type": "-",

@@ -56,6 +56,7 @@ class OrderData(msgspec.Struct):
     update_time: Raw = NOTHING
     last_trade: Raw = NOTHING
     plan_order_id: Raw = NOTHING
+    trigger_price: Raw = NOTHING
 
 
 class LastTrade(
@@ -124,6 +125,7 @@ def orders(raw: bytes, tally: Tally) -> Iterator[OrderUpdate]:
         update_time_ms=integer(order.update_time),
         last_fill=_fill(order.last_trade, tally, order_id),
         plan_order_id=plan_order_id(text(order.plan_order_id), client_order_id),
+        trigger_price=decimal(order.trigger_price),
         raw=raw,
     )
 

@@ -2,9 +2,9 @@
 
 The exchange closes a position by its side; which order's contracts those were, it does not say. It does say of which
 plan order it made the closing order, and the plan orders it lists are known for the protections they belong to once the
-two were compared (`keeping`). Before that, what is known is the kind, the size and the price: the close is held to be
-of a protection whose level the price reached, of just as many contracts if there is one. Of two that this cannot tell
-apart both have been reached, and it does not matter which of them is closed by which of their stops.
+two were compared (`keeping`). Before that, the close is held to be of a protection with a level at the very price that
+the plan waited for; where that is not said, of one whose level the price reached. Of several, of one with just as many
+contracts. Two that this cannot tell apart are alike, and it does not matter which is closed by the stop of which.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MADE_THERE = ("stop_loss", "take_profit", "plan_order", "planorder")
 SAME_CLOSE = {STOP: CloseReason.STOP_LOSS, TARGET: CloseReason.TAKE_PROFIT}
 NEVER = Decimal("Infinity")
 CLOCKS_MS = 5_000
-"""How far the exchange's clock may be behind ours, and a fill be told late, for an order to count as made since."""
+"""How far the exchange's clock may be behind ours, for an order to count as made since."""
 
 
 def made_there(update: OrderUpdate) -> bool:
@@ -51,7 +51,7 @@ def whose(
     for each in on_side:
         if update.plan_order_id and update.plan_order_id in each.exchange_plans:
             return each, _reason(update, each)
-    if not update.deal_size:
+    if not update.deal_size and update.trigger_price is None:
         return None
     guesses = [
         (_rank(update, each, reason), each.created_ms, each.id, each, reason)
@@ -59,7 +59,7 @@ def whose(
         for reason in (STOP, TARGET)
         if each.remaining and BY_TYPE.get(update.type or "", reason) is reason
         if not (update.plan_order_id and _all_known(each))
-        if _since_armed(update, each)
+        if _made_since(update, each)
         if _reached(update, each, reason)
     ]
     if not guesses:
@@ -94,14 +94,10 @@ def _all_known(protection: Protection) -> bool:
     return len(protection.exchange_plans) >= sum(leg is not None for leg in legs)
 
 
-def _since_armed(update: OrderUpdate, protection: Protection) -> bool:
-    """Whether the order may have been made after the protection had something to protect."""
-    armed_ms = next(
-        (each.at_ms for each in protection.history if each.state == ProtectionState.ARMED.value),
-        protection.created_ms,
-    )
+def _made_since(update: OrderUpdate, protection: Protection) -> bool:
+    """Whether the order was made after the protection was: its fill may have been seen much later."""
     made_ms = update.create_time_ms
-    return made_ms is None or made_ms >= armed_ms - CLOCKS_MS
+    return made_ms is None or made_ms >= protection.created_ms - CLOCKS_MS
 
 
 def _reached(update: OrderUpdate, protection: Protection, reason: CloseReason) -> bool:
@@ -109,6 +105,8 @@ def _reached(update: OrderUpdate, protection: Protection, reason: CloseReason) -
     level, price = _level(protection, reason), update.deal_avg_price
     if level is None:
         return False
+    if update.trigger_price is not None:
+        return level == update.trigger_price
     if protection.closing_for is SAME_CLOSE[reason] and protection.state is ProtectionState.CLOSING:
         return True
     if price is None:
@@ -131,6 +129,8 @@ def _reason(update: OrderUpdate, protection: Protection) -> CloseReason:
     """Which of the two levels it was, where the order is known to be of this protection."""
     if update.type in BY_TYPE:
         return BY_TYPE[update.type]
+    if update.trigger_price is not None:
+        return TARGET if update.trigger_price == protection.exchange_take_profit else STOP
     if protection.exchange_take_profit is None:
         return STOP
     if protection.exchange_stop_loss is None:

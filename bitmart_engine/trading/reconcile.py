@@ -147,8 +147,9 @@ def reconcile(state: State, snapshot: Snapshot) -> list[Action]:
                 actions.append(TakeIn(order.id, update))
                 if record.filled > order.filled:
                     filling[order.id] = record.filled
-    sides = _alive_by_side(state)
-    for update in snapshot.fired:
+    sides = _as_filled(_alive_by_side(state), filling)
+    newest = sorted(snapshot.fired, key=lambda update: (update.final, update.deal_size))
+    for update in {update.order_id: update for update in newest}.values():
         actions += _fired(state, sides, update)
     for key, protections in sides.items():
         filled = {
@@ -160,6 +161,24 @@ def reconcile(state: State, snapshot: Snapshot) -> list[Action]:
         actions += changes
         actions += _compare_kept(key, protections, snapshot, {each.id for each in changes}, filling)
     return actions
+
+
+def _as_filled(
+    sides: Mapping[Key, list[Protection]], filling: Mapping[str, int]
+) -> Mapping[Key, list[Protection]]:
+    """The protections as they are once what their orders are about to have filled is taken in."""
+    return {
+        key: [_filled(each, filling.get(each.entry_id or "")) for each in protections]
+        for key, protections in sides.items()
+    }
+
+
+def _filled(protection: Protection, filled: int | None) -> Protection:
+    if filled is None:
+        return protection
+    waits = protection.state is ProtectionState.PENDING_FILL
+    state = ProtectionState.ARMED if waits else protection.state
+    return evolve(protection, covered=filled, state=state)
 
 
 def _fired(state: State, sides: Mapping[Key, list[Protection]], update: OrderUpdate) -> list[Fired]:
@@ -249,7 +268,7 @@ def _compare_kept(
     holding, settled = [], set()
     for each in protections:
         changes = each.id in changing or (each.entry_id or "") in filling
-        if each.remaining or changes:
+        if each.remaining or each.id in changing:
             holding.append(each)
             armed = each.state is ProtectionState.ARMED
             if armed and not changes and not is_young(each, snapshot.plans_at_ms):

@@ -575,3 +575,18 @@ def test_of_two_stops_that_were_reached_the_one_of_the_same_size_fired():
     with_order(state, "b", 6, at_ms=OLD + 1)
     protection, reason = whose(fired(size=6), state.protections.alive())
     assert (protection.id, reason) == ("b", CloseReason.EXCHANGE_STOP_LOSS)
+
+
+def test_the_price_that_a_stop_waited_for_tells_whose_it_was_before_anything_is_closed():
+    state = State()
+    with_order(state, "a", 10, at_ms=OLD)
+    with_order(state, "b", 10, at_ms=OLD + 1, stop_loss=60000)
+    told = fired(deal_size=0, state=OrderState.CHECK, trigger_price=Decimal(60000))
+    protection, reason = whose(told, state.protections.alive())
+    assert (protection.id, reason) == ("b", CloseReason.EXCHANGE_STOP_LOSS)
+
+
+def test_a_stop_that_waited_for_another_price_than_ours_is_nobodys_even_if_ours_was_reached():
+    state = State()
+    with_order(state, "a", 10)
+    assert whose(fired(trigger_price=Decimal(64499)), state.protections.alive()) is None
