@@ -301,7 +301,7 @@ class _Run:
             for symbol, centre in self.market.centre.items():
                 if symbol != UNGUARDED:
                     self.market.centre[symbol] = centre * Decimal(part)
-            await trio.sleep(0.5)
+            await self._until(engine, "the new prices were seen", self._prices_seen)
             await self._until(engine, "everything closed came to rest", self._at_rest)
         await self._until(engine, "every protection ended", self._unguarded)
         await self._until(engine, "everything was told", self._at_rest)
@@ -327,6 +327,20 @@ class _Run:
                 await self.app.cancel(each["id"])
         states = {each["state"] for each in (await self._shown("orders")).values()}
         return states <= {"filled", "cancelled", "expired", "rejected"}
+
+    async def _prices_seen(self) -> bool:
+        """Whether the engine has seen what the market is like now of everything it guards, however busy the machine."""
+        shown = await self._shown("positions")
+        guarded = {
+            each["symbol"] for each in shown.values() if each["state"] in ("armed", "closing")
+        }
+        prices = (await self.app.ask("GET", "/status")).body["prices"]
+        return all(
+            symbol in prices
+            and abs(Decimal(prices[symbol]["last"]) / self.market.centre[symbol] - 1)
+            < Decimal("0.05")
+            for symbol in guarded - {UNGUARDED}
+        )
 
     async def _at_rest(self) -> bool:
         shown = await self._shown("positions")
