@@ -92,7 +92,9 @@ def report(floor: Subject, engine: Subject, in_memory: Subject) -> None:
             f"{each.name:>10}: p50 {p50:6,.0f} | p90 {p90:6,.0f} | p99 {p99:6,.0f} | p50 is {of_floor:.2f} of the floor"
         )
     commit = engine.percentiles()[0] - in_memory.percentiles()[0]
-    print(f"the commit is {commit:,.0f} of the engine's p50 ({commit / engine.percentiles()[0]:.0%})")
+    print(
+        f"the commit is {commit:,.0f} of the engine's p50 ({commit / engine.percentiles()[0]:.0%})"
+    )
 
 
 @define
