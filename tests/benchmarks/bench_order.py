@@ -70,7 +70,7 @@ def compare(ticks: int, directory: Path) -> None:
             ("engine", "--engine", [str(directory / "state"), count]),
             ("in memory", "--engine", [":memory:", count]),
         ):
-            exchange = stack.enter_context(open_counterpart())
+            exchange = stack.enter_context(open_counterpart(SYMBOL))
             command = [role, exchange.where, *arguments]
             stack.enter_context(running(command, directory / f"{name}.log"))
             subjects.append(Subject(name, exchange))

@@ -15,10 +15,12 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
+
+from attrs import evolve
 
 from bitmart_engine.paper import ManualMarket, PaperConfig, PaperExchange
 from bitmart_engine.paper.rest_public import PublicDesk
@@ -102,7 +104,7 @@ class Client:
 class Counterpart:
     """An exchange for one client. Made by `open_counterpart`."""
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, symbols: Iterable[str]) -> None:
         self.arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
         host, port = listener.getsockname()
         self.where = f"{host}:{port}"
@@ -110,8 +112,11 @@ class Counterpart:
         self._subscribed: dict[str, Client] = {}
         self._news = threading.Condition()
         self._orders: dict[str, dict[str, Any]] = {}
-        paper = PaperExchange(ACCOUNT, ManualMarket(), now_ms)
-        self._public = PublicDesk(ACCOUNT, paper.candles, now_ms).routes
+        listed = evolve(
+            ACCOUNT, symbols=tuple(evolve(ACCOUNT.symbols[0], symbol=each) for each in symbols)
+        )
+        paper = PaperExchange(listed, ManualMarket(), now_ms)
+        self._public = PublicDesk(listed, paper.candles, now_ms).routes
         self._private: dict[str, Callable[[dict[str, Any]], object]] = {
             SUBMIT: self._submit,
             "/contract/private/order": lambda asked: self._orders[asked["order_id"]],
@@ -249,10 +254,10 @@ def response(answer: object) -> bytes:
 
 
 @contextmanager
-def open_counterpart() -> Iterator[Counterpart]:
-    """An exchange on a free port, until the end of the block."""
+def open_counterpart(*symbols: str) -> Iterator[Counterpart]:
+    """An exchange on a free port that lists these symbols, until the end of the block."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        counterpart = Counterpart(listener)
+        counterpart = Counterpart(listener, symbols)
         threading.Thread(target=counterpart.serve, daemon=True).start()
         try:
             yield counterpart
