@@ -105,7 +105,7 @@ class Prices:
             watch = self._watched[symbol] = _Watch(since=trio.current_time())
             self._streams.start_afresh(symbol)
             self._streams.ticks.take_nowait(symbol)  # from before
-            self._streams.hold(MONITORS, topics_of(symbol))
+            self._streams.hold_what_fits(MONITORS, topics_of(symbol))
         watch.needed_by.add(who)
 
     def unneed(self, symbol: str, who: tuple[str, str]) -> None:
