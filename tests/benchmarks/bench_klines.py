@@ -38,7 +38,7 @@ TOPICS = [kline_topic(symbol, timeframe) for symbol in SYMBOLS for timeframe in 
 KLINES = 100_000
 """In one round."""
 ROUNDS = 7
-FRAMES_AT_ONCE = 100
+VARIANTS = 50
 BAR_AT_S = 1_785_715_200
 
 
@@ -73,15 +73,14 @@ def compare(klines: int, directory: Path) -> None:
 
 
 def blocks_of_frames() -> list[bytes]:
-    """Frames for some rounds of all channels, the price of each a little different every time."""
+    """Blocks with a frame of every channel, the price of each a little different in every block."""
     steps = random.Random(5)
-    frames = [
-        push(topic, {"symbol": topic.partition(":")[2], "items": [bar(steps)]})
-        for _ in range(50)
-        for topic in TOPICS
-    ]
     return [
-        b"".join(frames[at : at + FRAMES_AT_ONCE]) for at in range(0, len(frames), FRAMES_AT_ONCE)
+        b"".join(
+            push(topic, {"symbol": topic.partition(":")[2], "items": [bar(steps)]})
+            for topic in TOPICS
+        )
+        for _ in range(VARIANTS)
     ]
 
 
@@ -109,15 +108,15 @@ class Subject:
         """Klines a second, from the first byte that is sent until the process says that it has them all."""
         assert self.process.stdin
         assert self.process.stdout
-        count = klines // FRAMES_AT_ONCE
-        self.process.stdin.write(f"{count * FRAMES_AT_ONCE}\n".encode())
+        count = max(1, klines // len(TOPICS))
+        self.process.stdin.write(f"{count * len(TOPICS)}\n".encode())
         self.process.stdin.flush()
         client = self.exchange.wait_subscribed(*TOPICS)
         began = time.perf_counter()
         for number in range(count):
             client.send(blocks[number % len(blocks)])
         assert self.process.stdout.readline() == b"all\n"
-        return count * FRAMES_AT_ONCE / (time.perf_counter() - began)
+        return count * len(TOPICS) / (time.perf_counter() - began)
 
 
 @contextmanager
