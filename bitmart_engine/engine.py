@@ -96,7 +96,7 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
             store.observe(_owed_to(outbox))
             for notification in list(store.state.owed.values()):
                 outbox.offer(notification)
-            streams.hold(VIEW, store.state.viewed)
+            streams.hold_what_fits(VIEW, sorted(store.state.viewed))
             if not settings.missing_credentials:
                 streams.hold(ENGINE, (ORDERS, POSITIONS, BALANCE))
             engine = Engine(settings, world, tally, store, exchange, outbox, streams, room)

@@ -10,6 +10,7 @@ import random
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Protocol, TypeVar, TypeVarTuple
 
 import httpx
@@ -36,9 +37,7 @@ async def dial_tcp(host: str, port: int, tls: bool) -> trio.abc.Stream:
     stream = await trio.open_tcp_stream(host, port)
     if not tls:
         return stream
-    secure = trio.SSLStream(
-        stream, ssl.create_default_context(), server_hostname=host, https_compatible=True
-    )
+    secure = trio.SSLStream(stream, _tls(), server_hostname=host, https_compatible=True)
     try:
         await secure.do_handshake()
     except BaseException as failure:
@@ -49,17 +48,18 @@ async def dial_tcp(host: str, port: int, tls: bool) -> trio.abc.Stream:
     return secure
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """One for all connections: reading the system's certificates takes 50 ms, in which nothing else would run."""
+    return ssl.create_default_context()
+
+
 def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
 def _go_on(point: str) -> None:
     """Nothing happens here."""
-
-
-def _http_transport() -> httpx.AsyncBaseTransport:
-    """HTTP over TCP, its connections kept for a minute: an order must not wait for a TLS handshake."""
-    return httpx.AsyncHTTPTransport(limits=httpx.Limits(keepalive_expiry=60))
 
 
 @frozen(kw_only=True)
@@ -70,10 +70,11 @@ class World:
     """Unix time in milliseconds: for timestamps and for deadlines that outlive the process."""
 
     dial: Dial = dial_tcp
-    """How WebSocket connections are opened."""
+    """How connections to the exchange are opened."""
 
-    http_transport: Callable[[], httpx.AsyncBaseTransport] = _http_transport
-    """Makes the transport for the exchange's REST API and for callbacks: one each, closed by whoever asked for it."""
+    http_transport: Callable[[], httpx.AsyncBaseTransport] | None = None
+    """Makes the transport for the exchange's REST API, and the one for callbacks, in place of those over sockets. Each
+    is closed by whoever asked for it."""
 
     random: random.Random = Factory(random.Random)
     """For jitter only."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
 from typing import Any, Literal, final
 
 import msgspec
@@ -47,6 +48,7 @@ from .rows import (
     reading,
     settings_of,
 )
+from .transport import KeptConnections
 from .turns import EndpointStatistics
 from .wire import Unreadable, fields_of, needed, needed_decimal, text_of
 
@@ -455,7 +457,8 @@ async def open_exchange(
     """
     if not (settings.api_key.isascii() and settings.api_key.isprintable()):
         raise SettingError("BITMART_API_KEY", "***", "must be printable ASCII")
-    async with world.http_transport() as transport, trio.open_nursery() as nursery:
+    make = world.http_transport or partial(KeptConnections, world.dial)
+    async with make() as transport, trio.open_nursery() as nursery:
         calls = Calls(settings, world, tally, transport)
         nursery.start_soon(calls.clock.keep)
         yield ExchangeClient(calls, tally)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal, InvalidOperation
+from functools import lru_cache
 
-__all__ = ["decimal_or_none", "is_absurd", "plain", "to_contracts", "to_grid"]
+__all__ = ["decimal_or_none", "is_absurd", "plain", "shared", "to_contracts", "to_grid"]
 
 
 def plain(value: Decimal) -> str:
@@ -18,6 +19,16 @@ def plain(value: Decimal) -> str:
 def to_grid(price: Decimal, step: Decimal, rounding: str = ROUND_HALF_EVEN) -> Decimal:
     """`price` moved to the nearest multiple of `step` (the tick size), by the given `decimal` rounding mode."""
     return (price / step).to_integral_value(rounding=rounding) * step
+
+
+def shared(value: Decimal) -> Decimal:
+    """The same number, digit for digit, as one object for all who keep it: for sizes and timeouts, which repeat."""
+    return _parsed(str(value))
+
+
+@lru_cache(maxsize=1000)
+def _parsed(text: str) -> Decimal:
+    return Decimal(text)
 
 
 def to_contracts(value: Decimal) -> int:

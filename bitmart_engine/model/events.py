@@ -82,12 +82,16 @@ class Tick:
 
     def merge(self, later: Tick) -> Tick:
         """This tick and the `later` one as one: the last price wins, the extremes widen."""
-        gaps = [gap for gap in (self.gap_since, later.gap_since) if gap is not None]
-        return evolve(
-            later,
-            high=max(self.high, later.high),
-            low=min(self.low, later.low),
-            gap_since=min(gaps, default=None),
+        gap = later.gap_since if self.gap_since is None else self.gap_since
+        if later.gap_since is not None and gap is not None:
+            gap = min(gap, later.gap_since)
+        return Tick(
+            later.symbol,
+            later.last,
+            max(self.high, later.high),
+            min(self.low, later.low),
+            later.at,
+            gap,
         )
 
     def only_last(self) -> Tick:

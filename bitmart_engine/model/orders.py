@@ -22,7 +22,7 @@ class OrderType(Enum):
     MARKET = "market"
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Moment:
     """A state that was entered, when (unix ms), and why."""
 
@@ -31,7 +31,7 @@ class Moment:
     reason: str = ""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class EntryRequest:
     """What was asked for, checked and on the instrument's grid. It never changes."""
 
@@ -74,7 +74,7 @@ class EntryRequest:
         return min(max(price, self.zone_min), self.zone_max)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class EntryOrder:
     """An entry order as it stands. Changed only by the records of the store."""
 

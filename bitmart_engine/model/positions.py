@@ -68,7 +68,7 @@ class MonitorRequest:
     metadata: Mapping[str, object] = Factory(dict)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Protection:
     """A protection as it stands. Changed only by the records of the store.
 

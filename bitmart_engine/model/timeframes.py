@@ -20,6 +20,14 @@ class Timeframe(Enum):
     D1 = "1d"
     W1 = "1w"
 
+    def __init__(self, text: str) -> None:
+        unit = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}[text[-1]]
+        self.seconds = int(text[:-1]) * unit
+        """Length of one bar in seconds."""
+
+    __hash__ = object.__hash__
+    """By identity, as they compare. Enum's own is slow, and every kline is looked up by its timeframe a few times."""
+
     @classmethod
     def parse(cls, text: str) -> Timeframe:
         """The timeframe called `text`, in either case. Raises ValueError naming what is allowed."""
@@ -28,9 +36,3 @@ class Timeframe(Enum):
         except ValueError:
             allowed = ", ".join(each.value for each in cls)
             raise ValueError(f"unknown timeframe {text!r}; one of {allowed}") from None
-
-    @property
-    def seconds(self) -> int:
-        """Length of one bar in seconds."""
-        unit = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}[self.value[-1]]
-        return int(self.value[:-1]) * unit

@@ -19,6 +19,7 @@ from enum import Enum
 from itertools import chain, repeat
 from typing import final
 
+import httpx
 import trio
 from attrs import frozen
 
@@ -243,7 +244,8 @@ async def open_outbox(
     is not survived: it leaves through the block. On the way out, what is under way gets one second, and what is not
     settled then stays owed.
     """
-    async with world.http_transport() as transport, trio.open_nursery() as nursery:
+    make = world.http_transport or httpx.AsyncHTTPTransport
+    async with make() as transport, trio.open_nursery() as nursery:
         outbox = Outbox(
             nursery,
             Delivery(settings, world.wall_ms, transport, resolve),

@@ -16,8 +16,9 @@ from .aging import forget_old
 from .database import CrashPoint, Database, no_crash
 from .errors import JournalUnavailable, JournalUnusable, why
 from .lock import locked
-from .sqlite import FOLD_EVERY, Run, SqliteJournal, in_a_thread
+from .sqlite import FOLD_EVERY, Run, SqliteJournal
 from .state import State
+from .thread import in_a_thread
 
 __all__ = ["FILE_NAME", "open_journal"]
 
@@ -45,9 +46,9 @@ async def open_journal(
     from that very state, and from the disk. Raises JournalError, before the block, if the journal cannot be used; at
     the end of the block JournalUnavailable if something could not be written.
     """
-    run = run or in_a_thread()
     history_ms = history_days * DAY_S * 1000
     with ExitStack() as held:
+        run = run or held.enter_context(in_a_thread())
         database, state, last_seq = await run(_open, directory, held, crash_point)
         journal = SqliteJournal(
             database, last_seq, wall_ms=wall_ms, fold_every=fold_every, tally=tally, run=run

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TypeVar, TypeVarTuple, final
+from typing import final
 
 import structlog
 import trio
@@ -23,7 +23,7 @@ from .errors import JournalError, JournalUnavailable, why
 from .kept import Damage
 from .records import Record
 
-__all__ = ["FOLD_EVERY", "Run", "SqliteJournal", "in_a_thread"]
+__all__ = ["FOLD_EVERY", "Run", "SqliteJournal"]
 
 log = structlog.get_logger()
 
@@ -33,19 +33,6 @@ RETRY_FIRST_S = 0.1
 RETRY_LONGEST_S = 5.0
 
 Trouble = (sqlite3.Error, OSError, JournalError)
-
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
-
-
-def in_a_thread() -> Run:
-    """One worker thread at a time, which nothing else of the process can keep waiting."""
-    limiter = trio.CapacityLimiter(1)
-
-    async def run(sync_fn: Callable[[*Ts], T], *args: *Ts) -> T:
-        return await trio.to_thread.run_sync(sync_fn, *args, limiter=limiter)
-
-    return run
 
 
 @final

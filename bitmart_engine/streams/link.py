@@ -1,7 +1,8 @@
 """Keeps one connection: opens it, and opens it again after every drop, with everything it carried.
 
 A link owns the topics of its connection and the backoff between attempts. Each drop is one log line with its reason. It
-never gives up; it only waits longer. A refused login is retried slowly, and concerns nobody else.
+never gives up; it only waits longer. A refused login is retried slowly, and concerns nobody else. While its connection
+lives, one of the sockets that there may be is taken.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Link:
         world: World,
         tally: Tally,
         *,
+        sockets: trio.Semaphore,
         frame: Callable[[Frame], None],
         acknowledged: Callable[[Link, str], None],
         refused: Callable[[str, str], None],
@@ -55,6 +57,7 @@ class Link:
         self._settings = settings
         self._world = world
         self._tally = tally
+        self._sockets = sockets
         self._handlers = Handlers(
             state=self._enter,
             frame=frame,
@@ -139,8 +142,11 @@ class Link:
             self._world,
             self._tally,
         )
+        if not self._sockets.value:
+            self._tally.add("connection waits for another to be closed", connection=self.name)
         try:
-            return await self._connection.run()
+            async with self._sockets:
+                return await self._connection.run()
         finally:
             self._connection = None
 

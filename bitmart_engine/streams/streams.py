@@ -29,7 +29,7 @@ from .connection import State
 from .history import History
 from .link import Link
 from .statistics import StreamsStatistics
-from .subscriptions import MONITORS, Holds, Spread, check_topic
+from .subscriptions import MAX_CONNECTIONS, MONITORS, Holds, Spread, check_topic
 from .ticks import TickMailbox, TickMaker
 from .topics import ORDERS, POSITIONS, Kind, Topic, is_private, kline_topic, parse
 from .wire import Credentials, Frame
@@ -38,21 +38,28 @@ __all__ = ["Streams", "open_streams"]
 
 CONNECTED = frozenset({State.LOGGING_IN, State.SUBSCRIBING, State.UP})
 LOGGED_IN = frozenset({State.SUBSCRIBING, State.UP})
+NO_ROOM = "no room on the connections that BitMart allows"
 
 log = structlog.get_logger()
 
 
 @asynccontextmanager
 async def open_streams(
-    settings: Settings, world: World, tally: Tally, *, read_bars: ReadBars | None = None
+    settings: Settings,
+    world: World,
+    tally: Tally,
+    *,
+    read_bars: ReadBars | None = None,
+    most_connections: int = MAX_CONNECTIONS,
 ) -> AsyncGenerator[Streams, None]:
     """The streams, without a connection yet: the first held topic opens one.
 
+    There are never more than `most_connections` sockets, the private one and those that are being closed included.
     With `read_bars` klines that a subscriber missed are filled in from the exchange's history. On exit every connection
     is closed, politely within a second, and every listener's iteration ends.
     """
     async with trio.open_nursery() as nursery:
-        streams = Streams(nursery, settings, world, tally, read_bars)
+        streams = Streams(nursery, settings, world, tally, read_bars, most_connections)
         try:
             yield streams
         finally:
@@ -71,6 +78,7 @@ class Streams:
         world: World,
         tally: Tally,
         read_bars: ReadBars | None,
+        most_connections: int,
     ) -> None:
         self.bus = Bus(tally)
         """Every event that arrives."""
@@ -83,8 +91,12 @@ class Streams:
         self._world = world
         self._tally = tally
         self._holds = Holds()
-        self._spread: Spread[Link] = Spread()
+        self._spread: Spread[Link] = Spread(most_connections - 1)
+        self._public_sockets = trio.Semaphore(most_connections - 1)
+        self._waiting: dict[str, None] = {}
+        """Held topics that did not fit. They get a place when there is room."""
         self._private: Link | None = None
+        self._private_sockets = trio.Semaphore(1)
         self._numbers = itertools.count(1)
         self._maker = TickMaker()
         self._refused: dict[str, str] = {}
@@ -110,7 +122,8 @@ class Streams:
 
     @property
     def refused(self) -> Mapping[str, str]:
-        """Held topics that the exchange refused, with its words. Each connection asks for them once."""
+        """Held topics that are not subscribed to, and why: the exchange refused them (each connection asks for such
+        once), or they did not fit."""
         return MappingProxyType(self._refused)
 
     def held_by(self, holder: str) -> frozenset[str]:
@@ -124,28 +137,63 @@ class Streams:
         what cannot be a channel, `Unavailable` if they do not fit on the connections that BitMart allows (then nothing
         is held of them), trio.ClosedResourceError after the streams were closed.
         """
+        new = self._checked(topics)
+        public = [topic for topic in new if not is_private(topic)]
+        self._spread.check_room(len(public), holder)
+        self._hold(holder, topics, new)
+
+    def hold_what_fits(self, holder: str, topics: Iterable[str]) -> None:
+        """As `hold`, but what does not fit is held too: it is among the `refused` until there is room for it."""
+        topics = list(topics)
+        new = self._checked(topics)
+        public = [topic for topic in new if not is_private(topic)]
+        rest = public[self._spread.left(holder) :]
+        if rest:
+            self._waiting.update(dict.fromkeys(rest))
+            self._refused.update(dict.fromkeys(rest, NO_ROOM))
+            self._tally.add("channel without room", len(rest), holder=holder)
+        self._hold(holder, topics, new)
+        self._place_what_waits()
+
+    def _checked(self, topics: Iterable[str]) -> list[str]:
+        """Those that nobody holds yet. Raises what `hold` raises."""
         if self._closed:
             raise trio.ClosedResourceError("the streams are closed")
         topics = list(dict.fromkeys(topics))
         for topic in topics:
             check_topic(topic)
-        new = [topic for topic in topics if topic not in self._holds]
-        public = [topic for topic in new if not is_private(topic)]
-        self._spread.check_room(len(public))
+        return [topic for topic in topics if topic not in self._holds]
+
+    def _hold(self, holder: str, topics: Iterable[str], new: Iterable[str]) -> None:
         self._holds.hold(holder, topics)
-        for topic in public:
-            link = self._spread.with_room() or self._open(
-                f"public-{next(self._numbers)}", self._settings.public_ws_uri, None
-            )
-            self._spread.put(topic, link)
-            link.add(topic)
-        if self._credentials is not None:
-            for topic in new:
-                if is_private(topic):
-                    self._private = self._private or self._open(
-                        "private", self._settings.private_ws_uri, self._credentials
-                    )
-                    self._private.add(topic)
+        for topic in new:
+            if topic in self._waiting:
+                continue
+            if not is_private(topic):
+                self._place(topic)
+            elif self._credentials is not None:
+                self._private = self._private or self._open(
+                    "private", self._settings.private_ws_uri, self._credentials
+                )
+                self._private.add(topic)
+
+    def _place(self, topic: str) -> None:
+        link = self._spread.with_room() or self._open(
+            f"public-{next(self._numbers)}", self._settings.public_ws_uri, None
+        )
+        self._spread.put(topic, link)
+        link.add(topic)
+
+    def _place_what_waits(self) -> None:
+        """What did not fit gets its place as soon as there is room, what the monitors need first."""
+        if self._closed or not self._waiting:
+            return
+        needed = self._holds.by(MONITORS)
+        for topic in sorted(self._waiting, key=lambda topic: topic not in needed):
+            if not self._spread.left(MONITORS if topic in needed else ""):
+                return
+            del self._waiting[topic], self._refused[topic]
+            self._place(topic)
 
     def release(self, holder: str, topics: Iterable[str] | None = None) -> None:
         """`holder` needs `topics` (None: whatever it holds) no longer. Idempotent; after closing it does nothing."""
@@ -162,14 +210,15 @@ class Streams:
             if link is not None:
                 link.discard(topic)
                 touched[link] = None
-            if not is_private(topic):
-                self._spread.remove(topic)
+            self._waiting.pop(topic, None)
+            self._spread.remove(topic)
         for link in touched:
             if link.topics:
                 link.wake()
             else:
                 self._private = None if link is self._private else self._private
                 link.close()
+        self._place_what_waits()
 
     def last_data_at(self, topic: str) -> float | None:
         """When data of a topic last arrived, on Trio's clock; None if none did since it is held."""
@@ -224,6 +273,7 @@ class Streams:
             self._settings,
             self._world,
             self._tally,
+            sockets=self._public_sockets if credentials is None else self._private_sockets,
             frame=self._on_frame,
             acknowledged=self._on_acknowledged,
             refused=self._on_refused,

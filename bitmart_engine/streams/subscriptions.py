@@ -11,7 +11,15 @@ from typing import Generic, TypeVar
 
 from ..model.errors import BadRequest, Unavailable
 
-__all__ = ["MAX_CONNECTIONS", "MONITORS", "TOPICS_PER_CONNECTION", "Holds", "Spread", "check_topic"]
+__all__ = [
+    "KEPT_SHARE",
+    "MAX_CONNECTIONS",
+    "MONITORS",
+    "TOPICS_PER_CONNECTION",
+    "Holds",
+    "Spread",
+    "check_topic",
+]
 
 MONITORS = "armed"
 """The holder of what the monitors need, whoever else listens."""
@@ -20,7 +28,10 @@ TOPICS_PER_CONNECTION = 100
 """BitMart states no limit; 100 were seen to work (fact sheet 3.5)."""
 
 MAX_CONNECTIONS = 500
-"""BitMart's limit for one address. One of them is kept for the private connection."""
+"""BitMart's limit for one address, public and private together. One of them is kept for the private connection."""
+
+KEPT_SHARE = 10
+"""One place in so many is kept for the monitors: what protects money finds room however much is only looked at."""
 
 LONGEST_TOPIC = 200
 
@@ -84,13 +95,14 @@ Place = TypeVar("Place")
 
 
 class Spread(Generic[Place]):
-    """Public topics over connections, the oldest with room first."""
+    """Public topics over connections: on one that has room, as long as one has. Every answer costs the same time."""
 
     def __init__(self, most: int = MAX_CONNECTIONS - 1, room: int = TOPICS_PER_CONNECTION) -> None:
         self._most = most
         self._room = room
         self._places: dict[str, Place] = {}
         self._loads: dict[Place, int] = {}
+        self._with_room: dict[Place, None] = {}
 
     @property
     def places(self) -> Mapping[Place, int]:
@@ -101,9 +113,15 @@ class Spread(Generic[Place]):
         """The connection that carries a topic."""
         return self._places.get(topic)
 
-    def check_room(self, more: int) -> None:
-        """Raise `Unavailable` if `more` topics do not fit."""
-        left = self._most * self._room - len(self._places)
+    def left(self, holder: str) -> int:
+        """How many more topics there is room for, if `holder` wants them."""
+        room = self._most * self._room
+        kept = 0 if holder == MONITORS else room // KEPT_SHARE
+        return max(0, room - kept - len(self._places))
+
+    def check_room(self, more: int, holder: str) -> None:
+        """Raise `Unavailable` if `more` topics for `holder` do not fit."""
+        left = self.left(holder)
         if more > left:
             raise Unavailable(
                 f"{more} more topics do not fit on {self._most} connections of {self._room}: {left} are left"
@@ -111,16 +129,23 @@ class Spread(Generic[Place]):
 
     def with_room(self) -> Place | None:
         """A connection that can carry one more topic."""
-        return next((place for place, load in self._loads.items() if load < self._room), None)
+        return next(iter(self._with_room), None)
 
     def put(self, topic: str, place: Place) -> None:
         """The connection carries the topic from now on."""
         self._places[topic] = place
-        self._loads[place] = self._loads.get(place, 0) + 1
+        load = self._loads[place] = self._loads.get(place, 0) + 1
+        if load < self._room:
+            self._with_room[place] = None
+        else:
+            self._with_room.pop(place, None)
 
     def remove(self, topic: str) -> None:
-        """The topic is carried no longer. A connection that carries nothing is forgotten."""
-        place = self._places.pop(topic)
+        """The topic is carried no longer, if it was. A connection that carries nothing is forgotten."""
+        place = self._places.pop(topic, None)
+        if place is None:
+            return
         self._loads[place] -= 1
+        self._with_room[place] = None
         if not self._loads[place]:
-            del self._loads[place]
+            del self._loads[place], self._with_room[place]

@@ -18,10 +18,11 @@ Nothing here reads a clock; prices stay `Decimal`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import trio
-from attrs import define, evolve
+from attrs import define
 
 from ..model.events import Kline, Tick, Trade
 from ..model.timeframes import Timeframe
@@ -39,14 +40,17 @@ class Range:
 
     def widen(self, low: Decimal, high: Decimal) -> None:
         """Take in the prices from `low` to `high`."""
-        self.low = low if self.low is None else min(self.low, low)
-        self.high = high if self.high is None else max(self.high, high)
+        if self.low is None or low < self.low:
+            self.low = low
+        if self.high is None or high > self.high:
+            self.high = high
 
 
 @define
 class RunningBar:
     """What one kline channel has shown of its newest bar."""
 
+    seconds: int
     open_time_s: int
     told: Range
     told_since: Range
@@ -63,24 +67,26 @@ class TickMaker:
         """The tick in a push of a bar; None for a bar older than one seen before on this channel."""
         bars = self._bars.setdefault(kline.symbol, {})
         bar = bars.get(kline.timeframe)
-        tick = Tick(kline.symbol, kline.close, kline.close, kline.close, now)
+        low = high = last = kline.close
         if bar is None:
-            bar = bars[kline.timeframe] = RunningBar(kline.open_time_s, Range(), Range())
+            bar = bars[kline.timeframe] = RunningBar(
+                kline.timeframe.seconds, kline.open_time_s, Range(), Range()
+            )
         elif kline.open_time_s < bar.open_time_s:
             return None
         else:
             if kline.open_time_s > bar.open_time_s:
                 bar.open_time_s, bar.told = kline.open_time_s, bar.told_since
-            tick = _with_news(tick, kline, bar.told)
-        bar.told.widen(min(kline.low, tick.low), max(kline.high, tick.high))
+            low, high = _with_news(kline, bar.told)
+        bar.told.widen(min(kline.low, low), max(kline.high, high))
         bar.told_since = Range()
-        self._told(tick, finer_than=kline.timeframe.seconds)
-        return tick
+        _tell(bars, low, high, finer_than=bar.seconds)
+        return Tick(kline.symbol, last, high, low, now)
 
     def trade(self, trade: Trade, now: float) -> Tick:
         """The tick of one trade."""
         tick = self.observe(trade.symbol, trade.price, now)
-        self._told(tick, finer_than=0)
+        _tell(self._bars.get(trade.symbol, {}), tick.low, tick.high, finer_than=0)
         return tick
 
     def observe(self, symbol: str, price: Decimal, now: float) -> Tick:
@@ -98,18 +104,25 @@ class TickMaker:
         """Somebody watches this symbol only from now on: the next push of each of its klines tells its close only."""
         self._bars.pop(symbol, None)
 
-    def _told(self, tick: Tick, finer_than: int) -> None:
-        for timeframe, bar in self._bars.get(tick.symbol, {}).items():
-            if timeframe.seconds > finer_than:
-                bar.told.widen(tick.low, tick.high)
-                bar.told_since.widen(tick.low, tick.high)
+
+def _tell(
+    bars: Mapping[Timeframe, RunningBar], low: Decimal, high: Decimal, finer_than: int
+) -> None:
+    """A channel that is so fine told of these prices: they are part of the longer bars too."""
+    for bar in bars.values():
+        if bar.seconds > finer_than:
+            bar.told.widen(low, high)
+            bar.told_since.widen(low, high)
 
 
-def _with_news(tick: Tick, kline: Kline, told: Range) -> Tick:
-    """The tick, widened by those extremes of the bar that were not told yet."""
-    high = kline.high if told.high is None or kline.high > told.high else tick.last
-    low = kline.low if told.low is None or kline.low < told.low else tick.last
-    return evolve(tick, high=max(tick.last, high), low=min(tick.last, low))
+def _with_news(kline: Kline, told: Range) -> tuple[Decimal, Decimal]:
+    """Low and high of the tick in a push: its last price, and those extremes of the bar that were not told yet."""
+    low = high = kline.close
+    if told.low is None or kline.low < told.low:
+        low = min(low, kline.low)
+    if told.high is None or kline.high > told.high:
+        high = max(high, kline.high)
+    return low, high
 
 
 class TickMailbox:

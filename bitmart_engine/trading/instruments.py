@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import trio
 
 from ..exchange.client import ExchangeClient
@@ -13,6 +15,9 @@ __all__ = ["Instruments"]
 
 REFRESH_AFTER_S = 3600.0
 """Tick and contract sizes change rarely, and an order that no longer fits is refused with a clear code."""
+ASKED_ALONE = 3
+"""So many symbols are asked for one by one. Whoever needs more gets them all in one request: the exchange answers six
+of these in a second, and hundreds of symbols would wait in line for minutes."""
 
 
 class Instruments:
@@ -21,6 +26,8 @@ class Instruments:
     def __init__(self, exchange: ExchangeClient) -> None:
         self._exchange = exchange
         self._known: dict[str, tuple[float, Instrument]] = {}
+        self._all_asked_at = -inf
+        self._asking_all = trio.Lock()
 
     def known(self, symbol: str) -> Instrument | None:
         """The instrument, if it was looked up before, however long ago."""
@@ -37,6 +44,11 @@ class Instruments:
         if entry is not None and trio.current_time() - entry[0] < REFRESH_AFTER_S:
             return entry[1]
         try:
+            if len(self._known) >= ASKED_ALONE:
+                await self._ask_all()
+                entry = self._known.get(symbol)
+                if entry is not None and trio.current_time() - entry[0] < REFRESH_AFTER_S:
+                    return entry[1]
             found = await self._exchange.instruments(symbol)
         except Refused as refusal:
             if refusal.meaning is Meaning.INSTRUMENT:
@@ -51,6 +63,15 @@ class Instruments:
                 self._known[symbol] = (trio.current_time(), instrument)
                 return instrument
         raise BadRequest(f"unknown symbol {symbol!r}", "$.symbol")
+
+    async def _ask_all(self) -> None:
+        """Look up all that trade, unless that was done lately; one request however many ask for it at once."""
+        async with self._asking_all:
+            if trio.current_time() - self._all_asked_at < REFRESH_AFTER_S:
+                return
+            found = await self._exchange.instruments()
+            now = self._all_asked_at = trio.current_time()
+            self._known.update((each.symbol, (now, each)) for each in found if each.trading)
 
     def _remembered(self, symbol: str, failure: ExchangeError) -> Instrument:
         instrument = self.known(symbol)

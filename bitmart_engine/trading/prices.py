@@ -61,7 +61,8 @@ class _Watch:
     """A needed symbol: who needs it, and how its stream is doing."""
 
     since: float
-    needed_by: set[tuple[str, str]] = field(factory=set)
+    needed_by: dict[str, set[str]] = field(factory=dict)
+    """Ids of entries and of protections, by which of them they are."""
     stale: bool = False
     resubscribed_at: float | None = None
     reconnected_at: float | None = None
@@ -99,22 +100,24 @@ class Prices:
         returns once that is known. Set by whoever keeps the stops."""
 
     def need(self, symbol: str, who: tuple[str, str]) -> None:
-        """Have `symbol` priced for `who`, until `unneed`. Does not block."""
+        """Have `symbol` priced for `who` (`entry` or `protection`, say, and its id), until `unneed`. Does not block."""
         watch = self._watched.get(symbol)
         if watch is None:
             watch = self._watched[symbol] = _Watch(since=trio.current_time())
             self._streams.start_afresh(symbol)
             self._streams.ticks.take_nowait(symbol)  # from before
-            self._streams.hold(MONITORS, topics_of(symbol))
-        watch.needed_by.add(who)
+            self._streams.hold_what_fits(MONITORS, topics_of(symbol))
+        kind, id = who
+        watch.needed_by.setdefault(kind, set()).add(id)
 
     def unneed(self, symbol: str, who: tuple[str, str]) -> None:
         """`who` no longer needs `symbol`."""
         watch = self._watched.get(symbol)
         if watch is None:
             return
-        watch.needed_by.discard(who)
-        if not watch.needed_by:
+        kind, id = who
+        watch.needed_by.get(kind, set()).discard(id)
+        if not any(watch.needed_by.values()):
             del self._watched[symbol]
             self._streams.release(MONITORS, topics_of(symbol))
 

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 from attrs import Factory, frozen
 
-from ..model.decimals import plain
+from ..model.decimals import plain, shared
 from ..model.errors import BadRequest
 from ..model.instruments import Instrument
 from ..model.orders import EntryRequest, OrderType
@@ -151,7 +151,7 @@ def checked_entry(
         stop_loss=stop_loss,
         take_profit=take_profit,
         exchange_protection=asked.exchange_protection,
-        timeout_seconds=asked.timeout_seconds,
+        timeout_seconds=shared(asked.timeout_seconds),
         callback_url=asked.callback_url,
         metadata=checked_metadata(asked.metadata),
     )
@@ -224,7 +224,7 @@ def _checked_size(
         size, path = instrument.size_of(asked.quantity), "$.quantity"
     if error := instrument.size_error(size, market=type is OrderType.MARKET):
         raise BadRequest(error, path)
-    return size, size * instrument.contract_size
+    return size, shared(size * instrument.contract_size)
 
 
 def _check_positive(value: Decimal | None, path: str) -> None:

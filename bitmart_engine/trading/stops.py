@@ -21,7 +21,7 @@ __all__ = ["Levels", "StopBook"]
 NEVER_UP, NEVER_DOWN = Decimal("Infinity"), Decimal("-Infinity")
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Levels:
     """The stop and the target of one protection; either may be missing."""
 
@@ -32,7 +32,7 @@ class Levels:
     target: Decimal | None
 
 
-@frozen
+@frozen(weakref_slot=False)
 class _Level:
     price: Decimal
     id: str

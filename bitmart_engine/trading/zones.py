@@ -23,7 +23,7 @@ __all__ = ["Zone", "ZoneBook"]
 NEVER_UP, NEVER_DOWN = Decimal("Infinity"), Decimal("-Infinity")
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Zone:
     """An entry zone of an order: its ends are part of it."""
 

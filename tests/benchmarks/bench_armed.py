@@ -1,11 +1,12 @@
 """What a tick costs with many zones and stops armed on its symbol, none of which fires, and what memory they take.
 
-    python -m tests.benchmarks.bench_armed [how many]
+    python -m tests.benchmarks.bench_armed [how many] [how many more]...
 
-The engine is the real one, with its journal in memory, on a paper exchange in the same process. So many waiting orders
-are armed, whose zones lie above and below the price, and as many monitored positions, whose stops and targets do. Each
-size is timed on an engine of its own; the ticks go through the same method that the stream's ticks go through. The
-memory is what the process grew by with the orders.
+The engines are real ones, with their journals in memory, on a paper exchange in the same process: one for each size,
+all of them at once. On each so many waiting orders are armed, whose zones lie above and below the price, and as many
+monitored positions, whose stops and targets do. The ticks go through the method that the stream's ticks go through, a
+round on each engine in turn, so that whatever else the machine does meets them all. The memory is what the process
+grew by with the orders, each of them with the protection that it promises.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import gc
 import random
 import sys
 import time
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from statistics import median
 
 import structlog
 import trio
 
-from bitmart_engine import PlaceOrder, Settings, World, open_engine
+from bitmart_engine import PlaceOrder, Settings, open_engine
 from bitmart_engine.engine import Engine
 from bitmart_engine.model.events import Tick
 from bitmart_engine.model.positions import MonitorRequest
@@ -29,8 +31,8 @@ from bitmart_engine.paper import ManualMarket, PaperExchange, open_paper_exchang
 
 SYMBOL = "BTCUSDT"
 PRICE = Decimal(65000)
-TICKS = 20_000
-ROUNDS = 5
+TICKS = 2_000
+ROUNDS = 51
 SIZES = (1, 1_000, 100_000)
 
 
@@ -92,18 +94,19 @@ def guard_request(number: int) -> MonitorRequest:
     )
 
 
-def time_ticks(engine: Engine) -> float:
-    """Microseconds for one tick, the median of some rounds."""
+def some_ticks() -> list[Tick]:
     steps = random.Random(5)
     prices = [PRICE + Decimal(steps.randint(-4000, 4000)) / 10 for _ in range(TICKS)]
-    ticks = [Tick(SYMBOL, price, price, price, 0.0) for price in prices]
-    rounds = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        for tick in ticks:
-            engine._room.on_tick(tick)
-        rounds.append((time.perf_counter() - began) / TICKS * 1e6)
-    return median(rounds)
+    return [Tick(SYMBOL, price, price, price, 0.0) for price in prices]
+
+
+def time_ticks(engine: Engine, ticks: list[Tick]) -> float:
+    """Microseconds for one tick."""
+    on_tick = engine._room.on_tick
+    began = time.perf_counter()
+    for tick in ticks:
+        on_tick(tick)
+    return (time.perf_counter() - began) / len(ticks) * 1e6
 
 
 def resident_kb() -> int:
@@ -111,33 +114,39 @@ def resident_kb() -> int:
         return int(statm.read().split()[1]) * 4
 
 
-async def measure(count: int) -> tuple[float, float]:
-    """Microseconds a tick, and KB for each thing armed."""
-    async with (
-        open_paper_exchange(market=ManualMarket()) as exchange,
-        open_engine(settings_for(exchange), world=World()) as engine,
-    ):
-        await engine._room.desk.instruments.get(SYMBOL)
-        gc.collect()
-        before = resident_kb()
-        await arm_orders(engine, count)
-        gc.collect()
-        taken = (resident_kb() - before) / count
-        arm_positions(engine, count)
-        assert (len(engine._room.entries), len(engine._room.guard)) == (count, count)
-        return time_ticks(engine), taken
+async def measure(sizes: tuple[int, ...]) -> None:
+    async with AsyncExitStack() as stack:
+        exchange = await stack.enter_async_context(open_paper_exchange(market=ManualMarket()))
+        engines = {}
+        for count in sorted(sizes, reverse=True):
+            engine = await stack.enter_async_context(open_engine(settings_for(exchange)))
+            await engine._room.desk.instruments.get(SYMBOL)
+            gc.collect()
+            before = resident_kb()
+            await arm_orders(engine, count)
+            gc.collect()
+            print(f"{count:>7,} armed: {(resident_kb() - before) / count:.2f} KB an order")
+            arm_positions(engine, count)
+            assert (len(engine._room.entries), len(engine._room.guard)) == (count, count)
+            engines[count] = engine
+        ticks = some_ticks()
+        costs: dict[int, list[float]] = {count: [] for count in sizes}
+        for _ in range(ROUNDS):
+            for count in sizes:
+                costs[count].append(time_ticks(engines[count], ticks))
+        for count in sizes:
+            ratios = [
+                cost / first for cost, first in zip(costs[count], costs[sizes[0]], strict=True)
+            ]
+            print(
+                f"{count:>7,} armed: {median(costs[count]):.2f} us a tick, {median(ratios):.2f} of the first"
+            )
+            assert len(engines[count]._room.entries) == len(engines[count]._room.guard) == count
 
 
 def main() -> None:
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), processors=[str_of])
-    sizes = tuple(map(int, sys.argv[1:])) or SIZES
-    first = None
-    for count in sizes:
-        cost, memory = trio.run(measure, count)
-        first = first or cost
-        print(
-            f"{count:>7,} armed: {cost:6.2f} us a tick, {cost / first:4.2f} of the first, {memory:6.2f} KB an order"
-        )
+    trio.run(measure, tuple(map(int, sys.argv[1:])) or SIZES)
 
 
 def str_of(logger: object, method: str, event: dict) -> str:  # type: ignore[type-arg]

@@ -4,7 +4,6 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import attrs
-import httpx
 import pytest
 
 from bitmart_engine.exchange import Meaning, Refused, SubmitOrder, Urgency, open_exchange
@@ -51,7 +50,7 @@ async def meet(*, sockets=False, ahead_ms=0, **config):
         )
         world = World(
             wall_ms=lambda: NOW_MS + ahead_ms,
-            http_transport=httpx.AsyncHTTPTransport if sockets else paper.rest_transport,
+            http_transport=None if sockets else paper.rest_transport,
         )
         async with open_exchange(settings, world, Tally()) as client:
             yield paper, client

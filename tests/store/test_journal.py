@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from bitmart_engine.store import JournalUnavailable, MemoryJournal, SqliteJournal, Store
 from bitmart_engine.store.records import EntryAccepted, EntryCancelAsked, ViewChanged
-from bitmart_engine.store.sqlite import in_a_thread
+from bitmart_engine.store.thread import in_a_thread
 from bitmart_engine.tally import Tally
 
 from .known import fast_directory, known, open_store
@@ -68,9 +68,10 @@ async def test_what_was_recorded_is_there_after_a_restart(
 
 
 async def test_it_works_in_a_thread_of_its_own_too(directory: Path) -> None:
-    async with open_store(directory, run=in_a_thread()) as (store, _):
-        promise(store, "a")
-        await store.durable()
+    with in_a_thread() as run:
+        async with open_store(directory, run=run) as (store, _):
+            promise(store, "a")
+            await store.durable()
     assert await saved(directory) == ["a"]
 
 
@@ -250,7 +251,7 @@ async def test_who_waits_while_the_journal_ends_is_told(directory: Path) -> None
 
 
 async def test_what_json_cannot_hold_is_refused_when_it_is_appended(directory: Path) -> None:
-    async with open_store(directory, run=in_a_thread()) as (_, journal):
+    async with open_store(directory) as (_, journal):
         await journal.durable()
         with pytest.raises(ValueError, match="surrogates"):
             journal.append((ViewChanged(("\ud800",), True),))

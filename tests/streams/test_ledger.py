@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bitmart_engine.model.errors import BadRequest, Unavailable
 from bitmart_engine.streams.ledger import Ledger
-from bitmart_engine.streams.subscriptions import Holds, Spread, check_topic
+from bitmart_engine.streams.subscriptions import MONITORS, Holds, Spread, check_topic
 
 
 def said(frame: str | None) -> tuple[str, list[str]] | None:
@@ -156,15 +156,26 @@ def test_topics_are_spread_and_an_emptied_place_is_told() -> None:
         spread.put(topic, place)
     assert spread.with_room() == "B"
     assert spread.of("1") == "A"
-    spread.check_room(1)
+    spread.check_room(1, "me")
     with pytest.raises(Unavailable, match="1 are left"):
-        spread.check_room(2)
+        spread.check_room(2, "me")
     spread.remove("3")
     spread.remove("1")
     assert dict(spread.places) == {"A": 1}
     assert spread.with_room() == "A"
     spread.put("1", "A")
     assert spread.with_room() is None
+
+
+def test_a_tenth_of_all_places_is_kept_for_the_monitors() -> None:
+    spread: Spread[str] = Spread(most=2, room=10)
+    assert (spread.left("me"), spread.left(MONITORS)) == (18, 20)
+    for number in range(19):
+        spread.put(str(number), "A" if number < 10 else "B")
+    assert (spread.left("me"), spread.left(MONITORS)) == (0, 1)
+    with pytest.raises(Unavailable, match="0 are left"):
+        spread.check_room(1, "me")
+    spread.check_room(1, MONITORS)
 
 
 @pytest.mark.parametrize(

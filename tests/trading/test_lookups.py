@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import attrs
 import pytest
+import trio
 
 from bitmart_engine.exchange.errors import Meaning, NotSent, Refused
 from bitmart_engine.model.errors import BadRequest, Unavailable
@@ -39,7 +40,7 @@ class Exchange:
             raise answer
         return answer
 
-    async def instruments(self, symbol):
+    async def instruments(self, symbol=None):
         return self._answer(symbol)
 
     async def position_settings(self, symbol):
@@ -89,6 +90,29 @@ async def test_a_delisted_symbol_is_a_bad_request():
 
     with pytest.raises(BadRequest, match="not trading"):
         await Instruments(Exchange([attrs.evolve(BTC, trading=False)])).get("BTCUSDT")
+
+
+async def test_whoever_needs_many_symbols_gets_them_all_in_one_request(autojump_clock):
+    listed = [attrs.evolve(BTC, symbol=f"S{number}USDT") for number in range(500)]
+    listed.append(attrs.evolve(BTC, symbol="GONEUSDT", trading=False))
+    exchange = Exchange(*[[each] for each in listed[:3]], listed)
+    instruments = Instruments(exchange)
+
+    async def get_all():
+        async with trio.open_nursery() as nursery:
+            for each in listed[:500]:
+                nursery.start_soon(instruments.get, each.symbol)
+
+    for each in listed[:3]:
+        await instruments.get(each.symbol)
+    await get_all()
+    assert exchange.asked == [("S0USDT",), ("S1USDT",), ("S2USDT",), (None,)]
+    with pytest.raises(BadRequest, match="not trading"):
+        await instruments.get("GONEUSDT")
+    assert exchange.asked[4:] == [("GONEUSDT",)]
+    autojump_clock.jump(3601)
+    await get_all()
+    assert exchange.asked[5:] == [(None,)]
 
 
 class Setting:

@@ -1,0 +1,47 @@
+"""The benchmarks still run, with counts that say nothing about speed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(name: str, *arguments: str) -> str:
+    """What the benchmark prints. Raises AssertionError with what went wrong."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.benchmarks.{name}", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_tick_becomes_an_order_in_the_engine_and_on_the_floor(tmp_path: Path) -> None:
+    said = run("bench_order", "3", str(tmp_path))
+    assert re.search(r"tick to order, 3 ticks", said)
+    assert [line.split(":")[0].strip() for line in said.splitlines()[1:4]] == [
+        "floor",
+        "engine",
+        "in memory",
+    ]
+    assert "of the engine's p50" in said
+
+
+def test_klines_come_through_the_engine_and_to_a_bare_loop() -> None:
+    said = run("bench_klines", "99")
+    assert len(re.findall(r"through the engine [\d,]+/s", said)) == 7
+    assert "ratio: " in said
+
+
+def test_armed_orders_are_timed_and_weighed() -> None:
+    said = run("bench_armed", "1", "20")
+    assert re.search(r"20 armed: +[\d.]+ KB an order", said)
+    assert re.search(r"20 armed: +[\d.]+ us a tick, [\d.]+ of the first", said)
