@@ -242,8 +242,9 @@ def close(session: Session, id: str) -> None:
 @click.argument("timeframes", nargs=-1, metavar="[TIMEFRAME]...")
 @click.option("--orders", is_flag=True, help="Order events, in place of klines.")
 @click.option("--positions", is_flag=True, help="Position events, in place of klines.")
+@click.option("--balance", is_flag=True, help="Balance events, in place of klines.")
 def subscribe(session: Session, **what: Any) -> None:
-    """Show readers the klines of SYMBOL, or order or position events."""
+    """Show readers the klines of SYMBOL; or order, position or balance events."""
     _view(session, "subscribe", **what)
 
 
@@ -252,6 +253,7 @@ def subscribe(session: Session, **what: Any) -> None:
 @click.argument("timeframes", nargs=-1, metavar="[TIMEFRAME]...")
 @click.option("--orders", is_flag=True, help="Order events, in place of klines.")
 @click.option("--positions", is_flag=True, help="Position events, in place of klines.")
+@click.option("--balance", is_flag=True, help="Balance events, in place of klines.")
 def unsubscribe(session: Session, **what: Any) -> None:
     """Undo 'subscribe'. What the engine itself needs stays subscribed underneath."""
     _view(session, "unsubscribe", **what)
@@ -279,7 +281,9 @@ def outbox(session: Session, retry: str | None, owed: bool, **query: Any) -> Non
 
 @remote_command("events --types order,entry", "events --symbol BTCUSDT --json")
 @click.option(
-    "--types", metavar="TYPE,...", help="Only these: kline, order, position, entry, protection."
+    "--types",
+    metavar="TYPE,...",
+    help="Only these: kline, order, position, balance, entry, protection.",
 )
 @click.option("--symbol", help="Only those of this symbol.")
 @click.option(
@@ -405,16 +409,17 @@ def _view(
     verb: str,
     symbol: str | None,
     timeframes: tuple[str, ...],
-    orders: bool,
-    positions: bool,
+    **account: bool,
 ) -> None:
-    if [bool(timeframes), orders, positions].count(True) != 1 or bool(symbol) != bool(timeframes):
-        raise click.UsageError("give a symbol and its timeframes; or --orders; or --positions")
+    chosen = [name for name, wanted in account.items() if wanted]
+    if len(chosen) + bool(timeframes) != 1 or bool(symbol) != bool(timeframes):
+        others = "; or ".join(f"--{name}" for name in account)
+        raise click.UsageError(f"give a symbol and its timeframes; or {others}")
     if symbol:
         body = {"symbol": symbol, "tfs": list(timeframes)}
         answer = session.remote.ask("POST", "klines", verb, body=body)
     else:
-        answer = session.remote.ask("POST", "orders" if orders else "positions", verb)
+        answer = session.remote.ask("POST", *chosen, verb)
     session.tell(answer, lambda: [session.screen.line(str(answer.body.get("message", "done")))])
 
 

@@ -224,6 +224,7 @@ TOLD_OF = {
         "deal_avg_price",
     ),
     "position": ("side", "size", "entry_price", "liquidation_price"),
+    "balance": ("currency", "available", "frozen", "position_deposit"),
     "entry": ("id", "state", "reason", "side", "filled_size", "size", "average_price"),
     "protection": ("id", "state", "reason", "side", "covered", "closed", "stop_loss", "take_profit"),
 }  # fmt: skip
@@ -272,11 +273,16 @@ def status(answer: View, screen: Screen) -> list[str]:
 SHOWN_IN_STATUS = frozenset((
     "ok", "is_running", "mode", "version", "uptime_s", "not_ready", "missing_credentials",
     "public_ws_connected", "private_ws_connected", "authenticated", "kline_channels",
-    "order_subscribed", "position_subscribed", "positions", "foreign_positions", "foreign_orders",
-    "pending_orders", "monitored_positions", "recovery", "journal", "connections",
-    "refused_channels", "prices", "stale", "exchange", "outbox", "dropped",
+    "order_subscribed", "position_subscribed", "balance_subscribed", "balance", "positions",
+    "foreign_positions", "foreign_orders", "pending_orders", "monitored_positions", "recovery",
+    "journal", "connections", "refused_channels", "prices", "stale", "exchange", "outbox", "dropped",
 ))  # fmt: skip
 """What is new in an engine is shown too, after these."""
+SUBSCRIBED = {
+    "order_subscribed": "orders",
+    "position_subscribed": "positions",
+    "balance_subscribed": "balance",
+}
 
 
 def _status_facts(answer: View, screen: Screen) -> Iterator[tuple[str, object]]:
@@ -287,9 +293,9 @@ def _status_facts(answer: View, screen: Screen) -> Iterator[tuple[str, object]]:
     yield "state", f"not ready: {'; '.join(map(str, missing))}" if missing else "ready"
     yield "orders", f"{answer.get('pending_orders', 0)} pending"
     yield "positions", f"{answer.get('monitored_positions', 0)} guarded"
+    yield "balance", _balance(answer.get("balance"))
     yield "streams", _words(*(answer.get("kline_channels") or ())) or "no klines"
-    views = ("order_subscribed", "orders"), ("position_subscribed", "positions")
-    yield "shown", _words(*(name for key, name in views if answer.get(key)))
+    yield "shown", _words(*(name for key, name in SUBSCRIBED.items() if answer.get(key)))
     yield "refused", _json(answer.get("refused_channels") or None)
     yield "stale", _words(*(answer.get("stale") or ()))
     outbox = answer.get("outbox") or {}
@@ -300,6 +306,16 @@ def _status_facts(answer: View, screen: Screen) -> Iterator[tuple[str, object]]:
     for name, value in answer.items():
         if name not in SHOWN_IN_STATUS:
             yield name, value if isinstance(value, str) else _json(value)
+
+
+def _balance(known: View | None) -> str | None:
+    """The account, in units of its currency."""
+    if known is None:
+        return None
+    held = ("frozen", "in orders"), ("position_deposit", "in positions")
+    parts = [f"{known.get('available')} {known.get('currency')} free"]
+    parts += [f"{known[name]} {where}" for name, where in held if known.get(name) is not None]
+    return ", ".join(parts)
 
 
 def _journal_facts(

@@ -18,9 +18,11 @@ def test_of_an_answer_that_lacks_everything_nothing_is_invented() -> None:
 
 
 def test_what_is_new_in_a_status_is_shown_as_it_is() -> None:
-    text = "\n".join(views.status({"balance": {"USDT": "1.50"}, "mood": "good"}, PIPE))
-    assert 'balance    {"USDT": "1.50"}' in text
+    text = "\n".join(views.status({"margin": {"USDT": "1.50"}, "mood": "good"}, PIPE))
+    assert 'margin     {"USDT": "1.50"}' in text
     assert "mood       good" in text
+    sparse = "\n".join(views.status({"balance": {"currency": "USDT", "available": "7"}}, PIPE))
+    assert "balance    7 USDT free\n" in sparse + "\n"
 
 
 def test_trouble_is_shown() -> None:
