@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from ..model.lifecycle import EntryState
-from . import views
+from . import glance, views
 from .client import Answer, Code, Failed
 from .session import EXIT_CODES, Session, checked_id, remote_command
 
@@ -36,7 +36,7 @@ FINAL = frozenset(each.value for each in EntryState if each.final)
 def status(session: Session) -> None:
     """The engine at a glance: is it ready, what is pending, connections, prices."""
     answer = session.remote.ask("GET", "status")
-    session.tell(answer, lambda: views.status(answer.body, session.screen))
+    session.tell(answer, lambda: glance.status(answer.body, session.screen))
 
 
 @remote_command("orders --state waiting,open", "orders order-123")
