@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from bitmart_engine.remote import COMMANDS
-from bitmart_engine.remote.commands import _fresh_id
+from bitmart_engine.remote.promises import fresh_id
 
 from .conftest import LEVELS, ZONE, Desk, typed
 
@@ -93,7 +93,7 @@ async def test_an_id_is_made_up_and_printed(desk: Desk) -> None:
     [id] = desk.engine.state.orders
     assert re.fullmatch(r"btcusdt-long-\d{4}-\d{6}-\w{5}", id)
     assert text.splitlines()[0].split() == ["order", id]
-    assert len({_fresh_id("BTCUSDT", "long") for _ in range(50)}) == 50
+    assert len({fresh_id("BTCUSDT", "long") for _ in range(50)}) == 50
 
 
 async def test_the_same_id_is_one_order(desk: Desk) -> None:
