@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stage import START_MS, open_stage
+from tests.stage import START_MS, SUBMIT, open_stage
 
 ORDER = "/contract/private/order"
 
@@ -42,6 +42,14 @@ async def test_with_no_push_it_is_polled_ever_slower_until_it_is_filled(autojump
 
 async def test_an_order_that_the_stream_speaks_of_is_not_polled(autojump_clock):
     async with open_stage() as stage:
+        since = await opened(stage)
+        await stage.settle(100)
+        assert reads(stage, since) == []
+
+
+async def test_a_push_before_the_answer_counts_too(autojump_clock):
+    async with open_stage() as stage:
+        stage.paper.delay(SUBMIT, 0.3, after=True)
         since = await opened(stage)
         await stage.settle(100)
         assert reads(stage, since) == []
