@@ -99,7 +99,7 @@ class TradingRoom:
             return
         if not self.entries.on_update(event):
             self.guard.on_update(event)
-        self.tracking.heard(event)  # now that it is tracked, if this is the first that is known of it
+        self.tracking.heard(event)  # last, for it may be what the order is tracked from
         self.futures_orders.take(event)
 
     async def _read(self, id: str) -> bool:
