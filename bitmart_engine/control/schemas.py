@@ -304,11 +304,10 @@ STATUS = answer_of(
     dropped=by_name(COUNT),
 )
 
-ERROR = record(
-    {"field": {"type": "string", "description": "the path, or parameter, that is at fault"}},
-    ok={"const": False},
-    error=TEXT,
-)
+AT_FAULT: Schema = {"type": "string", "description": "the path, or parameter, that is at fault"}
+ERROR = record({"field": AT_FAULT}, ok={"const": False}, error=TEXT)
+CRASH = record(ok={"const": False}, error=TEXT, error_id={**TEXT, "description": "as in the log"})
+NOT_READY = record(ok={"const": False}, error=TEXT, ready={"const": False}, missing=listing(TEXT))
 
 HELP = answer_of(
     endpoints=by_name(TEXT),
@@ -422,6 +421,8 @@ EVENT: Schema = {
 COMPONENTS: Mapping[str, Schema] = {
     **BODIES,
     "Error": ERROR,
+    "Crash": CRASH,
+    "NotReady": NOT_READY,
     "Order": ORDER,
     "Position": PROTECTION,
     "Held": HELD,
