@@ -25,9 +25,9 @@ from ..model.lifecycle import EntryState, ProtectionState
 from .guide import ENDPOINTS
 from .outbox import OutboxState
 from .queries import DEFAULT_LIMIT, MAX_LIMIT
-from .schemas import (
+from .schemas import COMPONENTS
+from .shapes import (
     ANY_OBJECT,
-    COMPONENTS,
     COUNT,
     DECIMAL,
     FLAG,
