@@ -274,6 +274,7 @@ ORDER_UPDATE = record(
     create_time_ms=maybe(MS),
     update_time_ms=maybe(MS),
     last_fill=maybe(record(trade_id={"type": "integer"}, price=DECIMAL, size=COUNT)),
+    plan_order_id={**TEXT, "description": "of the stop or target that it was made of"},
 )
 
 POSITION_UPDATE = record(
