@@ -25,9 +25,9 @@ from ..model.lifecycle import EntryState, ProtectionState
 from .guide import ENDPOINTS
 from .outbox import OutboxState
 from .queries import DEFAULT_LIMIT, MAX_LIMIT
-from .schemas import (
+from .schemas import COMPONENTS
+from .shapes import (
     ANY_OBJECT,
-    COMPONENTS,
     COUNT,
     DECIMAL,
     FLAG,
@@ -48,6 +48,8 @@ ALIASES = {
     "POST /unsubscribe": "POST /klines/unsubscribe",
 }
 NO_TOKEN_NEEDED = "GET /healthz"
+READY = "/readyz"
+"""It says what is missing."""
 
 READ = (401, 403, 500)
 CHECKED = (400, *READ)
@@ -258,7 +260,7 @@ def _operation(method: str, path: str) -> Schema:
                 "description": "done",
                 "content": {operation.content_type: {"schema": operation.answer}},
             },
-            **{str(status): _error(status) for status in sorted(operation.errors)},
+            **{str(status): _error(status, path) for status in sorted(operation.errors)},
         },
         "security": [{}] if name == NO_TOKEN_NEEDED else [{}, {"token": []}],
     }
@@ -283,11 +285,12 @@ def _in_path(path: str) -> list[Schema]:
     ]
 
 
-def _error(status: int) -> Schema:
+def _error(status: int, path: str) -> Schema:
     headers = {401: "WWW-Authenticate", 503: "Retry-After"}
+    shape = "Crash" if status == 500 else "NotReady" if (status, path) == (503, READY) else "Error"
     error: Schema = {
         "description": HTTPStatus(status).phrase.lower(),
-        "content": {"application/json": {"schema": named("Error")}},
+        "content": {"application/json": {"schema": named(shape)}},
     }
     if status in headers:
         error["headers"] = {headers[status]: {"schema": TEXT, "required": True}}

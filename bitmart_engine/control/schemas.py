@@ -1,17 +1,8 @@
-"""The shapes of bodies and answers as JSON Schema: bodies from the classes that read them, answers by hand.
-
-An answer may gain fields: what is described here is in it, and is what it says. Decimals come back as text.
-"""
+"""The bodies and answers of the control API as JSON Schema: bodies from the classes that read them, answers by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
-from enum import Enum
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
-
-import attrs
 
 from ..feed import Happening
 from ..model.events import OrderState
@@ -23,118 +14,31 @@ from ..model.sides import OrderSide, PositionSide
 from ..model.timeframes import Timeframe
 from ..trading.requests import MonitorPosition, PlaceOrder
 from .positions import Levels
+from .shapes import (
+    ANY_OBJECT,
+    COUNT,
+    DECIMAL,
+    FLAG,
+    MS,
+    SECONDS,
+    TEXT,
+    Schema,
+    answer_of,
+    body_of,
+    by_name,
+    listing,
+    maybe,
+    name_of,
+    named,
+    one_of,
+    record,
+)
 from .subscriptions import KlineView
 
-__all__ = [
-    "BODIES",
-    "COMPONENTS",
-    "Schema",
-    "answer_of",
-    "listing",
-    "maybe",
-    "named",
-    "one_of",
-    "record",
-]
-
-Schema = dict[str, Any]
-
-TEXT: Schema = {"type": "string"}
-FLAG: Schema = {"type": "boolean"}
-COUNT: Schema = {"type": "integer", "minimum": 0}
-MS: Schema = {"type": "integer", "minimum": 0, "description": "unix ms"}
-SECONDS: Schema = {"type": "number", "minimum": 0}
-ANY_OBJECT: Schema = {"type": "object"}
-DECIMAL: Schema = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}
-GIVEN_DECIMAL: Schema = {
-    "anyOf": [
-        {"type": "number"},
-        {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"},
-    ]
-}
-
-
-def named(name: str) -> Schema:
-    """A reference to one of `COMPONENTS`."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def maybe(schema: Schema) -> Schema:
-    """That, or null."""
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def listing(schema: Schema) -> Schema:
-    """A list of those."""
-    return {"type": "array", "items": schema}
-
-
-def by_name(schema: Schema) -> Schema:
-    """An object that has those by whatever name."""
-    return {"type": "object", "additionalProperties": schema}
-
-
-def one_of(kind: type[Enum]) -> Schema:
-    """The value of an enum."""
-    return {"type": "string", "enum": [each.value for each in kind]}
-
-
-def name_of(kind: type[Enum]) -> Schema:
-    """The name of an enum's member, in lower case."""
-    return {"type": "string", "enum": [each.name.lower() for each in kind]}
-
-
-def record(optional: Mapping[str, Schema] | None = None, /, **fields: Schema) -> Schema:
-    """An object with `fields`, and perhaps `optional` ones."""
-    return {
-        "type": "object",
-        "properties": {**fields, **(optional or {})},
-        "required": list(fields),
-    }
-
-
-def answer_of(optional: Mapping[str, Schema] | None = None, /, **fields: Schema) -> Schema:
-    """`{"ok": true, ...}`."""
-    return record(optional, ok={"const": True}, **fields)
-
-
-def _body(kind: type[attrs.AttrsInstance]) -> Schema:
-    """What `bodies.decode` takes for an attrs class."""
-    hints = get_type_hints(kind)
-    fields = attrs.fields(kind)
-    return {
-        "type": "object",
-        "description": (kind.__doc__ or "").strip(),
-        "properties": {each.name: _given(hints[each.name], each.default) for each in fields},
-        "required": [each.name for each in fields if each.default is attrs.NOTHING],
-        "additionalProperties": False,
-    }
-
-
-def _given(hint: Any, default: object) -> Schema:
-    kinds = get_args(hint) if NoneType in get_args(hint) or Decimal in get_args(hint) else (hint,)
-    schema = next(_kind(each) for each in kinds if each is not NoneType)
-    if NoneType in kinds:
-        schema = maybe(schema)
-    if isinstance(default, str | bool | Decimal):
-        plainly = int(default) if isinstance(default, Decimal) else default
-        return {**schema, "default": plainly}
-    return schema
-
-
-def _kind(hint: Any) -> Schema:
-    if hint is Decimal:
-        return GIVEN_DECIMAL
-    if get_origin(hint) is Literal:
-        return {"type": "string", "enum": list(get_args(hint))}
-    if get_origin(hint) is tuple:
-        return listing(_kind(get_args(hint)[0]))
-    simple = {str: "string", bool: "boolean", int: "integer"}
-    return {"type": simple[hint]} if hint in simple else ANY_OBJECT
-
+__all__ = ["BODIES", "COMPONENTS"]
 
 BODIES: Mapping[str, Schema] = {
-    each.__name__: _body(each) for each in (PlaceOrder, MonitorPosition, Levels, KlineView)
+    each.__name__: body_of(each) for each in (PlaceOrder, MonitorPosition, Levels, KlineView)
 }
 
 HISTORY = listing(record(state=TEXT, at_ms=MS, reason=TEXT))
@@ -304,11 +208,10 @@ STATUS = answer_of(
     dropped=by_name(COUNT),
 )
 
-ERROR = record(
-    {"field": {"type": "string", "description": "the path, or parameter, that is at fault"}},
-    ok={"const": False},
-    error=TEXT,
-)
+AT_FAULT: Schema = {"type": "string", "description": "the path, or parameter, that is at fault"}
+ERROR = record({"field": AT_FAULT}, ok={"const": False}, error=TEXT)
+CRASH = record(ok={"const": False}, error=TEXT, error_id={**TEXT, "description": "as in the log"})
+NOT_READY = record(ok={"const": False}, error=TEXT, ready={"const": False}, missing=listing(TEXT))
 
 HELP = answer_of(
     endpoints=by_name(TEXT),
@@ -371,6 +274,7 @@ ORDER_UPDATE = record(
     create_time_ms=maybe(MS),
     update_time_ms=maybe(MS),
     last_fill=maybe(record(trade_id={"type": "integer"}, price=DECIMAL, size=COUNT)),
+    plan_order_id={**TEXT, "description": "of the stop or target that it was made of"},
 )
 
 POSITION_UPDATE = record(
@@ -422,6 +326,8 @@ EVENT: Schema = {
 COMPONENTS: Mapping[str, Schema] = {
     **BODIES,
     "Error": ERROR,
+    "Crash": CRASH,
+    "NotReady": NOT_READY,
     "Order": ORDER,
     "Position": PROTECTION,
     "Held": HELD,

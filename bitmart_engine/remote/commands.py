@@ -6,27 +6,20 @@ Prices and quantities go to the engine as they were typed; it alone judges them.
 from __future__ import annotations
 
 import json
-import secrets
 import shlex
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from ..model.lifecycle import EntryState
-from . import views
+from . import glance, views
 from .client import Answer, Code, Failed
+from .promises import FINAL, follow, fresh_id, order_in, promise
 from .session import EXIT_CODES, Session, checked_id, remote_command
 
 __all__ = ["COMMANDS", "EXIT_CODES"]
 
-LOOK_EVERY_S = 0.5
-LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
-"""Of ids that are made up here; those that are taken for one another are not in it."""
-
 SIDE = click.Choice(["long", "short", "buy", "sell"], case_sensitive=False)
-FINAL = frozenset(each.value for each in EntryState if each.final)
 
 
 # Looking
@@ -36,7 +29,7 @@ FINAL = frozenset(each.value for each in EntryState if each.final)
 def status(session: Session) -> None:
     """The engine at a glance: is it ready, what is pending, connections, prices."""
     answer = session.remote.ask("GET", "status")
-    session.tell(answer, lambda: views.status(answer.body, session.screen))
+    session.tell(answer, lambda: glance.status(answer.body, session.screen))
 
 
 @remote_command("orders --state waiting,open", "orders order-123")
@@ -50,7 +43,7 @@ def orders(session: Session, id: str | None, **query: Any) -> None:
     if id is not None:
         _only_one(query)
         answer = session.remote.ask("GET", "api", "orders", id)
-        session.tell(answer, lambda: views.order(_order_in(answer, id), session.screen))
+        session.tell(answer, lambda: views.order(order_in(answer, id), session.screen))
         return
     answer = session.remote.ask("GET", "api", "orders", query=_given(query))
     found = answer.body.get("orders", [])
@@ -147,7 +140,7 @@ def place(
     **asked: Any,
 ) -> None:
     """Promise an entry order: SIDE (long, short) of SYMBOL, placed when the price enters its zone."""
-    id = id or _fresh_id(symbol, side)
+    id = id or fresh_id(symbol, side)
     body = {
         "id": id,
         "symbol": symbol,
@@ -156,13 +149,13 @@ def place(
         "entry_zone_max": zone[1],
         **_given({**asked, "metadata": _object(metadata)}),
     }
-    answer = _promise(session, "place-order", id, body)
+    answer = promise(session, "place-order", id, body)
     if not wait:
         session.tell(answer, lambda: views.placed(answer.body, session.screen))
         return
     if not session.as_json:
         session.say([*views.placed(answer.body, session.screen), ""])
-    _follow(session, id, answer, wait_at_most)
+    follow(session, id, answer, wait_at_most)
 
 
 @remote_command("cancel order-123", "cancel order-123 --json")
@@ -200,9 +193,9 @@ def monitor(
     session: Session, symbol: str, id: str | None, metadata: str | None, **asked: Any
 ) -> None:
     """Guard a position of SYMBOL that was opened elsewhere, or what an order fills."""
-    id = id or _fresh_id(symbol, "position")
+    id = id or fresh_id(symbol, "position")
     body = {"id": id, "symbol": symbol, **_given({**asked, "metadata": _object(metadata)})}
-    answer = _promise(session, "monitor-position", id, body)
+    answer = promise(session, "monitor-position", id, body)
     session.tell(answer, lambda: views.protection(answer.body.get("position", {}), session.screen))
 
 
@@ -242,8 +235,9 @@ def close(session: Session, id: str) -> None:
 @click.argument("timeframes", nargs=-1, metavar="[TIMEFRAME]...")
 @click.option("--orders", is_flag=True, help="Order events, in place of klines.")
 @click.option("--positions", is_flag=True, help="Position events, in place of klines.")
+@click.option("--balance", is_flag=True, help="Balance events, in place of klines.")
 def subscribe(session: Session, **what: Any) -> None:
-    """Show readers the klines of SYMBOL, or order or position events."""
+    """Show readers the klines of SYMBOL; or order, position or balance events."""
     _view(session, "subscribe", **what)
 
 
@@ -252,6 +246,7 @@ def subscribe(session: Session, **what: Any) -> None:
 @click.argument("timeframes", nargs=-1, metavar="[TIMEFRAME]...")
 @click.option("--orders", is_flag=True, help="Order events, in place of klines.")
 @click.option("--positions", is_flag=True, help="Position events, in place of klines.")
+@click.option("--balance", is_flag=True, help="Balance events, in place of klines.")
 def unsubscribe(session: Session, **what: Any) -> None:
     """Undo 'subscribe'. What the engine itself needs stays subscribed underneath."""
     _view(session, "unsubscribe", **what)
@@ -279,7 +274,9 @@ def outbox(session: Session, retry: str | None, owed: bool, **query: Any) -> Non
 
 @remote_command("events --types order,entry", "events --symbol BTCUSDT --json")
 @click.option(
-    "--types", metavar="TYPE,...", help="Only these: kline, order, position, entry, protection."
+    "--types",
+    metavar="TYPE,...",
+    help="Only these: kline, order, position, balance, entry, protection.",
 )
 @click.option("--symbol", help="Only those of this symbol.")
 @click.option(
@@ -330,91 +327,22 @@ COMMANDS = (
 # Parts of them
 
 
-def _promise(session: Session, path: str, id: str, body: Mapping[str, object]) -> Answer:
-    """Ask for a promise. If it is not known whether it was given, say how to find out without asking for two."""
-    try:
-        return session.remote.ask("POST", "api", path, body=body)
-    except Failed as failure:
-        if failure.certain:
-            raise
-        again = f"the same again with --id {shlex.quote(id)} finds out, and is not done twice"
-        raise failure.adding(again) from None
-
-
-def _follow(session: Session, id: str, placed: Answer, at_most_s: float) -> None:
-    """Tell what becomes of an order until it has ended. Raises Failed unless it was filled.
-
-    An engine that is away for a while is waited for: it will have kept the order.
-    """
-    ends = time.monotonic() + at_most_s
-    seen = 0
-    order: Mapping[str, Any] = {}
-    away: Failed | None = None
-    try:
-        while True:
-            try:
-                order = _order_in(session.remote.ask("GET", "api", "orders", id), id)
-                away = None
-            except Failed as failure:
-                if failure.code not in (Code.UNREACHABLE, Code.UNABLE):
-                    raise failure.adding("the order was promised before", placed) from None
-                if away is None:
-                    session.note(f"{failure.why}; still trying")
-                away = failure
-            history = order.get("history") or []
-            if not session.as_json:
-                new = history[seen:]
-                session.say(_told(session, each) for each in new)
-            seen = max(seen, len(history))
-            if order.get("state") in FINAL or time.monotonic() >= ends:
-                break
-            time.sleep(LOOK_EVERY_S)
-    except KeyboardInterrupt:
-        raise Failed(Code.INTERRUPTED, f"interrupted; order {id} goes on", placed) from None
-    state = str(order.get("state", placed.body.get("status")))
-    answer = Answer.of({**placed.body, "status": state, "order": order or None})
-    if state == EntryState.FILLED.value:
-        session.tell(answer, lambda: ["", *views.orders([order], session.screen)])
-    elif state in FINAL:
-        why = f": {order['reason']}" if order.get("reason") else ""
-        raise Failed(Code.REFUSED, f"order {id} is {state}{why}", answer)
-    elif away is not None:
-        raise away.adding(f"order {id} was promised, and goes on when the engine does", answer)
-    else:
-        why = f"order {id} is {state} after {at_most_s:g} s, and goes on; see 'orders ID'"
-        raise Failed(Code.UNFINISHED, why, answer)
-
-
-def _told(session: Session, moment: Mapping[str, Any]) -> str:
-    at, state = session.screen.time(moment.get("at_ms")), moment.get("state")
-    why = f"  {moment['reason']}" if moment.get("reason") else ""
-    return session.screen.line(f"{at}  {state}{why}")
-
-
-def _order_in(answer: Answer, id: str) -> Mapping[str, Any]:
-    """The order of an answer. The one that is called `status` is only in the overview, which has that path."""
-    order = answer.body.get("order") or answer.body.get("orders", {}).get(id)
-    if order is None:
-        raise Failed(Code.REFUSED, f"refused: no order has the id {id!r}", answer)
-    shown: Mapping[str, Any] = order
-    return shown
-
-
 def _view(
     session: Session,
     verb: str,
     symbol: str | None,
     timeframes: tuple[str, ...],
-    orders: bool,
-    positions: bool,
+    **account: bool,
 ) -> None:
-    if [bool(timeframes), orders, positions].count(True) != 1 or bool(symbol) != bool(timeframes):
-        raise click.UsageError("give a symbol and its timeframes; or --orders; or --positions")
+    chosen = [name for name, wanted in account.items() if wanted]
+    if len(chosen) + bool(timeframes) != 1 or bool(symbol) != bool(timeframes):
+        others = "; or ".join(f"--{name}" for name in account)
+        raise click.UsageError(f"give a symbol and its timeframes; or {others}")
     if symbol:
         body = {"symbol": symbol, "tfs": list(timeframes)}
         answer = session.remote.ask("POST", "klines", verb, body=body)
     else:
-        answer = session.remote.ask("POST", "orders" if orders else "positions", verb)
+        answer = session.remote.ask("POST", *chosen, verb)
     session.tell(answer, lambda: [session.screen.line(str(answer.body.get("message", "done")))])
 
 
@@ -434,13 +362,6 @@ def _only_one(query: Mapping[str, object]) -> None:
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that were given; what was not is the engine's to decide."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _fresh_id(symbol: str, what: str) -> str:
-    """An id that says what it is of and when it was made, and that no two commands make."""
-    at = time.strftime("%m%d-%H%M%S", time.gmtime())
-    unlike = "".join(secrets.choice(LETTERS) for _ in range(5))
-    return f"{symbol}-{what}-{at}-{unlike}".lower()
 
 
 def _object(text: str | None) -> Mapping[str, object] | None:

@@ -97,9 +97,9 @@ class TradingRoom:
         if isinstance(event, PositionUpdate):
             self.guard.on_position(event)
             return
-        self.tracking.heard(event)
         if not self.entries.on_update(event):
             self.guard.on_update(event)
+        self.tracking.heard(event)  # last, for it may be what the order is tracked from
         self.futures_orders.take(event)
 
     async def _read(self, id: str) -> bool:

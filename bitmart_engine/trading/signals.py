@@ -35,6 +35,7 @@ def entry_signal(order: EntryOrder, record: EntryObserved) -> Signal:
     """What `record` says of an entry order that was `order` before it."""
     request = order.request
     average = record.average_price or order.average_price
+    late = order.state.final and record.filled > order.filled
     return {
         "kind": "ENTRY",
         "status": _status(ended=record.to.final, filled=record.filled),
@@ -54,6 +55,7 @@ def entry_signal(order: EntryOrder, record: EntryObserved) -> Signal:
         "retry_count": order.spent,
         "trace_id": _trace(order.id),
         "partial": record.to is EntryState.CANCELLED and record.filled > 0,
+        **({"late_fill": True} if late else {}),
     }
 
 

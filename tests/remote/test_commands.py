@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from bitmart_engine.remote import COMMANDS
-from bitmart_engine.remote.commands import _fresh_id
+from bitmart_engine.remote.promises import fresh_id
 
 from .conftest import LEVELS, ZONE, Desk, typed
 
@@ -42,6 +42,7 @@ async def test_the_engine_at_a_glance(desk: Desk) -> None:
     assert re.search(r"^engine +\S+, paper mode, up \d+ s$", text, re.MULTILINE)
     assert re.search(r"^state +ready$", text, re.MULTILINE)
     assert re.search(r"^private +up ", text, re.MULTILINE)
+    assert re.search(r"^balance +10000 USDT free, 0 in orders, 0 in positions$", text, re.MULTILINE)
     assert (await desk.json("status"))["mode"] == "paper"
 
 
@@ -92,7 +93,7 @@ async def test_an_id_is_made_up_and_printed(desk: Desk) -> None:
     [id] = desk.engine.state.orders
     assert re.fullmatch(r"btcusdt-long-\d{4}-\d{6}-\w{5}", id)
     assert text.splitlines()[0].split() == ["order", id]
-    assert len({_fresh_id("BTCUSDT", "long") for _ in range(50)}) == 50
+    assert len({fresh_id("BTCUSDT", "long") for _ in range(50)}) == 50
 
 
 async def test_the_same_id_is_one_order(desk: Desk) -> None:
@@ -177,10 +178,13 @@ async def test_streams_are_shown_and_hidden(desk: Desk) -> None:
     await desk.done("unsubscribe", "BTCUSDT", "5m")
     assert (await desk.json("subscribe", "--orders"))["channels"] == ["futures/order"]
     await desk.done("subscribe", "--positions")
+    await desk.done("subscribe", "--balance")
     text = await desk.done("status")
     assert re.search(r"^streams +futures/klineBin1m:BTCUSDT$", text, re.MULTILINE)
-    assert re.search(r"^shown +orders positions$", text, re.MULTILINE)
+    assert re.search(r"^shown +orders positions balance$", text, re.MULTILINE)
     await desk.done("unsubscribe", "--positions")
+    assert (await desk.json("unsubscribe", "--balance"))["channels"] == ["futures/asset:USDT"]
+    assert not desk.engine.state.viewed & {"futures/position", "futures/asset:USDT"}
     refused = await desk.types("subscribe", "BTCUSDT", "7m")
     assert refused.exit_code == 1
     assert "refused: tfs: " in refused.stderr

@@ -19,7 +19,7 @@ import pytest
 import trio
 from attrs import define, field
 
-from bitmart_engine.remote import client, commands
+from bitmart_engine.remote import client, promises
 from bitmart_engine.remote.client import Code, Failed, checked_url, open_remote
 from bitmart_engine.remote.tables import Screen
 
@@ -314,7 +314,7 @@ def order(state: str, *before: str, reason: str = "") -> tuple[int, bytes, dict[
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(promises, "LOOK_EVERY_S", 0.01)
 
 
 @pytest.mark.usefixtures("quick")
@@ -354,7 +354,7 @@ def test_ctrl_c_leaves_the_order_and_says_so(monkeypatch: pytest.MonkeyPatch) ->
     def pressed(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bitmart_engine.remote.commands.time.sleep", pressed)
+    monkeypatch.setattr("bitmart_engine.remote.promises.time.sleep", pressed)
     with answering(says(200, PLACED), order("waiting")) as engine:
         result = typed(*PLACE, "--wait", "--url", engine.url)
     assert result.exit_code == Code.INTERRUPTED == 130

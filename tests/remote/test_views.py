@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import pytest
 
-from bitmart_engine.remote import views
+from bitmart_engine.remote import glance, views
 from bitmart_engine.remote.tables import Screen
 
 PIPE = Screen()
 
 
 def test_of_an_answer_that_lacks_everything_nothing_is_invented() -> None:
-    assert views.status({"ok": True}, PIPE)[1] == "state      ready"
+    assert glance.status({"ok": True}, PIPE)[1] == "state      ready"
     assert views.order({}, PIPE)
     assert views.protection({}, PIPE)
     assert views.placed({}, PIPE) == []
 
 
 def test_what_is_new_in_a_status_is_shown_as_it_is() -> None:
-    text = "\n".join(views.status({"balance": {"USDT": "1.50"}, "mood": "good"}, PIPE))
-    assert 'balance    {"USDT": "1.50"}' in text
+    text = "\n".join(glance.status({"margin": {"USDT": "1.50"}, "mood": "good"}, PIPE))
+    assert 'margin     {"USDT": "1.50"}' in text
     assert "mood       good" in text
+    sparse = "\n".join(glance.status({"balance": {"currency": "USDT", "available": "7"}}, PIPE))
+    assert "balance    7 USDT free\n" in sparse + "\n"
 
 
 def test_trouble_is_shown() -> None:
     text = "\n".join(
-        views.status(
+        glance.status(
             {
                 "version": "1", "mode": "live", "uptime_s": 90061.5,
                 "not_ready": ["not logged in", "a public connection is down"],
@@ -75,4 +77,4 @@ def test_trouble_is_shown() -> None:
     ("seconds", "text"), [(0, "0 s"), (61, "1 min 1 s"), (3600, "1 h 0 min"), (86_403, "1 d 0 h")]
 )
 def test_durations(seconds: float, text: str) -> None:
-    assert f"up {text}" in views.status({"uptime_s": seconds}, PIPE)[0]
+    assert f"up {text}" in glance.status({"uptime_s": seconds}, PIPE)[0]

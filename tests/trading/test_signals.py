@@ -7,7 +7,9 @@ import hmac
 from decimal import Decimal
 
 import pytest
+from attrs import evolve
 
+from tests.faults.test_table import overhearing
 from tests.stage import open_stage
 
 BASE = "http://127.0.0.1:9"
@@ -87,6 +89,23 @@ async def test_a_stop_that_the_exchange_fired_is_signalled_with_the_order_it_clo
         assert last["parent_client_order_id"] == entry.client_order_id
         assert last["client_order_id"].startswith("PLAN_")
         assert last["context"]["position"] == "a"
+
+
+async def test_a_late_fill_is_signalled_as_such(autojump_clock):
+    async with open_stage(**SIGNALS) as stage, overhearing(stage) as said:
+        await stage.place()
+        await stage.until(stage.prices_come)
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "open")
+        await stage.engine.cancel_order("a")
+        await stage.settle()
+        late = evolve(said[-1], deal_size=10, deal_avg_price=Decimal(65000))
+        stage.engine._streams.bus.publish(late)
+        await stage.until(lambda: stage.guarded() == "armed")
+        await stage.until(lambda: not stage.engine.state.owed)
+        told = [(each["status"], each.get("late_fill")) for each in stage.receiver.events(URL)]
+        assert told == [("pending", None), ("cancelled", None), ("filled", True)]
+        assert stage.receiver.events()[-1]["late_fill"] is True
 
 
 async def test_a_part_that_filled_before_the_cancel_is_filled_and_partial(autojump_clock):

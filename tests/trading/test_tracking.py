@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from decimal import Decimal
 
-from tests.stage import START_MS, open_stage
+import pytest
+import trio
+
+from bitmart_engine import Settings, open_engine
+from bitmart_engine.paper import ManualMarket, PaperConfig, open_paper_exchange
+from bitmart_engine.settings import IN_MEMORY
+from tests.stage import START_MS, SUBMIT, entry, open_stage
 
 ORDER = "/contract/private/order"
 
@@ -42,6 +49,14 @@ async def test_with_no_push_it_is_polled_ever_slower_until_it_is_filled(autojump
 
 async def test_an_order_that_the_stream_speaks_of_is_not_polled(autojump_clock):
     async with open_stage() as stage:
+        since = await opened(stage)
+        await stage.settle(100)
+        assert reads(stage, since) == []
+
+
+async def test_a_push_before_the_answer_counts_too(autojump_clock):
+    async with open_stage() as stage:
+        stage.paper.delay(SUBMIT, 0.3, after=True)
         since = await opened(stage)
         await stage.settle(100)
         assert reads(stage, since) == []
@@ -100,6 +115,51 @@ async def test_whatever_the_exchanges_lag_the_order_is_told_and_its_fill_protect
             stage.paper.unfreeze()
             stage.paper.drop_connections("private")
             await stage.until(lambda: stage.guarded() == "armed", within=70)
+
+
+@pytest.mark.parametrize("lag_ms", [0, 300, 5_000, 10**9])
+async def test_over_sockets_too_whatever_the_exchanges_lag_the_order_is_told_and_its_fill_protected(
+    lag_ms,
+):
+    """The same again with a real clock, on which five seconds are five seconds."""
+    lagging = PaperConfig(order_visibility_delay_ms=lag_ms)
+    async with open_paper_exchange(lagging, market=ManualMarket()) as paper:
+        settings = Settings(
+            public_ws_uri=paper.public_ws_uri,
+            private_ws_uri=paper.private_ws_uri,
+            rest_uri=paper.rest_uri,
+            api_key=lagging.api_key,
+            api_secret=lagging.api_secret,
+            api_memo=lagging.api_memo,
+            mode="paper",
+            state_dir=IN_MEMORY,
+        )
+        async with open_engine(settings) as engine:
+            orders, protections = engine.state.orders, engine.state.protections
+
+            async def until(true, within=10):
+                with trio.fail_after(within):
+                    while not true():
+                        await trio.sleep(0.01)
+
+            await until(lambda: not engine.not_ready())
+            paper.freeze("futures/order", until="forever")
+            await engine.place_order(entry())
+            await until(lambda: [each.state for each in engine.streams().connections] == ["up"] * 2)
+            paper.set_price("BTCUSDT", Decimal(65000))
+            await until(lambda: orders["a"].announced)
+            [placed] = [json.loads(each.body) for each in engine.state.owed.values()]
+            assert placed["event"] == "placed"
+            assert placed["exchange_order_id"] == orders["a"].exchange_order_id
+            assert placed.get("submit_only", False) is (lag_ms >= 5_000)
+            if lag_ms == 10**9:
+                await until(lambda: [each.path for each in paper.requests].count(ORDER) > 5)
+                assert (orders["a"].state.value, orders["a"].submit_only) == ("open", True)
+                paper.unfreeze()
+            paper.set_price("BTCUSDT", Decimal(65000))
+            await until(lambda: protections["a"].state.value == "armed", within=20)
+            assert (orders["a"].state.value, orders["a"].submit_only) == ("filled", False)
+            assert protections["a"].covered == 10
 
 
 async def test_after_the_end_nothing_is_tracked(autojump_clock):
