@@ -64,6 +64,8 @@ class Chronicle:
     attempts: dict[str, list[str]] = field(factory=dict)
     """Of entry orders, the client order ids."""
     guards: dict[str, Guard] = field(factory=dict)
+    alive: dict[str, Guard] = field(factory=dict)
+    """Of the guards, those that are not over."""
     lanes: dict[str, str] = field(factory=dict)
     """By the key of what is owed, the lane it is in."""
     owed: dict[str, list[str]] = field(factory=dict)
@@ -99,8 +101,7 @@ class Chronicle:
     def working(self, symbol: str, side: str) -> bool:
         """Whether something is promised for a side of a symbol that has not ended."""
         return any(
-            (guard.symbol, guard.side) == (symbol, side) and not guard.over
-            for guard in self.guards.values()
+            (guard.symbol, guard.side) == (symbol, side) for guard in self.alive.values()
         )
 
     def _take(self, kind: str, body: Mapping[str, Any], now_s: float) -> None:
@@ -126,7 +127,7 @@ class Chronicle:
                     self.owed.setdefault(owed["lane"], []).append(owed["id"])
             case "ProtectionOpened":
                 made = body["protection"]
-                self.guards[made["id"]] = Guard(
+                self.guards[made["id"]] = self.alive[made["id"]] = Guard(
                     made["id"], made["symbol"], made["side"], made["entry_id"],
                     made["stop_loss"], made["take_profit"], since_s=now_s,
                 )  # fmt: skip
@@ -137,11 +138,16 @@ class Chronicle:
         match kind:
             case "ProtectionForgotten":
                 del self.guards[guard.id]
+                self.alive.pop(guard.id, None)
             case "ProtectionCovers":
                 guard.covered = body["covered"]
             case "ProtectionMoved":
                 guard.state = body["to"]
                 guard.since_s = now_s
+                if guard.over:
+                    self.alive.pop(guard.id, None)
+                else:
+                    self.alive[guard.id] = guard
             case "ProtectionLevelled":
                 guard.stop_loss, guard.take_profit = body["stop_loss"], body["take_profit"]
                 guard.since_s = now_s

@@ -34,7 +34,6 @@ class Exposure:
     longest_in_calm_s: float = 0.0
     _since: dict[str, float] = field(factory=dict)
     _looked_at: float = 0.0
-    _finished: set[str] = field(factory=set)
 
     def look(self, now: float) -> None:
         exposed = self._exposed()
@@ -58,14 +57,11 @@ class Exposure:
         found: list[str] = []
         watched: Counter[tuple[str, str]] = Counter()
         open_ones: list[tuple[Guard, int]] = []
-        for guard in self.chronicle.guards.values():
-            if guard.id in self._finished or guard.stop_loss is None:
+        for guard in self.chronicle.alive.values():
+            if guard.stop_loss is None:
                 continue
             if up and guard.watches:
                 watched[guard.symbol, guard.side] += guard.remaining
-                continue
-            if guard.state == "closed":
-                self._finished.add(guard.id)
                 continue
             held = self._open_contracts(guard)
             if held and not self._kept_there(guard):

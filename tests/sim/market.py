@@ -60,7 +60,7 @@ class Market:
 
     async def _walk(self, symbol: str, rng: random.Random, real: Iterator[Decimal] | None) -> None:
         while True:
-            await trio.sleep(rng.uniform(1.5, 6))
+            await trio.sleep(rng.uniform(2, 9))
             if real is not None and not self.steady:
                 price = next(real, None)
                 if price is not None:

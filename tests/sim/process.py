@@ -16,11 +16,10 @@ import httpx
 import trio
 from attrs import define, field, frozen
 
-from bitmart_engine import Settings, World, open_engine
+from bitmart_engine import Engine, Settings, World, open_engine
 from bitmart_engine.control import make_app
 from bitmart_engine.paper.front import only
 from bitmart_engine.paper.memory import response_of, scope_of
-from bitmart_engine.store import JournalError
 
 from .disk import Died, Disk
 from .network import Network
@@ -77,6 +76,7 @@ class Process:
     """Whether the engine runs, and can be asked."""
     nursery: trio.Nursery = field(init=False)
     _app: Any = field(init=False, default=None)
+    _engine: Engine | None = field(init=False, default=None)
     _doom: Doom | None = field(init=False, default=None)
     _times: int = field(init=False, default=0)
     _steps: _Steps | None = field(init=False, default=None)
@@ -88,13 +88,10 @@ class Process:
             outside.start_soon(self._watch, outside.cancel_scope)
             try:
                 async with trio.open_nursery() as self.nursery:
-                    await self._live()
-                    self.nursery.cancel_scope.cancel()
+                    self.nursery.start_soon(self._live)
             except BaseExceptionGroup as failures:
                 if self.alive:
                     self.failure = failures
-            except JournalError as failure:
-                self.failure = failure
             finally:
                 if self.alive:
                     self._cut("failed" if self.failure else "stopped", told=True)
@@ -112,17 +109,23 @@ class Process:
             reached=self._reached,
         )
         async with open_engine(self.settings, world=world) as engine:
-            self._app = make_app(engine)
+            self._app, self._engine = make_app(engine), engine
             self.up = True
             self.trace("process", self.name, "is up")
             self.came_up()
             await engine.wait_stopping()
+        self.nursery.cancel_scope.cancel()
 
     async def _dial(self, host: str, port: int, tls: bool) -> trio.abc.Stream:
         return await self.network.dial(self, host, port, tls)
 
     async def _run_blocking(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await self.disk.run(self, function, *arguments)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it says of itself that it can be trusted with an order."""
+        return self.up and self._engine is not None and not self._engine.not_ready()
 
     # The end
 

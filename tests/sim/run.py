@@ -180,7 +180,7 @@ class _Run:
         self.app = App(
             httpx.AsyncClient(transport=_Answers(self, rng("answers")), timeout=None),
             address="http://127.0.0.1:8089",
-            pause_s=1.0,
+            pause_s=3.0,
         )
         self.user = User(
             self.app,
@@ -190,6 +190,7 @@ class _Run:
             rng("user"),
             trace,
             self.watch.said,
+            self._broken,
             choices.several_there,
         )
         self.weather = Weather(
@@ -306,14 +307,11 @@ class _Run:
 
     async def _await_ready(self, process: Process) -> None:
         while True:
-            await trio.sleep(1)
-            ready = process.up and not await self.app.missing()
-            if not ready:
+            await trio.sleep(3)
+            if not process.ready:
                 self.ready_since = None
             elif self.ready_since is None:
                 self.ready_since = trio.current_time()
-            if ready:
-                await trio.sleep(9)
 
     def _settings(self) -> Settings:
         config = self.paper.config
@@ -342,7 +340,7 @@ class _Run:
     async def _calmed(self) -> None:
         """At the end of a calm everything has to agree."""
         self.user.resting = True
-        await self.user.wait_idle()
+        await self._until("everything asked was answered", self._answered)
         await self._until("everything came to rest", self._at_rest)
         self._take(judge(await self._evidence(over=False)))
         self.user.resting = False
@@ -352,7 +350,7 @@ class _Run:
     async def _end(self) -> None:
         """Let everything come to rest, see what is there, let every stop fire, and look again."""
         self.user.resting = self.market.steady = True
-        await self.user.wait_idle()
+        await self._until("everything asked was answered", self._answered)
         await self._until("every order ended", self._orders_ended)
         await self._until("everything came to rest", self._at_rest)
         self._take(judge(await self._evidence()))
@@ -374,6 +372,10 @@ class _Run:
         self.trace("judge", "not in time:", what)
         detail = f"not within {CONVERGES_WITHIN_S:g} s"
         self._broken(Violation("it converges", what, detail))
+
+    async def _answered(self) -> bool:
+        await trio.lowlevel.checkpoint()
+        return not self.user.busy
 
     async def _orders_ended(self) -> bool:
         """Whether all entry orders have; those that still could wait are cancelled."""

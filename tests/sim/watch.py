@@ -79,7 +79,7 @@ class Watch:
     def traded(self, symbol: str, price: Decimal) -> None:
         """A trade happened in the market."""
         now = trio.current_time()
-        for guard in self.chronicle.guards.values():
+        for guard in self.chronicle.alive.values():
             if guard.state == "armed" and guard.symbol == symbol and _stops(guard, price):
                 self._touched.setdefault(guard.id, (now, str(guard.stop_loss)))
         self._overdue(now)
