@@ -6,6 +6,7 @@ the middle of something, what was committed by then is in the file, and nothing 
 
 from __future__ import annotations
 
+import math
 import random
 import sqlite3
 from collections.abc import Callable
@@ -52,6 +53,8 @@ class Disk:
     trace: Trace
     written: Callable[[Sender], None]
     mood: Mood = field(default="well")
+    refused_at: float = -math.inf
+    """When it last refused something, or was slow."""
 
     async def run(self, process: Sender, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """Run something that blocks, for a process."""
@@ -62,6 +65,8 @@ class Disk:
         if not process.alive:
             await trio.sleep_forever()
         name = getattr(function, "__name__", "")
+        if mood != "well":
+            self.refused_at = trio.current_time()
         refuses = mood in ("full", "read-only", "doubtful") and name not in READS
         if refuses and mood != "doubtful":
             self.trace.fault(f"disk {mood}", name)

@@ -162,7 +162,13 @@ class _Run:
             paper, self.chronicle, lambda: self.process is not None and self.process.up, self._calm
         )
         self.watch = Watch(
-            paper, self.chronicle, self.exposure, trace, self._broken, self._calm_since
+            paper,
+            self.chronicle,
+            self.exposure,
+            trace,
+            self._broken,
+            self._calm_since,
+            lambda: self.disk.refused_at,
         )
         self.receiver = Receiver(rng("receiver"), self.watch.received)
         self.network = Network(
@@ -423,6 +429,8 @@ class _Run:
             shown_orders=await self._shown("orders"),
             shown_positions=await self._shown("positions"),
             owed=await self._owed(),
+            unwritten=frozenset(self.watch.unwritten),
+            reduced=self._reduced(),
             orders=[
                 ExchangeOrder(
                     client_order_id=each.client_order_id,
@@ -446,6 +454,14 @@ class _Run:
             now_ms=now_ms() + self.skew_ms,
             journal=self.chronicle.rows,
             over=over,
+        )
+
+    def _reduced(self) -> frozenset[tuple[str, str]]:
+        """The positions of which somebody closed something who is neither an engine nor a stop at the exchange."""
+        return frozenset(
+            (each.symbol, each.side.direction.name.lower())
+            for each in self.paper.books.orders.values()
+            if each.side.is_close and not each.client_order_id
         )
 
     def _take(self, violations: list[Violation]) -> None:

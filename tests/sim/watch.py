@@ -35,6 +35,8 @@ STOPPED_WITHIN_S = 15.0
 """How soon a stop that a trade has touched is being closed, while nothing is wrong."""
 STOPPED_AFTER_TROUBLE_S = 150.0
 """The same for a stop that was touched while something was wrong, from the end of that on."""
+STUCK_S = 15.0
+"""How long after a disk has refused to write it may not have been tried again, and a request may be under way."""
 SECRETS_MARK = "s3cr3t"
 
 
@@ -49,6 +51,9 @@ class Watch:
     broken: Callable[[Violation], None]
     calm_since: Callable[[], float | None]
     """Since when nothing is wrong and an engine is ready; None while that is not so."""
+    disk_refused_at: Callable[[], float]
+    unwritten: set[str] = field(factory=set)
+    """The client order ids of closes that arrived, and whose intent was not on disk, for the disk took nothing."""
     _read: dict[str, set[str]] = field(factory=dict)
     """By the name of a process, what of the exchange it has read."""
     _told: dict[str, int] = field(factory=dict)
@@ -121,7 +126,10 @@ class Watch:
     def _submitted(self, process: Sender, body: Mapping[str, Any]) -> None:
         client_id = body.get("client_order_id", "")
         if client_id not in self.chronicle.intended:
-            self.broken(Violation("intent before order", client_id, "it is not on disk"))
+            stuck = trio.current_time() - self.disk_refused_at() < STUCK_S
+            if body["side"] in OPENS or not stuck:
+                self.broken(Violation("intent before order", client_id, "it is not on disk"))
+            self.unwritten.add(client_id)
         missing = {OPEN_ORDERS, POSITIONS} - self._read.get(process.name, set())
         if body["side"] in OPENS and missing:
             detail = f"{process.name} opens something, and has not read {sorted(missing)}"
