@@ -36,6 +36,8 @@ class Market:
     traded: Callable[[str, Decimal], None]
     real: Iterator[Decimal] | None = None
     """Prices that happened, for one symbol; the others are made up."""
+    still: bool = False
+    """No trades at all."""
     steady: bool = False
     """No leaps, spikes or silences any more."""
     centre: dict[str, Decimal] = field(init=False)
@@ -61,6 +63,8 @@ class Market:
     async def _walk(self, symbol: str, rng: random.Random, real: Iterator[Decimal] | None) -> None:
         while True:
             await trio.sleep(rng.uniform(2, 9))
+            if self.still:
+                continue
             if real is not None and not self.steady:
                 price = next(real, None)
                 if price is not None:

@@ -23,6 +23,7 @@ from attrs import define, evolve, field, frozen
 from bitmart_engine import Settings
 from bitmart_engine.paper import ManualMarket, PaperConfig, PaperExchange, open_paper_exchange
 from bitmart_engine.paper.orders import Order
+from bitmart_engine.store import JournalUnavailable
 from tests.app import App
 from tests.judge import Evidence, ExchangeOrder, Violation, judge
 
@@ -57,6 +58,8 @@ POINTS = (
 )
 READY_AFTER_S = 30.0
 """How long an engine must have been ready, and nothing wrong, for the world to count as calm."""
+SETTLED_S = 15.0
+"""How long nothing is traded before the run looks whether everything agrees."""
 CONVERGES_WITHIN_S = 240.0
 """How long after the end of all trouble everything may take to agree."""
 MEMORY = Path("/dev/shm")
@@ -284,7 +287,7 @@ class _Run:
             self.ready_since = None
             self.watch.look()
             self.outcome.counts[f"ended: {process.died_of}"] += 1
-            if process.failure is not None:
+            if process.failure is not None and not _disk_was_full_to_the_end(process.failure):
                 detail = _explained(process.failure)
                 self._broken(Violation("only a kill ends it", process.name, detail))
             if process.died_of != "stopped":
@@ -347,9 +350,11 @@ class _Run:
         """At the end of a calm everything has to agree."""
         self.user.resting = True
         await self._until("everything asked was answered", self._answered)
+        self.market.still = True
+        await trio.sleep(SETTLED_S)
         await self._until("everything came to rest", self._at_rest)
         self._take(judge(await self._evidence(over=False)))
-        self.user.resting = False
+        self.user.resting = self.market.still = False
 
     # The end
 
@@ -520,6 +525,13 @@ class _Answers(httpx.AsyncBaseTransport):
             run.trace.fault("answer to the user lost")
             raise httpx.ReadError("connection reset", request=request)
         return answer
+
+
+def _disk_was_full_to_the_end(failure: BaseException) -> bool:
+    """Whether all that an engine ends with is that it could not write what it had not promised."""
+    if isinstance(failure, BaseExceptionGroup):
+        return all(map(_disk_was_full_to_the_end, failure.exceptions))
+    return isinstance(failure, JournalUnavailable)
 
 
 def _explained(failure: BaseException) -> str:
