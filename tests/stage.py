@@ -121,17 +121,7 @@ class Stage:
 
     async def open_by_hand(self, side: int = 1, size: int = 10, symbol: str = "BTCUSDT") -> None:
         """A market order that the engine knows nothing of, as another program would send it."""
-        body = json.dumps({"symbol": symbol, "side": side, "size": size, "type": "market"})
-        timestamp = str(self.paper.now_ms())
-        signed = hmac.new(b"paper-secret", f"{timestamp}#paper#{body}".encode(), "sha256")
-        headers = {
-            "X-BM-KEY": "paper-key",
-            "X-BM-TIMESTAMP": timestamp,
-            "X-BM-SIGN": signed.hexdigest(),
-        }
-        async with httpx.AsyncClient(transport=self.paper.rest_transport()) as client:
-            answer = await client.post(f"http://paper{SUBMIT}", content=body, headers=headers)
-        assert answer.json()["code"] == 1000, answer.text
+        await order_by_hand(self.paper, symbol, side, size)
 
     # What can be seen
 
@@ -199,6 +189,22 @@ def entry(id: str = "a", **changes: Any) -> PlaceOrder:
     if "quantity" in asked:
         asked["size"] = None
     return PlaceOrder(id=id, **asked)
+
+
+async def order_by_hand(paper: PaperExchange, symbol: str, side: int, size: int) -> None:
+    """A market order that no engine knows of, as another program would send it."""
+    config = paper.config
+    body = json.dumps({"symbol": symbol, "side": side, "size": size, "type": "market"})
+    timestamp = str(paper.now_ms())
+    signed = f"{timestamp}#{config.api_memo}#{body}".encode()
+    headers = {
+        "X-BM-KEY": config.api_key,
+        "X-BM-TIMESTAMP": timestamp,
+        "X-BM-SIGN": hmac.new(config.api_secret.encode(), signed, "sha256").hexdigest(),
+    }
+    async with httpx.AsyncClient(transport=paper.rest_transport()) as client:
+        answer = await client.post(f"http://paper{SUBMIT}", content=body, headers=headers)
+    assert answer.json()["code"] == 1000, answer.text
 
 
 async def in_line(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -30,11 +30,11 @@ from bitmart_engine.paper import (
     PaperExchange,
     open_paper_exchange,
 )
+from tests.app import App
+from tests.judge import Evidence, ExchangeOrder, Violation, judge, read_journal
 
-from .app import App
 from .engine_process import POINTS
 from .hatchery import EngineProcess, Hatchery
-from .judge import Evidence, ExchangeOrder, Violation, judge, read_journal
 from .receiver import Receiver, open_receiver
 from .traffic import UNGUARDED, Market, Traders, Trouble
 

@@ -20,8 +20,7 @@ import trio
 from attrs import define, field
 
 from bitmart_engine.paper import PaperExchange
-
-from .app import App
+from tests.app import App
 
 __all__ = [
     "GUARDED_HERE",

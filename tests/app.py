@@ -10,8 +10,6 @@ from attrs import define, field, frozen
 
 __all__ = ["Answer", "App"]
 
-PAUSE_S = 0.05
-
 
 @frozen
 class Answer:
@@ -28,6 +26,8 @@ class App:
 
     client: httpx.AsyncClient
     address: str | None = None
+    pause_s: float = 0.05
+    """How long it waits before it asks again."""
     answers: int = 0
     repeated: int = 0
     placed: dict[str, dict[str, Any]] = field(factory=dict)
@@ -85,7 +85,7 @@ class App:
                         self.answers += 1
                         self.repeated += asked - 1
                         return Answer(response.status_code, response.json(), asked)
-            await trio.sleep(PAUSE_S)
+            await trio.sleep(self.pause_s)
 
     async def missing(self) -> list[str]:
         """What keeps the engine that is there now from being trusted with an order: nothing, once it is ready."""

@@ -1,0 +1,155 @@
+"""What an engine has promised and said, read from its journal's file after each commit.
+
+It shares no code with the engine: rows are read as the JSON they are. What is in here is on disk, so it is what a
+restart would find.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+
+from tests.judge import Row
+
+__all__ = ["Chronicle", "Guard"]
+
+UNREAD = ("FuturesOrderSeen", "NotificationSettled", "ViewChanged")
+"""Kinds of records that no promise is checked by."""
+
+
+@define
+class Guard:
+    """A protection, as far as it is on disk. Prices are text; `since_s` is when it became what it is."""
+
+    id: str
+    symbol: str
+    side: str
+    entry_id: str | None
+    stop_loss: str | None
+    take_profit: str | None
+    state: str = "pending_fill"
+    covered: int = 0
+    since_s: float = 0.0
+    closed_by: dict[str, int] = field(factory=dict)
+    """Contracts, by the client order id of the close."""
+
+    @property
+    def remaining(self) -> int:
+        return self.covered - sum(self.closed_by.values())
+
+    @property
+    def watches(self) -> bool:
+        return self.state in ("armed", "closing")
+
+    @property
+    def over(self) -> bool:
+        return self.state in ("closed", "released")
+
+
+@define
+class Chronicle:
+    """The fold over all rows so far."""
+
+    path: Path
+    rows: list[Row] = field(factory=list)
+    intended: dict[str, str] = field(factory=dict)
+    """By client order id, whose intent it is: of entry orders and of closes."""
+    state: dict[str, str] = field(factory=dict)
+    """Of entry orders."""
+    attempts: dict[str, list[str]] = field(factory=dict)
+    """Of entry orders, the client order ids."""
+    guards: dict[str, Guard] = field(factory=dict)
+    alive: dict[str, Guard] = field(factory=dict)
+    """Of the guards, those that are not over."""
+    lanes: dict[str, str] = field(factory=dict)
+    """By the key of what is owed, the lane it is in."""
+    owed: dict[str, list[str]] = field(factory=dict)
+    """By lane, the keys in their order."""
+    _connection: sqlite3.Connection | None = None
+    _last: int = 0
+
+    def read(self, now_s: float) -> list[Row]:
+        """The rows that have come since the last time."""
+        if self._connection is None:
+            if not self.path.exists():
+                return []
+            self._connection = sqlite3.connect(
+                f"file:{self.path}?mode=ro", uri=True, isolation_level=None
+            )
+        found = self._connection.execute(
+            "SELECT seq, kind, body FROM journal WHERE seq > ? ORDER BY seq", (self._last,)
+        ).fetchall()
+        fresh = []
+        for seq, kind, body in found:
+            self._last = seq
+            if kind not in UNREAD:
+                row = Row(seq, kind, json.loads(body))
+                self._take(row.kind, row.body, now_s)
+                fresh.append(row)
+        self.rows += fresh
+        return fresh
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def working(self, symbol: str, side: str) -> bool:
+        """Whether something is promised for a side of a symbol that has not ended."""
+        return any(
+            (guard.symbol, guard.side) == (symbol, side) for guard in self.alive.values()
+        )
+
+    def _take(self, kind: str, body: Mapping[str, Any], now_s: float) -> None:
+        match kind:
+            case "EntryAccepted":
+                self.state[body["order"]["request"]["id"]] = "waiting"
+            case "EntryIntended":
+                self.state[body["id"]] = "submitting"
+                self.intended[body["client_order_id"]] = body["id"]
+                ids = self.attempts.setdefault(body["id"], [])
+                if body["client_order_id"] not in ids:
+                    ids.append(body["client_order_id"])
+            case "EntryObserved" | "EntryMoved":
+                self.state[body["id"]] = body["to"]
+            case "EntryForgotten":
+                self.state.pop(body["id"], None)
+            case "CloseIntended":
+                self.intended[body["close"]["client_order_id"]] = body["id"]
+            case "NotificationOwed":
+                owed = body["notification"]
+                if owed["id"] not in self.lanes:
+                    self.lanes[owed["id"]] = owed["lane"]
+                    self.owed.setdefault(owed["lane"], []).append(owed["id"])
+            case "ProtectionOpened":
+                made = body["protection"]
+                self.guards[made["id"]] = self.alive[made["id"]] = Guard(
+                    made["id"], made["symbol"], made["side"], made["entry_id"],
+                    made["stop_loss"], made["take_profit"], since_s=now_s,
+                )  # fmt: skip
+            case _ if body.get("id") in self.guards:
+                self._take_of_guard(kind, body, self.guards[body["id"]], now_s)
+
+    def _take_of_guard(self, kind: str, body: Mapping[str, Any], guard: Guard, now_s: float) -> None:
+        match kind:
+            case "ProtectionForgotten":
+                del self.guards[guard.id]
+                self.alive.pop(guard.id, None)
+            case "ProtectionCovers":
+                guard.covered = body["covered"]
+            case "ProtectionMoved":
+                guard.state = body["to"]
+                guard.since_s = now_s
+                if guard.over:
+                    self.alive.pop(guard.id, None)
+                else:
+                    self.alive[guard.id] = guard
+            case "ProtectionLevelled":
+                guard.stop_loss, guard.take_profit = body["stop_loss"], body["take_profit"]
+                guard.since_s = now_s
+            case "CloseObserved":
+                guard.closed_by[body["client_order_id"]] = body["filled"]

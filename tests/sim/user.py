@@ -1,0 +1,217 @@
+"""The user: places, changes, cancels, closes and monitors through the control API, repeats itself, and talks nonsense.
+
+It is careful as `tests.app` is: it asks until it has an answer, and holds the engine to it. Each symbol has a purpose:
+on BTCUSDT the engine alone keeps the stops, on ETHUSDT the exchange keeps them too, on SOLUSDT positions are opened by
+hand and monitored, and 1000PEPEUSDT is traded without any protection.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import trio
+from attrs import define, field
+
+from bitmart_engine.paper import PaperExchange
+from tests.app import App
+from tests.judge import Violation
+from tests.stage import order_by_hand
+
+from .chronicle import Chronicle
+from .receiver import HOOK
+from .trace import Trace
+
+__all__ = ["GUARDED_HERE", "GUARDED_THERE", "MONITORED", "UNGUARDED", "User"]
+
+GUARDED_HERE, GUARDED_THERE, MONITORED, UNGUARDED = "BTCUSDT", "ETHUSDT", "SOLUSDT", "1000PEPEUSDT"
+NONSENSE: tuple[tuple[str, str, Any], ...] = (
+    ("POST", "/api/place-order", {"id": "x", "symbol": "NOSUCHUSDT", "side": "long"}),
+    ("POST", "/api/place-order", {"stop_los": 1}),
+    ("POST", "/api/place-order", []),
+    ("POST", "/api/monitor-position", {"id": "x"}),
+    ("PATCH", "/api/positions/nothing", {"stop_loss": "abc"}),
+    ("DELETE", "/api/orders/nothing", None),
+    ("GET", "/api/orders?limit=0", None),
+    ("POST", "/api/positions/nothing/close", None),
+    ("GET", "/nowhere", None),
+)
+
+
+@define(eq=False)
+class User:
+    """Several wishes may be under way at a time. `accepted` is told of every answer that promises something."""
+
+    app: App
+    paper: PaperExchange
+    centre: dict[str, Decimal]
+    chronicle: Chronicle
+    rng: random.Random
+    trace: Trace
+    said: Callable[[str, str, dict[str, Any]], None]
+    """Told of every 200: the method, the path and the body of the request."""
+    broken: Callable[[Violation], None]
+    several_there: bool = False
+    """Whether there may be several orders on one side whose stops the exchange keeps too."""
+    pause_s: float = 40.0
+    """How long on average between two wishes."""
+    resting: bool = False
+    asked: dict[str, dict[str, Any]] = field(factory=dict)
+    busy: int = 0
+    """How many wishes are not answered yet."""
+    _there: set[str] = field(factory=set)
+    _positions: int = 0
+
+    async def run(self) -> None:
+        """Wish for something every now and then, without waiting for what was wished for before."""
+        async with trio.open_nursery() as nursery:
+            while True:
+                await trio.sleep(self.rng.expovariate(1 / self.pause_s))
+                if not self.resting:
+                    for _ in range(self.rng.choice((1, 1, 1, 2, 3))):
+                        nursery.start_soon(self._one)
+
+    async def _one(self) -> None:
+        self.busy += 1
+        try:
+            await self._wish_for(self.rng.choices(range(9), (45, 12, 10, 8, 6, 6, 4, 4, 5))[0])
+        except AssertionError as failure:
+            self.broken(Violation("answers are what they should be", "the user", str(failure)))
+        finally:
+            self.busy -= 1
+
+    async def _wish_for(self, what: int) -> None:
+        rng, app = self.rng, self.app
+        ids = sorted(app.placed)[-20:] + sorted(app.monitored)[-3:]
+        if what == 0 or not ids:
+            await self._place()
+        elif what == 1:
+            await app.cancel(rng.choice(sorted(self.asked)[-10:]))
+        elif what == 2:
+            await self._move(rng.choice(ids))
+        elif what == 3:
+            await app.close(rng.choice(ids))
+        elif what == 4:
+            await self._monitor()
+        elif what == 5:
+            await self._again(rng.choice(sorted(self.asked)[-20:]))
+        elif what == 6:
+            method, path, body = rng.choice(NONSENSE)
+            answer = await app.ask(method, path, body)
+            assert 400 <= answer.status < 500, (method, path, answer)
+        elif what == 7:
+            await app.ask("GET", rng.choice(("/status", "/api/orders/status", "/api/positions")))
+        else:
+            await self._close_by_hand()
+
+    async def _place(self) -> None:
+        id = f"o{len(self.asked) + 1:05}"
+        body = self.asked[id] = self._wish(id)
+        regretted = self.rng.random() < 0.15
+        if await self.app.place(body):
+            self.said("POST", "/api/place-order", body)
+        if body["symbol"] == GUARDED_THERE:
+            self._there.discard(body["side"])
+        if regretted:
+            await trio.sleep(self.rng.uniform(0, 3))
+            await self.app.cancel(id)
+
+    async def _again(self, id: str) -> None:
+        """The same request again, word for word; and with another body, which is a conflict."""
+        body, known = self.asked[id], id in self.app.placed
+        answer = await self.app.ask("POST", "/api/place-order", body)
+        if known:
+            assert (answer.status, answer.body.get("duplicate")) == (200, True), answer
+            answer = await self.app.ask("POST", "/api/place-order", {**body, "size": 77})
+            assert answer.status == 409, answer
+
+    def _wish(self, id: str) -> dict[str, Any]:
+        rng = self.rng
+        symbol = rng.choice((GUARDED_HERE, GUARDED_HERE, GUARDED_THERE, UNGUARDED))
+        side = rng.choice(("long", "short"))
+        if symbol == GUARDED_THERE and not self.several_there:
+            if side in self._there or self.chronicle.working(symbol, side):
+                symbol = GUARDED_HERE
+            else:
+                self._there.add(side)
+        last = self.paper.last_price(symbol)
+        middle = last * (1 + Decimal(rng.uniform(-1, 1)) / rng.choice((100, 1000, 2000)))
+        low, high = middle * Decimal("0.9993"), middle * Decimal("1.0007")
+        wish: dict[str, Any] = {
+            "id": id,
+            "symbol": symbol,
+            "side": side,
+            "entry_zone_min": _digits(low),
+            "entry_zone_max": _digits(high),
+            "size": rng.randint(1, 12),
+            "type": rng.choice(("limit", "limit", "market")),
+            "post_only": rng.random() < 0.7,
+            "timeout_seconds": rng.choice((5, 30, 60, 300, 300)),
+            "exchange_protection": symbol == GUARDED_THERE,
+            "callback_url": HOOK,
+            "metadata": {"run": id},
+        }
+        if rng.random() < 0.2:
+            wish["leverage"] = rng.choice((5, 10, 10, 20))
+        if symbol != UNGUARDED:
+            far = Decimal(rng.uniform(3, 15)) / 1000
+            below, above = _digits(low * (1 - far)), _digits(high * (1 + far))
+            stop, target = (below, above) if side == "long" else (above, below)
+            which = rng.randrange(5)
+            if which != 1:
+                wish["stop_loss"] = stop
+            if which != 2:
+                wish["take_profit"] = target
+        return wish
+
+    async def _move(self, id: str) -> None:
+        wish = self.app.placed.get(id) or self.app.monitored[id]
+        if "stop_loss" in wish:
+            closer = 1 + Decimal(self.rng.uniform(-1, 1)) / 500
+            stop_loss = _digits(Decimal(wish["stop_loss"]) * closer)
+            await self.app.move(id, {"stop_loss": stop_loss})
+
+    async def _monitor(self) -> None:
+        """Somebody opens a position elsewhere, and asks the engine to guard it."""
+        side = self.rng.choice(("long", "short"))
+        if self.chronicle.working(MONITORED, side):
+            return
+        self._positions += 1
+        id = f"p{self._positions:04}"
+        size = self.rng.randint(1, 8)
+        self.trace("user", "opens by hand:", MONITORED, side, size)
+        await order_by_hand(self.paper, MONITORED, 1 if side == "long" else 4, size)
+        last = self.paper.last_price(MONITORED)
+        below, above = _digits(last * Decimal("0.99")), _digits(last * Decimal("1.01"))
+        stop, target = (below, above) if side == "long" else (above, below)
+        body = {
+            "id": id,
+            "symbol": MONITORED,
+            "side": side,
+            "stop_loss": stop,
+            "take_profit": target,
+            "callback_url": HOOK,
+        }
+        if await self.app.monitor(body):
+            self.said("POST", "/api/monitor-position", body)
+
+    async def _close_by_hand(self) -> None:
+        """Somebody closes a position elsewhere, all of it or a part."""
+        held = [
+            (symbol, direction, each.size)
+            for (symbol, direction), each in self.paper.books.positions.items()
+            if each.size and symbol in (GUARDED_HERE, MONITORED)
+        ]
+        if held and self.rng.random() < 0.5:
+            symbol, direction, size = self.rng.choice(held)
+            part = self.rng.choice((size, self.rng.randint(1, size)))
+            self.trace("user", "closes by hand:", symbol, direction.name, part, "of", size)
+            self.paper.close_position_by_hand(symbol, direction.name.lower(), part)
+        await trio.lowlevel.checkpoint()
+
+
+def _digits(price: Decimal) -> str:
+    return f"{price:.9f}"
+

@@ -1,0 +1,188 @@
+"""The judge at work during a run: what can be checked the moment it happens.
+
+It sees the exchange's books, what is on disk in the journal, what arrives at the exchange and at the receiver, and what
+the user is answered, and nothing of the engine itself. What can only be seen when everything has come to rest is for
+`tests.judge`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import trio
+from attrs import define, field
+
+from bitmart_engine.paper import Order, PaperExchange
+from tests.judge import Row, Violation
+
+from .chronicle import Chronicle, Guard
+from .exposure import Exposure
+from .network import Sender
+from .trace import Trace
+
+__all__ = ["Watch"]
+
+SUBMIT = "/contract/private/submit-order"
+OPEN_ORDERS = "/contract/private/get-open-orders"
+POSITIONS = "/contract/private/position-v2"
+OPENS = (1, 4)
+NOT_HELD = ("rejected", "expired", "cancelled", "waiting")
+"""What an entry order is said to be when the exchange holds nothing of it that could still fill."""
+STOPPED_WITHIN_S = 15.0
+"""How soon a stop that a trade has touched is being closed, while nothing is wrong."""
+STOPPED_AFTER_TROUBLE_S = 150.0
+"""The same for a stop that was touched while something was wrong, from the end of that on."""
+STUCK_S = 15.0
+"""How long after a disk has refused to write it may not have been tried again, and a request may be under way."""
+SECRETS_MARK = "s3cr3t"
+
+
+@define(eq=False)
+class Watch:
+    """Every method is told of something that happened; `broken` is called for each promise that it breaks."""
+
+    paper: PaperExchange
+    chronicle: Chronicle
+    exposure: Exposure
+    trace: Trace
+    broken: Callable[[Violation], None]
+    calm_since: Callable[[], float | None]
+    """Since when nothing is wrong and an engine is ready; None while that is not so."""
+    disk_refused_at: Callable[[], float]
+    unwritten: set[str] = field(factory=set)
+    """The client order ids of closes that arrived, and whose intent was not on disk, for the disk took nothing."""
+    _read: dict[str, set[str]] = field(factory=dict)
+    """By the name of a process, what of the exchange it has read."""
+    _told: dict[str, int] = field(factory=dict)
+    """By lane, how many of what is owed have arrived."""
+    _touched: dict[str, tuple[float, str]] = field(factory=dict)
+    """By protection, when its stop was first reached, and the stop."""
+
+    # What happens
+
+    def written(self, process: Sender) -> None:
+        """Something may have been committed."""
+        now = trio.current_time()
+        rows = self.chronicle.read(now)
+        for row in rows:
+            self.trace("journal", row.seq, row.kind, _short(row.body))
+            self._claims(row)
+        if rows:
+            self.look()
+
+    def served(self, process: Sender, path: str, body: bytes, status: int, answer: bytes) -> None:
+        """The exchange took a request."""
+        if path in (OPEN_ORDERS, POSITIONS) and status == 200:
+            self._read.setdefault(process.name, set()).add(path)
+        if path == SUBMIT:
+            self._submitted(process, json.loads(body))
+        self.look()
+
+    def traded(self, symbol: str, price: Decimal) -> None:
+        """A trade happened in the market."""
+        now = trio.current_time()
+        for guard in self.chronicle.alive.values():
+            if guard.state == "armed" and guard.symbol == symbol and _stops(guard, price):
+                self._touched.setdefault(guard.id, (now, str(guard.stop_loss)))
+        self._overdue(now)
+        self.look()
+
+    def received(self, key: str, body: Mapping[str, Any]) -> None:
+        """A callback arrived."""
+        self.trace("callback", key, body["event"], body["order_id"] or body["position_id"])
+        lane = self.chronicle.lanes.get(key)
+        if lane is None:
+            self.broken(Violation("journalled before it is told", key, str(dict(body))))
+            return
+        position = self.chronicle.owed[lane].index(key)
+        if position > self._told.get(lane, 0):
+            detail = f"number {position + 1} arrived as number {self._told.get(lane, 0) + 1}"
+            self.broken(Violation("in order", lane, detail))
+        if position == self._told.get(lane, 0):
+            self._told[lane] = position + 1
+        self.secrets("callback", str(body))
+
+    def said(self, method: str, path: str, body: Mapping[str, Any]) -> None:
+        """The user was answered that something is promised."""
+        id = body["id"]
+        known = self.chronicle.state if path == "/api/place-order" else self.chronicle.guards
+        if id not in known:
+            self.broken(Violation("accepted is durable", id, f"{path} was accepted, not on disk"))
+
+    def secrets(self, where: str, text: str) -> None:
+        """Something was said to somebody."""
+        if SECRETS_MARK in text:
+            self.broken(Violation("secrets stay secret", where, text[:300]))
+
+    def look(self) -> None:
+        """How long is what is held unprotected?"""
+        self.exposure.look(trio.current_time())
+
+    # What follows
+
+    def _submitted(self, process: Sender, body: Mapping[str, Any]) -> None:
+        client_id = body.get("client_order_id", "")
+        if client_id not in self.chronicle.intended:
+            stuck = trio.current_time() - self.disk_refused_at() < STUCK_S
+            if body["side"] in OPENS or not stuck:
+                self.broken(Violation("intent before order", client_id, "it is not on disk"))
+            self.unwritten.add(client_id)
+        missing = {OPEN_ORDERS, POSITIONS} - self._read.get(process.name, set())
+        if body["side"] in OPENS and missing:
+            detail = f"{process.name} opens something, and has not read {sorted(missing)}"
+            self.broken(Violation("agrees before it opens", client_id, detail))
+
+    def _claims(self, row: Row) -> None:
+        """Whether what was committed of an order is what the exchange's books say, or said before."""
+        if row.kind not in ("EntryObserved", "EntryMoved"):
+            return
+        id, to = row.body["id"], row.body["to"]
+        orders = self._orders(id)
+        filled = sum(each.deal_size for each in orders)
+        claimed = row.body.get("filled", 0)
+        if claimed > filled:
+            detail = f"{claimed} contracts are said to be filled, {filled} are"
+            self.broken(Violation("no fill is made up", id, detail))
+        alive = [each for each in orders if each.is_working]
+        if to in NOT_HELD and alive:
+            detail = f"it is said to be {to}, and can still fill: {alive}"
+            self.broken(Violation("unknown stays unknown", id, detail))
+        if row.kind == "EntryMoved" and to in NOT_HELD and filled:
+            detail = f"it is said to be {to}, and {filled} contracts are filled"
+            self.broken(Violation("unknown stays unknown", id, detail))
+
+    def _orders(self, id: str) -> list[Order]:
+        by_client_id = self.paper.books.ledger.by_client_id
+        found = map(by_client_id, self.chronicle.attempts.get(id, ()))
+        return [each for each in found if each is not None]
+
+    def _overdue(self, now: float) -> None:
+        calm_since = self.calm_since()
+        for id, (at, stop) in list(self._touched.items()):
+            guard = self.chronicle.guards.get(id)
+            if guard is None or guard.state != "armed" or guard.stop_loss != stop:
+                del self._touched[id]
+                continue
+            if calm_since is None:
+                continue
+            quick = at > calm_since + STOPPED_AFTER_TROUBLE_S and at > guard.since_s + 5
+            looked_up = quick or at // 60 > guard.since_s // 60 + 1
+            limit_s = STOPPED_WITHIN_S if quick else STOPPED_AFTER_TROUBLE_S
+            if looked_up and now - max(at, calm_since) > limit_s:
+                detail = f"its stop {stop} was touched {now - at:.1f} s ago, and it is armed still"
+                self.broken(Violation("no touched stop is missed", id, detail))
+                del self._touched[id]
+
+
+def _stops(guard: Guard, price: Decimal) -> bool:
+    if guard.stop_loss is None:
+        return False
+    stop = Decimal(guard.stop_loss)
+    return price <= stop if guard.side == "long" else price >= stop
+
+
+def _short(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, separators=(",", ":"))
