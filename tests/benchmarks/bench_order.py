@@ -10,6 +10,9 @@ The exchange (`counterpart`) is this process. Against it, in turns, in one run a
   committed there with `synchronous=FULL` before the order leaves, and that is in the time;
 - the same with its journal in memory, which tells how much of it the commit is.
 
+Between turns a row is committed with bare sqlite3 in the same directory, a few times: what the disk asks for a commit,
+whoever makes it.
+
 A tick is a `futures/trade` frame. Its time is from before the frame is sent until the last byte of the request was
 read. The next tick comes when the order before has been answered, and cancelled, and some milliseconds have passed.
 """
@@ -20,14 +23,16 @@ import hmac
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
+from statistics import median
 
 import trio
 from attrs import define, field
@@ -46,6 +51,8 @@ ROUND = 100
 """Ticks in one turn."""
 WARM_UP = 50
 PAUSE_S = 0.01
+COMMITS = 20
+"""Bare ones after each turn."""
 
 
 def main() -> None:
@@ -77,13 +84,16 @@ def compare(ticks: int, directory: Path) -> None:
         for each in subjects:
             each.enter(WARM_UP)
             each.times_us.clear()
+        disk = stack.enter_context(closing(bare_sqlite(directory / "bare.sqlite3")))
+        commits_us: list[float] = []
         while len(subjects[-1].times_us) < ticks:
             for each in subjects:
                 each.enter(min(ROUND, ticks - len(each.times_us)))
-    report(*subjects)
+            commits_us += [time_commit(disk) for _ in range(COMMITS)]
+    report(*subjects, commits_us)
 
 
-def report(floor: Subject, engine: Subject, in_memory: Subject) -> None:
+def report(floor: Subject, engine: Subject, in_memory: Subject, commits_us: list[float]) -> None:
     print(f"tick to order, {len(engine.times_us):,} ticks, microseconds:")
     for each in (floor, engine, in_memory):
         p50, p90, p99 = each.percentiles()
@@ -93,8 +103,27 @@ def report(floor: Subject, engine: Subject, in_memory: Subject) -> None:
         )
     commit = engine.percentiles()[0] - in_memory.percentiles()[0]
     print(
-        f"the commit is {commit:,.0f} of the engine's p50 ({commit / engine.percentiles()[0]:.0%})"
+        f"the commit is {commit:,.0f} of the engine's p50 ({commit / engine.percentiles()[0]:.0%});"
+        f" one of bare sqlite3 on this disk takes {median(commits_us):,.0f}"
     )
+
+
+def bare_sqlite(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("CREATE TABLE journal (seq INTEGER PRIMARY KEY, body TEXT)")
+    return connection
+
+
+def time_commit(connection: sqlite3.Connection) -> float:
+    """Microseconds to commit a row that is as large as an intent, as rarely as a tick comes."""
+    time.sleep(PAUSE_S)
+    began = time.perf_counter()
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("INSERT INTO journal (body) VALUES (?)", ("x" * 120,))
+    connection.execute("COMMIT")
+    return (time.perf_counter() - began) * 1e6
 
 
 @define
