@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
+import pytest
 import trio
 from attrs import evolve
 
@@ -27,11 +28,12 @@ DETAILS = "/contract/public/details"
 
 
 async def until(true: Callable[[], bool]) -> None:
-    with trio.fail_after(40):
+    with trio.fail_after(60):
         while not true():
             await trio.sleep(0.02)
 
 
+@pytest.mark.timeout(180)
 async def test_4500_channels_come_go_down_come_back_and_end() -> None:
     async with (
         open_paper_exchange(CONFIG, market=ManualMarket()) as paper,

@@ -69,7 +69,8 @@ def main() -> None:
 
 
 def compare(ticks: int, directory: Path) -> None:
-    count = str(ticks + WARM_UP)
+    warm_up = min(WARM_UP, ticks)
+    count = str(ticks + warm_up)
     with ExitStack() as stack:
         subjects = []
         for name, role, arguments in (
@@ -82,7 +83,7 @@ def compare(ticks: int, directory: Path) -> None:
             stack.enter_context(running(command, directory / f"{name}.log"))
             subjects.append(Subject(name, exchange))
         for each in subjects:
-            each.enter(WARM_UP)
+            each.enter(warm_up)
             each.times_us.clear()
         disk = stack.enter_context(closing(bare_sqlite(directory / "bare.sqlite3")))
         commits_us: list[float] = []
