@@ -14,7 +14,15 @@ from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ConnectionState
+from hypercorn.typing import (
+    ASGIFramework,
+    ASGIReceiveCallable,
+    ASGIReceiveEvent,
+    ASGISendCallable,
+    ASGISendEvent,
+    ConnectionState,
+    Scope,
+)
 
 from ..engine import Engine
 from .app import make_app
@@ -25,6 +33,8 @@ log = structlog.get_logger()
 
 GRACE_S = 0.5
 """What a request that is being answered gets when the engine stops."""
+IDLE_S = 5
+"""How long a connection may stay open without a request."""
 
 
 class AddressUnavailable(OSError):
@@ -59,11 +69,12 @@ class _Server:
     def __init__(self, engine: Engine) -> None:
         self.context = WorkerContext(None)
         self.accepting = trio.CancelScope()
-        self._app = ASGIWrapper(make_app(engine))
+        self._app = ASGIWrapper(_ending_undisturbed(make_app(engine)))
         self._config = Config()
         self._config.accesslog = None
         self._config.errorlog = logging.getLogger("bitmart_engine.control")
         self._config.include_server_header = False
+        self._config.keep_alive_timeout = IDLE_S
         self._streams: set[trio.SocketStream] = set()
 
     async def accept(
@@ -107,6 +118,36 @@ class _Server:
         finally:
             for stream in self._streams:
                 stream.socket.close()
+
+
+def _ending_undisturbed(app: ASGIFramework) -> ASGIFramework:
+    """`app`, not told of the end of a request that it is just ending itself.
+
+    With the last piece of an answer Hypercorn says that the request is over, then looks after the connection: closes
+    it, or gives it time for another request. Quart-Trio takes the former as a peer that has gone, and cancels what it
+    is in the middle of. A connection left like that would stay open for ever.
+    """
+
+    async def undisturbed(
+        scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        ending = False
+
+        async def send_noting_the_end(message: ASGISendEvent) -> None:
+            nonlocal ending
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                ending = True
+            await send(message)
+
+        async def receive_until_the_end() -> ASGIReceiveEvent:
+            message = await receive()
+            if ending and message["type"] == "http.disconnect":
+                await trio.sleep_forever()  # it is cancelled once the answer is out
+            return message
+
+        await app(scope, receive_until_the_end, send_noting_the_end)
+
+    return undisturbed
 
 
 async def _listen(host: str, port: int) -> list[trio.SocketListener]:

@@ -6,6 +6,8 @@ into an answer. Each method checkpoints. Cancelling a write leaves its outcome u
 
 A request waits until its endpoint has room for it. `urgency` says who goes first when there is not enough: what it is
 by default follows from what is asked, and whoever closes a position passes `Urgency.CLOSE` for all that it needs.
+
+What needs no account is in `market`.
 """
 
 from __future__ import annotations
@@ -21,26 +23,22 @@ import trio
 from attrs import frozen
 
 from ..model.decimals import plain
-from ..model.events import Kline, OrderUpdate, PositionUpdate
-from ..model.instruments import Instrument
+from ..model.events import OrderUpdate, PositionUpdate
 from ..model.sides import PositionSide
-from ..model.timeframes import Timeframe
 from ..settings import SettingError, Settings
 from ..tally import Tally
 from ..world import World
 from .budget import Urgency
 from .calls import Calls
 from .errors import OutcomeUnknown
-from .judge import CANCEL, DETAILS, ORDER, SUBMIT
+from .judge import CANCEL, ORDER, SUBMIT
+from .market import MarketClient
 from .orders import SubmitOrder, encode_order
 from .rows import (
     Balance,
-    LeftOut,
     PlanOrder,
     PositionSettings,
     balance_of,
-    instrument_of,
-    kline_of,
     order_of,
     plan_order_of,
     position_of,
@@ -50,11 +48,10 @@ from .rows import (
 )
 from .transport import KeptConnections
 from .turns import EndpointStatistics
-from .wire import Unreadable, fields_of, needed, needed_decimal, text_of
+from .wire import fields_of, needed, text_of
 
 __all__ = ["ExchangeClient", "ExchangeStatistics", "open_exchange"]
 
-KLINE = "/contract/public/kline"
 OPEN_ORDERS = "/contract/private/get-open-orders"
 PLAN_ORDERS = "/contract/private/current-plan-order"
 HISTORY = "/contract/private/order-history"
@@ -66,9 +63,6 @@ LEVERAGE = "/contract/private/submit-leverage"
 GET_MODE = "/contract/private/get-position-mode"
 SET_MODE = "/contract/private/set-position-mode"
 
-MOST_BARS = 500
-"""In one answer. Source: fact sheet 5.2, since 2024-10-29."""
-MOST_KLINE_REQUESTS = 20
 MOST_OPEN_ORDERS = 100
 """In one answer, and there is no second page. Source: fact sheet 5.3."""
 MOST_PLAN_ORDERS = 100
@@ -87,12 +81,14 @@ class ExchangeStatistics:
 
 
 @final
-class ExchangeClient:
-    """BitMart's REST API over one transport. Made by `open_exchange`. Safe to use from many tasks at once."""
+class ExchangeClient(MarketClient):
+    """BitMart's REST API over one transport: the market, and an account.
+
+    Made by `open_exchange`. Safe to use from many tasks at once.
+    """
 
     def __init__(self, calls: Calls, tally: Tally) -> None:
-        self._calls = calls
-        self._tally = tally
+        super().__init__(calls, tally)
         self._order_observers: list[Callable[[OrderUpdate], None]] = []
 
     def observe_orders(self, observer: Callable[[OrderUpdate], None]) -> None:
@@ -119,77 +115,6 @@ class ExchangeClient:
         return ExchangeStatistics(
             endpoints=self._calls.turns.statistics(), clock_offset_ms=self.clock_offset_ms
         )
-
-    # Public
-
-    async def server_time_ms(self, *, urgency: Urgency = Urgency.READ) -> int:
-        """The exchange's clock, Unix time in ms."""
-        return await self._calls.server_time_ms(urgency=urgency)
-
-    async def instruments(
-        self, symbol: str | None = None, *, urgency: Urgency = Urgency.READ
-    ) -> list[Instrument]:
-        """All contracts, or the one called `symbol`. An unknown one is Refused, with Meaning.INSTRUMENT.
-
-        Delisted ones are there with `trading` False. Coin-margined ones and rows that cannot be read are left out,
-        and counted.
-        """
-        found = []
-        for row in await self._details(symbol, urgency):
-            try:
-                found.append(instrument_of(row))
-            except LeftOut as reason:
-                self._tally.add(str(reason), symbol=row.get("symbol"))
-            except Unreadable as reason:
-                self._tally.add("unreadable contract", symbol=row.get("symbol"), why=str(reason))
-        return found
-
-    async def last_price(self, symbol: str, *, urgency: Urgency = Urgency.READ) -> Decimal:
-        """The price of the last trade, in the quote currency; about 2 s old at most (fact sheet 5.2)."""
-        for row in await self._details(symbol, urgency):
-            if text_of(row.get("symbol")) == symbol:
-                with reading(DETAILS):
-                    price = needed_decimal(row, "last_price")
-                if price > 0:
-                    return price
-        raise OutcomeUnknown(f"no last_price for {symbol}", DETAILS)
-
-    async def klines(
-        self,
-        symbol: str,
-        timeframe: Timeframe,
-        start_s: int,
-        end_s: int,
-        *,
-        urgency: Urgency = Urgency.READ,
-    ) -> list[Kline]:
-        """The bars that open from `start_s` to `end_s` (Unix time in s), oldest first; the running one may be last.
-
-        One request for each 500 bars. Raises ValueError for a range that is empty or longer than 20 requests.
-        """
-        span = (MOST_BARS - 1) * timeframe.seconds
-        if end_s < start_s or end_s - start_s > span * MOST_KLINE_REQUESTS:
-            raise ValueError(f"{start_s} to {end_s} is empty or too long for {timeframe.value}")
-        bars: dict[int, Kline] = {}
-        while True:
-            until = min(end_s, start_s + span)
-            data = await self._calls.get(
-                KLINE,
-                {
-                    "symbol": symbol,
-                    "step": str(timeframe.seconds // 60),
-                    "start_time": str(start_s),
-                    "end_time": str(until),
-                },
-                urgency=urgency,
-            )
-            for bar in read_rows(
-                KLINE, data, lambda row: kline_of(symbol, timeframe, fields_of(row))
-            ):
-                bars[bar.open_time_s] = bar
-            if until == end_s:
-                return [bars[at] for at in sorted(bars)]
-            start_s = until  # once more, since whether either end is included is not established
 
     # Orders
 
@@ -407,15 +332,6 @@ class ExchangeClient:
     ) -> msgspec.Raw:
         given = {name: str(value) for name, value in params.items() if value not in (None, "")}
         return await self._calls.get(path, given, private=True, urgency=urgency)
-
-    async def _details(self, symbol: str | None, urgency: Urgency) -> list[dict[str, Any]]:
-        params = {"symbol": symbol} if symbol else None
-        data = await self._calls.get(DETAILS, params, urgency=urgency)
-        with reading(DETAILS):
-            rows = fields_of(data).get("symbols")
-            if not isinstance(rows, list):
-                raise Unreadable("no list of contracts")
-        return [row for row in rows if isinstance(row, dict)]
 
     async def _open_orders(self, symbol: str | None, urgency: Urgency) -> list[OrderUpdate]:
         data = await self._private(OPEN_ORDERS, urgency, symbol=symbol, limit=MOST_OPEN_ORDERS)

@@ -112,6 +112,50 @@ async def test_a_connection_that_says_nothing_does_not_hold_up_the_end(open_desk
             assert trio.current_time() - began < 3
 
 
+HALF_A_BODY = b"Content-Length: 9\r\n\r\nhalf"
+
+
+@pytest.mark.parametrize("token", ["", "s3cret"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"GET /healthz HTTP/1.1\r\nHost",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /status HTTP/1.1\r\nHost: evil.example\r\n" + HALF_A_BODY,
+        b"POST /orders/subscribe HTTP/1.1\r\nHost: localhost\r\n" + HALF_A_BODY,
+        b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\n" + HALF_A_BODY,
+    ],
+)
+async def test_a_connection_that_nobody_uses_is_closed(
+    open_desk: Open, monkeypatch: pytest.MonkeyPatch, said: bytes, token: str
+) -> None:
+    """Whoever may not ask may still connect: what stayed open would use up the engine's own sockets."""
+    monkeypatch.setattr("bitmart_engine.control.serve.IDLE_S", 0.05)
+    monkeypatch.setattr("bitmart_engine.control.app.BODY_WITHIN_S", 0.05)
+    async with open_desk(control_token=token) as desk:
+        host, port = httpx.URL(desk.address).host, httpx.URL(desk.address).port
+        async with await trio.open_tcp_stream(host, port or 0) as stream:
+            with trio.fail_after(5):
+                await stream.send_all(said)
+                while await stream.receive_some(1000):
+                    pass
+
+
+async def test_a_connection_may_ask_again_before_that(desk: Desk) -> None:
+    host, port = httpx.URL(desk.address).host, httpx.URL(desk.address).port
+    asked = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with await trio.open_tcp_stream(host, port or 0) as stream:
+        for _ in range(20):
+            await stream.send_all(asked)
+            with trio.fail_after(5):
+                answer = b""
+                while not answer.endswith(b"}\n"):
+                    answer += await stream.receive_some(1000)
+            assert answer.startswith(b"HTTP/1.1 200")
+
+
 async def test_nonsense_on_a_connection_concerns_nobody_else(desk: Desk) -> None:
     host, port = httpx.URL(desk.address).host, httpx.URL(desk.address).port
     for nonsense in (
