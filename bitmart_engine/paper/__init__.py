@@ -10,12 +10,14 @@ prices; `wire` and `views` what is written; `dialogue`, `rest_public` and `rest_
 """
 
 from .books import Books
+from .config import PaperConfig
 from .dialogue import FrameRecord
 from .exchange import PaperExchange, open_paper_exchange
 from .front import LostReply, RequestRecord
-from .instruments import DEFAULT_SYMBOLS, PaperConfig, PaperInstrument
+from .instruments import DEFAULT_SYMBOLS, PaperInstrument
 from .market import ManualMarket, Market, RandomWalk
 from .orders import Direction, Fill, Order, Side
+from .parameters import in_force, set_parameters, unknowns
 from .positions import Position
 from .replay import Replay, ReplayError
 
@@ -38,5 +40,8 @@ __all__ = [
     "ReplayError",
     "RequestRecord",
     "Side",
+    "in_force",
     "open_paper_exchange",
+    "set_parameters",
+    "unknowns",
 ]

@@ -16,7 +16,9 @@ from quart import Response, request
 from quart_trio import QuartTrio
 
 from . import views, wire
+from .delays import NAMES
 from .instruments import wire_decimal
+from .parameters import in_force, unknowns
 from .wire import Json
 
 if TYPE_CHECKING:
@@ -61,6 +63,9 @@ def flag(value: object) -> bool:
 
 
 FIELDS: dict[str, Callable[[object], object]] = {
+    "code": whole,
+    "name": text,
+    "ms": whole,
     "symbol": text,
     "price": price,
     "hold": flag,
@@ -200,6 +205,46 @@ def commands(exchange: PaperExchange) -> list[Command]:
             {"path": submit, "seconds": 2.5, "times": 1, "after": True},
         ),
         Command(
+            "/faults/refuse",
+            "The next requests are refused with one of the exchange's codes, and not taken.",
+            exchange.refuse,
+            ("path", "code"),
+            ("times",),
+            {"path": submit, "code": 40012, "times": 1},
+        ),
+        Command(
+            "/faults/gateway",
+            "The next requests (`*`: of any path) get an HTML page: 403 or 502, say; with `after` they are taken.",
+            exchange.gateway_error,
+            (),
+            ("path", "times", "status", "after"),
+            {"path": "*", "times": 1, "status": 502, "after": False},
+        ),
+        Command(
+            "/faults/limits",
+            "Whether requests beyond the rate limits are refused: with 429, then 418.",
+            exchange.enforce_rate_limits,
+            (),
+            ("on",),
+            {"on": True},
+        ),
+        Command(
+            "/delays",
+            f"How late something is from now on: {', '.join(NAMES)}.",
+            exchange.set_delay,
+            ("name", "ms"),
+            (),
+            {"name": "order_push", "ms": 300},
+        ),
+        Command(
+            "/clock",
+            "How far the exchange's clock is ahead of the world's; negative: behind.",
+            exchange.set_clock_skew,
+            ("ms",),
+            (),
+            {"ms": 2500},
+        ),
+        Command(
             "/faults/refuse-logins",
             "Private logins fail: until switched off, or so many times.",
             exchange.refuse_logins,
@@ -239,12 +284,31 @@ def make_admin_app(exchange: PaperExchange) -> QuartTrio:
     async def usage() -> Response:
         look = "Prices, balance, positions, orders, connections, faults."
         lines = [{"what": look, "curl": f"curl {exchange.admin_uri}/state"}]
+        look = (
+            "What nobody has established of BitMart, and how it is here: set at the start, by name."
+        )
+        lines.append({"what": look, "curl": f"curl {exchange.admin_uri}/parameters"})
         lines += [{"what": one.what, "curl": curl(one)} for one in table]
         return answer({"commands": lines})
 
     @app.get("/state")
     async def state() -> Response:
         return answer(describe(exchange))
+
+    @app.get("/parameters")
+    async def parameters() -> Response:
+        changed = in_force(exchange.config)
+        rows = [
+            {
+                "name": one.name,
+                "value": changed.get(one.name, one.default_text),
+                "choices": one.choices,
+                "what": one.what,
+                "fact_sheet": one.where,
+            }
+            for one in unknowns()
+        ]
+        return answer({"parameters": rows})
 
     def publish(command: Command) -> None:
         async def carry_out() -> Response:
@@ -285,10 +349,17 @@ def describe(exchange: PaperExchange) -> Json:
         "fills": len(books.fills),
         "connections": exchange.connections,
         "requests": len(exchange.requests),
+        "plan_orders": [views.plan(plan, books.account) for plan in books.plans.waiting()]
+        + [views.waiting(one) for one in books.pending.waiting(trailing=False)],
+        "trailing_orders": [views.order(one.order) for one in books.pending.waiting(trailing=True)],
+        "parameters": in_force(exchange.config),
         "faults": {
             "requests": [f"{f.kind} {f.path}, {f.times} more" for f in faults.requests],
             "frozen": [f"{f.pattern} until {f.until}" for f in faults.frozen],
             "refusing_logins": faults.refused_logins != 0,
             "refusing_dials": faults.refusing_dials,
+            "delays_ms": exchange.delays.in_force(),
+            "clock_skew_ms": exchange.clock_skew_ms,
+            "rate_limits_enforced": exchange.limits.enforced,
         },
     }

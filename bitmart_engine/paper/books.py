@@ -8,6 +8,9 @@ the order's own price, best price first, oldest first. An order that is better t
 (a buy above it, a sell below it) fills at the last price, as a taker. A market order fills at the last price.
 `config.liquidity` bounds how many contracts one trade, or one arriving order, can fill; the rest waits for the next
 trade. The account's own orders make no public trades.
+
+A trade then sets off what waits for a price: stops and targets of positions (`plans.py`), then plan and trailing
+orders (`pending.py`).
 """
 
 from __future__ import annotations
@@ -17,11 +20,13 @@ from decimal import Decimal
 
 import attrs
 
-from .account import Account
+from .account import Account, Transfer
 from .codes import Refusal
-from .instruments import PaperConfig
+from .config import PaperConfig
+from .instruments import to_grid
 from .ledger import Ledger
 from .orders import (
+    ZERO,
     Action,
     Direction,
     Fill,
@@ -34,10 +39,14 @@ from .orders import (
     priority,
     reaches,
 )
+from .pending import Pending, Waiting
 from .plans import Plan, Plans
 from .positions import Position
 from .pushes import OrderPush, Push
 from .standing import Standing
+
+PROTECTION = Decimal("0.0005")
+"""How far from the last price a market order's protective price is, as a part of it."""
 
 
 class Books:
@@ -50,6 +59,7 @@ class Books:
         self.ledger = Ledger(list(self.last), rng)
         self.standing = Standing(self.account, self.ledger, self.last)
         self.plans = Plans()
+        self.pending = Pending()
         self._pushes: list[Push] = []
         self._budget: int | None = None
 
@@ -82,10 +92,12 @@ class Books:
 
     # -- what the owner asks ------------------------------------------------------------------
 
-    def submit(self, request: OrderRequest, now_ms: int) -> Order:
-        """Take an order, or raise `Refusal` and change nothing. The order returned is as it is after matching."""
-        if request.client_order_id and self.ledger.by_client_id(request.client_order_id):
-            raise Refusal(40050)
+    def submit(self, request: OrderRequest, now_ms: int, *, order_id: int | None = None) -> Order:
+        """Take an order, or raise `Refusal` and change nothing. The order returned is as it is after matching.
+
+        `order_id` is the id that it has already.
+        """
+        self.check_client_id(request.client_order_id, now_ms)
         last = self.last[request.symbol]
         leverage, open_type = self.account.settings_for(request)
         if request.side.is_close:
@@ -99,32 +111,117 @@ class Books:
         if not request.side.is_close:
             self.account.leverage[request.symbol] = leverage
             self.account.open_type[request.symbol] = open_type
-        order_id = self._accept(request, leverage, open_type, now_ms)
+        order_id = self._accept(request, leverage, open_type, now_ms, order_id=order_id)
         liquidity = self.config.liquidity
         whole = matches and (liquidity is None or liquidity >= request.size)
-        if refused or (request.mode is Mode.FOK and not whole):
+        if refused:
             self.cancel(order_id, now_ms)
+            return self.orders[order_id]
+        if request.mode is Mode.FOK and not whole:
+            self._end_remainder(order_id, now_ms)
             return self.orders[order_id]
         self._budget = liquidity
         if matches:
             self._match(order_id, last, now_ms, is_maker=False)
         if request.mode is Mode.IOC and self.orders[order_id].is_working:
-            self.cancel(order_id, now_ms)
+            self._end_remainder(order_id, now_ms)
         return self.orders[order_id]
 
     def cancel(self, order_id: int, now_ms: int, action: Action = Action.CANCELLED) -> None:
         """End a working order, whatever part of it is filled."""
-        order = self.orders[order_id]
-        self.ledger.put(attrs.evolve(order, state=State.FINISHED, update_ms=now_ms))
-        self._pushes.append(OrderPush(action=action, order=self.orders[order_id]))
+        ended = attrs.evolve(self.orders[order_id], state=State.FINISHED, update_ms=now_ms)
+        self.ledger.put(ended)
+        told = attrs.evolve(ended, state=State(self.config.cancel_event_state))
+        self._pushes.append(OrderPush(action=action, order=told))
         self._tell_balance()
+
+    def amend(self, order_id: int, price: Decimal | None, size: int | None, now_ms: int) -> None:
+        """Give a resting limit order another price, another size, or both, at the same id. It may match at once."""
+        order, last = self.orders[order_id], self.last[self.orders[order_id].symbol]
+        changed = attrs.evolve(
+            order, price=price or order.price, size=size or order.size, update_ms=now_ms
+        )
+        if changed.size <= order.deal_size:
+            raise Refusal(40044)
+        request = OrderRequest(
+            symbol=order.symbol, side=order.side, size=changed.remaining, price=changed.price
+        )
+        if order.side.is_close:
+            held = self.account.position(order.symbol, order.side.direction).size
+            frozen = self.standing.frozen_size(order.symbol, order.side.direction)
+            if request.size > held - frozen + order.remaining:
+                raise Refusal(40020)
+        freed = self.account.order_margin(order, last)
+        available = self.standing.available() + freed
+        self.account.check_affordable(request, last, order.leverage, available)
+        matches = crosses(request, last)
+        if matches and order.mode is Mode.MAKER_ONLY:
+            raise Refusal(self.config.maker_only_refusal_code)
+        self.ledger.put(changed)
+        self._pushes.append(OrderPush(action=Action.SUBMITTED, order=changed))
+        self._tell_balance()
+        self._budget = self.config.liquidity
+        if matches:
+            self._match(order_id, last, now_ms, is_maker=False)
+
+    def check_client_id(self, client_order_id: str, now_ms: int) -> None:
+        """Refuse (40050) a client's id that is taken: by an order, or by one that waits to be one."""
+        if not client_order_id:
+            return
+        if self.plans.by_client_id(client_order_id) or self.pending.by_client_id(client_order_id):
+            raise Refusal(40050)
+        taken, reuse_s = (
+            self.ledger.by_client_id(client_order_id),
+            self.config.client_order_id_reuse_s,
+        )
+        if taken is None:
+            return
+        if reuse_s is None or taken.is_working or now_ms < taken.update_ms + reuse_s * 1000:
+            raise Refusal(40050)
+
+    def transfer(self, transfer: Transfer) -> None:
+        """Money comes in, or goes out as far as it is available (42000)."""
+        self.account.transfer(transfer, self.standing.available())
+        self._tell_balance()
+
+    # -- what waits for a price ---------------------------------------------------------------
+
+    def wait(self, one: Waiting) -> None:
+        """Take a plan order or a trailing order, or its newer version."""
+        self.pending.put(one)
+        self._tell_waiting(one, Action.SUBMITTED)
+
+    def withdraw(self, order_id: int, now_ms: int) -> None:
+        """End one that waits."""
+        one = self.pending.take(order_id)
+        ended = attrs.evolve(one.order, state=State.FINISHED, update_ms=now_ms)
+        if one.is_trailing:
+            self.ledger.put(ended)
+        self._tell_waiting(attrs.evolve(one, order=ended), Action.CANCELLED)
+
+    def _enter(self, one: Waiting, now_ms: int) -> None:
+        """The price has come; what cannot be taken now is gone."""
+        try:
+            if one.is_trailing:
+                self.submit(one.request(), now_ms, order_id=one.order_id)
+            else:
+                self.submit(one.request(), now_ms)
+                entered_ = attrs.evolve(one.order, state=State.FINISHED, update_ms=now_ms)
+                self._tell_waiting(attrs.evolve(one, order=entered_), Action.MATCHED)
+        except Refusal:
+            self.pending.put(one)
+            self.withdraw(one.order_id, now_ms)
+
+    def _tell_waiting(self, one: Waiting, action: Action) -> None:
+        if one.is_trailing or self.config.plan_order_push:
+            self._pushes.append(OrderPush(action=action, order=one.order))
 
     # -- what the market does -----------------------------------------------------------------
 
     def trade(self, symbol: str, price: Decimal, now_ms: int) -> None:
         """A trade at `price` happened: it fills what it reaches, then sets off plan orders."""
         self.last[symbol] = price
-        if not self.ledger.has_working(symbol) and not self.plans:
+        if not self.ledger.has_working(symbol) and not self.plans and not self.pending:
             return
         self._budget = self.config.liquidity
         reached = [o for o in self.ledger.working(symbol) if reaches(o, price)]
@@ -136,6 +233,8 @@ class Books:
             held = self.account.position(symbol, plan.direction).size
             size = held if plan.size is None else min(plan.size, held)
             self._close(symbol, plan.direction, size, now_ms, plan.kind, plan=plan)
+        for one in self.pending.take_set_off(symbol, price):
+            self._enter(one, now_ms)
 
     # -- what happens to the owner ------------------------------------------------------------
 
@@ -191,20 +290,22 @@ class Books:
         plan: Plan | None = None,
         action: Action = Action.MATCHED,
     ) -> Order:
-        """A market order of the exchange's own making; it goes before the owner's closing orders."""
+        """An order of the exchange's own making; it goes before the owner's closing orders."""
         request = OrderRequest(
             symbol=symbol,
             side=direction.closing_side,
             size=size,
             type=kind,
-            client_order_id="" if plan is None else f"PLAN_{plan.plan_id}",
-            trigger_price=None if plan is None else plan.trigger_price,
+            price=plan.limit_price if plan else None,
+            client_order_id=f"PLAN_{plan.plan_id}" if plan else "",
+            trigger=plan.trigger if plan else None,
         )
         leverage, open_type = self.account.settings_for(request)
-        plan_order_id = "" if plan is None else str(plan.plan_id)
-        order_id = self._accept(request, leverage, open_type, now_ms, plan_order_id)
+        order_id = self._accept(request, leverage, open_type, now_ms)
         self._trim_closing(symbol, direction, now_ms, keep=order_id)
-        self._match(order_id, self.last[symbol], now_ms, is_maker=False, action=action)
+        last = self.last[symbol]
+        if request.price is None or crosses(request, last):
+            self._match(order_id, last, now_ms, is_maker=False, action=action)
         return self.orders[order_id]
 
     def _accept(
@@ -213,17 +314,18 @@ class Books:
         leverage: int,
         open_type: str,
         now_ms: int,
-        plan_order_id: str = "",
+        *,
+        order_id: int | None = None,
     ) -> int:
         """Enter an order into the books and announce it."""
         order = entered(
             request,
-            order_id=self.ledger.new_order_id(),
+            order_id=order_id or self.ledger.new_order_id(),
             leverage=leverage,
             open_type=open_type,
             position_mode=self.account.position_mode,
-            plan_order_id=plan_order_id,
             now_ms=now_ms,
+            shown_price=self._protective_price(request),
         )
         if request.price is None or self.config.pending_push:
             self._pushes.append(OrderPush(action=Action.SUBMITTED, order=order))
@@ -233,6 +335,28 @@ class Books:
             self._pushes.append(submitted)
         self._tell_balance()
         return order.order_id
+
+    def _protective_price(self, request: OrderRequest) -> Decimal:
+        """What a market order shows in place of a price."""
+        if request.price is not None or self.config.market_order_price == "zero":
+            return ZERO
+        distance = PROTECTION if request.side.is_buy else -PROTECTION
+        tick_size = self.account.instruments[request.symbol].tick_size
+        return to_grid(self.last[request.symbol] * (1 + distance), tick_size)
+
+    def _end_remainder(self, order_id: int, now_ms: int) -> None:
+        """End what did not fill at once: with an event of its own, or with the last event there is."""
+        if self.config.remainder_push == "cancel":
+            self.cancel(order_id, now_ms)
+            return
+        ended = attrs.evolve(self.orders[order_id], state=State.FINISHED, update_ms=now_ms)
+        self.ledger.put(ended)
+        for at in range(len(self._pushes) - 1, -1, -1):
+            push = self._pushes[at]
+            if isinstance(push, OrderPush) and push.order.order_id == order_id:
+                self._pushes[at] = attrs.evolve(push, order=ended)
+                break
+        self._tell_balance()
 
     def _match(
         self,
@@ -302,7 +426,8 @@ class Books:
             self.cancel(order.order_id, now_ms)
 
     def _tell_position(self, position: Position) -> None:
-        self._pushes.append(self.standing.position(position))
+        if position.size or self.config.zero_position_push:
+            self._pushes.append(self.standing.position(position))
 
     def _tell_balance(self) -> None:
         self._pushes.append(self.standing.balance())

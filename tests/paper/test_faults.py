@@ -97,7 +97,7 @@ async def test_faults_are_of_one_path_and_in_their_order(visiting: Visiting) -> 
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"path": "submit"}, "path must begin with /, not 'submit'"),
+        ({"path": "submit"}, "path must be . or begin with /, not 'submit'"),
         ({"path": "/x", "times": 0}, "times must be 1 or more, not 0"),
         ({"path": "/x", "status": 42}, "status must be an HTTP status, not 42"),
     ],
