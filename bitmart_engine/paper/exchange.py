@@ -290,10 +290,11 @@ class PaperExchange:
         self.faults.hanging_up_dials = on and abruptly
 
     def clear_faults(self) -> None:
-        """Nothing goes wrong any more: delays and the clock are as they were at first. Held symbols stay held."""
+        """Nothing goes wrong any more: clock, delays and limits are as at first. Held symbols stay held."""
         self.faults.clear()
         self.clock_skew_ms = self.config.clock_skew_ms
         self.delays.reset()
+        self.limits.reset()
 
     # -- the machinery ------------------------------------------------------------------------
 

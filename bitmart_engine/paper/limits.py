@@ -93,9 +93,13 @@ class RateLimits:
     """Counts requests by path over the last two seconds, and refuses what is too much."""
 
     def __init__(self, config: PaperConfig) -> None:
-        self.enforced = config.enforce_rate_limits
         self._config = config
         self._times: defaultdict[str, deque[int]] = defaultdict(deque)
+        self.reset()
+
+    def reset(self) -> None:
+        """Enforced as the config has it, and nobody is banned."""
+        self.enforced = self._config.enforce_rate_limits
         self._refused: deque[int] = deque()
         self._banned_until_ms = 0
 
