@@ -20,6 +20,7 @@ import trio.testing
 import bitmart_engine
 from bitmart_engine.paper import PaperConfig, PaperExchange, open_paper_exchange
 
+from .__main__ import main
 from .case import Case, Differs, NotEstablished, Outcome
 from .desk import PRIVATE, Desk, Rest
 from .run import ALL, find, run_case, run_cases
@@ -238,14 +239,11 @@ def test_no_two_cases_have_one_name() -> None:
 # The command
 
 
-async def command(
-    *arguments: str, environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[bytes]:
+async def command(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     with trio.fail_after(50):
         return await trio.run_process(
             [sys.executable, "-m", "tests.conformance", *arguments],
             cwd=ROOT,
-            env=environment,
             capture_stdout=True,
             capture_stderr=True,
             check=False,
@@ -285,14 +283,23 @@ async def test_the_command_says_what_differs_and_what_depends_on_it() -> None:
     ],
 )
 async def test_the_command_does_not_run_unless_it_is_told_where(
-    arguments: tuple[str, ...], problem: str
+    arguments: tuple[str, ...],
+    problem: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    done = await command(*arguments, environment={"PATH": ""})
-    assert done.returncode == 2
-    assert problem in done.stderr.decode()
-    assert not done.stdout
+    for name in KEYS:
+        monkeypatch.delenv(name, raising=False)
+    try:
+        code: object = await main(arguments)
+    except SystemExit as end:
+        code = end.code
+    told = capsys.readouterr()
+    assert code == 2
+    assert problem in told.err
+    assert not told.out
 
 
-async def test_the_command_lists_its_cases() -> None:
-    done = await command("--list")
-    assert done.stdout.decode().count("needed by") == len(ALL)
+async def test_the_command_lists_its_cases(capsys: pytest.CaptureFixture[str]) -> None:
+    assert await main(["--list"]) == 0
+    assert capsys.readouterr().out.count("needed by") == len(ALL)
