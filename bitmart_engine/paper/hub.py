@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import trio
 from attrs import define, field
@@ -17,6 +17,14 @@ from .faults import Faults
 from .wire import encode
 
 NORMAL_CLOSURE = 1000
+
+Passing = Callable[[int, str, str], Sequence[str]]
+"""What leaves on a connection (by its number) when a frame of a topic is to leave: that, and maybe others."""
+
+
+def in_order(connection: int, topic: str, frame: str) -> Sequence[str]:
+    """Each frame leaves once, and when it is its turn."""
+    return (frame,)
 
 
 class Connection:
@@ -82,6 +90,8 @@ class Hub:
         self.connections: set[Connection] = set()
         self.opened = 0
         self.overflowed = 0
+        self.passing: Passing = in_order
+        """Replaced by whoever wants pushes to come twice, or in another order."""
 
     def open(self, private: bool, queue: int, scope: trio.CancelScope) -> Connection:
         """A client arrived."""
@@ -125,7 +135,8 @@ class Hub:
     def _deliver(self, topic: str, text: str) -> None:
         for connection in list(self._subscribers.get(topic, ())):
             if not self._faults.is_silent(connection.number, topic):
-                connection.send(text)
+                for frame in self.passing(connection.number, topic, text):
+                    connection.send(frame)
 
     async def run(self) -> None:
         """Deliver what is late, until cancelled."""
