@@ -19,14 +19,10 @@ from .candles import Candles
 from .clock import wall_clock
 from .config import PaperConfig
 from .deadman import DeadMan
-from .delays import Delays
 from .dialogue import Dialogue, FrameRecord
-from .faults import Cure, Faults, Freeze, PathFault
 from .feed import MarketFeed
-from .front import GATEWAY_PAGES, Front, RequestRecord
-from .hub import Hub
+from .front import Front, RequestRecord
 from .instruments import PaperInstrument, exact, on_grid, to_grid
-from .limits import RateLimits
 from .market import Market, RandomWalk
 from .memory import MemoryTransport
 from .orders import Direction, Order
@@ -35,28 +31,23 @@ from .rest_private import PrivateDesk
 from .rest_public import MOST_TRADES, PublicDesk
 from .serving import HttpServer, Port, listening
 from .topics import private_topics
+from .trouble import Trouble
 from .ws import WsServer
 
 LOOPBACK = "127.0.0.1"
-Which = Literal["public", "private", "all"]
 
 
-class PaperExchange:
+class PaperExchange(Trouble):
     """A running exchange. Made by `open_paper_exchange`; the controls may be called at any time while it is open."""
 
     def __init__(self, config: PaperConfig, market: Market, world_ms: Callable[[], int]) -> None:
-        self.config = config
+        super().__init__(config)
         self.market = market
         self._world_ms = world_ms
-        self.clock_skew_ms = config.clock_skew_ms
         now_ms = self.now_ms
         self.public_ws_uri = self.private_ws_uri = self.rest_uri = self.admin_uri = ""
 
         self._rng = random.Random(config.seed)
-        self.faults = Faults()
-        self.delays = Delays(config)
-        self.limits = RateLimits(config)
-        self.hub = Hub(self.faults, self.delays)
         self.books = Books(config, random.Random(f"books:{config.seed}"))
         for symbol, price in market.opening_prices().items():
             self.books.last[symbol] = to_grid(price, self._instrument(symbol).tick_size)
@@ -202,99 +193,6 @@ class PaperExchange:
         order = self.books.liquidate(symbol, Direction.named(side), size, self.now_ms())
         self._broadcast.settle(None)
         return order
-
-    # -- what goes wrong ----------------------------------------------------------------------
-
-    def drop_connections(self, which: Which = "all") -> int:
-        """Close WebSocket streams without a word; how many there were."""
-        if which not in ("public", "private", "all"):
-            raise ValueError(f"which must be public, private or all, not {which!r}")
-        return self.hub.drop(lambda one: which == "all" or one.private == (which == "private"))
-
-    def freeze(self, channel: str, until: Cure = "resubscribe") -> None:
-        """Topics that begin with `channel` (`*`: all) go silent on the connections there are; pings are answered.
-
-        `until` is what cures it: a new subscribe frame for the topic, a new connection, or only `unfreeze`.
-        """
-        if until not in ("resubscribe", "reconnect", "forever"):
-            raise ValueError(f"until must be resubscribe, reconnect or forever, not {until!r}")
-        if channel != "*" and not channel.startswith("futures/"):
-            raise ValueError(f"channel must be * or begin with futures/, not {channel!r}")
-        numbers = frozenset(connection.number for connection in self.hub.connections)
-        self.faults.frozen.append(Freeze(channel, until, numbers))
-
-    def unfreeze(self, channel: str = "*") -> None:
-        """End the freezes of this very channel; `*` ends all."""
-        self.faults.frozen = [
-            one for one in self.faults.frozen if channel not in ("*", one.pattern)
-        ]
-
-    def lose_replies(self, path: str, times: int = 1) -> None:
-        """The next requests to `path` are taken, and their connection is closed without an answer."""
-        self.faults.plan(PathFault(path, "lose_reply", times))
-
-    def fail(
-        self,
-        path: str,
-        times: int = 1,
-        status: int = 500,
-        body: str | None = None,
-        *,
-        after: bool = False,
-    ) -> None:
-        """The next requests to `path` are answered with `status` and not taken; with `after` they are taken first."""
-        fault = PathFault(path, "fail", times, after=after, status=status, body=body)
-        self.faults.plan(fault)
-
-    def delay(self, path: str, seconds: float, times: int = 1, *, after: bool = False) -> None:
-        """The next requests to `path` are taken late; with `after` they are taken at once and answered late."""
-        self.faults.plan(PathFault(path, "delay", times, after=after, seconds=seconds))
-
-    def refuse(self, path: str, code: int, times: int = 1) -> None:
-        """The next requests to `path` are refused with `code`, whatever they are, and not taken."""
-        if not 1001 <= code <= 99_999:
-            raise ValueError(f"code must be one of the exchange's, not {code}")
-        self.faults.plan(PathFault(path, "refuse", times, after=False, code=code))
-
-    def gateway_error(
-        self, path: str = "*", times: int = 1, status: int = 502, *, after: bool = False
-    ) -> None:
-        """The next requests are answered with an HTML page by the gateway in front; with `after` they are taken first.
-
-        403 is what Cloudflare says to a client it dislikes, 502 to 524 what it says when the exchange does not answer.
-        """
-        if status not in GATEWAY_PAGES:
-            known = ", ".join(map(str, GATEWAY_PAGES))
-            raise ValueError(f"status must be one of {known}, not {status}")
-        self.faults.plan(PathFault(path, "gateway", times, after=after, status=status))
-
-    def set_delay(self, name: str, ms: int) -> None:
-        """How late something is from now on; the names are in `delays.py`."""
-        self.delays.change(name, ms)
-
-    def set_clock_skew(self, ms: int) -> None:
-        """How far the exchange's clock is ahead of the world's from now on; negative: behind."""
-        self.clock_skew_ms = ms
-
-    def enforce_rate_limits(self, on: bool = True) -> None:
-        """Whether requests beyond the limits are refused: with 429, and for who goes on with 418."""
-        self.limits.enforced = on
-
-    def refuse_logins(self, on: bool = True, *, times: int | None = None) -> None:
-        """Private logins fail: until switched off, or `times` times."""
-        self.faults.refused_logins = (times if on else 0) if times is not None or not on else None
-
-    def refuse_dials(self, on: bool = True, *, abruptly: bool = False) -> None:
-        """WebSocket handshakes are answered 503; with `abruptly` the stream is closed without a word."""
-        self.faults.refusing_dials = on
-        self.faults.hanging_up_dials = on and abruptly
-
-    def clear_faults(self) -> None:
-        """Nothing goes wrong any more: clock, delays and limits are as at first. Held symbols stay held."""
-        self.faults.clear()
-        self.clock_skew_ms = self.config.clock_skew_ms
-        self.delays.reset()
-        self.limits.reset()
 
     # -- the machinery ------------------------------------------------------------------------
 
