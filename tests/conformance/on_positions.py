@@ -178,7 +178,7 @@ async def the_position_mode_stays_while_a_position_is_open(desk: Desk) -> str | 
 
 
 @case(
-    "5.3, 5.4", "trading/leftovers.py finds the exchange's own stops here, and cancels them by id"
+    "5.3, 5.4", "trading/disarming.py finds the exchange's own stops here, and cancels them by id"
 )
 async def presets_are_plan_orders_once_their_order_is_filled(desk: Desk) -> str | None:
     presets = {
