@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 import trio
@@ -26,7 +26,7 @@ from .settings import IN_MEMORY
 from .store import JournalError
 
 if TYPE_CHECKING:
-    from .paper import Market, PaperExchange
+    from .paper import Market, PaperConfig, PaperExchange
 
 __all__ = ["main"]
 
@@ -77,6 +77,13 @@ def _common_options(command: Command) -> Command:
             type=click.Path(path_type=Path),
             help="Replay one-minute candles (CSV: timestamp,open,high,low,close,volume).",
         ),
+        click.option(
+            "--set",
+            "parameters",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="How the simulated BitMart behaves where nobody knows how BitMart does; `--set list` lists them.",
+        ),
     ):
         command = option(command)
     return command
@@ -125,8 +132,9 @@ def serve(
     """Run the engine and its control API."""
     configure_logs(log_level, log_json)
     for option, value in market.items():
-        if value is not None and not paper:
-            raise click.UsageError(f"--{option} needs --paper")
+        if value not in (None, ()) and not paper:
+            name = "set" if option == "parameters" else option
+            raise click.UsageError(f"--{name} needs --paper")
     settings = _settings(env_file or Path(".env"), paper=paper)
     if paper:
         settings = evolve(settings, state_dir=IN_MEMORY)  # the paper exchange forgets too
@@ -196,15 +204,14 @@ class _Simulation:
     """A paper exchange that is yet to be opened."""
 
     market: Market
-    seed: int
-    ports: Mapping[str, Any]
+    config: PaperConfig
 
     async def open(self, stack: AsyncExitStack) -> PaperExchange:
-        from .paper import PaperConfig, open_paper_exchange
+        from .paper import open_paper_exchange
 
-        config = PaperConfig(seed=self.seed, **self.ports)
+        exchange = open_paper_exchange(self.config, market=self.market)
         try:
-            return await stack.enter_async_context(open_paper_exchange(config, market=self.market))
+            return await stack.enter_async_context(exchange)
         except OSError as taken:
             raise CannotStart(
                 f"the paper exchange {taken.strerror}; --help names the option for another port"
@@ -217,14 +224,16 @@ def _simulation(
     speed: float | None,
     symbol: str | None,
     seed: int | None,
+    parameters: tuple[str, ...],
     **ports: int,
 ) -> _Simulation:
-    from .paper import DEFAULT_SYMBOLS, RandomWalk, Replay, ReplayError
+    from .paper import DEFAULT_SYMBOLS, PaperConfig, RandomWalk, Replay, ReplayError
 
+    config = _with_parameters(PaperConfig(seed=seed or 0, **cast(Any, ports)), parameters)
     if replay is None:
         if speed is not None or symbol is not None:
             raise click.UsageError("--speed and --symbol need --replay")
-        return _Simulation(RandomWalk(seed=seed or 0), seed or 0, ports)
+        return _Simulation(RandomWalk(seed=seed or 0), config)
     symbol = (symbol or DEFAULT_SYMBOLS[0].symbol).upper()
     known = [each.symbol for each in DEFAULT_SYMBOLS]
     if symbol not in known:
@@ -233,7 +242,25 @@ def _simulation(
         market = Replay(replay, symbol, speed or REPLAY_SPEED)
     except ReplayError as error:
         fail(str(error), 2)
-    return _Simulation(market, seed or 0, ports)
+    return _Simulation(market, config)
+
+
+def _with_parameters(config: PaperConfig, given: tuple[str, ...]) -> PaperConfig:
+    """The config with what `--set` says; `list` lists what there is, and ends."""
+    from .paper import set_parameters, unknowns
+
+    if "list" in given:
+        for one in unknowns():
+            click.echo(f"{one.name}={one.default_text}\n    {one.what}\n    ({one.choices})")
+        raise SystemExit(0)
+    pairs = [each.partition("=") for each in given]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise click.UsageError(f"--set {name}: it takes NAME=VALUE, or list")
+    try:
+        return set_parameters(config, {name: value for name, _, value in pairs})
+    except ValueError as wrong:
+        raise click.UsageError(f"--set: {wrong}") from None
 
 
 # What runs, and what it says

@@ -213,7 +213,11 @@ async def test_without_credentials_it_says_so_and_serves(tmp_path: Path) -> None
 
 async def test_the_paper_exchange_runs_alone_and_an_engine_trades_on_it(tmp_path: Path) -> None:
     ports = ["--admin-port", "0", "--ws-port", "0", "--rest-port", "0"]
-    async with started("paper", *ports, cwd=tmp_path) as exchange:
+    parameters = ["--set", "push_before_reply=true", "--set", "fee_sign=1"]
+    async with started("paper", *ports, *parameters, cwd=tmp_path) as exchange:
+        async with httpx.AsyncClient() as http:
+            state = (await http.get(f"{exchange.address('paper exchange')}/state")).json()
+            assert state["parameters"] == {"push_before_reply": "true", "fee_sign": "1"}
         env = dict(line.split("=", 1) for line in exchange.lines if line.startswith("BITMART_"))
         assert len(env) == 6
         async with started("serve", cwd=tmp_path, env={**env, **ANY_PORT}) as command:
@@ -349,6 +353,12 @@ def test_a_taken_address_is_said_in_the_same_process_too(
     assert f"127.0.0.1:{taken}" in result.stderr.splitlines()[-1]
 
 
+def test_the_parameters_of_the_paper_exchange_are_listed() -> None:
+    result = CliRunner().invoke(main, ["paper", "--set", "list"])
+    assert result.exit_code == 0
+    assert "\nfee_sign=-1\n    the sign of a cost" in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
@@ -366,6 +376,10 @@ def test_a_taken_address_is_said_in_the_same_process_too(
         (["serve", "--env-file", "wrong.env"], "CTRL_ADDR=nowhere: must be HOST:PORT"),
         (["serve", "--log-level", "loud"], "--log-level"),
         (["paper", "--symbol", "BTCUSDT"], "--speed and --symbol need --replay"),
+        (["serve", "--set", "fee_sign=1"], "--set needs --paper"),
+        (["paper", "--set", "fee_sign"], "--set fee_sign: it takes NAME=VALUE, or list"),
+        (["paper", "--set", "fee_sign=2"], "--set: fee_sign must be -1 or 1, not '2'"),
+        (["paper", "--set", "sign=1"], "--set: unknown parameter 'sign'; there are push_before"),
         (["nonsense"], "nonsense"),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bitmart_engine.model.lifecycle import ENTRY_MOVES, PROTECTION_MOVES, mermaid
+from bitmart_engine.paper import unknowns
 from bitmart_engine.settings import describe_settings
 
 ROOT = Path(__file__).parent.parent
@@ -22,6 +23,14 @@ def settings_table() -> str:
     return "\n".join(["| variable | default | what |", "|---|---|---|", *rows])
 
 
+def unknowns_table() -> str:
+    rows = [
+        f"| {one.what[0].upper()}{one.what[1:]} | `{one.name}` | {one.default_text or 'none'} | {one.where} |"
+        for one in unknowns()
+    ]
+    return "\n".join(["| unknown | parameter | default | fact sheet |", "|---|---|---|---|", *rows])
+
+
 def env_example() -> str:
     lines = ["# Copy to .env and uncomment what you want to change. The values are the defaults."]
     for variable, default, purpose in describe_settings():
@@ -31,6 +40,7 @@ def env_example() -> str:
 
 GENERATED = {
     ("<!-- settings -->", "<!-- /settings -->"): settings_table(),
+    ("<!-- unknowns -->", "<!-- /unknowns -->"): unknowns_table(),
     (
         "<!-- lifecycle: entry -->",
         "<!-- /lifecycle -->",

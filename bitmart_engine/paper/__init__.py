@@ -3,19 +3,27 @@
 It imports nothing of the engine, so that a mistake in the engine's idea of the protocol is not repeated by the
 exchange that checks it. One account trades on it; everything that happens is kept in memory until it is closed.
 
-To read it: `exchange.py` is the whole and its controls. Inside, from the core outwards, `orders`, `positions`,
-`account`, `ledger`, `plans` and `books` are the trading, plain and synchronous; `candles`, `market` and `replay` the
-prices; `wire` and `views` what is written; `dialogue`, `rest_public` and `rest_private` what is answered; `hub` and
-`broadcast` what is told; `ws`, `rest`, `front`, `serving`, `memory` and `admin` the thin shells around all that.
+To read it: `exchange.py` is the whole and its controls, `trouble.py` those that break things, `config.py` how it
+behaves where nobody knows how BitMart does. Inside, from the core outwards, `orders`, `positions`, `account`,
+`ledger`, `plans`, `pending`, `matching` and `books` are the trading, plain and synchronous; `candles`, `market`,
+`orderbook` and `replay` the prices; `wire`, `views` and `topics` what is written; `dialogue` and the `rest_...`
+modules what is answered; `hub`, `broadcast`, `feed`, `delays` and `deadman` what is told and done in time; `ws`,
+`rest`, `front`, `serving`, `memory` and `admin` the thin shells around all that.
+
+What is documented of BitMart's futures and not simulated answers like an unknown path, 404 with code 30000:
+sub-accounts, affiliates, cross collateral, and closing everything in one call. Stops and plan orders look at the last
+price, whatever price they were told to look at; funding is told and never paid; nobody is liquidated but on command.
 """
 
 from .books import Books
+from .config import PaperConfig
 from .dialogue import FrameRecord
 from .exchange import PaperExchange, open_paper_exchange
 from .front import LostReply, RequestRecord
-from .instruments import DEFAULT_SYMBOLS, PaperConfig, PaperInstrument
+from .instruments import DEFAULT_SYMBOLS, PaperInstrument
 from .market import ManualMarket, Market, RandomWalk
 from .orders import Direction, Fill, Order, Side
+from .parameters import in_force, set_parameters, unknowns
 from .positions import Position
 from .replay import Replay, ReplayError
 
@@ -38,5 +46,8 @@ __all__ = [
     "ReplayError",
     "RequestRecord",
     "Side",
+    "in_force",
     "open_paper_exchange",
+    "set_parameters",
+    "unknowns",
 ]

@@ -8,12 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+from attrs import frozen
+
 from .codes import Refusal
-from .instruments import PaperConfig, PaperInstrument
+from .config import PaperConfig
+from .instruments import PaperInstrument
 from .orders import ZERO, Direction, Order, OrderRequest, Side
 from .positions import Position, shown
 
 ONE_WAY = "one_way_mode"
+
+
+@frozen(kw_only=True)
+class Transfer:
+    """Money that came in (positive) or went out."""
+
+    transfer_id: int
+    amount: Decimal
+    at_ms: int
 
 
 class Account:
@@ -25,6 +37,7 @@ class Account:
         self.balance = config.balance
         self.position_mode: str = config.position_mode
         self.positions: dict[tuple[str, Direction], Position] = {}
+        self.transfers: list[Transfer] = []
         self.leverage = {
             symbol: max(instrument.min_leverage, min(config.leverage, instrument.max_leverage))
             for symbol, instrument in self.instruments.items()
@@ -77,6 +90,13 @@ class Account:
                 self.positions.pop((symbol, position.direction), None)
         self.balance += profit - total_fee
         return changed, profit, total_fee
+
+    def transfer(self, transfer: Transfer, available: Decimal) -> None:
+        """Move money in or out; no more goes out than is available (42000)."""
+        if -transfer.amount > available:
+            raise Refusal(42000)
+        self.balance += transfer.amount
+        self.transfers.append(transfer)
 
     # -- margin -------------------------------------------------------------------------------
 
@@ -132,8 +152,13 @@ class Account:
 
     def set_position_mode(self, mode: str, working: Iterable[Order]) -> None:
         """Switch between hedge and one-way; refused (40059) with any position or working order."""
+        refusal = Refusal(40059, status=self.config.position_mode_refusal_status)
+        if mode == self.position_mode and self.config.same_position_mode != "checked":
+            if self.config.same_position_mode == "refused":
+                raise refusal
+            return
         if self.positions or any(True for _ in working):
-            raise Refusal(40059)
+            raise refusal
         self.position_mode = mode
 
 

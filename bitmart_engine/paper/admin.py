@@ -1,222 +1,26 @@
 """The admin app: the controls of `PaperExchange` over HTTP, on a loopback port of its own.
 
-One table of commands; `GET /` shows it with a curl line for each. A command that cannot be carried out changes
+`GET /` shows the table of `commands.py` with a curl line for each. A command that cannot be carried out changes
 nothing and says why: {"ok": false, "error": "..."} with status 400.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from attrs import frozen
 from quart import Response, request
 from quart_trio import QuartTrio
 
 from . import views, wire
+from .commands import Command, commands
 from .instruments import wire_decimal
+from .parameters import in_force, unknowns
 from .wire import Json
 
 if TYPE_CHECKING:
     from .exchange import PaperExchange
-
-
-class BadField(ValueError):
-    """A field of a command is missing or has the wrong type."""
-
-
-def text(value: object) -> str:
-    if isinstance(value, str) and value:
-        return value
-    raise BadField("a text")
-
-
-def price(value: object) -> Decimal:
-    if isinstance(value, str | int | Decimal) and not isinstance(value, bool):
-        try:
-            return Decimal(value)
-        except ArithmeticError:
-            pass
-    raise BadField('a price such as "65000.5"')
-
-
-def whole(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise BadField("a whole number")
-
-
-def duration(value: object) -> float:
-    if isinstance(value, int | Decimal) and 0 <= value < 1e6 and not isinstance(value, bool):
-        return float(value)
-    raise BadField("a number of seconds")
-
-
-def flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise BadField("true or false")
-
-
-FIELDS: dict[str, Callable[[object], object]] = {
-    "symbol": text,
-    "price": price,
-    "hold": flag,
-    "side": text,
-    "size": whole,
-    "which": text,
-    "channel": text,
-    "until": text,
-    "path": text,
-    "times": whole,
-    "status": whole,
-    "body": text,
-    "after": flag,
-    "seconds": duration,
-    "on": flag,
-    "abruptly": flag,
-}
-
-
-@frozen
-class Command:
-    """One thing to ask for. `required` and `optional` name fields of `FIELDS`; the example is a whole body."""
-
-    path: str
-    what: str
-    run: Callable[..., object]
-    required: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-    example: Mapping[str, object] = {}
-
-    def arguments(self, body: Any) -> Json:
-        """The arguments in a body (BadField)."""
-        if not isinstance(body, dict):
-            raise BadField("the body must be a JSON object")
-        for name in self.required:
-            if name not in body:
-                raise BadField(f"{name!r} is missing; a body is {json.dumps(self.example)}")
-        known = (*self.required, *self.optional)
-        for name, value in body.items():
-            if name not in known:
-                raise BadField(f"unknown field {name!r}; there are {', '.join(known) or 'none'}")
-            try:
-                body[name] = FIELDS[name](value)
-            except BadField as bad:
-                raise BadField(f"{name!r} must be {bad}, not {value!r}") from None
-        return body
-
-
-def commands(exchange: PaperExchange) -> list[Command]:
-    """Everything that can be asked for."""
-    submit = "/contract/private/submit-order"
-    return [
-        Command(
-            "/price",
-            "A trade happens at this price. The market goes on from there; with hold it stays.",
-            exchange.set_price,
-            ("symbol", "price"),
-            ("hold",),
-            {"symbol": "BTCUSDT", "price": "65000", "hold": True},
-        ),
-        Command(
-            "/hold",
-            "The market leaves a symbol alone; only /price moves it.",
-            exchange.hold,
-            ("symbol",),
-            example={"symbol": "BTCUSDT"},
-        ),
-        Command(
-            "/release",
-            "The market moves a symbol again.",
-            exchange.release,
-            ("symbol",),
-            example={"symbol": "BTCUSDT"},
-        ),
-        Command(
-            "/positions/close",
-            "The owner closes a position by hand, all of it or `size` contracts.",
-            exchange.close_position_by_hand,
-            ("symbol", "side"),
-            ("size",),
-            {"symbol": "BTCUSDT", "side": "long"},
-        ),
-        Command(
-            "/positions/liquidate",
-            "The exchange liquidates a position, all of it or `size` contracts.",
-            exchange.liquidate,
-            ("symbol", "side"),
-            ("size",),
-            {"symbol": "BTCUSDT", "side": "long"},
-        ),
-        Command(
-            "/faults/drop",
-            "Close WebSocket connections without a word: public, private or all.",
-            exchange.drop_connections,
-            (),
-            ("which",),
-            {"which": "public"},
-        ),
-        Command(
-            "/faults/freeze",
-            "Topics that begin so (`*`: all) go silent until resubscribe, reconnect or forever.",
-            exchange.freeze,
-            ("channel",),
-            ("until",),
-            {"channel": "futures/klineBin1m:BTCUSDT", "until": "resubscribe"},
-        ),
-        Command(
-            "/faults/unfreeze",
-            "End a freeze; without a channel, all.",
-            exchange.unfreeze,
-            (),
-            ("channel",),
-            {"channel": "futures/klineBin1m:BTCUSDT"},
-        ),
-        Command(
-            "/faults/lose-reply",
-            "The next requests are taken, their connection closes without an answer.",
-            exchange.lose_replies,
-            ("path",),
-            ("times",),
-            {"path": submit, "times": 1},
-        ),
-        Command(
-            "/faults/fail",
-            "The next requests are answered with `status`, and not taken unless `after`.",
-            exchange.fail,
-            ("path",),
-            ("times", "status", "body", "after"),
-            {"path": submit, "times": 1, "status": 500, "after": False},
-        ),
-        Command(
-            "/faults/delay",
-            "The next requests are taken late; with `after` taken at once and answered late.",
-            exchange.delay,
-            ("path", "seconds"),
-            ("times", "after"),
-            {"path": submit, "seconds": 2.5, "times": 1, "after": True},
-        ),
-        Command(
-            "/faults/refuse-logins",
-            "Private logins fail: until switched off, or so many times.",
-            exchange.refuse_logins,
-            (),
-            ("on", "times"),
-            {"on": True},
-        ),
-        Command(
-            "/faults/refuse-dials",
-            "WebSocket handshakes are answered 503; abruptly: closed without a word.",
-            exchange.refuse_dials,
-            (),
-            ("on", "abruptly"),
-            {"on": True},
-        ),
-        Command("/faults/clear", "Nothing goes wrong any more.", exchange.clear_faults),
-    ]
 
 
 def make_admin_app(exchange: PaperExchange) -> QuartTrio:
@@ -239,12 +43,31 @@ def make_admin_app(exchange: PaperExchange) -> QuartTrio:
     async def usage() -> Response:
         look = "Prices, balance, positions, orders, connections, faults."
         lines = [{"what": look, "curl": f"curl {exchange.admin_uri}/state"}]
+        look = (
+            "What nobody has established of BitMart, and how it is here: set at the start, by name."
+        )
+        lines.append({"what": look, "curl": f"curl {exchange.admin_uri}/parameters"})
         lines += [{"what": one.what, "curl": curl(one)} for one in table]
         return answer({"commands": lines})
 
     @app.get("/state")
     async def state() -> Response:
         return answer(describe(exchange))
+
+    @app.get("/parameters")
+    async def parameters() -> Response:
+        changed = in_force(exchange.config)
+        rows = [
+            {
+                "name": one.name,
+                "value": changed.get(one.name, one.default_text),
+                "choices": one.choices,
+                "what": one.what,
+                "fact_sheet": one.where,
+            }
+            for one in unknowns()
+        ]
+        return answer({"parameters": rows})
 
     def publish(command: Command) -> None:
         async def carry_out() -> Response:
@@ -285,10 +108,17 @@ def describe(exchange: PaperExchange) -> Json:
         "fills": len(books.fills),
         "connections": exchange.connections,
         "requests": len(exchange.requests),
+        "plan_orders": [views.plan(plan, books.account) for plan in books.plans.waiting()]
+        + [views.waiting(one) for one in books.pending.waiting(trailing=False)],
+        "trailing_orders": [views.order(one.order) for one in books.pending.waiting(trailing=True)],
+        "parameters": in_force(exchange.config),
         "faults": {
             "requests": [f"{f.kind} {f.path}, {f.times} more" for f in faults.requests],
             "frozen": [f"{f.pattern} until {f.until}" for f in faults.frozen],
             "refusing_logins": faults.refused_logins != 0,
             "refusing_dials": faults.refusing_dials,
+            "delays_ms": exchange.delays.in_force(),
+            "clock_skew_ms": exchange.clock_skew_ms,
+            "rate_limits_enforced": exchange.limits.enforced,
         },
     }

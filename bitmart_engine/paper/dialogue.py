@@ -13,13 +13,15 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import trio
 from attrs import frozen
 
-from .candles import CHANNELS
+from .config import PaperConfig
 from .faults import Faults
-from .hub import PRIVATE_TOPICS, Connection
-from .instruments import PaperConfig, digits
+from .hub import Connection, Hub
+from .instruments import digits
 from .signing import LOGIN_TEXT, same, signature
+from .topics import SNAPSHOTS, private_topics, public_topics
 from .wire import NOT_JSON, Json, encode
 
 LOGIN_MAX_AGE_MS = 60_000
@@ -43,22 +45,21 @@ class Dialogue:
         self,
         config: PaperConfig,
         symbols: Iterable[str],
+        hub: Hub,
         faults: Faults,
         now_ms: Callable[[], int],
         rng: random.Random,
         snapshot: Callable[[str], object],
     ) -> None:
         self._config = config
+        self._hub = hub
         self._faults = faults
         self._now_ms = now_ms
         self._rng = rng
         self._snapshot = snapshot
         self.heard: deque[FrameRecord] = deque(maxlen=KEPT_FRAMES)
-        channels = [*CHANNELS, "ticker", "trade"]
-        self._public_topics = {
-            "futures/ticker",
-            *(f"futures/{channel}:{symbol}" for channel in channels for symbol in symbols),
-        }
+        self._public_topics = public_topics(config, symbols)
+        self._private_topics = private_topics(config)
 
     def hear(self, connection: Connection, text: str) -> bool:
         """Answer one frame; False when the connection is to be closed afterwards."""
@@ -79,8 +80,11 @@ class Dialogue:
                     self._subscribe(connection, topic, request)
             case "unsubscribe":
                 for topic in topics_of(request):
-                    connection.topics.discard(topic)
+                    self._hub.unsubscribe(connection, topic)
                     acknowledge(connection, request, topic)
+            case "request":
+                for topic in topics_of(request):
+                    self._request(connection, topic, request)
             case "access" if connection.private:
                 return self._login(connection, request)
             case _:
@@ -90,31 +94,47 @@ class Dialogue:
         return True
 
     def _subscribe(self, connection: Connection, topic: str, request: Json) -> None:
-        if topic in PRIVATE_TOPICS and not connection.logged_in:
+        if topic in self._private_topics and not connection.logged_in:
             error = f"{topic} need authenication"
             frame = {"action": "subscribe", "group": topic, "success": False, "error": error}
             connection.send(encode(frame))
             return
-        known = PRIVATE_TOPICS if connection.private else self._public_topics
+        known = self._private_topics if connection.private else self._public_topics
         if topic not in known:
             acknowledge(connection, request, topic, f"Invalid channel: not found {topic}")
             return
-        connection.topics.add(topic)
+        self._hub.subscribe(connection, topic)
         self._faults.resubscribed(connection.number, topic)
         acknowledge(connection, request, topic)
-        if connection.private and self._config.snapshot_on_subscribe:
-            connection.send(encode({"group": topic, "data": self._snapshot(topic)}))
+        if not connection.private or self._config.snapshot_on_subscribe:
+            self._show(connection, topic)
+
+    def _request(self, connection: Connection, topic: str, request: Json) -> None:
+        if topic not in self._public_topics or not topic.startswith(SNAPSHOTS):
+            acknowledge(connection, request, topic, f"Invalid channel: not found {topic}")
+            return
+        self._show(connection, topic)
+
+    def _show(self, connection: Connection, topic: str) -> None:
+        """The present state of a topic, if it has one to show."""
+        data = self._snapshot(topic)
+        if data is not None:
+            connection.send(encode({"group": topic, "data": data}))
 
     def _login(self, connection: Connection, request: Json) -> bool:
         args = [str(arg) for arg in topics_of(request)]
         key = args[0] if args else ""
-        if self._faults.takes_login() and self._is_signed(args):
+        again = connection.logged_in and self._config.second_login == "refused"
+        if not again and self._faults.takes_login() and self._is_signed(args):
             connection.logged_in = True
+            if self._config.session_expiry_s is not None:
+                connection.expires_at = trio.current_time() + self._config.session_expiry_s
             connection.send(encode({"action": "access", "success": True}))
             return True
         error = f"access failed: openapi auth: apiKey {key[:4]}**** failed: openapi auth failed"
         connection.send(encode({"action": "access", "success": False, "error": error}))
-        return False
+        connection.close_code = self._config.login_close_code
+        return again
 
     def _is_signed(self, args: list[str]) -> bool:
         if len(args) != 4:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
@@ -16,36 +17,37 @@ from .books import Books
 from .broadcast import Broadcast
 from .candles import Candles
 from .clock import wall_clock
+from .config import PaperConfig
+from .deadman import DeadMan
 from .dialogue import Dialogue, FrameRecord
-from .faults import Cure, Faults, Freeze, PathFault
+from .feed import MarketFeed
 from .front import Front, RequestRecord
-from .hub import Hub
-from .instruments import PaperConfig, PaperInstrument, exact, on_grid, to_grid
+from .instruments import PaperInstrument, exact, on_grid, to_grid
 from .market import Market, RandomWalk
 from .memory import MemoryTransport
 from .orders import Direction, Order
 from .rest import make_rest_app
 from .rest_private import PrivateDesk
-from .rest_public import PublicDesk
+from .rest_public import MOST_TRADES, PublicDesk
 from .serving import HttpServer, Port, listening
+from .topics import private_topics
+from .trouble import Trouble
 from .ws import WsServer
 
 LOOPBACK = "127.0.0.1"
-Which = Literal["public", "private", "all"]
 
 
-class PaperExchange:
+class PaperExchange(Trouble):
     """A running exchange. Made by `open_paper_exchange`; the controls may be called at any time while it is open."""
 
-    def __init__(self, config: PaperConfig, market: Market, now_ms: Callable[[], int]) -> None:
-        self.config = config
+    def __init__(self, config: PaperConfig, market: Market, world_ms: Callable[[], int]) -> None:
+        super().__init__(config)
         self.market = market
-        self.now_ms = now_ms
+        self._world_ms = world_ms
+        now_ms = self.now_ms
         self.public_ws_uri = self.private_ws_uri = self.rest_uri = self.admin_uri = ""
 
         self._rng = random.Random(config.seed)
-        self.faults = Faults()
-        self.hub = Hub(self.faults)
         self.books = Books(config, random.Random(f"books:{config.seed}"))
         for symbol, price in market.opening_prices().items():
             self.books.last[symbol] = to_grid(price, self._instrument(symbol).tick_size)
@@ -54,26 +56,41 @@ class PaperExchange:
             one.symbol: Candles(one, self.books.last[one.symbol], opened_s, config.seed)
             for one in config.symbols
         }
+        self._tape: dict[str, deque[wire.Trade]] = {
+            one.symbol: deque(maxlen=MOST_TRADES) for one in config.symbols
+        }
         self._broadcast = Broadcast(self.hub, self.books, self.candles)
+        self._feed = MarketFeed(self.hub, config, self, self.candles, now_ms)
+        self._deadman = DeadMan(self._cancel_everything)
         self._held: set[str] = set()
         self._next_trade_id = 9_000_000
 
         self._dialogue = Dialogue(
-            config, self.instruments, self.faults, now_ms, self._rng, self._broadcast.snapshot
+            config, self.instruments, self.hub, self.faults, now_ms, self._rng, self._snapshot
         )
         self._ws = WsServer(config, self.hub, self._dialogue, self.faults)
         rest_app = make_rest_app(
             config,
-            PublicDesk(config, self.candles, now_ms),
-            PrivateDesk(self.books, now_ms),
+            PublicDesk(config, self.candles, self._tape, now_ms),
+            PrivateDesk(self.books, now_ms, self.delays, self._deadman),
+            self.limits,
             now_ms,
             self._rng,
             self._broadcast.settle,
         )
         self.rest_app = Front(
-            rest_app, self.hub, self.faults, now_ms, push_before_reply=config.push_before_reply
+            rest_app,
+            self.hub,
+            self.faults,
+            self.delays,
+            now_ms,
+            push_before_reply=config.push_before_reply,
         )
         self.admin_app = make_admin_app(self)
+
+    def now_ms(self) -> int:
+        """The exchange's clock, in ms since the epoch."""
+        return self._world_ms() + self.clock_skew_ms
 
     # -- what can be seen ---------------------------------------------------------------------
 
@@ -144,6 +161,7 @@ class PaperExchange:
             buy=buy,
             at_ms=market_ms,
         )
+        self._tape[symbol].append(trade)
         self._broadcast.trade(trade)
         self.books.trade(symbol, price, now_ms)
         self._broadcast.settle(None)
@@ -176,66 +194,6 @@ class PaperExchange:
         self._broadcast.settle(None)
         return order
 
-    # -- what goes wrong ----------------------------------------------------------------------
-
-    def drop_connections(self, which: Which = "all") -> int:
-        """Close WebSocket streams without a word; how many there were."""
-        if which not in ("public", "private", "all"):
-            raise ValueError(f"which must be public, private or all, not {which!r}")
-        return self.hub.drop(lambda one: which == "all" or one.private == (which == "private"))
-
-    def freeze(self, channel: str, until: Cure = "resubscribe") -> None:
-        """Topics that begin with `channel` (`*`: all) go silent on the connections there are; pings are answered.
-
-        `until` is what cures it: a new subscribe frame for the topic, a new connection, or only `unfreeze`.
-        """
-        if until not in ("resubscribe", "reconnect", "forever"):
-            raise ValueError(f"until must be resubscribe, reconnect or forever, not {until!r}")
-        if channel != "*" and not channel.startswith("futures/"):
-            raise ValueError(f"channel must be * or begin with futures/, not {channel!r}")
-        numbers = frozenset(connection.number for connection in self.hub.connections)
-        self.faults.frozen.append(Freeze(channel, until, numbers))
-
-    def unfreeze(self, channel: str = "*") -> None:
-        """End the freezes of this very channel; `*` ends all."""
-        self.faults.frozen = [
-            one for one in self.faults.frozen if channel not in ("*", one.pattern)
-        ]
-
-    def lose_replies(self, path: str, times: int = 1) -> None:
-        """The next requests to `path` are taken, and their connection is closed without an answer."""
-        self.faults.plan(PathFault(path, "lose_reply", times))
-
-    def fail(
-        self,
-        path: str,
-        times: int = 1,
-        status: int = 500,
-        body: str | None = None,
-        *,
-        after: bool = False,
-    ) -> None:
-        """The next requests to `path` are answered with `status` and not taken; with `after` they are taken first."""
-        fault = PathFault(path, "fail", times, after=after, status=status, body=body)
-        self.faults.plan(fault)
-
-    def delay(self, path: str, seconds: float, times: int = 1, *, after: bool = False) -> None:
-        """The next requests to `path` are taken late; with `after` they are taken at once and answered late."""
-        self.faults.plan(PathFault(path, "delay", times, after=after, seconds=seconds))
-
-    def refuse_logins(self, on: bool = True, *, times: int | None = None) -> None:
-        """Private logins fail: until switched off, or `times` times."""
-        self.faults.refused_logins = (times if on else 0) if times is not None or not on else None
-
-    def refuse_dials(self, on: bool = True, *, abruptly: bool = False) -> None:
-        """WebSocket handshakes are answered 503; with `abruptly` the stream is closed without a word."""
-        self.faults.refusing_dials = on
-        self.faults.hanging_up_dials = on and abruptly
-
-    def clear_faults(self) -> None:
-        """Nothing goes wrong any more. Held symbols stay held."""
-        self.faults.clear()
-
     # -- the machinery ------------------------------------------------------------------------
 
     async def serve_ws_stream(self, stream: trio.abc.Stream) -> None:
@@ -252,12 +210,34 @@ class PaperExchange:
             raise ValueError(f"unknown symbol {symbol!r}; there are {known}")
         return self.instruments[symbol]
 
+    def _snapshot(self, topic: str) -> object:
+        """What a topic begins with, if anything."""
+        is_private = topic in private_topics(self.config)
+        return self._broadcast.snapshot(topic) if is_private else self._feed.subscribed(topic)
+
+    def _cancel_everything(self, symbol: str) -> None:
+        """A dead-man timer ran out."""
+        now_ms = self.now_ms()
+        for order in self.books.ledger.working(symbol):
+            self.books.cancel(order.order_id, now_ms)
+        if self.config.cancel_all_after_plans:
+            for plan in self.books.plans.waiting(symbol):
+                self.books.plans.cancel(plan.plan_id)
+            for one in self.books.pending.waiting(symbol):
+                self.books.withdraw(one.order_id, now_ms)
+        self._broadcast.settle(None)
+
     def _start(self, nursery: trio.Nursery) -> None:
         """Start what runs while the exchange is open."""
         self._nursery = nursery
         nursery.start_soon(self.market.run, self)
+        nursery.start_soon(self.hub.run)
+        nursery.start_soon(self._deadman.run)
         nursery.start_soon(self._broadcast.tell_positions)
-        nursery.start_soon(self._broadcast.tell_tickers)
+        nursery.start_soon(self._broadcast.tell_bars)
+        nursery.start_soon(self._feed.tell_tickers)
+        nursery.start_soon(self._feed.tell_books)
+        nursery.start_soon(self._feed.tell_funding)
 
     def _serve(self, nursery: trio.Nursery, ws: Port, rest: Port, admin: Port) -> None:
         """Start the servers."""
@@ -283,7 +263,8 @@ async def open_paper_exchange(
 ) -> AsyncIterator[PaperExchange]:
     """Open a paper exchange; it is closed, with everything it runs, when the block is left.
 
-    Without a market, prices walk at random. `now_ms` is the exchange's clock, in ms since the epoch. With
+    Without a market, prices walk at random. `now_ms` is the world's clock, in ms since the epoch; the exchange's may be
+    skewed. With
     `serve_sockets=False` no port is opened: use `rest_app` and `serve_ws_stream`.
     """
     config = config or PaperConfig()

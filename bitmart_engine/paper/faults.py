@@ -10,13 +10,16 @@ from typing import Literal
 
 from attrs import Factory, define, frozen
 
-Kind = Literal["lose_reply", "fail", "delay"]
+Kind = Literal["lose_reply", "fail", "delay", "refuse", "gateway"]
 Cure = Literal["resubscribe", "reconnect", "forever"]
 
 
 @define
 class PathFault:
-    """The next `times` requests to `path` go wrong. `after` says whether the request is taken all the same."""
+    """The next `times` requests to `path`, or to any (`*`), go wrong. `after` says whether they are taken all the same.
+
+    `code` is what a refusal has.
+    """
 
     path: str
     kind: Kind
@@ -25,6 +28,7 @@ class PathFault:
     status: int = 500
     body: str | None = None
     seconds: float = 0
+    code: int = 0
 
 
 @frozen
@@ -59,8 +63,8 @@ class Faults:
 
     def plan(self, fault: PathFault) -> None:
         """Add a fault of requests (ValueError)."""
-        if not fault.path.startswith("/"):
-            raise ValueError(f"path must begin with /, not {fault.path!r}")
+        if not fault.path.startswith("/") and fault.path != "*":
+            raise ValueError(f"path must be * or begin with /, not {fault.path!r}")
         if fault.times < 1:
             raise ValueError(f"times must be 1 or more, not {fault.times}")
         if not 100 <= fault.status <= 599:
@@ -70,7 +74,7 @@ class Faults:
     def take(self, path: str) -> PathFault | None:
         """The fault that the request at hand meets, counted down."""
         for fault in self.requests:
-            if fault.path == path:
+            if fault.path in ("*", path):
                 fault.times -= 1
                 if fault.times <= 0:
                     self.requests.remove(fault)

@@ -7,6 +7,7 @@ learns of an order by the reply first, as far as the exchange can do anything ab
 from __future__ import annotations
 
 import json
+import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -16,9 +17,11 @@ from urllib.parse import parse_qsl
 import trio
 from attrs import define
 
+from .codes import Refusal
+from .delays import Delays
 from .faults import Faults, PathFault
 from .hub import Gate, Hub
-from .wire import NOT_JSON
+from .wire import NOT_JSON, encode
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -27,6 +30,14 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 KEPT_REQUESTS = 10_000
+GATEWAY_PAGES = {
+    403: "Error 1010: The owner of this website has banned your access",
+    502: "502: Bad gateway",
+    503: "503: Service temporarily unavailable",
+    520: "520: Web server is returning an unknown error",
+    522: "522: Connection timed out",
+    524: "524: A timeout occurred",
+}
 current_gate: ContextVar[Gate | None] = ContextVar("current_gate", default=None)
 
 
@@ -54,6 +65,7 @@ class Front:
         app: App,
         hub: Hub,
         faults: Faults,
+        delays: Delays,
         now_ms: Callable[[], int],
         *,
         push_before_reply: bool,
@@ -61,6 +73,7 @@ class Front:
         self._app = app
         self._hub = hub
         self._faults = faults
+        self._delays = delays
         self._now_ms = now_ms
         self._push_before_reply = push_before_reply
         self.requests: deque[RequestRecord] = deque(maxlen=KEPT_REQUESTS)
@@ -86,6 +99,9 @@ class Front:
             await send(message)
 
         fault = self._faults.take(record.path)
+        if fault is None and self._delays.reply:
+            seconds = self._delays.reply / 1000
+            fault = PathFault(record.path, "delay", 1, after=True, seconds=seconds)
         if fault is None:
             await self._handle(scope, body, recorded)
         else:
@@ -118,6 +134,13 @@ class Front:
                 raise LostReply(f"the reply of {fault.path} was lost on purpose")
             case "fail":
                 reply = plain_reply(fault.status, fault.body)
+            case "refuse":
+                refusal = Refusal(fault.code)
+                envelope = {"code": refusal.code, "message": refusal.message, "data": None}
+                text = encode({**envelope, "trace": str(uuid.UUID(int=len(self.requests)))})
+                reply = plain_reply(refusal.status, text)
+            case "gateway":
+                reply = gateway_reply(fault.status)
             case "delay" if fault.after:
                 await trio.sleep(fault.seconds)
         for message in reply:
@@ -133,6 +156,24 @@ def plain_reply(status: int, body: str | None) -> list[Message]:
         {"type": "http.response.start", "status": status, "headers": headers},
         {"type": "http.response.body", "body": text.encode(), "more_body": False},
     ]
+
+
+def gateway_reply(status: int) -> list[Message]:
+    """A page of the gateway in front of the exchange, for people: HTML, and no word of the exchange's."""
+    title = GATEWAY_PAGES[status]
+    page = (
+        '<!DOCTYPE html>\n<html lang="en-US">\n'
+        f"<head><title>{title} | api-cloud-v2.bitmart.com</title></head>\n"
+        f"<body><h1>{title}</h1><p>Cloudflare Ray ID: <strong>{'0' * 16}</strong></p></body>\n"
+        "</html>\n"
+    )
+    start, content = plain_reply(status, page)
+    headers = [(b"server", b"cloudflare"), (b"cf-ray", b"0" * 16 + b"-FRA")]
+    start["headers"] = [
+        (name, b"text/html; charset=UTF-8" if name == b"content-type" else value)
+        for name, value in start["headers"]
+    ] + headers
+    return [start, content]
 
 
 async def read_body(receive: Receive) -> bytes:

@@ -90,6 +90,23 @@ class Action(enum.IntEnum):
 
 
 @frozen(kw_only=True)
+class Trigger:
+    """What an order waits for, or what set it off: a price on the way up or down, or a turn of it.
+
+    `plan_id` is the id of the plan order or trailing order. `executive_price` is None for the market. `callback_rate`,
+    in percent, is a trailing order's: it is active from `price` on, and set off when the price has turned by so much
+    of the best since.
+    """
+
+    plan_id: int
+    price: Decimal
+    rises: bool
+    price_type: int = 1
+    executive_price: Decimal | None = None
+    callback_rate: Decimal | None = None
+
+
+@frozen(kw_only=True)
 class OrderRequest:
     """A submit-order that passed every check of form; `price` is None for a market order."""
 
@@ -106,14 +123,14 @@ class OrderRequest:
     target_price: Decimal | None = None
     stop_price_type: int = 1
     target_price_type: int = 1
-    trigger_price: Decimal | None = None
+    trigger: Trigger | None = None
 
 
 @frozen(kw_only=True)
 class Order:
     """An order the exchange took. `deal_value` is the sum of price times size over its fills.
 
-    `trigger_price` is that of the plan order which it was made of.
+    `shown_price` is what a market order shows in place of a price.
     """
 
     order_id: int
@@ -137,7 +154,8 @@ class Order:
     target_price: Decimal | None = None
     stop_price_type: int = 1
     target_price_type: int = 1
-    trigger_price: Decimal | None = None
+    trigger: Trigger | None = None
+    shown_price: Decimal = ZERO
 
     @property
     def remaining(self) -> int:
@@ -196,10 +214,12 @@ def entered(
     leverage: int,
     open_type: str,
     position_mode: str,
-    plan_order_id: str,
     now_ms: int,
+    shown_price: Decimal = ZERO,
 ) -> Order:
     """A request that was taken, as an order that does not work yet."""
+    trigger = request.trigger
+    came_from_plan = trigger is not None and trigger.plan_id != order_id
     return Order(
         order_id=order_id,
         symbol=request.symbol,
@@ -215,10 +235,11 @@ def entered(
         state=State.PENDING,
         create_ms=now_ms,
         update_ms=now_ms,
-        plan_order_id=plan_order_id,
+        plan_order_id=str(trigger.plan_id) if trigger and came_from_plan else "",
         stop_price=request.stop_price,
         target_price=request.target_price,
         stop_price_type=request.stop_price_type,
         target_price_type=request.target_price_type,
-        trigger_price=request.trigger_price,
+        trigger=request.trigger,
+        shown_price=shown_price,
     )

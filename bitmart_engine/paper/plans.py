@@ -1,4 +1,4 @@
-"""Plan orders: stops and targets that wait at the exchange for a price, and then close at the market.
+"""Plan orders of a position: stops and targets that wait at the exchange for a price, and then close.
 
 There are two kinds. A preset goes out with an order and becomes a plan order with that order's first fill, for what is
 filled so far, growing with it; while nothing is filled it is only a field of the order. A TP/SL order is given by
@@ -18,7 +18,7 @@ from typing import Final
 import attrs
 from attrs import frozen
 
-from .orders import ZERO, Direction, Order
+from .orders import ZERO, Direction, Order, Trigger
 
 STOP_LOSS: Final = "stop_loss"
 TAKE_PROFIT: Final = "take_profit"
@@ -39,8 +39,25 @@ class Plan:
     client_order_id: str = ""
     price_type: int = 1
     executive_price: Decimal = ZERO
+    at_limit: bool = False
     create_ms: int
     update_ms: int
+
+    @property
+    def limit_price(self) -> Decimal | None:
+        """The price that it closes at; None for the market."""
+        return self.executive_price if self.at_limit else None
+
+    @property
+    def trigger(self) -> Trigger:
+        """What the order that it closes with was set off by."""
+        return Trigger(
+            plan_id=self.plan_id,
+            price=self.trigger_price,
+            rises=self.rises,
+            price_type=self.price_type,
+            executive_price=self.limit_price,
+        )
 
     @property
     def rises(self) -> bool:

@@ -16,12 +16,12 @@ from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.datastructures import Headers
 
-from .codes import OK, Refusal
+from .codes import OK, NoPage, Refusal
+from .config import PaperConfig
 from .front import current_gate
 from .hub import Gate
-from .instruments import PaperConfig, digits
+from .instruments import digits
 from .limits import RateLimits
-from .limits import headers as rate_headers
 from .rest_private import PrivateDesk
 from .rest_public import PublicDesk
 from .signing import same, signature
@@ -34,6 +34,7 @@ def make_rest_app(
     config: PaperConfig,
     public: PublicDesk,
     private: PrivateDesk,
+    limits: RateLimits,
     now_ms: Callable[[], int],
     rng: Random,
     settle: Callable[[Gate | None], None],
@@ -41,7 +42,6 @@ def make_rest_app(
     """The app. `settle` is called after every call that may have changed the books."""
     app = QuartTrio("bitmart_engine.paper.rest")
     keys = KeyDesk(config, now_ms)
-    limits = RateLimits()
 
     def envelope(status: int, body: Json) -> Response:
         trace = str(uuid.UUID(int=rng.getrandbits(128), version=4))
@@ -52,23 +52,28 @@ def make_rest_app(
         body = {"code": refusal.code, "message": refusal.message, "data": None}
         return envelope(refusal.status, body)
 
+    def told(data: object) -> Json:
+        if data != {} or config.empty_reply == "object":
+            return {"data": data}
+        return {"data": None} if config.empty_reply == "null" else {}
+
     def publish(
         path: str, call: Call, check: Callable[[str], Mapping[str, Any]], method: str
     ) -> None:
-        by = "IP" if call in public.routes.values() else "KEY"
-
         async def answer() -> Response:
             text = str(await request.get_data(as_text=True))
-            used, limit = limits.count(path, now_ms())
+            count = limits.count(path, now_ms())
             try:
-                if used > limit and config.enforce_rate_limits:
-                    raise Refusal(30013)
+                if count.refusal is not None:
+                    raise Refusal(count.refusal)
                 data = call(check(text))
-                response = envelope(200, {"code": OK, "message": "Ok", "data": data})
+                response = envelope(200, {"code": OK, "message": "Ok", **told(data)})
             except Refusal as refusal:
                 response = refused(refusal)
+            except NoPage:
+                response = Response("404 page not found", status=404, content_type="text/plain")
             settle(current_gate.get())
-            response.headers.update(rate_headers(used, limit, by))
+            response.headers.update(count.headers())
             return response
 
         app.add_url_rule(path, endpoint=f"{method} {path}", view_func=answer, methods=[method])

@@ -1,4 +1,4 @@
-"""The private REST calls: orders, fills, positions, settings. Synchronous: parameters in, the reply's `data` out."""
+"""The private REST calls: orders and fills, and what the other desks answer. Synchronous: parameters in, `data` out."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import Any
 
 from . import views
 from .books import Books
-from .codes import Refusal
+from .codes import NoPage, Refusal
+from .deadman import LEAST_S, DeadMan
+from .delays import Delays
 from .instruments import digits, wire_decimal
-from .orders import Direction, Order
+from .orders import Order
+from .rest_account import AccountDesk
+from .rest_pending import PendingDesk
 from .rest_plans import PlanDesk
 from .rest_public import seconds
-from .validation import instrument_of, leverage_of, open_type_of, order_request
+from .validation import instrument_of, optional_symbol, order_request, price_of, size_of
 from .wire import Json
 
 Params = Mapping[str, Any]
@@ -24,53 +28,63 @@ DAY_S = 86_400
 class PrivateDesk:
     """Answers the account's owner; who that is has been checked before."""
 
-    def __init__(self, books: Books, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, books: Books, now_ms: Callable[[], int], delays: Delays, deadman: DeadMan
+    ) -> None:
         self._books = books
         self._now_ms = now_ms
         self._instruments = books.account.instruments
-        plans = PlanDesk(books, now_ms)
+        self._delays = delays
+        self._deadman = deadman
+        plans, pending = PlanDesk(books, now_ms), PendingDesk(books, now_ms)
+        account = AccountDesk(books, now_ms)
         self.keyed: dict[str, Callable[[Params], object]] = {
             "/contract/private/order": self.order,
             "/contract/private/get-open-orders": self.open_orders,
             "/contract/private/order-history": self.order_history,
             "/contract/private/trades": self.trades,
-            "/contract/private/position": self.position,
-            "/contract/private/position-v2": self.position_v2,
-            "/contract/private/get-position-mode": self.position_mode,
-            "/contract/private/assets-detail": self.assets,
-            "/contract/private/trade-fee-rate": self.fee_rate,
+            **account.keyed,
             **plans.keyed,
         }
         self.signed: dict[str, Callable[[Params], object]] = {
             "/contract/private/submit-order": self.submit_order,
             "/contract/private/cancel-order": self.cancel_order,
             "/contract/private/cancel-orders": self.cancel_orders,
-            "/contract/private/submit-leverage": self.submit_leverage,
-            "/contract/private/set-position-mode": self.set_position_mode,
+            "/contract/private/modify-limit-order": self.modify_limit_order,
+            "/contract/private/cancel-all-after": self.cancel_all_after,
+            **account.signed,
+            **pending.signed,
             **plans.signed,
         }
 
     # -- reading ------------------------------------------------------------------------------
 
     def order(self, query: Params) -> Json:
-        """One order by its id; 40035 while it is not visible yet."""
+        """One order by its id; 40035 while it is not visible yet, and when it is not any more."""
         symbol = instrument_of(query, self._instruments).symbol
         order = self._by_id(query.get("order_id"))
         if order is None or order.symbol != symbol:
             raise Refusal(40035)
-        if self._now_ms() < order.create_ms + self._books.config.order_visibility_delay_ms:
+        now_ms, config = self._now_ms(), self._books.config
+        if now_ms < order.create_ms + self._delays.order_visibility:
+            raise NoPage if config.order_invisible_as == "http" else Refusal(40035)
+        readable_s = config.finished_readable_s
+        if readable_s and not order.is_working and now_ms > order.update_ms + readable_s * 1000:
             raise Refusal(40035)
         return views.order(order)
 
     def open_orders(self, query: Params) -> list[Json]:
-        """Working orders, the newest first."""
-        symbol = self._optional_symbol(query)
+        """Working orders and trailing orders that wait, the newest first."""
+        symbol = optional_symbol(query, self._instruments)
         limit = min(MAX_OPEN_ORDERS, seconds(query, "limit", default=MAX_OPEN_ORDERS))
         kind, state = query.get("type"), query.get("order_state")
+        trailing = [one.order for one in self._books.pending.waiting(symbol, trailing=True)]
         rows = [
             order
-            for order in self._books.ledger.working(symbol)
-            if kind in (None, "", order.type) and (state != "partially_filled" or order.deal_size)
+            for order in [*self._books.ledger.working(symbol), *trailing]
+            if order.create_ms <= self._listed_ms()
+            and (not kind or kind == order.type.removesuffix("_order"))
+            and (state != "partially_filled" or order.deal_size)
         ]
         return [views.order(order) for order in newest(rows)[:limit]]
 
@@ -83,6 +97,7 @@ class PrivateDesk:
             for order in self._books.orders.values()
             if order.symbol == symbol
             and not order.is_working
+            and order.update_ms <= self._listed_ms()
             and start_s * 1000 <= order.create_ms < (end_s + 1) * 1000
             and asked_for(query, str(order.order_id), order.client_order_id)
         ]
@@ -90,52 +105,18 @@ class PrivateDesk:
 
     def trades(self, query: Params) -> list[Json]:
         """Fills, the newest first."""
-        symbol = self._optional_symbol(query)
+        symbol = optional_symbol(query, self._instruments)
         start_s, end_s = self._period(query)
+        sign = self._books.config.paid_fees_sign
         rows = [
             fill
             for fill in reversed(self._books.fills)
             if symbol in (None, fill.symbol)
+            and fill.at_ms <= self._listed_ms()
             and start_s * 1000 <= fill.at_ms < (end_s + 1) * 1000
             and asked_for(query, str(fill.order_id), fill.client_order_id)
         ]
-        return [views.trade(fill) for fill in rows[:MAX_ROWS]]
-
-    def position(self, query: Params) -> list[Json]:
-        """Positions held."""
-        symbol = self._optional_symbol(query)
-        return [
-            views.position(held, self._books.account, self._books.last, self._now_ms())
-            for held in self._books.positions.values()
-            if symbol in (None, held.symbol)
-        ]
-
-    def position_v2(self, query: Params) -> list[Json]:
-        """With a symbol its rows, held or not; without one what is held."""
-        symbol = self._optional_symbol(query)
-        books = self._books
-        hedged = books.account.position_mode == "hedge_mode"
-        rows = list(books.positions.values())
-        if symbol is not None and hedged:
-            rows = [books.account.position(symbol, direction) for direction in Direction]
-        elif symbol is not None:
-            held = [row for row in rows if row.symbol == symbol]
-            rows = held or [books.account.position(symbol, Direction.LONG)]
-        return [views.position_v2(row, books.account, books.last, self._now_ms()) for row in rows]
-
-    def position_mode(self, query: Params) -> Json:
-        return {"position_mode": self._books.account.position_mode}
-
-    def assets(self, query: Params) -> list[Json]:
-        return [views.assets(self._books)]
-
-    def fee_rate(self, query: Params) -> Json:
-        config = self._books.config
-        return {
-            "symbol": instrument_of(query, self._instruments).symbol,
-            "taker_fee_rate": wire_decimal(config.taker_fee),
-            "maker_fee_rate": wire_decimal(config.maker_fee),
-        }
+        return [views.trade(fill, sign) for fill in rows[:MAX_ROWS]]
 
     # -- acting -------------------------------------------------------------------------------
 
@@ -149,15 +130,9 @@ class PrivateDesk:
     def cancel_order(self, body: Params) -> Json:
         """Cancel one order by either id; without an id, every working order of the symbol."""
         symbol = instrument_of(body, self._instruments).symbol
-        order_id, client_id = body.get("order_id"), body.get("client_order_id")
-        if not order_id and not client_id:
+        order = self._named(body, symbol)
+        if order is None:
             return self.cancel_orders(body)
-        if order_id:
-            order, missing = self._by_id(order_id), 40035
-        else:
-            order, missing = self._by_client_id(client_id), 40037
-        if order is None or order.symbol != symbol:
-            raise Refusal(missing)
         if not order.is_working:
             raise Refusal(40036)
         self._books.cancel(order.order_id, self._now_ms())
@@ -170,41 +145,65 @@ class PrivateDesk:
             self._books.cancel(order.order_id, self._now_ms())
         return {}
 
-    def submit_leverage(self, body: Params) -> Json:
-        account = self._books.account
+    def modify_limit_order(self, body: Params) -> Json:
+        """Give a resting limit order another price or size; the order keeps its id."""
         instrument = instrument_of(body, self._instruments)
-        leverage = leverage_of(body)
-        if leverage is None:
-            leverage = account.leverage[instrument.symbol]
-        open_type = open_type_of(body)
-        if open_type is None:
-            raise Refusal(40045)
-        account.set_leverage(instrument.symbol, leverage, open_type)
-        return {
-            "symbol": instrument.symbol,
-            "leverage": str(leverage),
-            "open_type": open_type,
-            "max_value": str(instrument.max_leverage),
-        }
-
-    def set_position_mode(self, body: Params) -> Json:
-        mode = body.get("position_mode")
-        if mode not in ("hedge_mode", "one_way_mode"):
+        order = self._named(body, instrument.symbol)
+        if order is None:
             raise Refusal(40011)
-        self._books.account.set_position_mode(mode, self._books.ledger.working())
-        return {"position_mode": mode}
+        price = price_of(body, "price", instrument)
+        size = None
+        if body.get("size") not in (None, ""):
+            size = size_of(body, instrument, "limit")
+        if price is None and size is None:
+            raise Refusal(40011)
+        if not order.is_working or order.price is None:
+            raise Refusal(40036)
+        self._books.amend(order.order_id, price, size, self._now_ms())
+        return {"order_id": order.order_id, "client_order_id": order.client_order_id}
+
+    def cancel_all_after(self, body: Params) -> Json:
+        """Start the symbol's dead-man timer, or stop it with 0. Times are in seconds."""
+        symbol = instrument_of(body, self._instruments).symbol
+        timeout_s = body.get("timeout")
+        if not isinstance(timeout_s, int) or isinstance(timeout_s, bool):
+            raise Refusal(40011)
+        if timeout_s != 0 and not LEAST_S <= timeout_s <= DAY_S:
+            raise Refusal(40011)
+        self._deadman.start(symbol, timeout_s)
+        now_s = self._now_ms() // 1000
+        cancel_s = now_s + timeout_s if timeout_s else 0
+        return {"result": True, "set_time": now_s, "cancel_time": cancel_s}
 
     # -- looking up ---------------------------------------------------------------------------
 
+    def _named(self, body: Params, symbol: str) -> Order | None:
+        """The order that a body names (40035, 40037); None if it names none."""
+        order_id, client_id = body.get("order_id"), body.get("client_order_id")
+        if not order_id and not client_id:
+            return None
+        if order_id:
+            number, missing = digits(str(order_id)), 40035
+            order = None if number is None else self._books.orders.get(number)
+        else:
+            order, missing = self._books.ledger.by_client_id(str(client_id)), 40037
+        if order is None or order.symbol != symbol:
+            raise Refusal(missing)
+        return order
+
     def _by_id(self, order_id: object) -> Order | None:
+        """An order, or a trailing order that waits."""
         number = digits(str(order_id))
-        return None if number is None else self._books.orders.get(number)
+        if number is None:
+            return None
+        waiting = self._books.pending.by_id(number)
+        if waiting is not None and waiting.is_trailing:
+            return waiting.order
+        return self._books.orders.get(number)
 
-    def _by_client_id(self, client_id: object) -> Order | None:
-        return self._books.ledger.by_client_id(str(client_id))
-
-    def _optional_symbol(self, query: Params) -> str | None:
-        return instrument_of(query, self._instruments).symbol if query.get("symbol") else None
+    def _listed_ms(self) -> int:
+        """What happened later than this is in no list yet."""
+        return self._now_ms() - self._delays.listing
 
     def _period(self, query: Params) -> tuple[int, int]:
         """The seconds asked about; the last seven days unless told."""

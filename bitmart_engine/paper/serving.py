@@ -32,6 +32,7 @@ class HttpServer:
         self._config.accesslog = None
         self._config.errorlog = None
         self._config.keep_alive_timeout = KEEP_ALIVE_S
+        self._config.include_server_header = False
         self._streams: dict[Peer, trio.SocketStream] = {}
 
     async def run(self, listeners: list[trio.SocketListener]) -> None:

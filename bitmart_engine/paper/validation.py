@@ -51,6 +51,11 @@ def instrument_of(values: Mapping[str, Any], instruments: Instruments) -> PaperI
     return instruments[symbol]
 
 
+def optional_symbol(values: Mapping[str, Any], instruments: Instruments) -> str | None:
+    """The symbol, if one is named (40034)."""
+    return instrument_of(values, instruments).symbol if values.get("symbol") else None
+
+
 def enumeration(value: object, kind: type[E], code: int) -> E:
     """A member of an enumeration, given as its number and nothing else."""
     if isinstance(value, int) and not isinstance(value, bool):

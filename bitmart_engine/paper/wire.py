@@ -13,12 +13,23 @@ from typing import Any
 from attrs import frozen
 
 from .candles import Bar
+from .funding import FUNDING_RATE, LOWER_LIMIT, UPPER_LIMIT, next_funding_ms
 from .instruments import wire_decimal
-from .orders import Fill, Order
+from .orderbook import Book
+from .orders import Direction, Fill, Order, Trigger
 from .positions import shown
 from .pushes import BalancePush, OrderPush, PositionPush
 
 Json = dict[str, Any]
+
+TRIGGER_FIELDS = (
+    "trigger_price",
+    "trigger_price_type",
+    "execution_price",
+    "activation_price_type",
+    "activation_price",
+    "callback_rate",
+)
 
 NOT_JSON = (ValueError, ArithmeticError, RecursionError)
 """What reading a text as JSON can raise: it is none, or its numbers or its depth are beyond all bounds."""
@@ -47,24 +58,21 @@ def amount(value: Decimal) -> str:
 
 
 def order_price(order: Order) -> str:
-    """An order's price; market orders have none and show 0."""
-    return wire_decimal(order.price) if order.price is not None else "0"
+    """An order's price; market orders have none and show 0, or a protective one."""
+    return wire_decimal(order.shown_price if order.price is None else order.price)
 
 
-def kline(symbol: str, bar: Bar) -> Json:
-    return {
-        "symbol": symbol,
-        "items": [
-            {
-                "o": wire_decimal(bar.open),
-                "h": wire_decimal(bar.high),
-                "l": wire_decimal(bar.low),
-                "c": wire_decimal(bar.close),
-                "v": str(bar.volume),
-                "ts": bar.ts,
-            }
-        ],
+def kline(symbol: str, bar: Bar, shape: str, ts_offset_s: int) -> Json:
+    """A running bar, in `items` as on the wire, or flat as in the documents."""
+    row = {
+        "o": wire_decimal(bar.open),
+        "h": wire_decimal(bar.high),
+        "l": wire_decimal(bar.low),
+        "c": wire_decimal(bar.close),
+        "v": str(bar.volume),
+        "ts": bar.ts + ts_offset_s,
     }
+    return {"symbol": symbol, **row} if shape == "flat" else {"symbol": symbol, "items": [row]}
 
 
 def trade(one: Trade) -> list[Json]:
@@ -99,6 +107,32 @@ def ticker(symbol: str, last: Decimal, tick_size: Decimal, day: Bar) -> Json:
     }
 
 
+def book_ticker(symbol: str, best: Book, now_ms: int) -> Json:
+    (bid, bid_size), (ask, ask_size) = best.bids[0] if best.bids else (0, 0), best.asks[0]
+    return {
+        "symbol": symbol,
+        "best_bid_price": wire_decimal(Decimal(bid)),
+        "best_bid_vol": str(bid_size),
+        "best_ask_price": wire_decimal(ask),
+        "best_ask_vol": str(ask_size),
+        "ms_t": now_ms,
+    }
+
+
+def funding(symbol: str, now_ms: int) -> Json:
+    """A funding rate. `fundingTime` is about now, as on the live wire; the settlement is `nextFundingTime`."""
+    return {
+        "symbol": symbol,
+        "fundingRate": FUNDING_RATE,
+        "fundingTime": now_ms,
+        "nextFundingRate": FUNDING_RATE,
+        "nextFundingTime": next_funding_ms(now_ms),
+        "funding_upper_limit": UPPER_LIMIT,
+        "funding_lower_limit": LOWER_LIMIT,
+        "ts": now_ms,
+    }
+
+
 def order_event(push: OrderPush, fee_sign: int) -> Json:
     """One element of a `futures/order` frame."""
     order = push.order
@@ -121,17 +155,28 @@ def order_event(push: OrderPush, fee_sign: int) -> Json:
             "update_time": order.update_ms,
             "plan_order_id": order.plan_order_id,
             "last_trade": last_trade(push.fill, fee_sign) if push.fill else None,
-            "trigger_price": (
-                "-" if order.trigger_price is None else wire_decimal(order.trigger_price)
-            ),
-            "trigger_price_type": "-",
-            "execution_price": "-",
-            "activation_price_type": "-",
-            "activation_price": "-",
-            "callback_rate": "-",
+            **trigger_fields(order.trigger),
             "position_mode": order.position_mode,
         },
     }
+
+
+def trigger_fields(trigger: Trigger | None) -> Json:
+    """What set an order off, or is to; `-` where that does not apply."""
+    fields: Json = dict.fromkeys(TRIGGER_FIELDS, "-")
+    if trigger is None:
+        return fields
+    price_type = "last_price" if trigger.price_type == 1 else "fair_price"
+    if trigger.callback_rate is not None:
+        fields["activation_price"] = wire_decimal(trigger.price)
+        fields["activation_price_type"] = price_type
+        fields["callback_rate"] = wire_decimal(trigger.callback_rate)
+        return fields
+    fields["trigger_price"] = wire_decimal(trigger.price)
+    fields["trigger_price_type"] = price_type
+    at = trigger.executive_price
+    fields["execution_price"] = "market" if at is None else wire_decimal(at)
+    return fields
 
 
 def last_trade(fill: Fill, fee_sign: int) -> Json:
@@ -144,13 +189,14 @@ def last_trade(fill: Fill, fee_sign: int) -> Json:
     }
 
 
-def position_event(push: PositionPush) -> Json:
-    """One element of a `futures/position` frame."""
+def position_event(push: PositionPush, *, signed: bool = False) -> Json:
+    """One element of a `futures/position` frame; `signed` is one idea of what it is like in one-way mode."""
     held = push.position
+    sign = held.direction.sign if signed else 1
     return {
         "symbol": held.symbol,
-        "hold_volume": str(held.size),
-        "position_type": int(held.direction),
+        "hold_volume": str(sign * held.size),
+        "position_type": int(Direction.LONG if signed else held.direction),
         "open_type": 1 if push.open_type == "isolated" else 2,
         "frozen_volume": str(push.frozen_size),
         "close_volume": str(held.close_size),

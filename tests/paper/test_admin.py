@@ -30,7 +30,7 @@ async def test_the_front_page_lists_commands_whose_curl_lines_work(visiting: Vis
         await visit.owner.submit(type="market")
         await visit.owner.submit(type="market")
         listed = (await get(visit, "/"))["commands"]
-        assert len(listed) == 15
+        assert len(listed) == 21
         async with httpx.AsyncClient() as client:
             for entry in listed:
                 words = shlex.split(entry["curl"])
@@ -81,11 +81,25 @@ async def test_faults_of_requests_are_set_shown_and_cleared(visiting: Visiting) 
         await post(visit, "/faults/freeze", {"channel": "*", "until": "forever"})
         await post(visit, "/faults/refuse-logins", {"times": 3})
         await post(visit, "/faults/refuse-dials", {"abruptly": True})
+        await post(visit, "/faults/limits")
+        await post(visit, "/faults/refuse", {"path": "/z", "code": 40012})
+        await post(visit, "/faults/gateway", {"status": 403})
+        await post(visit, "/delays", {"name": "order_push", "ms": 300})
+        await post(visit, "/clock", {"ms": 2500})
         assert (await get(visit, "/state"))["faults"] == {
-            "requests": [f"lose_reply {SUBMIT}, 1 more", "fail /x, 2 more", "delay /y, 1 more"],
+            "requests": [
+                f"lose_reply {SUBMIT}, 1 more",
+                "fail /x, 2 more",
+                "delay /y, 1 more",
+                "refuse /z, 1 more",
+                "gateway *, 1 more",
+            ],
             "frozen": ["* until forever"],
             "refusing_logins": True,
             "refusing_dials": True,
+            "delays_ms": {"order_push": 300},
+            "clock_skew_ms": 2500,
+            "rate_limits_enforced": True,
         }
         await post(visit, "/faults/clear")
         assert (await get(visit, "/state"))["faults"] == {
@@ -93,6 +107,9 @@ async def test_faults_of_requests_are_set_shown_and_cleared(visiting: Visiting) 
             "frozen": [],
             "refusing_logins": False,
             "refusing_dials": False,
+            "delays_ms": {},
+            "clock_skew_ms": 0,
+            "rate_limits_enforced": False,
         }
 
 
@@ -106,6 +123,38 @@ async def test_the_state_shows_the_account(visiting: Visiting) -> None:
         assert len(state["working_orders"]) == 1
         assert (state["orders"], state["fills"], state["connections"]) == (2, 1, 1)
         assert state["balance"]["equity"] == "9999.61"
+
+
+async def test_the_parameters_are_listed_as_they_are_here(visiting: Visiting) -> None:
+    async with visiting(fee_sign=1) as visit:
+        rows = {row["name"]: row for row in (await get(visit, "/parameters"))["parameters"]}
+        assert rows["fee_sign"] == {
+            "name": "fee_sign",
+            "value": "1",
+            "choices": "-1 or 1",
+            "what": "the sign of a cost in an order push's `last_trade.fee`",
+            "fact_sheet": "7.2, 8.6",
+        }
+        assert rows["close_more_than_held"]["value"] == "refuse"
+        assert (await get(visit, "/state"))["parameters"] == {"fee_sign": "1"}
+
+
+async def test_what_waits_for_a_price_is_shown(visiting: Visiting) -> None:
+    async with visiting() as visit:
+        waits = {
+            "symbol": "BTCUSDT",
+            "side": 1,
+            "size": 1,
+            "leverage": "10",
+            "open_type": "isolated",
+        }
+        plan = {"type": "market", "trigger_price": "60000", "price_way": 2, "price_type": 1}
+        trail = {"activation_price": "60000", "callback_rate": "1", "activation_price_type": 1}
+        await visit.owner.do("/contract/private/submit-plan-order", {**waits, **plan})
+        await visit.owner.do("/contract/private/submit-trail-order", {**waits, **trail})
+        state = await get(visit, "/state")
+        assert [row["type"] for row in state["plan_orders"]] == ["plan"]
+        assert [row["type"] for row in state["trailing_orders"]] == ["trailing"]
 
 
 @pytest.mark.parametrize(
@@ -129,6 +178,10 @@ async def test_the_state_shows_the_account(visiting: Visiting) -> None:
         ),
         ("/faults/clear", {"all": True}, "unknown field 'all'; there are none"),
         ("/faults/drop", {"which": "some"}, "which must be public, private or all"),
+        ("/faults/gateway", {"status": 418}, "status must be one of 403, 502"),
+        ("/faults/refuse", {"path": "/x", "code": 1000}, "code must be one of the exchange's"),
+        ("/delays", {"name": "all", "ms": 1}, "unknown delay 'all'; there are reply"),
+        ("/clock", {"ms": 0.5}, "'ms' must be a whole number"),
         ("/faults/delay", {"path": "/x", "seconds": -1}, "'seconds' must be a number of seconds"),
         ("/faults/fail", {"path": "/x", "times": "2"}, "'times' must be a whole number, not '2'"),
     ],

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bitmart_engine.paper.books import Books
 from bitmart_engine.paper.codes import Refusal
-from bitmart_engine.paper.instruments import PaperConfig
+from bitmart_engine.paper.config import PaperConfig
 from bitmart_engine.paper.orders import Action, Direction, Mode, OrderRequest, Side, State
 from bitmart_engine.paper.pushes import BalancePush, OrderPush, PositionPush
 

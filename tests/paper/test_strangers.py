@@ -13,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitmart_engine.paper.codes import Refusal
+from bitmart_engine.paper.config import PaperConfig
+from bitmart_engine.paper.delays import Delays
 from bitmart_engine.paper.dialogue import Dialogue
 from bitmart_engine.paper.faults import Faults
 from bitmart_engine.paper.hub import Hub
-from bitmart_engine.paper.instruments import DEFAULT_SYMBOLS, PaperConfig
+from bitmart_engine.paper.instruments import DEFAULT_SYMBOLS
 from bitmart_engine.paper.validation import order_request
 
 from .conftest import CANCEL, SUBMIT, Visiting
@@ -58,9 +60,9 @@ def test_any_order_is_read_or_refused(body: dict[str, Any]) -> None:
 
 def converse(texts: list[str]) -> int:
     """How many frames the exchange answers, with everybody's permission to be rude."""
-    hub = Hub(Faults())
+    hub = Hub(Faults(), Delays(PaperConfig()))
     dialogue = Dialogue(
-        PaperConfig(), INSTRUMENTS, Faults(), lambda: 0, random.Random(0), lambda topic: []
+        PaperConfig(), INSTRUMENTS, hub, Faults(), lambda: 0, random.Random(0), lambda topic: []
     )
     connection = hub.open(private=True, queue=1000, scope=trio.CancelScope())
     for text in texts:
