@@ -59,7 +59,7 @@ async def close(id: str, desk: Desk, guard: Guard) -> None:
     while desk.state.protections[id].state is ProtectionState.CLOSING:
         try:
             if await _attempt(id, desk, guard):
-                await take_away(desk.state.protections[id], desk, guard)
+                await take_away(id, desk, guard)
                 desk.world.reached("position closed")
                 guard.gone(id)
                 return

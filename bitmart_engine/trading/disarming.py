@@ -22,6 +22,8 @@ from ..model.positions import Protection
 from ..store.records import ProtectionKept
 from .attribution import fired_news, made_there
 from .desk import Desk
+from .pacing import Pauses
+from .sharing import is_shared
 
 if TYPE_CHECKING:
     from .guard import Guard
@@ -36,55 +38,72 @@ GIVE_UP_AFTER_S = 4.0
 """How long all of it may take, while the exchange does not answer."""
 ASK_AGAIN_S = 0.25
 TRIES = 3
+RETRY_UP_TO_S = 5.0
+LEFT_BEHIND_AFTER_S = 60.0
+"""How long the end of a close waits for a stop to be taken away that could close contracts of others."""
 
 
 async def disarm(id: str, desk: Desk, guard: Guard) -> bool:
     """Have the exchange not close any more what protection `id` covers. True: it has done so, or is doing it now.
 
-    False within some seconds, whatever the exchange says or does not say.
+    False within some seconds, whatever the exchange says or does not say. Only what it said is recorded as gone.
     """
     gone: set[object] = set()
     seen = len(desk.state.protections[id].fired)
-    why = f"no answer within {GIVE_UP_AFTER_S:g} s"
-    sure = False
+    answered, why = False, f"no answer within {GIVE_UP_AFTER_S:g} s"
     with trio.move_on_after(GIVE_UP_AFTER_S):
         unseen_at = trio.current_time() + UNSEEN_WITHIN_S
-        while not sure:
+        while True:
             try:
-                sure = await _cancelled(desk.state.protections[id], desk, guard, gone)
-                if not sure:
-                    await _look_for_fired(desk.state.protections[id], desk, guard)
-                    why = "neither listed nor seen to have acted"
+                if await _cancelled(desk.state.protections[id], desk, guard, gone):
+                    _gone(id, desk)
+                    return False
+                await _look_for_fired(desk.state.protections[id], desk, guard)
+                answered, why = True, "neither listed nor seen to have acted"
             except ExchangeError as failure:
-                why = str(failure)
+                answered, why = False, str(failure)
             if len(desk.state.protections[id].fired) > seen:
                 return True
-            if not sure and trio.current_time() >= unseen_at:
+            if trio.current_time() >= unseen_at:
                 break
-            if not sure:
-                await desk.waiters.wait_news(fired_news(id), ASK_AGAIN_S)
-    if not sure:
-        desk.tally.add("closed beside a stop of unknown whereabouts", id=id, why=why)
-        log.warning("closing beside a stop of unknown whereabouts", id=id, why=why)
-    desk.store.record(ProtectionKept(id, desk.now_ms(), None, None))
+            await desk.waiters.wait_news(fired_news(id), ASK_AGAIN_S)
+    desk.tally.add("closed beside a stop of unknown whereabouts", id=id, why=why)
+    log.warning("closing beside a stop of unknown whereabouts", id=id, why=why)
+    if answered:
+        _gone(id, desk)
     return False
 
 
-async def take_away(protection: Protection, desk: Desk, guard: Guard) -> None:
-    """Cancel what the exchange still keeps for `protection`, of which everything is closed. It gets a few tries."""
-    if not protection.kept_at_exchange:
-        return
+async def take_away(id: str, desk: Desk, guard: Guard) -> None:
+    """Cancel what the exchange still keeps for protection `id`, of which everything is closed.
+
+    Where others share the position it is tried for a minute, for it would close their contracts. Else a few tries do:
+    what the exchange keeps goes with its position.
+    """
     gone: set[object] = set()
-    for last_try in (number == TRIES for number in range(1, TRIES + 1)):
+    give_up_at = trio.current_time() + LEFT_BEHIND_AFTER_S
+    for tries, pause_s in enumerate(Pauses(ASK_AGAIN_S, RETRY_UP_TO_S), 1):
+        protection = desk.state.protections[id]
+        if not protection.kept_at_exchange:
+            return
         try:
             await _cancelled(protection, desk, guard, gone)
-            return
         except ExchangeError as failure:
             why = str(failure)
-        if not last_try:
-            await trio.sleep(ASK_AGAIN_S)
-    desk.tally.add("stop left behind at the exchange", id=protection.id, why=why)
-    log.error("a stop may be left behind at the exchange", id=protection.id, why=why)
+        else:
+            _gone(id, desk)
+            return
+        shared = is_shared(protection, desk, guard)
+        if (tries >= TRIES and not shared) or trio.current_time() >= give_up_at:
+            break
+        await trio.sleep(pause_s)
+    desk.tally.add("stop left behind at the exchange", id=id, why=why)
+    log.error("a stop may be left behind at the exchange", id=id, why=why)
+
+
+def _gone(id: str, desk: Desk) -> None:
+    """The exchange keeps nothing more of this protection: it said so."""
+    desk.store.record(ProtectionKept(id, desk.now_ms(), None, None))
 
 
 def kept_for(

@@ -150,6 +150,22 @@ async def test_a_stop_whose_cancel_lost_its_answer_does_not_double_the_close(aut
         await low_is_whole(stage)
 
 
+async def test_a_stop_that_could_not_be_taken_away_before_the_close_is_taken_away_after_it(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await two_orders(stage)
+        stage.network.cut = True
+        await stage.engine.close_position("high")
+        await stage.settle(6)
+        stage.network.cut = False
+        await stage.until(lambda: stage.guarded("high") == "closed")
+        kept = {each.trigger_price for each in stage.paper.books.plans.waiting("BTCUSDT")}
+        assert kept == {60000, 66000}
+        stage.move(64400)
+        await low_is_whole(stage)
+
+
 async def test_no_entry_joins_a_position_that_both_the_exchange_and_the_engine_may_be_closing(
     autojump_clock,
 ):
