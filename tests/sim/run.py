@@ -91,6 +91,8 @@ class Outcome:
     counts: Counter[str] = field(factory=Counter)
     exposed_ms: list[int] = field(factory=list)
     exposed_in_calm_s: float = 0.0
+    worked_s: float = 0.0
+    """Processor time."""
 
 
 def play(seed: int, choices: Choices, file: TextIO | None = None) -> Outcome:
