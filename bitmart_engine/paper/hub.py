@@ -6,7 +6,7 @@ Nothing here waits for a client: a frame goes into a connection's bounded queue 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import trio
 from attrs import define, field
@@ -15,6 +15,14 @@ from .faults import Faults
 from .wire import encode
 
 PRIVATE_TOPICS = ("futures/order", "futures/position", "futures/asset:USDT")
+
+Passing = Callable[[int, str, str], Sequence[str]]
+"""What leaves on a connection (by its number) when a frame of a topic is to leave: that, and maybe others."""
+
+
+def in_order(connection: int, topic: str, frame: str) -> Sequence[str]:
+    """Each frame leaves once, and when it is its turn."""
+    return (frame,)
 
 
 class Connection:
@@ -72,6 +80,8 @@ class Hub:
         self.connections: set[Connection] = set()
         self.opened = 0
         self.overflowed = 0
+        self.passing: Passing = in_order
+        """Replaced by whoever wants pushes to come twice, or in another order."""
 
     def open(self, private: bool, queue: int, scope: trio.CancelScope) -> Connection:
         """A client arrived."""
@@ -95,7 +105,8 @@ class Hub:
         for connection in list(self.connections):
             if topic in connection.topics and not self._faults.is_silent(connection.number, topic):
                 text = text or encode({"group": group or topic, "data": data})
-                connection.send(text)
+                for frame in self.passing(connection.number, topic, text):
+                    connection.send(frame)
 
     def publish_later(self, topic: str, data: object, gate: Gate | None) -> None:
         """Queue private data behind what is queued already, and behind its gate."""
