@@ -61,7 +61,9 @@ class Summary:
                 within = ordered[min(len(ordered) - 1, int(len(ordered) * part))]
                 rows.append((f"  {name} at most", f"{within} ms"))
             rows.append(("  the longest", f"{ordered[-1]} ms"))
-            rows.append(("  the longest while nothing was wrong", f"{self.exposed_in_calm_s:.3f} s"))
+            rows.append(
+                ("  the longest while nothing was wrong", f"{self.exposed_in_calm_s:.3f} s")
+            )
         rows.append(("runs with a broken promise", f"{len(self.broken)}"))
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {value:>10}" for name, value in rows)
@@ -103,7 +105,9 @@ def _play(asked: tuple[int, Choices]) -> Outcome:
         outcome = play(seed, choices)
     except Exception as failure:
         outcome = Outcome(seed)
-        outcome.violations.append(Violation("a run does not break down", f"seed {seed}", repr(failure)))
+        outcome.violations.append(
+            Violation("a run does not break down", f"seed {seed}", repr(failure))
+        )
         outcome.last_events["the run"] = traceback.format_exc().splitlines()[-40:]
     outcome.worked_s = time.process_time() - began
     return outcome

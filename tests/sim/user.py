@@ -216,4 +216,3 @@ class User:
 
 def _digits(price: Decimal) -> str:
     return f"{price:.9f}"
-
