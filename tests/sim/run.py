@@ -1,4 +1,4 @@
-"""One run: a market, the exchange, a network, a disk, a user, a receiver, and engines that come and go on one directory.
+"""One run: market, exchange, network, disk, user, receiver, and engines that come and go on one directory.
 
 Everything in it is in one process and in simulated time; what it comes to depends on the seed alone.
 """
@@ -36,7 +36,7 @@ from .market import Market, real_month
 from .network import Network
 from .process import Doom, Process
 from .pushes import Pushes
-from .receiver import HOOK, Receiver
+from .receiver import Receiver
 from .trace import Trace
 from .user import UNGUARDED, User
 from .watch import SECRETS_MARK, Watch
