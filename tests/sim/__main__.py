@@ -23,7 +23,12 @@ from .run import Choices, Outcome, play
 @click.option("--workers", type=click.IntRange(1), help="All cores unless given.")
 @click.option("--trace", type=click.Path(path_type=Path), help="A file for all that happened.")
 @click.option("--only", default="", help="The kinds of trouble, with commas; all unless given.")
-@click.option("--several-there", is_flag=True, help="Several orders a side with stops there, too.")
+@click.option(
+    "--several-there/--one-there",
+    default=True,
+    show_default=True,
+    help="How many orders there may be on a side whose stops the exchange keeps, too.",
+)
 @click.option("--real", is_flag=True, help="BTCUSDT follows a real month.")
 @click.option("--first", is_flag=True, help="Stop at the first broken promise.")
 def main(
