@@ -153,7 +153,7 @@ class _Judge:
             case "EntryObserved":
                 self.state[body["id"]] = body["to"]
                 self.filled[body["id"]] = body["filled"]
-                if body["reason"] == "late fill":
+                if body.get("reason") == "late fill":
                     self.late.add(body["id"])
             case "EntryMoved":
                 self.state[body["id"]] = body["to"]
