@@ -302,7 +302,7 @@ class _Judge:
                 yield Violation(promise, entry, f"{filled} filled, its protection is {states}")
             elif max(self.covered[each] for each in its) < filled and "closed" not in states:
                 made = self.opened[its[0]]
-                if (made["symbol"], made["side"]) in self.e.reduced:
+                if (made.get("symbol"), made.get("side")) in self.e.reduced:
                     continue  # whose part it was that is gone, nobody can tell
                 covered = [self.covered[each] for each in its]
                 yield Violation(promise, entry, f"{filled} filled, {covered} covered")

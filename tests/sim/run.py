@@ -76,7 +76,7 @@ class Choices:
     hours: float = 1.0
     only: frozenset[str] = frozenset()
     """The kinds of trouble there may be; all, if empty."""
-    several_there: bool = True
+    several_there: bool = False
     """Whether there may be several orders on one side whose stops the exchange keeps too."""
     real: bool = False
     """Whether BTCUSDT follows the real month."""
@@ -373,9 +373,7 @@ class _Run:
         """At the end of a calm everything has to agree."""
         self.user.resting = True
         await self._until("everything asked was answered", self._answered)
-        self.market.still = True
-        await trio.sleep(SETTLED_S)
-        await self._until("everything came to rest", self._at_rest)
+        await self._until("everything came to rest, and stays so", self._stays_at_rest)
         self._take(judge(await self._evidence(over=False)))
         self.user.resting = self.market.still = False
 
@@ -425,6 +423,19 @@ class _Run:
         moving = {"submitting", "unknown", "closing"}
         states = {each["state"] for each in [*orders.values(), *positions.values()]}
         return not states & moving and not await self._owed() and not await self.app.missing()
+
+    async def _stays_at_rest(self) -> bool:
+        """Whether all is at rest, and still is after nothing was traded for a while: the market stays still then.
+
+        What the last trade set off may need another one to end, where one trade fills a few contracts only.
+        """
+        if not await self._at_rest():
+            return False
+        self.market.still = True
+        await trio.sleep(SETTLED_S)
+        resting = await self._at_rest()
+        self.market.still = resting
+        return resting
 
     async def _unguarded(self) -> bool:
         shown = await self._shown("positions")
