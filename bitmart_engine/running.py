@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
+from itertools import count
 from typing import final
 
 import trio
@@ -73,6 +74,7 @@ class Engine:
         self._room = room
         self._stopping = trio.Event()
         self._changed = trio.Event()
+        self._readers = count(1)
         self.feed = Feed(store.state, world.wall_ms, tally)
         store.observe(self._wake)
         store.observe(self.feed.recorded)
@@ -169,7 +171,7 @@ class Engine:
         with self._streams.bus.listen(
             Kline, symbol=symbol, timeframe=frame, capacity=capacity
         ) as listener:
-            holder = f"reader-{id(listener)}"
+            holder = f"reader-{next(self._readers)}"
             self._streams.hold(holder, [kline_topic(symbol, frame)])
             try:
                 yield listener

@@ -132,6 +132,8 @@ class _Judge:
         self.covered: Counter[str] = Counter()
         self.state: dict[str, str] = {}
         self.filled: Counter[str] = Counter()
+        self.late: set[str] = set()
+        """The orders that were filled after they had ended, as far as anybody could know."""
         self.guard_state: dict[str, str] = {}
         self.times_closed: Counter[str] = Counter()
         self.notifications: list[tuple[str, str, str]] = []
@@ -151,6 +153,8 @@ class _Judge:
             case "EntryObserved":
                 self.state[body["id"]] = body["to"]
                 self.filled[body["id"]] = body["filled"]
+                if body.get("reason") == "late fill":
+                    self.late.add(body["id"])
             case "EntryMoved":
                 self.state[body["id"]] = body["to"]
             case "EntryForgotten":
@@ -253,7 +257,7 @@ class _Judge:
             if id not in self.e.shown_positions:
                 yield Violation("accepted is durable", id, "it is not there any more")
         for id in self.e.cancelled:
-            if self.state.get(id) != "cancelled":
+            if self.state.get(id) != "cancelled" and id not in self.late:
                 yield Violation("cancelled stays cancelled", id, str(self.state.get(id)))
         for id, levels in self.e.levels.items():
             shown = self.e.shown_positions[id]
@@ -298,7 +302,7 @@ class _Judge:
                 yield Violation(promise, entry, f"{filled} filled, its protection is {states}")
             elif max(self.covered[each] for each in its) < filled and "closed" not in states:
                 made = self.opened[its[0]]
-                if (made["symbol"], made["side"]) in self.e.reduced:
+                if (made.get("symbol"), made.get("side")) in self.e.reduced:
                     continue  # whose part it was that is gone, nobody can tell
                 covered = [self.covered[each] for each in its]
                 yield Violation(promise, entry, f"{filled} filled, {covered} covered")

@@ -1,24 +1,47 @@
-"""`python -m tests.sim --seed 42 --hours 24`: a day in seconds, and what the engine kept of its promises."""
+"""`python -m tests.sim --seed 42 --hours 24`: a day in seconds, and what the engine kept of its promises.
+
+`python -m tests.sim --seeds 1000 --hours 1` is a campaign over the cores, with the seeds from `--seed` on.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
-from .run import Choices, play
+from .campaign import Summary, campaign, cores, reproduction
+from .run import Choices, Outcome, play
 
 
 @click.command()
-@click.option("--seed", type=int, default=42, show_default=True)
-@click.option("--hours", type=float, default=1.0, show_default=True, help="Simulated.")
+@click.option("--seed", type=int, default=42, show_default=True, help="The first, or the only one.")
+@click.option("--seeds", type=click.IntRange(1), default=1, help="How many runs.")
+@click.option("--hours", type=float, default=1.0, show_default=True, help="Simulated, of each run.")
+@click.option("--workers", type=click.IntRange(1), help="All cores unless given.")
 @click.option("--trace", type=click.Path(path_type=Path), help="A file for all that happened.")
-@click.option("--only", default="", help="The kinds of trouble, with commas between; all unless given.")
-@click.option("--several-there", is_flag=True, help="Several orders a side with stops at the exchange.")
-@click.option("--real", is_flag=True, help="BTCUSDT follows the real month.")
-def main(seed: int, hours: float, trace: Path | None, only: str, several_there: bool, real: bool) -> None:
+@click.option("--only", default="", help="The kinds of trouble, with commas; all unless given.")
+@click.option(
+    "--several-there/--one-there",
+    default=False,
+    show_default=True,
+    help="How many orders there may be on a side whose stops the exchange keeps, too.",
+)
+@click.option("--real", is_flag=True, help="BTCUSDT follows a real month.")
+@click.option("--first", is_flag=True, help="Stop at the first broken promise.")
+def main(
+    seed: int,
+    seeds: int,
+    hours: float,
+    workers: int | None,
+    trace: Path | None,
+    only: str,
+    several_there: bool,
+    real: bool,
+    first: bool,
+) -> None:
     """Exit code 1 if a promise was broken."""
     choices = Choices(
         hours=hours,
@@ -27,23 +50,39 @@ def main(seed: int, hours: float, trace: Path | None, only: str, several_there: 
         real=real,
     )
     began = time.monotonic()
-    if trace is not None:
-        with trace.open("w") as file:
-            outcome = play(seed, choices, file)
+
+    def told(summary: Summary, outcome: Outcome) -> bool:
+        for line in report(outcome, choices):
+            print(line, flush=True)
+        if sys.stderr.isatty():
+            print(f"\r{summary.runs} runs", end="", file=sys.stderr)
+        return not (first and outcome.violations)
+
+    if seeds > 1:
+        summary = campaign(range(seed, seed + seeds), choices, workers or cores(), told)
     else:
-        outcome = play(seed, choices)
-    took_s = time.monotonic() - began
-    print(f"{outcome.at_s / 3600:.2f} simulated hours in {took_s:.1f} s")
-    for name, count in sorted(outcome.counts.items()) + sorted(outcome.faults.items()):
-        print(f"  {name:<40} {count:>7}")
-    exposed = sorted(outcome.exposed_ms)
-    if exposed:
-        print(f"  unprotected: {len(exposed)} times, median {exposed[len(exposed) // 2]} ms, longest {exposed[-1]} ms, in calm {outcome.exposed_in_calm_s:.3f} s")
-    for violation in outcome.violations:
-        print(violation)
+        summary = Summary()
+        with ExitStack() as stack:
+            file = stack.enter_context(trace.open("w")) if trace is not None else None
+            began_working = time.process_time()
+            outcome = play(seed, choices, file)
+        outcome.worked_s = time.process_time() - began_working
+        summary.add(outcome)
+        told(summary, outcome)
+    print(summary.table())
+    print(f"took {time.monotonic() - began:.1f} s")
+    sys.exit(1 if summary.broken else 0)
+
+
+def report(outcome: Outcome, choices: Choices) -> list[str]:
+    """What was broken in a run, with the last of what happened to whom it was broken, and how to see it again."""
+    if not outcome.violations:
+        return []
+    lines = [f"seed {outcome.seed}, after {outcome.at_s:.1f} simulated seconds:"]
+    lines += [f"  {violation}" for violation in outcome.violations]
     for subject, events in outcome.last_events.items():
-        print(f"last of {subject}:", *events, sep="\n  ")
-    sys.exit(1 if outcome.violations else 0)
+        lines += [f"  last of {subject}:", *(f"    {event}" for event in events)]
+    return [*lines, f"  again: {reproduction(outcome.seed, choices)}"]
 
 
 if __name__ == "__main__":

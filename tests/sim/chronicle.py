@@ -100,9 +100,7 @@ class Chronicle:
 
     def working(self, symbol: str, side: str) -> bool:
         """Whether something is promised for a side of a symbol that has not ended."""
-        return any(
-            (guard.symbol, guard.side) == (symbol, side) for guard in self.alive.values()
-        )
+        return any((guard.symbol, guard.side) == (symbol, side) for guard in self.alive.values())
 
     def _take(self, kind: str, body: Mapping[str, Any], now_s: float) -> None:
         match kind:
@@ -134,7 +132,9 @@ class Chronicle:
             case _ if body.get("id") in self.guards:
                 self._take_of_guard(kind, body, self.guards[body["id"]], now_s)
 
-    def _take_of_guard(self, kind: str, body: Mapping[str, Any], guard: Guard, now_s: float) -> None:
+    def _take_of_guard(
+        self, kind: str, body: Mapping[str, Any], guard: Guard, now_s: float
+    ) -> None:
         match kind:
             case "ProtectionForgotten":
                 del self.guards[guard.id]
@@ -151,5 +151,7 @@ class Chronicle:
             case "ProtectionLevelled":
                 guard.stop_loss, guard.take_profit = body["stop_loss"], body["take_profit"]
                 guard.since_s = now_s
+            case "FiredObserved":
+                guard.closed_by[body["order"]["order_id"]] = body["order"]["filled"]
             case "CloseObserved":
                 guard.closed_by[body["client_order_id"]] = body["filled"]

@@ -34,6 +34,8 @@ class Exposure:
     longest_in_calm_s: float = 0.0
     _since: dict[str, float] = field(factory=dict)
     _looked_at: float = 0.0
+    _fills_seen: int = 0
+    _late: list[Guard] = field(factory=list)
 
     def look(self, now: float) -> None:
         exposed = self._exposed()
@@ -57,7 +59,15 @@ class Exposure:
         found: list[str] = []
         watched: Counter[tuple[str, str]] = Counter()
         open_ones: list[tuple[Guard, int]] = []
-        for guard in self.chronicle.alive.values():
+        fills = len(self.paper.books.fills)
+        if fills != self._fills_seen:  # one that is over may have got a late fill
+            self._fills_seen = fills
+            self._late = [
+                each
+                for each in self.chronicle.guards.values()
+                if each.state == "released" and each.entry_id and self._open_contracts(each) > 0
+            ]
+        for guard in [*self.chronicle.alive.values(), *self._late]:
             if guard.stop_loss is None:
                 continue
             if up and guard.watches:

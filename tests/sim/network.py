@@ -68,6 +68,7 @@ MISHAPS = (
     "502 after",
     "429",
     "request late",
+    "request very late",
     "reply late",
 )
 """What can befall a request."""
@@ -325,6 +326,8 @@ class Network:
             return
         if mishap == "request late":
             await trio.sleep(self.rng.uniform(0.3, 3))
+        if mishap == "request very late":  # whoever sent it has given it up by then
+            await trio.sleep(self.rng.uniform(8, 40))
         made_up = self._made_up(mishap)
         if made_up is None or mishap == "502 after":
             reply = await self._served(sender, request, body)

@@ -1,4 +1,4 @@
-"""One run: a market, the exchange, a network, a disk, a user, a receiver, and engines that come and go on one directory.
+"""One run: market, exchange, network, disk, user, receiver, and engines that come and go on one directory.
 
 Everything in it is in one process and in simulated time; what it comes to depends on the seed alone.
 """
@@ -6,6 +6,7 @@ Everything in it is in one process and in simulated time; what it comes to depen
 from __future__ import annotations
 
 import gc
+import json
 import random
 import shutil
 import tempfile
@@ -34,7 +35,8 @@ from .exposure import Exposure
 from .market import Market, real_month
 from .network import Network
 from .process import Doom, Process
-from .receiver import HOOK, Receiver
+from .pushes import Pushes
+from .receiver import Receiver
 from .trace import Trace
 from .user import UNGUARDED, User
 from .watch import SECRETS_MARK, Watch
@@ -58,6 +60,8 @@ POINTS = (
 )
 READY_AFTER_S = 30.0
 """How long an engine must have been ready, and nothing wrong, for the world to count as calm."""
+RACES = 0.3
+"""How likely the market is to be quicker than a request, in a storm with races."""
 SETTLED_S = 15.0
 """How long nothing is traded before the run looks whether everything agrees."""
 CONVERGES_WITHIN_S = 240.0
@@ -91,6 +95,8 @@ class Outcome:
     counts: Counter[str] = field(factory=Counter)
     exposed_ms: list[int] = field(factory=list)
     exposed_in_calm_s: float = 0.0
+    worked_s: float = 0.0
+    """Processor time."""
 
 
 def play(seed: int, choices: Choices, file: TextIO | None = None) -> Outcome:
@@ -181,7 +187,7 @@ class _Run:
             rng("network"),
             trace,
             self.watch.served,
-            lambda path, body: None,
+            self._race,
         )
         self.disk = Disk(rng("disk"), trace, self.watch.written)
         real = real_month(rng("month").randrange(40_000)) if choices.real else None
@@ -202,12 +208,14 @@ class _Run:
             self._broken,
             choices.several_there,
         )
+        self.chance = rng("races")
+        paper.hub.passing = pushes = Pushes(rng("pushes"), trace)
         self.weather = Weather(
             paper,
             self.network,
             self.disk,
             self.receiver,
-            self.market,
+            pushes,
             rng("weather"),
             trace,
             only=choices.only,
@@ -249,7 +257,7 @@ class _Run:
 
     def _listen_to_logs(self) -> None:
         def heard(logger: Any, method: str, event: Any) -> Any:
-            text = str(event)
+            text = str(event).replace(str(self.directory), "DIRECTORY")
             self.watch.secrets("log", text)
             self.trace("log", method, text)
             raise structlog.DropEvent
@@ -260,6 +268,21 @@ class _Run:
         while True:
             await trio.sleep(1800)
             gc.collect()
+
+    def _race(self, path: str, body: bytes) -> None:
+        """Just before a request is taken the market is quicker: a cancel finds its order filled, a price is gone."""
+        if "races" not in self.weather.kinds or self.chance.random() > RACES:
+            return
+        if path == "/contract/private/cancel-order":
+            order = self.paper.books.orders.get(int(json.loads(body).get("order_id") or 0))
+            if order is not None and order.is_working and order.price is not None:
+                self.trace.fault("filled before it was cancelled", order.client_order_id)
+                self.market.to(order.symbol, order.price)
+        elif path == "/contract/private/submit-order":
+            symbol = json.loads(body)["symbol"]
+            self.trace.fault("price gone before the order came", symbol)
+            part = Decimal(self.chance.uniform(-1, 1)) / 500
+            self.market.to(symbol, self.paper.last_price(symbol) * (1 + part))
 
     # Processes
 
@@ -350,9 +373,7 @@ class _Run:
         """At the end of a calm everything has to agree."""
         self.user.resting = True
         await self._until("everything asked was answered", self._answered)
-        self.market.still = True
-        await trio.sleep(SETTLED_S)
-        await self._until("everything came to rest", self._at_rest)
+        await self._until("everything came to rest, and stays so", self._stays_at_rest)
         self._take(judge(await self._evidence(over=False)))
         self.user.resting = self.market.still = False
 
@@ -402,6 +423,19 @@ class _Run:
         moving = {"submitting", "unknown", "closing"}
         states = {each["state"] for each in [*orders.values(), *positions.values()]}
         return not states & moving and not await self._owed() and not await self.app.missing()
+
+    async def _stays_at_rest(self) -> bool:
+        """Whether all is at rest, and still is after nothing was traded for a while: the market stays still then.
+
+        What the last trade set off may need another one to end, where one trade fills a few contracts only.
+        """
+        if not await self._at_rest():
+            return False
+        self.market.still = True
+        await trio.sleep(SETTLED_S)
+        resting = await self._at_rest()
+        self.market.still = resting
+        return resting
 
     async def _unguarded(self) -> bool:
         shown = await self._shown("positions")

@@ -183,6 +183,8 @@ class User:
         size = self.rng.randint(1, 8)
         self.trace("user", "opens by hand:", MONITORED, side, size)
         await order_by_hand(self.paper, MONITORED, 1 if side == "long" else 4, size)
+        while any(not each.client_order_id for each in self.paper.books.ledger.working(MONITORED)):
+            await trio.sleep(1)
         last = self.paper.last_price(MONITORED)
         below, above = _digits(last * Decimal("0.99")), _digits(last * Decimal("1.01"))
         stop, target = (below, above) if side == "long" else (above, below)
@@ -214,4 +216,3 @@ class User:
 
 def _digits(price: Decimal) -> str:
     return f"{price:.9f}"
-

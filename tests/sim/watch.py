@@ -35,6 +35,8 @@ STOPPED_WITHIN_S = 15.0
 """How soon a stop that a trade has touched is being closed, while nothing is wrong."""
 STOPPED_AFTER_TROUBLE_S = 150.0
 """The same for a stop that was touched while something was wrong, from the end of that on."""
+NAKED_AT_MOST_S = 10.0
+"""How long contracts with a promised stop may be held and kept by nobody, while nothing is wrong."""
 STUCK_S = 15.0
 """How long after a disk has refused to write it may not have been tried again, and a request may be under way."""
 SECRETS_MARK = "s3cr3t"
@@ -120,6 +122,10 @@ class Watch:
     def look(self) -> None:
         """How long is what is held unprotected?"""
         self.exposure.look(trio.current_time())
+        for id, at_risk_s in self.exposure.in_calm_s.items():
+            if at_risk_s > NAKED_AT_MOST_S:
+                detail = f"nobody has kept its stop for {at_risk_s:.1f} s, and nothing is wrong"
+                self.broken(Violation("never naked", id, detail))
 
     # What follows
 

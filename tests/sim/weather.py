@@ -15,8 +15,8 @@ from attrs import define, field
 from bitmart_engine.paper import PaperExchange
 
 from .disk import Disk, Mood
-from .market import Market
 from .network import MISHAPS, Conditions, Network
+from .pushes import Pushes
 from .receiver import Receiver
 from .trace import Trace
 
@@ -36,7 +36,7 @@ class Weather:
     network: Network
     disk: Disk
     receiver: Receiver
-    market: Market
+    pushes: Pushes
     rng: random.Random
     trace: Trace
     calm_since: float | None = 0.0
@@ -63,6 +63,8 @@ class Weather:
             "liquidations": self._liquidations,
             "disk": self._disk,
             "receiver": self._receiver,
+            "pushes": self._disorder,
+            "races": self._nothing,
             "kills": self._nothing,
         }
 
@@ -91,6 +93,7 @@ class Weather:
         self.network.now = Conditions()
         self.disk.mood = "well"
         self.receiver.failing = 0.0
+        self.pushes.again = self.pushes.late = 0.0
         self.paper.clear_faults()
         self.kinds = ()
         self.calm_since = trio.current_time()
@@ -212,6 +215,11 @@ class Weather:
             self.network.now.receiver_mishaps = dict.fromkeys(chosen, self.rng.choice((0.05, 0.2)))
             await trio.sleep(self.rng.uniform(20, 120))
 
+    async def _disorder(self) -> None:
+        self.pushes.again = self.rng.choice((0.0, 0.1, 0.3))
+        self.pushes.late = self.rng.choice((0.1, 0.3))
+        await trio.sleep_forever()
+
     async def _nothing(self) -> None:
-        """Kills are up to whoever runs the processes; it looks whether there are any in this storm."""
+        """What is up to others: they look whether there is any of it in this storm."""
         await trio.sleep_forever()

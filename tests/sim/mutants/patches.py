@@ -1,0 +1,197 @@
+"""Deliberate bugs, one small change each. Every one of them breaks a promise that the judge has to see.
+
+A patch is a file of the package, a text that is in it exactly once, and what stands there instead.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+__all__ = ["PATCHES", "Patch"]
+
+
+@frozen
+class Patch:
+    """One bug. `what` says it in words."""
+
+    name: str
+    what: str
+    file: str
+    old: str
+    new: str
+
+
+PATCHES = (
+    Patch(
+        "submit-twice",
+        "an order whose answer was lost is sent again under another id, without looking for it",
+        "trading/submission.py",
+        """        entries.lost(order.id, str(failure))
+        await look_up(order.id, desk, entries)
+""",
+        """        entries.back_to_waiting(order.id, str(failure), spent=True)
+""",
+    ),
+    Patch(
+        "drop-on-failed-close",
+        "a protection is given up when its close fails",
+        "trading/closing.py",
+        """            if not first:
+                await trio.sleep(next(pauses))
+""",
+        """            guard.gone(id)
+            if not first:
+                await trio.sleep(next(pauses))
+""",
+    ),
+    Patch(
+        "forget-outbox",
+        "what is owed is forgotten on a restart",
+        "engine.py",
+        """                outbox.offer(notification)
+            streams""",
+        """                pass
+            streams""",
+    ),
+    Patch(
+        "timeout-is-refusal",
+        "no answer is taken for a refusal",
+        "trading/submission.py",
+        """        entries.lost(order.id, str(failure))
+        await look_up(order.id, desk, entries)
+""",
+        """        entries.rejected(order.id, "timeout", error=str(failure))
+""",
+    ),
+    Patch(
+        "ignore-late-fill",
+        "a fill of an order that had ended is not protected",
+        "trading/guard.py",
+        """        if protection.state is ProtectionState.RELEASED:
+            if protection.reason != ORDER_ENDED:
+                return []
+""",
+        """        if late:
+            return []
+        if protection.state is ProtectionState.RELEASED:
+            return []
+""",
+    ),
+    Patch(
+        "lose-merged-low",
+        "of ticks that are merged the last one counts alone",
+        "streams/ticks.py",
+        "        self._slots[tick.symbol] = waiting.merge(tick)\n",
+        "        self._slots[tick.symbol] = tick\n",
+    ),
+    Patch(
+        "answer-before-commit",
+        "a promise is given before it is on disk",
+        "trading/desk.py",
+        """        try:
+            await self.store.durable()
+        except JournalUnavailable as trouble:
+            raise Unavailable(str(trouble)) from None
+""",
+        """        await trio.lowlevel.checkpoint()
+""",
+    ),
+    Patch(
+        "wrong-close-side",
+        "a position is closed by opening more of it",
+        "trading/closing.py",
+        "                side=protection.side.closing,\n",
+        "                side=protection.side.opening,\n",
+    ),
+    Patch(
+        "open-before-agreeing",
+        "entries go out before the exchange was compared with the journal",
+        "trading/desk.py",
+        "        return self.opening and self.reconciled and self.store.trouble is None\n",
+        "        return self.opening and self.store.trouble is None\n",
+    ),
+    Patch(
+        "tell-before-commit",
+        "callbacks are sent before they are on disk",
+        "engine.py",
+        """                with suppress(JournalUnavailable):
+                    await store.durable()
+""",
+        """                with suppress(JournalUnavailable):
+                    await trio.lowlevel.checkpoint()
+""",
+    ),
+    Patch(
+        "order-before-intent",
+        "an order goes out before its intent is on disk",
+        "trading/submission.py",
+        """    try:
+        await desk.store.durable()
+    except JournalUnavailable as trouble:
+        await _try_again(id, str(trouble), NETWORK_PAUSE_S, entries)
+        return
+""",
+        "",
+    ),
+    Patch(
+        "first-fill-only",
+        "what fills after the first part is not protected",
+        "trading/guard.py",
+        """        records: list[Record] = [ProtectionCovers(protection.id, filled, self._desk.now_ms())]
+        order =""",
+        """        if protection.covered:
+            return []
+        records: list[Record] = [ProtectionCovers(protection.id, filled, self._desk.now_ms())]
+        order =""",
+    ),
+    Patch(
+        "failed-query-is-absence",
+        "a look-up that failed is taken for an order that is not there",
+        "trading/submission.py",
+        """            desk.tally.add("look-up of an order failed", id=id, why=str(failure))
+""",
+        """            desk.tally.add("look-up of an order failed", id=id, why=str(failure))
+            entries.back_to_waiting(id, "not found", spent=True)
+            return
+""",
+    ),
+    Patch(
+        "protections-stay-asleep",
+        "protections are not taken up again after a restart",
+        "trading/room.py",
+        "            self.guard.resume(protection.id)\n",
+        "            pass\n",
+    ),
+    Patch(
+        "out-of-order",
+        "what happened last is told first",
+        "notify/outbox.py",
+        "            lane.append(owed)\n            return\n",
+        "            lane.insert(min(1, len(lane)), owed)\n            return\n",
+    ),
+    Patch(
+        "log-the-secret",
+        "a secret is logged",
+        "engine.py",
+        'log.info("engine running", mode=settings.mode',
+        'log.info("engine running", key=settings.api_secret, mode=settings.mode',
+    ),
+    Patch(
+        "give-up-closing",
+        "a failed close is not tried again",
+        "trading/closing.py",
+        """            if not first:
+                await trio.sleep(next(pauses))
+            first = False
+""",
+        """            return
+""",
+    ),
+    Patch(
+        "deadlines-forgotten",
+        "orders wait for ever",
+        "trading/entries.py",
+        "        heapq.heappush(self._deadlines, (order.deadline_ms, id))\n",
+        "",
+    ),
+)

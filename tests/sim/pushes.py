@@ -1,0 +1,43 @@
+"""Private pushes that come twice, or after the one that followed them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from attrs import define, field
+
+from bitmart_engine.paper.hub import PRIVATE_TOPICS
+
+from .trace import Trace
+
+__all__ = ["Pushes"]
+
+
+@define(eq=False)
+class Pushes:
+    """Stands between the exchange and its connections. A push that is held back leaves with the next one."""
+
+    rng: random.Random
+    trace: Trace
+    again: float = 0.0
+    """How likely a push is to come twice."""
+    late: float = 0.0
+    """How likely it is to be overtaken by the next one."""
+    _held: dict[int, list[str]] = field(factory=dict)
+    _old: dict[int, str] = field(factory=dict)
+
+    def __call__(self, connection: int, topic: str, frame: str) -> Sequence[str]:
+        if topic not in PRIVATE_TOPICS:
+            return (frame,)
+        if self.late and self.rng.random() < self.late:
+            self.trace.fault("push overtaken", topic)
+            self._held.setdefault(connection, []).append(frame)
+            return ()
+        frames = [frame, *self._held.pop(connection, ())]
+        if self.again and self.rng.random() < self.again:
+            self.trace.fault("push repeated", topic)
+            frames.append(self.rng.choice((frame, self._old.get(connection, frame))))
+        if self.again:
+            self._old[connection] = frame
+        return frames

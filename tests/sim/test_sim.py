@@ -1,0 +1,106 @@
+"""Hours with everything going wrong: the engine keeps its promises, and every run is the same each time.
+
+The seeds change with the commit, so that over time many are played. A failure prints the command that plays it again.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.sim.__main__ import report
+from tests.sim.campaign import reproduction
+from tests.sim.market import REAL_MONTH
+from tests.sim.mutants.patches import PATCHES, Patch
+from tests.sim.mutants.trial import patched
+from tests.sim.run import POINTS, Choices, play
+
+ROOT = Path(__file__).parents[2]
+RUNS, CHUNK = 150, 5
+KEPT = tomllib.loads(Path(__file__).with_name("seeds.toml").read_text())["seed"]
+
+
+def base() -> int:
+    """The first seed: another one for each commit, the same for all that test it."""
+    git = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return int(git.stdout[:7], 16) if git.returncode == 0 and git.stdout else 1_000_000
+
+
+BASE = base()
+
+
+def play_all(seeds: list[int], choices: Choices) -> None:
+    """Play them; what is broken is said with the way to see it again."""
+    for seed in seeds:
+        outcome = play(seed, choices)
+        assert not outcome.violations, "\n".join(report(outcome, choices))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("chunk", range(RUNS // CHUNK))
+def test_no_promise_is_broken_in_an_hour_of_trouble(chunk: int) -> None:
+    first = BASE + chunk * CHUNK
+    play_all(list(range(first, first + CHUNK)), Choices())
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kept", KEPT, ids=lambda kept: f"seed {kept['seed']}")
+def test_no_promise_is_broken_by_a_seed_that_once_found_something(kept: dict[str, object]) -> None:
+    play_all([int(str(kept["seed"]))], Choices(hours=float(str(kept["hours"]))))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not REAL_MONTH.exists(), reason="there is no real month here")
+def test_no_promise_is_broken_at_prices_that_happened() -> None:
+    play_all([BASE], Choices(real=True))
+
+
+@pytest.mark.timeout(600)
+def test_a_seed_gives_the_same_trace_to_the_byte_whatever_the_hashes(tmp_path: Path) -> None:
+    traces = []
+    for hash_seed in ("1", "2"):
+        file = tmp_path / f"trace-{hash_seed}"
+        command = [sys.executable, "-m", "tests.sim", "--seed", str(BASE), "--hours", "0.4"]
+        subprocess.run(
+            [*command, "--trace", str(file)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            check=False,
+            stdout=subprocess.DEVNULL,
+        )
+        traces.append(file.read_bytes())
+    assert len(traces[0].splitlines()) > 500
+    assert traces[0] == traces[1]
+
+
+def test_two_seeds_give_two_traces(tmp_path: Path) -> None:
+    traces = []
+    for seed in (1, 2):
+        file = tmp_path / f"trace-{seed}"
+        with file.open("w") as out:
+            play(seed, Choices(hours=0.05), out)
+        traces.append(file.read_bytes())
+    assert traces[0] != traces[1]
+
+
+def test_a_failure_says_how_to_play_it_again() -> None:
+    command = reproduction(7, Choices(hours=2, only=frozenset({"kills"})))
+    assert command == "python -m tests.sim --seed 7 --hours 2 --only kills --trace FILE"
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.name)
+def test_a_mutant_fits_the_code_as_it_is(patch: Patch) -> None:
+    compile(patched(patch), patch.file, "exec")
+
+
+def test_engines_die_at_every_point_that_they_name() -> None:
+    from tests.crash.engine_process import POINTS as NAMED
+
+    assert set(POINTS) == set(NAMED)
