@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
-from bitmart_engine.paper.hub import PRIVATE_TOPICS
-
 from .trace import Trace
 
 __all__ = ["Pushes"]
+
+PRIVATE_TOPICS = ("futures/order", "futures/position", "futures/asset:USDT")
 
 
 @define(eq=False)
