@@ -189,6 +189,12 @@ class Settings:
         _number(float, 0.01, 300),
         "first pause before reconnecting, s; it grows",
     )
+    request_valid_s: float = _setting(
+        "REQUEST_VALID_S",
+        60,
+        _number(float, 1, 60),
+        "how long the exchange takes a signed request, s; an order whose answer was lost is unknown that long",
+    )
     stale_after_s: float = _setting(
         "STALE_AFTER_S",
         10,

@@ -38,7 +38,8 @@ def whose(
 ) -> tuple[Protection, CloseReason] | None:
     """The protection whose stop or target at the exchange made the closing order `update`, and which of the two.
 
-    `clock_ahead_ms` says how far the exchange's clock is ahead of ours; None where that is not known. Returns None if it was of none of them, or cannot be told (yet).
+    `clock_ahead_ms` says how far the exchange's clock is ahead of ours; None where that is not known. Returns None if
+    it was of none of them, or cannot be told (yet).
     """
     if update.side is None or not update.side.closes:
         return None

@@ -125,14 +125,7 @@ class Guard:
                 return []
             late = True
         records: list[Record] = [ProtectionCovers(protection.id, filled, self._desk.now_ms())]
-        order = self._desk.state.orders[entry_id].request
-        ends = late or protection.state is ProtectionState.CLOSING
-        if ends and order.exchange_protection and not protection.kept_at_exchange:
-            records.append(
-                ProtectionKept(
-                    protection.id, self._desk.now_ms(), order.stop_loss, order.take_profit
-                )
-            )
+        records += self._kept_for_more(protection, late)
         if late or protection.state is ProtectionState.PENDING_FILL:
             records.append(
                 ProtectionMoved(
@@ -143,6 +136,23 @@ class Guard:
                 )
             )
         return records
+
+    def _kept_for_more(self, protection: Protection, late: bool) -> list[Record]:
+        """What the exchange keeps once more contracts have filled: it may have made stops for them that are new to us.
+
+        Those that it made before may have fired or been cancelled by then; the new ones have other ids.
+        """
+        now_ms, stop, target = (
+            self._desk.now_ms(),
+            protection.exchange_stop_loss,
+            protection.exchange_take_profit,
+        )
+        order = self._desk.state.orders[protection.entry_id or ""].request
+        if (late or protection.state is ProtectionState.CLOSING) and order.exchange_protection:
+            stop, target = order.stop_loss, order.take_profit
+        elif not protection.exchange_plans:
+            return []
+        return [ProtectionKept(protection.id, now_ms, stop, target)]
 
     def order_ended(self, entry_id: str, *, filled: int) -> list[Record]:
         """The records of an entry order's end: a protection that waits for its fill waits for nothing."""

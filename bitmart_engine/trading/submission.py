@@ -39,7 +39,7 @@ READS_AFTER_SUBMIT = 3
 READ_PAUSE_S = 0.25
 """The order may not be readable for some hundred ms after it was taken."""
 VISIBLE_WITHIN_S = 5.0
-"""How long look-ups have to go on finding nothing before an order counts as absent. The exchange documents no lag."""
+"""How long an order that was taken may not show in look-ups. The exchange documents no lag."""
 
 
 async def submit(id: str, desk: Desk, entries: Entries) -> None:
@@ -87,12 +87,17 @@ def _is_latest(order: EntryOrder, desk: Desk) -> bool:
 
 
 async def look_up(id: str, desk: Desk, entries: Entries) -> None:
-    """Ask for an order of which the answer was lost, until it is found or proved absent."""
-    absent_since: float | None = None
+    """Ask for an order of which the answer was lost, until it is found or proved absent.
+
+    It is absent if a look-up does not find it that began when the request could not be taken any more, and whatever was
+    taken by then would show. A request may be under way for long, and the exchange takes it as long as its signature
+    is young enough.
+    """
     for pause_s in Pauses(0.25, 5.0):
         order = desk.state.orders[id]
         if order.state is not EntryState.UNKNOWN:
             return
+        began_ms = desk.now_ms()
         try:
             update = await desk.exchange.find_order(order.symbol, order.client_order_id)
         except ExchangeError as failure:
@@ -101,12 +106,20 @@ async def look_up(id: str, desk: Desk, entries: Entries) -> None:
             if update is not None:
                 entries.on_update(update)
                 return
-            absent_since = absent_since if absent_since is not None else trio.current_time()
-            if trio.current_time() - absent_since >= VISIBLE_WITHIN_S:
+            if began_ms >= _shown_by_ms(order, desk):
                 if desk.state.orders[id].state is EntryState.UNKNOWN:
                     entries.back_to_waiting(id, "looked up: the exchange never had it")
                 return
         await desk.waiters.wait_news(order.client_order_id, pause_s)
+
+
+def _shown_by_ms(order: EntryOrder, desk: Desk) -> int:
+    """When the exchange shows the order, if it took the request at all: it was signed before the answer was lost."""
+    lost_ms = next(
+        (each.at_ms for each in reversed(order.history) if each.state == EntryState.UNKNOWN.value),
+        order.submitted_ms or 0,
+    )
+    return lost_ms + round((desk.settings.request_valid_s + VISIBLE_WITHIN_S) * 1000)
 
 
 async def withdraw(id: str, desk: Desk, entries: Entries) -> None:

@@ -41,6 +41,8 @@ from .traffic import UNGUARDED, Market, Traders, Trouble
 __all__ = ["AT_RANDOM", "Doom", "Outcome", "dooms", "play"]
 
 AT_RANDOM = "at random"
+REQUEST_VALID_S = 5
+"""A minute is what BitMart may take; here an order whose answer was lost is to be known sooner."""
 PATIENCE_S = 15.0
 """How long a life may go on without coming to the point at which it is to end."""
 MORE_AFTER_S = 2.0
@@ -103,6 +105,7 @@ async def play(seed: int, kills: int, hatchery: Hatchery) -> Outcome:
         balance=Decimal(1_000_000),
         liquidity=rng.choice((4, 4, None)),
         push_before_reply=rng.random() < 0.3,
+        timestamp_window_ms=REQUEST_VALID_S * 1000,
         order_visibility_delay_ms=rng.choice((0, 0, 300)),
         maker_only_refusal=rng.choice(("reply", "reply", "cancel")),
     )
@@ -212,6 +215,7 @@ class _Run:
             "api_memo": self.paper.config.api_memo,
             "control_address": "127.0.0.1:0",
             "subscribe_delay_ms": 0,
+            "request_valid_s": REQUEST_VALID_S,
             "reconnect_delay_s": 0.05,
             "mode": "paper",
             "state_dir": str(self.state_directory),

@@ -618,6 +618,8 @@ async def test_a_lost_order_that_turns_up_after_it_was_proved_absent_is_adopted(
         stage.move(65000)
         await stage.settle(0.1)
         stage.move(65200)
+        await stage.settle(60)
+        assert stage.state() == "unknown", "the request may be under way still"
         await stage.until(lambda: stage.state() == "waiting", within=20)
         stage.paper.clear_faults()
         await stage.until(lambda: stage.state() == "open")

@@ -11,7 +11,7 @@ from decimal import Decimal
 import trio
 
 from bitmart_engine.paper import Direction
-from tests.stage import SUBMIT, Stage, open_stage, open_theatre
+from tests.stage import CANCEL, SUBMIT, Stage, open_stage, open_theatre
 
 CLOSE_SIDES = (2, 3)
 PLANS = "/contract/private/current-plan-order"
@@ -164,6 +164,31 @@ async def test_a_stop_that_could_not_be_taken_away_before_the_close_is_taken_awa
         assert kept == {60000, 66000}
         stage.move(64400)
         await low_is_whole(stage)
+
+
+async def test_stops_that_the_exchange_makes_for_later_fills_are_taken_away_too(autojump_clock):
+    async with open_stage({"liquidity": 6}) as stage:
+        await stage.bought("low", size=6, stop_loss=60000)
+        await stage.place("high", stop_loss=64500)
+        await stage.until(lambda: stage.state("high") == "open")
+        stage.move(65000)
+        await stage.until(lambda: stage.order("high").filled == 6)
+        await stage.settle(70)
+        for _ in range(40):
+            stage.paper.fail(CANCEL, status=502)
+        first = {each.plan_id for each in stage.paper.books.plans.waiting("BTCUSDT")}
+        await stage.engine.close_position("high")
+        await stage.until(lambda: stage.protection("high").remaining == 0)
+        stage.move(65000)
+        await stage.until(lambda: stage.order("high").filled == 10)
+        stage.paper.clear_faults()
+        await stage.until(lambda: stage.guarded("high") == "closed")
+        cancelled = {int(body["order_id"]) for body in stage.sent(CANCEL_PLAN)}
+        assert len(cancelled - first) == 2, "the stop and the target of the later fill"
+        stage.move(64400)
+        await stage.settle(70)
+        assert held_there(stage) == 6
+        assert (stage.guarded("low"), stage.protection("low").remaining) == ("armed", 6)
 
 
 async def test_no_entry_joins_a_position_that_both_the_exchange_and_the_engine_may_be_closing(
