@@ -168,8 +168,8 @@ async def test_a_stop_that_could_not_be_taken_away_before_the_close_is_taken_awa
 
 async def test_stops_that_the_exchange_makes_for_later_fills_are_taken_away_too(autojump_clock):
     async with open_stage({"liquidity": 6}) as stage:
-        await stage.bought("low", size=6, stop_loss=60000)
-        await stage.place("high", stop_loss=64500)
+        await stage.bought("low", size=6, stop_loss=60000, take_profit=70000)
+        await stage.place("high", stop_loss=64500, take_profit=67000)
         await stage.until(lambda: stage.state("high") == "open")
         stage.move(65000)
         await stage.until(lambda: stage.order("high").filled == 6)
@@ -177,7 +177,7 @@ async def test_stops_that_the_exchange_makes_for_later_fills_are_taken_away_too(
         for _ in range(40):
             stage.paper.fail(CANCEL, status=502)
         first = {each.plan_id for each in stage.paper.books.plans.waiting("BTCUSDT")}
-        await stage.engine.close_position("high")
+        stage.move(67000)
         await stage.until(lambda: stage.protection("high").remaining == 0)
         stage.move(65000)
         await stage.until(lambda: stage.order("high").filled == 10)
