@@ -275,6 +275,7 @@ ORDER_UPDATE = record(
     update_time_ms=maybe(MS),
     last_fill=maybe(record(trade_id={"type": "integer"}, price=DECIMAL, size=COUNT)),
     plan_order_id={**TEXT, "description": "of the stop or target that it was made of"},
+    trigger_price=maybe(DECIMAL),
 )
 
 POSITION_UPDATE = record(

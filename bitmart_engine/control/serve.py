@@ -33,8 +33,9 @@ log = structlog.get_logger()
 
 GRACE_S = 0.5
 """What a request that is being answered gets when the engine stops."""
-IDLE_S = 5
-"""How long a connection may stay open without a request."""
+IDLE_S = 75
+"""How long a connection may stay open without a request: longer than clients keep theirs, or they would send a request
+into one that is just being closed."""
 
 
 class AddressUnavailable(OSError):
