@@ -25,7 +25,7 @@ from .run import Choices, Outcome, play
 @click.option("--only", default="", help="The kinds of trouble, with commas; all unless given.")
 @click.option(
     "--several-there/--one-there",
-    default=False,
+    default=True,
     show_default=True,
     help="How many orders there may be on a side whose stops the exchange keeps, too.",
 )
