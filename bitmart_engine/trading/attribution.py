@@ -25,7 +25,7 @@ MADE_THERE = ("stop_loss", "take_profit", "plan_order", "planorder")
 SAME_CLOSE = {STOP: CloseReason.STOP_LOSS, TARGET: CloseReason.TAKE_PROFIT}
 NEVER = Decimal("Infinity")
 CLOCKS_MS = 5_000
-"""How far the exchange's clock may be behind ours, for an order to count as made since."""
+"""How far our idea of the exchange's clock may be wrong, for an order to count as made since."""
 
 
 def made_there(update: OrderUpdate) -> bool:
@@ -34,11 +34,11 @@ def made_there(update: OrderUpdate) -> bool:
 
 
 def whose(
-    update: OrderUpdate, protections: Iterable[Protection]
+    update: OrderUpdate, protections: Iterable[Protection], clock_ahead_ms: int | None = 0
 ) -> tuple[Protection, CloseReason] | None:
     """The protection whose stop or target at the exchange made the closing order `update`, and which of the two.
 
-    `protections` are those that are armed or closing. None if it was of none of them, or cannot be told (yet).
+    `clock_ahead_ms` says how far the exchange's clock is ahead of ours; None where that is not known. Returns None if it was of none of them, or cannot be told (yet).
     """
     if update.side is None or not update.side.closes:
         return None
@@ -59,7 +59,7 @@ def whose(
         for reason in (STOP, TARGET)
         if each.remaining and BY_TYPE.get(update.type or "", reason) is reason
         if not (update.plan_order_id and _all_known(each))
-        if _made_since(update, each)
+        if _made_since(update, each, clock_ahead_ms)
         if _reached(update, each, reason)
     ]
     if not guesses:
@@ -94,10 +94,12 @@ def _all_known(protection: Protection) -> bool:
     return len(protection.exchange_plans) >= sum(leg is not None for leg in legs)
 
 
-def _made_since(update: OrderUpdate, protection: Protection) -> bool:
+def _made_since(update: OrderUpdate, protection: Protection, clock_ahead_ms: int | None) -> bool:
     """Whether the order was made after the protection was: its fill may have been seen much later."""
     made_ms = update.create_time_ms
-    return made_ms is None or made_ms >= protection.created_ms - CLOCKS_MS
+    if made_ms is None or clock_ahead_ms is None:
+        return True
+    return made_ms >= protection.created_ms + clock_ahead_ms - CLOCKS_MS
 
 
 def _reached(update: OrderUpdate, protection: Protection, reason: CloseReason) -> bool:

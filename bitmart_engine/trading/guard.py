@@ -184,7 +184,7 @@ class Guard:
                 return True
             reason = known.reason
         else:
-            found = whose(update, self._alive_on_side_of(update))
+            found = whose(update, self._alive_on_side_of(update), desk.exchange.clock_offset_ms)
             if found is None:
                 return False
             protection, reason = found

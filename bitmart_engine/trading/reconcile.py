@@ -64,6 +64,8 @@ class Snapshot:
     """The stops and targets that it keeps; None where that was not learned, which proves nothing."""
     plans_at_ms: int = 0
     """When they were asked for: what is newer cannot be among them."""
+    clock_ahead_ms: int | None = 0
+    """How far the exchange's clock is ahead of ours; None where that is not known."""
     fired: tuple[OrderUpdate, ...] = ()
     """Orders that it made of stops and targets it kept, read after the positions where those are short of something."""
 
@@ -150,7 +152,7 @@ def reconcile(state: State, snapshot: Snapshot) -> list[Action]:
     sides = _as_filled(_alive_by_side(state), filling)
     newest = sorted(snapshot.fired, key=lambda update: (update.final, update.deal_size))
     for update in {update.order_id: update for update in newest}.values():
-        actions += _fired(state, sides, update)
+        actions += _fired(state, sides, update, snapshot.clock_ahead_ms)
     for key, protections in sides.items():
         filled = {
             each.id: state.orders[each.entry_id].filled
@@ -181,7 +183,12 @@ def _filled(protection: Protection, filled: int | None) -> Protection:
     return evolve(protection, covered=filled, state=state)
 
 
-def _fired(state: State, sides: Mapping[Key, list[Protection]], update: OrderUpdate) -> list[Fired]:
+def _fired(
+    state: State,
+    sides: Mapping[Key, list[Protection]],
+    update: OrderUpdate,
+    clock_ahead_ms: int | None,
+) -> list[Fired]:
     """Whose stop it was, if that is new; that one is in `sides` as it is from then on."""
     if update.side is None:
         return []
@@ -193,7 +200,7 @@ def _fired(state: State, sides: Mapping[Key, list[Protection]], update: OrderUpd
             return []
         closed, reason = update.deal_size - before.filled, before.reason
     else:
-        found = whose(update, on_side)
+        found = whose(update, on_side, clock_ahead_ms)
         if found is None:
             return []
         known, reason = found

@@ -73,6 +73,7 @@ async def take_snapshot(desk: Desk) -> Snapshot:
         positions={(update.symbol, update.side): update for update in positions},
         plans=plans,
         plans_at_ms=plans_at_ms,
+        clock_ahead_ms=desk.exchange.clock_offset_ms,
         fired=fired,
     )
 

@@ -563,6 +563,15 @@ def test_a_stop_that_fired_before_an_order_was_filled_is_not_of_that_order():
     assert whose(fired(create_time_ms=OLD), state.protections.alive()) is None
 
 
+def test_a_stop_that_fired_by_a_clock_that_is_behind_is_still_told():
+    state = State()
+    with_order(state, "a", 10, at_ms=NOW)
+    late = fired(create_time_ms=NOW - 20_000)
+    assert whose(late, state.protections.alive()) is None
+    assert whose(late, state.protections.alive(), clock_ahead_ms=-20_000) is not None
+    assert whose(late, state.protections.alive(), clock_ahead_ms=None) is not None
+
+
 def test_a_stop_that_the_price_did_not_reach_did_not_fire():
     state = State()
     with_order(state, "a", 10)
