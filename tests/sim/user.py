@@ -53,7 +53,7 @@ class User:
     said: Callable[[str, str, dict[str, Any]], None]
     """Told of every 200: the method, the path and the body of the request."""
     broken: Callable[[Violation], None]
-    several_there: bool = True
+    several_there: bool = False
     """Whether there may be several orders on one side whose stops the exchange keeps too."""
     pause_s: float = 40.0
     """How long on average between two wishes."""
