@@ -15,6 +15,8 @@ import click
 from .campaign import Summary, campaign, cores, reproduction
 from .run import Choices, Outcome, play
 
+PROGRESS_EVERY = 20
+
 
 @click.command()
 @click.option("--seed", type=int, default=42, show_default=True, help="The first, or the only one.")
@@ -54,8 +56,10 @@ def main(
     def told(summary: Summary, outcome: Outcome) -> bool:
         for line in report(outcome, choices):
             print(line, flush=True)
-        if sys.stderr.isatty():
-            print(f"\r{summary.runs} runs", end="", file=sys.stderr)
+        if summary.runs % PROGRESS_EVERY == 0:
+            took_s = time.monotonic() - began
+            text = f"{summary.runs} runs, {len(summary.broken)} with broken promises"
+            print(f"{took_s:6.0f} s  {text}", file=sys.stderr, flush=True)
         return not (first and outcome.violations)
 
     if seeds > 1:

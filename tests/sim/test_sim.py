@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,8 +53,9 @@ def test_no_promise_is_broken_in_an_hour_of_trouble(chunk: int) -> None:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kept", KEPT, ids=lambda kept: f"seed {kept['seed']}")
-def test_no_promise_is_broken_by_a_seed_that_once_found_something(kept: dict[str, object]) -> None:
-    play_all([int(str(kept["seed"]))], Choices(hours=float(str(kept["hours"]))))
+def test_no_promise_is_broken_by_a_seed_that_once_found_something(kept: dict[str, Any]) -> None:
+    choices = Choices(hours=kept["hours"], several_there=kept.get("several_there", False))
+    play_all([kept["seed"]], choices)
 
 
 @pytest.mark.timeout(600)
