@@ -27,7 +27,7 @@ PROGRESS_EVERY = 20
 @click.option("--only", default="", help="The kinds of trouble, with commas; all unless given.")
 @click.option(
     "--several-there/--one-there",
-    default=False,
+    default=True,
     show_default=True,
     help="How many orders there may be on a side whose stops the exchange keeps, too.",
 )

@@ -74,7 +74,7 @@ def reproduction(seed: int, choices: Choices) -> str:
     more = "".join(
         [
             f" --only {','.join(sorted(choices.only))}" if choices.only else "",
-            " --several-there" if choices.several_there else "",
+            "" if choices.several_there else " --one-there",
             " --real" if choices.real else "",
         ]
     )

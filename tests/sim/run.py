@@ -76,7 +76,7 @@ class Choices:
     hours: float = 1.0
     only: frozenset[str] = frozenset()
     """The kinds of trouble there may be; all, if empty."""
-    several_there: bool = False
+    several_there: bool = True
     """Whether there may be several orders on one side whose stops the exchange keeps too."""
     real: bool = False
     """Whether BTCUSDT follows the real month."""
