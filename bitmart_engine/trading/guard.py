@@ -142,17 +142,13 @@ class Guard:
 
         Those that it made before may have fired or been cancelled by then; the new ones have other ids.
         """
-        now_ms, stop, target = (
-            self._desk.now_ms(),
-            protection.exchange_stop_loss,
-            protection.exchange_take_profit,
-        )
+        stop, target = protection.exchange_stop_loss, protection.exchange_take_profit
         order = self._desk.state.orders[protection.entry_id or ""].request
         if (late or protection.state is ProtectionState.CLOSING) and order.exchange_protection:
             stop, target = order.stop_loss, order.take_profit
         elif not protection.exchange_plans:
             return []
-        return [ProtectionKept(protection.id, now_ms, stop, target)]
+        return [ProtectionKept(protection.id, self._desk.now_ms(), stop, target)]
 
     def order_ended(self, entry_id: str, *, filled: int) -> list[Record]:
         """The records of an entry order's end: a protection that waits for its fill waits for nothing."""

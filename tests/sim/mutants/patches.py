@@ -138,11 +138,11 @@ PATCHES = (
         "what fills after the first part is not protected",
         "trading/guard.py",
         """        records: list[Record] = [ProtectionCovers(protection.id, filled, self._desk.now_ms())]
-        order =""",
+        records += self._kept""",
         """        if protection.covered:
             return []
         records: list[Record] = [ProtectionCovers(protection.id, filled, self._desk.now_ms())]
-        order =""",
+        records += self._kept""",
     ),
     Patch(
         "failed-query-is-absence",
