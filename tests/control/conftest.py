@@ -62,7 +62,7 @@ class Desk:
 
     async def until(self, true: Callable[[], bool]) -> None:
         """Wait for the engine, which is at most a few loopback round trips away."""
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             while not true():
                 await trio.sleep(0.005)
 
@@ -107,7 +107,7 @@ async def opened(*, credentials: bool = True, **changes: Any) -> AsyncIterator[D
         )
         async with open_engine(settings) as engine, trio.open_nursery() as nursery:
             address = await nursery.start(serve_control, engine)
-            async with httpx.AsyncClient(base_url=address, timeout=10) as http:
+            async with httpx.AsyncClient(base_url=address, timeout=30) as http:
                 desk = Desk(engine, paper, http, address)
                 if changes.get("api_secret") == paper.config.api_secret:
                     await desk.until(lambda: engine.streams().connections[0].state == "up")

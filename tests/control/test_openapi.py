@@ -10,6 +10,7 @@ from typing import Any
 
 import jsonschema_rs
 import msgspec
+import pytest
 import schemathesis
 import trio
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -178,6 +179,7 @@ async def test_what_happens_is_told_as_described(desk: Desk) -> None:
                     assert list(undescribed(view, schema, document)) == []
 
 
+@pytest.mark.timeout(300)
 async def test_schemathesis_finds_nothing(desk: Desk) -> None:
     await desk.post("/api/place-order", ORDER)
     await desk.fill()
