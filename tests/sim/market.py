@@ -23,6 +23,8 @@ __all__ = ["Market", "real_month"]
 
 REAL_MONTH = Path(__file__).parents[3] / "shared" / "market" / "btc-perp-1m-2022-01.csv"
 """A month of real one-minute bars, where there is one."""
+UNWATCHED_S = 20.0
+"""How often something is traded that nobody looks at: it costs time, and tells nothing."""
 REAL_SYMBOL = "BTCUSDT"
 
 
@@ -62,7 +64,7 @@ class Market:
 
     async def _walk(self, symbol: str, rng: random.Random, real: Iterator[Decimal] | None) -> None:
         while True:
-            await trio.sleep(rng.uniform(2, 9))
+            await trio.sleep(rng.uniform(2, 9) if self._matters(symbol) else UNWATCHED_S)
             if self.still:
                 continue
             if real is not None and not self.steady:
@@ -72,6 +74,14 @@ class Market:
                     self.to(symbol, price)
                     continue
             await self._move(symbol, rng)
+
+    def _matters(self, symbol: str) -> bool:
+        """Whether anybody looks, or anything of the account waits for a price."""
+        return (
+            self.paper.hub.is_wanted(f"futures/trade:{symbol}")
+            or self.paper.books.ledger.has_working(symbol)
+            or any(key[0] == symbol for key in self.paper.books.positions)
+        )
 
     async def _move(self, symbol: str, rng: random.Random) -> None:
         centre = self.centre[symbol]

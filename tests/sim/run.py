@@ -119,6 +119,7 @@ async def _play(
     rng = random.Random(f"run:{seed}")
     config = PaperConfig(
         seed=seed,
+        ticker_interval_s=60,  # nobody listens to tickers
         api_secret=f"{SECRETS_MARK}-{rng.getrandbits(64):x}",
         api_memo=f"{SECRETS_MARK}-memo",
         balance=Decimal(1_000_000),
@@ -339,7 +340,7 @@ class _Run:
 
     async def _await_ready(self, process: Process) -> None:
         while True:
-            await trio.sleep(3)
+            await trio.sleep(5)
             if not process.ready:
                 self.ready_since = None
             elif self.ready_since is None:
