@@ -28,9 +28,10 @@ DETAILS = "/contract/public/details"
 
 
 async def until(true: Callable[[], bool]) -> None:
+    """Look rarely: looking at so many channels takes from a busy machine what it needs to get there."""
     with trio.fail_after(60):
         while not true():
-            await trio.sleep(0.02)
+            await trio.sleep(0.25)
 
 
 @pytest.mark.timeout(180)
@@ -68,9 +69,8 @@ async def test_4500_channels_come_go_down_come_back_and_end() -> None:
                 return said
 
             def all_there() -> bool:
-                return paper.subscriptions >= CHANNELS and all(
-                    each.state == "up" for each in engine.streams().connections
-                )
+                states = {each.state for each in engine.streams().connections}
+                return states == {"up"} and paper.subscriptions >= CHANNELS
 
             await each_symbol("subscribe")
             await until(all_there)

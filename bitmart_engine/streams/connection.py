@@ -217,6 +217,7 @@ class Connection:
     def _answered(self, frame: Frame) -> None:
         """Answers come one for each topic, bound by `group`."""
         topic = parse(frame.group or "").name
+        self._ledger.note_answer(trio.current_time())
         if frame.success and frame.action == "subscribe":
             if self._ledger.acknowledged(topic):
                 self._handlers.acknowledged(topic)
@@ -228,7 +229,8 @@ class Connection:
                 self._tally.add("subscription refused for now", topic=topic, error=error)
         elif not frame.success:
             self._tally.add("unsubscribing refused", topic=topic, error=frame.error)
-        self.wake()
+        if self._ledger.all_answered:
+            self.wake()
 
     async def _keep_subscribed(self, websocket: WebSocketConnection) -> None:
         """Say what has to be said, one frame at a time with the pause between them; then wait for news."""

@@ -13,10 +13,14 @@ from attrs import define
 
 from .wire import MAX_FRAME_BYTES, subscribe, unsubscribe
 
-__all__ = ["ACK_TIMEOUT", "Ledger"]
+__all__ = ["ACK_TIMEOUT", "LONGEST_ACK_TIMEOUT", "Ledger"]
 
 ACK_TIMEOUT = 5.0
 """Seconds without an answer after which a subscription is sent again."""
+
+LONGEST_ACK_TIMEOUT = 30.0
+"""The same while others are answered. An exchange, or an engine, that is behind with many answers would only fall
+further behind if everything were asked again: thousands of channels at once never got out of that."""
 
 RETRYABLE = ("authentication is temporarily unavailable", "need authen")
 """In a refusal: it says `not now`, so it counts as no answer."""
@@ -36,11 +40,6 @@ class Entry:
         """Whether the exchange said yes or no to it."""
         return self.acked or self.refused is not None
 
-    @property
-    def due_at(self) -> float:
-        """When it is to be asked for again."""
-        return math.inf if self.answered else self.asked_at + ACK_TIMEOUT
-
 
 class Ledger:
     """Subscriptions of one connection. `wanted` may change under it at any time; it is only read."""
@@ -49,6 +48,8 @@ class Ledger:
         self._wanted = wanted
         self._batch = batch
         self._entries: dict[str, Entry] = {}
+        self._unanswered: set[str] = set()
+        self._answered_at = -math.inf
         self.repeated = 0
         """How many subscriptions were sent again for want of an answer."""
 
@@ -61,17 +62,28 @@ class Ledger:
         for topic in new:
             self.repeated += topic in self._entries
             self._entries[topic] = Entry(now)
+            self._unanswered.add(topic)
         if new:
             return subscribe(new)
         entries = self._entries.items()
         old = self._cut((t for t, e in entries if e.renew or t not in self._wanted), unsubscribe)
         for topic in old:
             del self._entries[topic]
+            self._unanswered.discard(topic)
         return unsubscribe(old) if old else None
 
     def next_due_at(self) -> float:
         """When `next_frame` may have something to say though nothing changed."""
-        return min((entry.due_at for entry in self._entries.values()), default=math.inf)
+        return min((self._due_at(topic) for topic in self._unanswered), default=math.inf)
+
+    @property
+    def all_answered(self) -> bool:
+        """Whether no answer is waited for. Costs nothing, so that it can be asked at every answer."""
+        return not self._unanswered
+
+    def note_answer(self, now: float) -> None:
+        """The exchange answered something, whatever it was: it is at it."""
+        self._answered_at = now
 
     def acknowledged(self, topic: str) -> bool:
         """The exchange accepted a subscription. Returns whether that is news."""
@@ -79,6 +91,7 @@ class Ledger:
         if entry is None or entry.acked:
             return False
         entry.acked, entry.refused = True, None
+        self._unanswered.discard(topic)
         return True
 
     def refused(self, topic: str, error: str) -> bool:
@@ -87,6 +100,7 @@ class Ledger:
         if entry is None or any(text in error for text in RETRYABLE):
             return False
         entry.acked, entry.refused = False, error
+        self._unanswered.discard(topic)
         return True
 
     def renew(self, topic: str) -> None:
@@ -114,7 +128,14 @@ class Ledger:
 
     def _is_due(self, topic: str, now: float) -> bool:
         entry = self._entries.get(topic)
-        return entry is None or (entry.due_at <= now and not entry.renew)
+        return entry is None or (self._due_at(topic) <= now and not entry.renew)
+
+    def _due_at(self, topic: str) -> float:
+        """When it is to be asked for again."""
+        if topic not in self._unanswered:
+            return math.inf
+        asked_at = self._entries[topic].asked_at
+        return min(max(asked_at, self._answered_at) + ACK_TIMEOUT, asked_at + LONGEST_ACK_TIMEOUT)
 
     def _cut(self, topics: Iterator[str], frame: Callable[[list[str]], str]) -> list[str]:
         """As many of the topics as one frame may hold."""

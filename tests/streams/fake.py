@@ -134,6 +134,8 @@ class FakeExchange:
         self.login_error: str | None = None
         self.ignores_login = False
         self.answers_pings = True
+        self.answers_after_s = 0.0
+        """How long it takes over each answer."""
         self.refuses: dict[str, str] = {}
         self.ignores: dict[str, int] = {}
         """Topic -> how many more times a subscription to it gets no answer."""
@@ -218,6 +220,7 @@ class FakeExchange:
                     await session.drop()
                     return
                 for answer in self._answers(session, frame):
+                    await trio.sleep(self.answers_after_s)
                     await session.send(self.answer(json.dumps(answer)))
                 if frame["action"] == "access" and not session.logged_in and not self.ignores_login:
                     await session.websocket.aclose(1000)

@@ -58,6 +58,19 @@ def test_without_an_answer_a_topic_is_asked_for_again_after_five_seconds() -> No
     assert ledger.next_due_at() == math.inf
 
 
+def test_while_others_are_answered_an_answer_may_take_thirty_seconds() -> None:
+    ledger = Ledger(["a", "b"], 20)
+    ledger.next_frame(10.0)
+    ledger.note_answer(14.0)
+    assert ledger.next_due_at() == 19.0
+    assert ledger.next_frame(18.9) is None
+    for now in range(18, 60, 4):
+        ledger.note_answer(float(now))
+    assert ledger.next_due_at() == 40.0
+    assert said(ledger.next_frame(40.0)) == ("subscribe", ["a", "b"])
+    assert ledger.next_due_at() == 63.0
+
+
 def test_a_refused_topic_is_not_asked_for_again() -> None:
     ledger = Ledger(["a"], 20)
     ledger.next_frame(0.0)

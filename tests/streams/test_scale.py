@@ -118,6 +118,18 @@ async def test_4500_channels_survive_the_loss_of_any_of_their_connections(
         assert all(are_paced(frames_of(each, "subscribe")) for each in exchange.sessions)
 
 
+async def test_an_exchange_that_is_slow_to_answer_is_not_asked_everything_again(
+    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+) -> None:
+    exchange.answers_after_s = 0.4
+    async with open_streams(settings(), exchange.world, tally) as streams:
+        streams.hold("view", ALL[:50])
+        await until_up(streams)
+        assert trio.current_time() == pytest.approx(20, abs=0.5)
+        assert [len(args) for _, args in exchange.last.said("subscribe")] == [20, 20, 10]
+    assert tally.counts() == {}
+
+
 async def test_every_other_symbol_is_unsubscribed_in_batches_and_the_rest_goes_on(
     exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
 ) -> None:
