@@ -11,14 +11,11 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from random import Random
 from typing import Any
-
-from quart import Response, request
-from quart_trio import QuartTrio
-from werkzeug.datastructures import Headers
+from urllib.parse import parse_qsl
 
 from .codes import OK, NoPage, Refusal
 from .config import PaperConfig
-from .front import current_gate
+from .front import App, Message, Receive, Scope, Send, current_gate, read_body
 from .hub import Gate
 from .instruments import digits
 from .limits import RateLimits
@@ -28,6 +25,11 @@ from .signing import same, signature
 from .wire import NOT_JSON, Json, encode
 
 Call = Callable[[Mapping[str, Any]], object]
+Check = Callable[[Mapping[str, str], Mapping[str, str], str], Mapping[str, Any]]
+"""Headers (names in lower case), query and body of a request that may ask: what it asks with. Raises Refusal."""
+Reply = tuple[int, str, str]
+"""Status, content type and body."""
+JSON, TEXT = "application/json", "text/plain"
 
 
 def make_rest_app(
@@ -38,59 +40,77 @@ def make_rest_app(
     now_ms: Callable[[], int],
     rng: Random,
     settle: Callable[[Gate | None], None],
-) -> QuartTrio:
-    """The app. `settle` is called after every call that may have changed the books."""
-    app = QuartTrio("bitmart_engine.paper.rest")
+) -> App:
+    """The ASGI app. `settle` is called after every call that may have changed the books."""
     keys = KeyDesk(config, now_ms)
+    checks: tuple[tuple[str, Mapping[str, Call], Check], ...] = (
+        ("GET", public.routes, lambda headers, query, text: query),
+        ("GET", private.keyed, lambda headers, query, text: keys.keyed(headers, query)),
+        ("POST", private.signed, lambda headers, query, text: keys.signed(headers, text)),
+    )
+    routes = {
+        (method, path): (call, check)
+        for method, calls, check in checks
+        for path, call in calls.items()
+    }
 
-    def envelope(status: int, body: Json) -> Response:
+    def envelope(status: int, body: Json) -> Reply:
         trace = str(uuid.UUID(int=rng.getrandbits(128), version=4))
-        text = encode({**body, "trace": trace})
-        return Response(text, status=status, content_type="application/json")
-
-    def refused(refusal: Refusal) -> Response:
-        body = {"code": refusal.code, "message": refusal.message, "data": None}
-        return envelope(refusal.status, body)
+        return status, JSON, encode({**body, "trace": trace})
 
     def told(data: object) -> Json:
         if data != {} or config.empty_reply == "object":
             return {"data": data}
         return {"data": None} if config.empty_reply == "null" else {}
 
-    def publish(
-        path: str, call: Call, check: Callable[[str], Mapping[str, Any]], method: str
-    ) -> None:
-        async def answer() -> Response:
-            text = str(await request.get_data(as_text=True))
-            count = limits.count(path, now_ms())
-            try:
-                if count.refusal is not None:
-                    raise Refusal(count.refusal)
-                data = call(check(text))
-                response = envelope(200, {"code": OK, "message": "Ok", **told(data)})
-            except Refusal as refusal:
-                response = refused(refusal)
-            except NoPage:
-                response = Response("404 page not found", status=404, content_type="text/plain")
-            settle(current_gate.get())
-            response.headers.update(count.headers())
-            return response
+    def answer(call: Call, check: Check, scope: Scope, text: str, refusal: int | None) -> Reply:
+        try:
+            if refusal is not None:
+                raise Refusal(refusal)
+            headers = {
+                name.decode("latin-1").lower(): value.decode("latin-1")
+                for name, value in scope["headers"]
+            }
+            data = call(check(headers, query_of(scope), text))
+            return envelope(200, {"code": OK, "message": "Ok", **told(data)})
+        except Refusal as refused:
+            body = {"code": refused.code, "message": refused.message, "data": None}
+            return envelope(refused.status, body)
+        except NoPage:
+            return 404, TEXT, "404 page not found"
 
-        app.add_url_rule(path, endpoint=f"{method} {path}", view_func=answer, methods=[method])
-
-    for path, call in public.routes.items():
-        publish(path, call, lambda text: request.args, "GET")
-    for path, call in private.keyed.items():
-        publish(path, call, lambda text: keys.keyed(request.headers, request.args), "GET")
-    for path, call in private.signed.items():
-        publish(path, call, lambda text: keys.signed(request.headers, text), "POST")
-
-    @app.errorhandler(404)
-    @app.errorhandler(405)
-    async def unknown(error: Exception) -> Response:
-        return envelope(404, {"code": 30000, "msg": "Not found"})
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        found = routes.get((scope["method"], scope["path"]))
+        text = (await read_body(receive)).decode(errors="replace")
+        if found is None:
+            await reply(send, envelope(404, {"code": 30000, "msg": "Not found"}), {})
+            return
+        count = limits.count(scope["path"], now_ms())
+        content = answer(*found, scope, text, count.refusal)
+        settle(current_gate.get())
+        await reply(send, content, count.headers())
 
     return app
+
+
+def query_of(scope: Scope) -> dict[str, str]:
+    """The query of a request; of a name that is given twice the first value."""
+    pairs = parse_qsl(scope["query_string"].decode(errors="replace"), keep_blank_values=True)
+    return dict(reversed(pairs))
+
+
+async def reply(send: Send, content: Reply, headers: Mapping[str, str]) -> None:
+    """Send an answer."""
+    status, kind, text = content
+    body = text.encode()
+    all_headers = {"content-type": kind, "content-length": str(len(body)), **headers}
+    start: Message = {
+        "type": "http.response.start",
+        "status": status,
+        "headers": [(name.lower().encode(), value.encode()) for name, value in all_headers.items()],
+    }
+    await send(start)
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 class KeyDesk:
@@ -100,19 +120,19 @@ class KeyDesk:
         self._config = config
         self._now_ms = now_ms
 
-    def keyed(self, headers: Headers, query: Mapping[str, Any]) -> Mapping[str, Any]:
+    def keyed(self, headers: Mapping[str, str], query: Mapping[str, Any]) -> Mapping[str, Any]:
         """The query, if the key is right (30001, 30002). A signature is neither needed nor looked at."""
-        key = headers.get("X-BM-KEY", "")
+        key = headers.get("x-bm-key", "")
         if not key:
             raise Refusal(30001)
         if not same(key, self._config.api_key):
             raise Refusal(30002)
         return query
 
-    def signed(self, headers: Headers, text: str) -> Mapping[str, Any]:
+    def signed(self, headers: Mapping[str, str], text: str) -> Mapping[str, Any]:
         """The body, if key, time and signature are right (30004 to 30008) and it is a JSON object (30018, 40007)."""
         self.keyed(headers, {})
-        sign, timestamp = headers.get("X-BM-SIGN", ""), headers.get("X-BM-TIMESTAMP", "")
+        sign, timestamp = headers.get("x-bm-sign", ""), headers.get("x-bm-timestamp", "")
         if not sign:
             raise Refusal(30004)
         if not timestamp:
