@@ -391,7 +391,10 @@ class _Run:
             for symbol, centre in self.market.centre.items():
                 if symbol != UNGUARDED:
                     self.market.centre[symbol] = centre * Decimal(part)
-            await trio.sleep(20)
+            for _ in range(4):
+                for symbol in self.market.centre:
+                    self.market.to(symbol, self.market.centre[symbol])
+                await trio.sleep(5)
             await self._until("everything closed came to rest", self._at_rest)
         await self._until("every protection ended", self._unguarded)
         await self._until("everything was told", self._at_rest)
