@@ -22,7 +22,7 @@ from tests.sim.mutants.trial import patched
 from tests.sim.run import POINTS, Choices, play
 
 ROOT = Path(__file__).parents[2]
-RUNS, CHUNK = 60, 5
+RUNS, CHUNK = 10, 5
 KEPT = tomllib.loads(Path(__file__).with_name("seeds.toml").read_text())["seed"]
 
 
