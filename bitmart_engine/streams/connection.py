@@ -217,7 +217,7 @@ class Connection:
     def _answered(self, frame: Frame) -> None:
         """Answers come one for each topic, bound by `group`."""
         topic = parse(frame.group or "").name
-        self._ledger.note_answer(trio.current_time())
+        further = self._ledger.note_answer(topic, trio.current_time())
         if frame.success and frame.action == "subscribe":
             if self._ledger.acknowledged(topic):
                 self._handlers.acknowledged(topic)
@@ -229,7 +229,7 @@ class Connection:
                 self._tally.add("subscription refused for now", topic=topic, error=error)
         elif not frame.success:
             self._tally.add("unsubscribing refused", topic=topic, error=frame.error)
-        if self._ledger.all_answered:
+        if further or self._ledger.all_answered:
             self.wake()
 
     async def _keep_subscribed(self, websocket: WebSocketConnection) -> None:

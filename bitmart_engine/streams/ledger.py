@@ -19,8 +19,9 @@ ACK_TIMEOUT = 5.0
 """Seconds without an answer after which a subscription is sent again."""
 
 LONGEST_ACK_TIMEOUT = 30.0
-"""The same while others are answered. An exchange, or an engine, that is behind with many answers would only fall
-further behind if everything were asked again: thousands of channels at once never got out of that."""
+"""The same while what was asked no later is being answered. An exchange, or an engine, that is behind with many answers
+would only fall further behind if everything were asked again: thousands of channels at once never got out of that. Once
+something that was asked later is answered, the answer was not late but lost."""
 
 RETRYABLE = ("authentication is temporarily unavailable", "need authen")
 """In a refusal: it says `not now`, so it counts as no answer."""
@@ -49,6 +50,10 @@ class Ledger:
         self._batch = batch
         self._entries: dict[str, Entry] = {}
         self._unanswered: set[str] = set()
+        self._leaving: dict[str, float] = {}
+        """When topics were unsubscribed whose answer has not come."""
+        self._reached = math.inf
+        """When that was asked for which the exchange answered last, and when it did."""
         self._answered_at = -math.inf
         self.repeated = 0
         """How many subscriptions were sent again for want of an answer."""
@@ -63,6 +68,7 @@ class Ledger:
             self.repeated += topic in self._entries
             self._entries[topic] = Entry(now)
             self._unanswered.add(topic)
+            self._leaving.pop(topic, None)
         if new:
             return subscribe(new)
         entries = self._entries.items()
@@ -70,6 +76,7 @@ class Ledger:
         for topic in old:
             del self._entries[topic]
             self._unanswered.discard(topic)
+            self._leaving[topic] = now
         return unsubscribe(old) if old else None
 
     def next_due_at(self) -> float:
@@ -81,9 +88,18 @@ class Ledger:
         """Whether no answer is waited for. Costs nothing, so that it can be asked at every answer."""
         return not self._unanswered
 
-    def note_answer(self, now: float) -> None:
-        """The exchange answered something, whatever it was: it is at it."""
-        self._answered_at = now
+    def note_answer(self, topic: str, now: float) -> bool:
+        """The exchange answered what was last asked of a topic. Returns whether it has come to what was asked later.
+
+        What was asked before that, and was not answered, may then be due at once.
+        """
+        entry = self._entries.get(topic)
+        asked_at = self._leaving.pop(topic, None) if entry is None else entry.asked_at
+        if asked_at is None:
+            return False
+        further = asked_at > self._reached
+        self._reached, self._answered_at = asked_at, now
+        return further
 
     def acknowledged(self, topic: str) -> bool:
         """The exchange accepted a subscription. Returns whether that is news."""
@@ -135,6 +151,8 @@ class Ledger:
         if topic not in self._unanswered:
             return math.inf
         asked_at = self._entries[topic].asked_at
+        if self._reached > asked_at:
+            return asked_at + ACK_TIMEOUT
         return min(max(asked_at, self._answered_at) + ACK_TIMEOUT, asked_at + LONGEST_ACK_TIMEOUT)
 
     def _cut(self, topics: Iterator[str], frame: Callable[[list[str]], str]) -> list[str]:

@@ -58,17 +58,59 @@ def test_without_an_answer_a_topic_is_asked_for_again_after_five_seconds() -> No
     assert ledger.next_due_at() == math.inf
 
 
-def test_while_others_are_answered_an_answer_may_take_thirty_seconds() -> None:
+def test_while_what_was_asked_no_later_is_answered_an_answer_may_take_thirty_seconds() -> None:
     ledger = Ledger(["a", "b"], 20)
     ledger.next_frame(10.0)
-    ledger.note_answer(14.0)
+    ledger.note_answer("b", 14.0)
     assert ledger.next_due_at() == 19.0
     assert ledger.next_frame(18.9) is None
-    for now in range(18, 60, 4):
-        ledger.note_answer(float(now))
+    for now in range(18, 40, 4):
+        ledger.note_answer("b", float(now))
     assert ledger.next_due_at() == 40.0
     assert said(ledger.next_frame(40.0)) == ("subscribe", ["a", "b"])
-    assert ledger.next_due_at() == 63.0
+    assert ledger.next_due_at() == 45.0
+
+
+def test_what_was_passed_over_is_asked_for_again_after_five_seconds() -> None:
+    wanted = ["a"]
+    ledger = Ledger(wanted, 20)
+    ledger.next_frame(10.0)
+    wanted.append("b")
+    ledger.next_frame(13.0)
+    assert not ledger.note_answer("unheard of", 13.5)
+    ledger.note_answer("b", 14.0)
+    ledger.acknowledged("b")
+    assert ledger.next_due_at() == 15.0
+    assert said(ledger.next_frame(15.0)) == ("subscribe", ["a"])
+
+
+def test_an_answer_to_what_was_asked_later_is_news_for_what_waits() -> None:
+    wanted = ["a", "b"]
+    ledger = Ledger(wanted, 20)
+    ledger.next_frame(10.0)
+    ledger.note_answer("b", 14.0)
+    ledger.acknowledged("b")
+    assert ledger.next_due_at() == 19.0
+    wanted.append("c")
+    ledger.next_frame(14.5)
+    assert ledger.note_answer("c", 16.0)
+    ledger.acknowledged("c")
+    assert ledger.next_due_at() == 15.0, "at once"
+
+
+def test_unsubscribing_counts_as_being_at_it_too() -> None:
+    wanted = ["a"]
+    ledger = Ledger(wanted, 20)
+    ledger.next_frame(1.0)
+    ledger.acknowledged("a")
+    wanted.remove("a")
+    assert said(ledger.next_frame(2.0)) == ("unsubscribe", ["a"])
+    wanted.append("b")
+    ledger.next_frame(2.2)
+    assert not ledger.note_answer("a", 6.0)
+    assert ledger.next_due_at() == 11.0
+    assert not ledger.note_answer("a", 7.0), "it is told once"
+    assert ledger.next_due_at() == 11.0
 
 
 def test_a_refused_topic_is_not_asked_for_again() -> None:

@@ -130,6 +130,21 @@ async def test_an_exchange_that_is_slow_to_answer_is_not_asked_everything_again(
     assert tally.counts() == {}
 
 
+async def test_a_subscription_that_was_lost_is_sent_again_in_time_while_later_ones_are_answered(
+    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+) -> None:
+    lost = trade_topic("BTCUSDT")
+    exchange.ignores[lost] = 1
+    async with open_streams(settings(), exchange.world, tally) as streams:
+        streams.hold("armed", [lost])
+        for topic in ALL[:40]:
+            await trio.sleep(0.5)
+            streams.hold("view", [topic])
+        asked = [at for at, text in exchange.last.frames if lost in text]
+        assert len(asked) == 2
+        assert asked[1] - asked[0] == pytest.approx(5, abs=0.25)
+
+
 async def test_every_other_symbol_is_unsubscribed_in_batches_and_the_rest_goes_on(
     exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
 ) -> None:
