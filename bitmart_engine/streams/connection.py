@@ -100,11 +100,18 @@ class Connection:
         """The wanted topics, or the ledger, have changed."""
         self._changed.set()
 
-    def end(self, reason: str, *, login_refused: bool = False, hopeless: bool = False) -> None:
+    def end(
+        self,
+        reason: str,
+        *,
+        login_refused: bool = False,
+        hopeless: bool = False,
+        renewed: bool = False,
+    ) -> None:
         """End the connection. The first reason counts."""
         if self._ending is None:
             lived = 0.0 if self._works_since is None else trio.current_time() - self._works_since
-            self._ending = Ending(reason, lived, login_refused, hopeless)
+            self._ending = Ending(reason, lived, login_refused, hopeless, renewed)
         self._scope.cancel()
 
     async def run(self) -> Ending:

@@ -25,6 +25,9 @@ class Ending:
     hopeless: bool = False
     """Every subscription was refused."""
 
+    renewed: bool = False
+    """We ended it to have another one: nothing failed."""
+
 
 def closed_because(reason: CloseReason | None) -> str:
     """What a closed connection says of itself. 1006 is the library's word for an end without a close frame."""

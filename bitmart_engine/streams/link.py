@@ -7,6 +7,7 @@ lives, one of the sockets that there may be is taken.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import final
 
@@ -25,6 +26,8 @@ from .wire import Credentials, Frame
 
 __all__ = ["Link"]
 
+RENEW_AGAIN_S = 60.0
+"""How often a connection is renewed at most: a market in which nobody trades looks like one with dead channels."""
 LOGIN_RETRY_S = 60.0
 LOGIN_RETRY_CAP_S = 600.0
 
@@ -70,6 +73,7 @@ class Link:
         self._connection: Connection | None = None
         self._asked = trio.Event()
         self._scope = trio.CancelScope()
+        self._renewed_at = -math.inf
         self._reconnects = 0
         self._last_error: str | None = None
         self.state = State.CONNECTING
@@ -96,10 +100,14 @@ class Link:
         self._asked.set()
         self.wake()
 
-    def reconnect(self, reason: str) -> None:
-        """Drop the connection, if it is there and logged in; one that is still on its way is left alone."""
-        if self._connection is not None and self.state in (State.SUBSCRIBING, State.UP):
-            self._connection.end(reason)
+    def renew(self, reason: str) -> None:
+        """Drop the connection and open another at once, for all it carries. Nothing while one is still on its way, nor
+        if that was done less than `RENEW_AGAIN_S` ago."""
+        now = trio.current_time()
+        there = self._connection is not None and self.state in (State.SUBSCRIBING, State.UP)
+        if self._connection is not None and there and now - self._renewed_at >= RENEW_AGAIN_S:
+            self._renewed_at = now
+            self._connection.end(reason, renewed=True)
 
     def close(self) -> None:
         """End `run`, and with it the connection, politely."""
@@ -160,7 +168,9 @@ class Link:
             self._asked = trio.Event()
             await self._asked.wait()
             return
-        if ending.login_refused or ending.hopeless:
+        if ending.renewed:
+            pause, state = 0.0, State.WAITING
+        elif ending.login_refused or ending.hopeless:
             pause = self._login_backoff.next_delay()
             state = State.LOGIN_REFUSED if ending.login_refused else State.WAITING
         else:

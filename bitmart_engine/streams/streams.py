@@ -234,11 +234,14 @@ class Streams:
         if link is not None:
             link.resubscribe(topic)
 
-    def reconnect(self, topic: str, reason: str) -> None:
-        """Drop the connection that carries a topic; it comes back after the usual pause. Nothing while it is down."""
+    def renew(self, topic: str, reason: str) -> None:
+        """Have another connection carry a topic, and all that the present one carries: dropped, and opened at once.
+
+        Nothing while it is down, nor more than once a minute, whichever of its topics that is for.
+        """
         link = self._link_of(topic)
         if link is not None:
-            link.reconnect(reason)
+            link.renew(reason)
 
     def start_afresh(self, symbol: str) -> None:
         """Whoever watches the symbol does so from now on: extremes of its running bars from before are no news."""

@@ -33,8 +33,6 @@ log = structlog.get_logger()
 
 REST_PRICE_EVERY_S = 2.0
 """The exchange refreshes the last price of its details about every 2 s (fact sheet 5.2)."""
-RECONNECT_AGAIN_S = 60.0
-"""A market in which nobody trades looks like a dead channel: do not reconnect for it all the time."""
 BLIND_LOOK_EVERY_S = 15.0
 """How often a stream that stays dead is made up for by looking at the exchange's bars."""
 BAR_S = 60
@@ -65,7 +63,6 @@ class _Watch:
     """Ids of entries and of protections, by which of them they are."""
     stale: bool = False
     resubscribed_at: float | None = None
-    reconnected_at: float | None = None
     asked_at: float = NEVER
     acknowledged_at: float = NEVER
     heard_at: float | None = None
@@ -177,7 +174,7 @@ class Prices:
         if now - last_data <= self._stale_after_s:
             if watch.stale:
                 log.info("prices are back", symbol=symbol)
-                watch.stale, watch.resubscribed_at, watch.reconnected_at = False, None, None
+                watch.stale, watch.resubscribed_at = False, None
             return
         if not watch.stale:
             watch.stale = True
@@ -189,19 +186,20 @@ class Prices:
             watch.resubscribed_at = now
             for topic in topics_of(symbol):
                 self._streams.resubscribe(topic)
-        elif now - (watch.reconnected_at or watch.resubscribed_at) >= (
-            self._stale_after_s
-            if watch.reconnected_at is None
-            else max(RECONNECT_AGAIN_S, self._stale_after_s)
-        ):
-            watch.reconnected_at = now
-            self._streams.reconnect(topics_of(symbol)[0], f"no prices of {symbol}")
+        elif now - self._could_tell_since(symbol, watch.resubscribed_at) >= self._stale_after_s:
+            self._streams.renew(topics_of(symbol)[0], f"no prices of {symbol}")
         if now - watch.asked_at >= REST_PRICE_EVERY_S:
             watch.asked_at = now
             nursery.start_soon(self._ask, symbol)
         if now - watch.looked_at >= BLIND_LOOK_EVERY_S:
             watch.looked_at = now
             watch.miss(self._exchange_ms(watch.heard_at))
+
+    def _could_tell_since(self, symbol: str, resubscribed_at: float) -> float:
+        """Since when the stream has been asked for the symbol, and could have told of it."""
+        return _latest(
+            [resubscribed_at, *(self._streams.acknowledged_at(each) for each in topics_of(symbol))]
+        )
 
     def _check_for_gaps(self, watch: _Watch, topics: tuple[str, ...]) -> None:
         """Note what was missed if the stream is back."""

@@ -43,7 +43,7 @@ def test_the_exchange_ends_up_knowing_what_is_wanted(script: list[tuple[object, 
                         case ("drop", int(number)) if number < len(exchange.sessions):
                             await exchange.sessions[-1 - number].drop()
                         case ("reconnect", str(topic)):
-                            streams.reconnect(topic, "asked to")
+                            streams.renew(topic, "asked to")
                         case ("resubscribe", str(topic)):
                             streams.resubscribe(topic)
                         case ("ignore", str(topic)):

@@ -89,7 +89,7 @@ async def test_a_send_that_was_cut_off_leaves_a_connection_that_is_never_used_ag
         first.client.stuck = True
         streams.hold("me", [trade_topic("A")])
         await trio.sleep(1)
-        streams.reconnect(BTC, "no prices")
+        streams.renew(BTC, "no prices")
         await trio.sleep(0.1)
         assert first.client.closed
         assert first.client.sent_after_stuck == 1  # no close frame after half a frame
@@ -261,6 +261,34 @@ async def test_hanging_up_in_the_handshake_is_noticed_at_once(
         assert only(streams).last_error == "the exchange hung up during the handshake"
 
 
+async def test_what_is_renewed_comes_back_at_once_and_counts_as_no_failure(
+    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+) -> None:
+    async with open_streams(settings(), exchange.world, tally) as streams:
+        streams.hold("me", [BTC])
+        for _ in range(4):
+            await trio.sleep(61)
+            streams.renew(BTC, "no prices")
+            await trio.sleep(0.1)
+            assert exchange.last.topics == {BTC}
+        await exchange.last.drop()
+        await trio.sleep(5.1)
+        assert exchange.last.topics == {BTC}, "the first pause after a failure is the shortest"
+    assert len(exchange.sessions) == 6
+
+
+async def test_a_connection_is_renewed_once_a_minute_for_whichever_of_its_channels(
+    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+) -> None:
+    async with open_streams(settings(), exchange.world, tally) as streams:
+        streams.hold("me", [BTC, trade_topic("A")])
+        await trio.sleep(1)
+        for second in range(120):
+            streams.renew((BTC, trade_topic("A"))[second % 2], "no prices")
+            await trio.sleep(1)
+    assert len(exchange.sessions) == 3
+
+
 async def test_asking_to_reconnect_what_is_on_its_way_changes_nothing(
     exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
 ) -> None:
@@ -268,11 +296,11 @@ async def test_asking_to_reconnect_what_is_on_its_way_changes_nothing(
     async with open_streams(settings(), exchange.world, tally) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(9)
-        streams.reconnect(BTC, "no prices")
+        streams.renew(BTC, "no prices")
         await trio.sleep(0.5)
         assert only(streams).state == "connecting"
         await trio.sleep(1)
-        streams.reconnect(BTC, "no prices")
+        streams.renew(BTC, "no prices")
         assert only(streams).last_error == "handshake timed out after 10 s"
 
 

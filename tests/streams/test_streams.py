@@ -263,7 +263,7 @@ async def test_a_refused_topic_is_reported_and_not_asked_for_again(
         await trio.sleep(1)
         assert len(exchange.last.said("subscribe")) == 2
         exchange.refuses.clear()
-        streams.reconnect(bad, "somebody asks")
+        streams.renew(bad, "somebody asks")
         await trio.sleep(10)
         assert streams.refused == {}
         assert exchange.last.topics == {BTC, bad}
@@ -345,7 +345,7 @@ async def test_resubscribing_happens_on_the_same_connection(
         assert exchange.last.topics == {BTC}
         for nobodys in ("futures/trade:X", ORDERS):
             streams.resubscribe(nobodys)
-            streams.reconnect(nobodys, "no reason")
+            streams.renew(nobodys, "no reason")
         await trio.sleep(60)
         assert len(exchange.sessions) == 1
 

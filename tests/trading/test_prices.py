@@ -67,6 +67,24 @@ async def test_a_market_in_which_nobody_trades_is_not_reconnected_all_the_time(a
         assert len(stage.dials) <= 2 + 11
 
 
+async def test_a_quiet_market_of_several_symbols_does_not_keep_the_engine_from_listening(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        for symbol, low in (("BTCUSDT", 64000), ("ETHUSDT", 3100), ("SOLUSDT", 140)):
+            zone = {"entry_zone_min": low, "entry_zone_max": low + 1}
+            levels = {"stop_loss": None, "take_profit": None, "timeout_seconds": Decimal(3600)}
+            await stage.place(symbol, symbol=symbol, **zone, **levels)
+        deaf_s = 0
+        for _ in range(600):
+            await stage.settle(1)
+            deaf_s += not stage.engine.streams().public_connected
+        assert len(stage.dials) <= 2 + 11, (
+            "one connection is renewed once a minute, not once for each symbol"
+        )
+        assert deaf_s <= 11, "what is renewed comes back at once"
+
+
 async def test_a_symbol_that_nobody_needs_is_not_asked_for(autojump_clock):
     async with open_stage() as stage:
         await stage.place(entry_zone_max=64995)
