@@ -17,6 +17,7 @@ from attrs import define, field
 
 from bitmart_engine.paper import PaperExchange
 
+from .pushes import Pushes
 from .trace import Trace
 
 __all__ = ["Market", "real_month"]
@@ -35,6 +36,7 @@ class Market:
     paper: PaperExchange
     rng: random.Random
     trace: Trace
+    pushes: Pushes
     traded: Callable[[str, Decimal], None]
     real: Iterator[Decimal] | None = None
     """Prices that happened, for one symbol; the others are made up."""
@@ -90,8 +92,10 @@ class Market:
             self.centre[symbol] = centre * (1 + Decimal(rng.uniform(-12, 12)) / 1000)
             self.to(symbol, self.centre[symbol])
         elif chance < 0.05:  # there and back before anybody has looked
+            self.pushes.gathering = rng.random() < 0.5
             self.to(symbol, self._near(symbol, rng, 0.6))
             self.to(symbol, self._near(symbol, rng, 18))
+            self.pushes.gathering = False
             self.to(symbol, self._near(symbol, rng, 0.6))
         elif chance < 0.06:
             await trio.sleep(rng.uniform(10, 90))

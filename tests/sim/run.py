@@ -192,7 +192,8 @@ class _Run:
         )
         self.disk = Disk(rng("disk"), trace, self.watch.written)
         real = real_month(rng("month").randrange(40_000)) if choices.real else None
-        self.market = Market(paper, rng("market"), trace, self.watch.traded, real)
+        paper.hub.passing = pushes = Pushes(rng("pushes"), trace)
+        self.market = Market(paper, rng("market"), trace, pushes, self.watch.traded, real)
         self.app = App(
             httpx.AsyncClient(transport=_Answers(self, rng("answers")), timeout=None),
             address="http://127.0.0.1:8089",
@@ -210,7 +211,6 @@ class _Run:
             choices.several_there,
         )
         self.chance = rng("races")
-        paper.hub.passing = pushes = Pushes(rng("pushes"), trace)
         self.weather = Weather(
             paper,
             self.network,

@@ -37,6 +37,8 @@ STOPPED_AFTER_TROUBLE_S = 150.0
 """The same for a stop that was touched while something was wrong, from the end of that on."""
 NAKED_AT_MOST_S = 10.0
 """How long contracts with a promised stop may be held and kept by nobody, while nothing is wrong."""
+QUICK_AFTER_S = 45.0
+"""How long the world must have been calm for prices to be sure to come: half-open connections are noticed by then."""
 STUCK_S = 15.0
 """How long after a disk has refused to write it may not have been tried again, and a request may be under way."""
 SECRETS_MARK = "s3cr3t"
@@ -174,7 +176,7 @@ class Watch:
                 continue
             if calm_since is None:
                 continue
-            quick = at > calm_since + STOPPED_AFTER_TROUBLE_S and at > guard.since_s + 5
+            quick = at > calm_since + QUICK_AFTER_S and at > guard.since_s + 5
             looked_up = quick or at // 60 > guard.since_s // 60 + 1
             limit_s = STOPPED_WITHIN_S if quick else STOPPED_AFTER_TROUBLE_S
             if looked_up and now - max(at, calm_since) > limit_s:
