@@ -14,6 +14,7 @@ from bitmart_engine.model.errors import Unavailable
 from bitmart_engine.store import JournalError, JournalLocked
 from tests.stage import HOOK, SUBMIT, entry, open_theatre
 
+OPEN_ORDERS = "/contract/private/get-open-orders"
 POSITIONS = "/contract/private/position-v2"
 
 
@@ -186,6 +187,19 @@ async def test_nothing_is_opened_until_the_exchange_was_read_and_closes_pass(
             assert "orders and positions not read yet" in stage.engine.not_ready()
             theatre.paper.clear_faults()
             await stage.until(lambda: stage.state() in ("open", "filled"), within=120)
+
+
+@pytest.mark.parametrize("path", [OPEN_ORDERS, POSITIONS])
+async def test_an_account_without_orders_is_not_taken_for_read_while_a_list_cannot_be(
+    path, autojump_clock
+):
+    async with open_theatre() as theatre:
+        theatre.paper.fail(path, status=502, times=100_000)
+        async with theatre.engine() as stage:
+            await stage.settle(30)
+            assert "orders and positions not read yet" in stage.engine.not_ready()
+            theatre.paper.clear_faults()
+            await stage.until(lambda: not stage.engine.not_ready(), within=60)
 
 
 async def test_a_monitored_position_and_its_moved_stop_are_remembered(tmp_path, autojump_clock):

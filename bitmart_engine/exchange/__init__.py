@@ -5,6 +5,7 @@ from .client import ExchangeClient, ExchangeStatistics, open_exchange
 from .errors import (
     MEANINGS,
     CredentialsMissing,
+    CutShort,
     ExchangeError,
     Meaning,
     NotSent,
@@ -19,6 +20,7 @@ __all__ = [
     "MEANINGS",
     "Balance",
     "CredentialsMissing",
+    "CutShort",
     "EndpointStatistics",
     "ExchangeClient",
     "ExchangeError",

@@ -30,7 +30,7 @@ from ..tally import Tally
 from ..world import World
 from .budget import Urgency
 from .calls import Calls
-from .errors import OutcomeUnknown
+from .errors import CutShort
 from .judge import CANCEL, ORDER, SUBMIT
 from .market import MarketClient
 from .orders import SubmitOrder, encode_order
@@ -174,10 +174,10 @@ class ExchangeClient(MarketClient):
     async def open_orders(
         self, symbol: str | None = None, *, urgency: Urgency = Urgency.READ
     ) -> list[OrderUpdate]:
-        """All working orders. Raises OutcomeUnknown too where the answer is full, and so may be cut short."""
+        """All working orders. Raises CutShort where the answer is full."""
         found = await self._open_orders(symbol, urgency)
         if len(found) >= MOST_OPEN_ORDERS:
-            raise OutcomeUnknown(f"{len(found)} orders or more, ask by symbol", OPEN_ORDERS)
+            raise CutShort(f"{len(found)} orders or more, ask by symbol", OPEN_ORDERS)
         return found
 
     async def order_history(
@@ -221,9 +221,9 @@ class ExchangeClient(MarketClient):
             )
             found = _with_id(finished, client_order_id)
         if found is None and len(working) >= MOST_OPEN_ORDERS:
-            raise OutcomeUnknown("more open orders than one answer holds", OPEN_ORDERS)
+            raise CutShort("more open orders than one answer holds", OPEN_ORDERS)
         if found is None and len(finished) >= MOST_HISTORY:
-            raise OutcomeUnknown("more finished orders than one answer holds", HISTORY)
+            raise CutShort("more finished orders than one answer holds", HISTORY)
         return found or await self._traded(symbol, client_order_id, urgency)
 
     async def _traded(
@@ -252,14 +252,14 @@ class ExchangeClient(MarketClient):
     ) -> list[PlanOrder]:
         """What waits at the exchange for a price; with `plan_type` profit_loss the stops and targets of positions.
 
-        Raises OutcomeUnknown too where the answer is full, and so may be cut short.
+        Raises CutShort where the answer is full.
         """
         data = await self._private(
             PLAN_ORDERS, urgency, symbol=symbol, plan_type=plan_type, limit=MOST_PLAN_ORDERS
         )
         found = read_rows(PLAN_ORDERS, data, plan_order_of)
         if len(found) >= MOST_PLAN_ORDERS:
-            raise OutcomeUnknown(f"{len(found)} plan orders or more, ask by symbol", PLAN_ORDERS)
+            raise CutShort(f"{len(found)} plan orders or more, ask by symbol", PLAN_ORDERS)
         return found
 
     async def cancel_plan_order(

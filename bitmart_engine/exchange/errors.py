@@ -15,6 +15,7 @@ from enum import Enum
 __all__ = [
     "MEANINGS",
     "CredentialsMissing",
+    "CutShort",
     "ExchangeError",
     "Meaning",
     "NotSent",
@@ -109,6 +110,10 @@ class OutcomeUnknown(ExchangeError):
         super().__init__(f"{path}: {why}")
         self.why = why
         self.path = path
+
+
+class CutShort(OutcomeUnknown):
+    """A list was read that is as long as one answer holds, so there may be more. Ask for less, for one symbol say."""
 
 
 class NotSent(ExchangeError):

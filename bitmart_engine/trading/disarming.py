@@ -3,8 +3,9 @@
 Before the close, where others share the position: what was cancelled cannot act any more, and what could not be
 cancelled has acted, which the exchange's orders then say. After it, for what was not shared then and may be by now.
 
-A close is not to wait for this for ever. What is not known after some seconds is given up on, and said: that contracts
-of another order may then be closed is bad; to keep a position after its stop was touched would be worse.
+A close is not to wait for this for ever. What is not known after half a minute is given up on, and said: that contracts
+of another order may then be closed is bad; to keep a position after its stop was touched would be worse. It waits that
+long because what keeps the exchange from answering would mostly keep it from closing, too.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ log = structlog.get_logger()
 
 UNSEEN_WITHIN_S = 2.0
 """How long it is looked for what became of a stop that is neither listed nor seen to have acted."""
-GIVE_UP_AFTER_S = 4.0
-"""How long all of it may take, while the exchange does not answer."""
+GIVE_UP_AFTER_S = 30.0
+"""How long all of it may take, while the exchange does not answer: a close that it took would be no more certain."""
 ASK_AGAIN_S = 0.25
 TRIES = 3
 RETRY_UP_TO_S = 5.0
@@ -46,25 +47,29 @@ LEFT_BEHIND_AFTER_S = 60.0
 async def disarm(id: str, desk: Desk, guard: Guard) -> bool:
     """Have the exchange not close any more what protection `id` covers. True: it has done so, or is doing it now.
 
-    False within some seconds, whatever the exchange says or does not say. Only what it said is recorded as gone.
+    False within half a minute, whatever the exchange says or does not say. Only what it said is recorded as gone.
     """
     gone: set[object] = set()
     seen = len(desk.state.protections[id].fired)
     answered, why = False, f"no answer within {GIVE_UP_AFTER_S:g} s"
+    unseen_from: float | None = None
     with trio.move_on_after(GIVE_UP_AFTER_S):
-        unseen_at = trio.current_time() + UNSEEN_WITHIN_S
         while True:
+            asked_at = trio.current_time()
             try:
                 if await _cancelled(desk.state.protections[id], desk, guard, gone):
                     _gone(id, desk)
                     return False
                 await _look_for_fired(desk.state.protections[id], desk, guard)
-                answered, why = True, "neither listed nor seen to have acted"
             except ExchangeError as failure:
-                answered, why = False, str(failure)
+                why = str(failure)
+            else:
+                why = "neither listed nor seen to have acted"
+                unseen_from = asked_at if unseen_from is None else unseen_from
+                answered = asked_at - unseen_from >= UNSEEN_WITHIN_S
             if len(desk.state.protections[id].fired) > seen:
                 return True
-            if trio.current_time() >= unseen_at:
+            if answered:
                 break
             await desk.waiters.wait_news(fired_news(id), ASK_AGAIN_S)
     desk.tally.add("closed beside a stop of unknown whereabouts", id=id, why=why)

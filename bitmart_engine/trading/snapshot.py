@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import trio
 
-from ..exchange.errors import ExchangeError, Meaning, OutcomeUnknown, Refused
+from ..exchange.errors import CutShort, ExchangeError, Meaning, Refused
 from ..exchange.rows import PlanOrder
 from ..model.events import OrderUpdate, PositionUpdate
 from ..model.lifecycle import EntryState
@@ -82,7 +82,7 @@ async def _working(desk: Desk, symbols: set[str]) -> list[OrderUpdate]:
     """All working orders; only those of our symbols where the account has more than one answer holds."""
     try:
         return await desk.exchange.open_orders()
-    except OutcomeUnknown:
+    except CutShort:
         return [
             each for symbol in sorted(symbols) for each in await desk.exchange.open_orders(symbol)
         ]
@@ -134,7 +134,7 @@ async def _listed_plans(desk: Desk, symbols: set[str]) -> tuple[PlanOrder, ...]:
     ask = desk.exchange.plan_orders
     try:
         return tuple(await ask(plan_type="profit_loss"))
-    except OutcomeUnknown:
+    except CutShort:
         return tuple(
             [
                 each

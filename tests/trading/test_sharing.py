@@ -166,6 +166,32 @@ async def test_a_stop_that_could_not_be_taken_away_before_the_close_is_taken_awa
         await low_is_whole(stage)
 
 
+async def test_a_stop_that_fires_there_while_nothing_is_answered_for_ten_seconds_closes_once(
+    autojump_clock,
+):
+    async with open_stage(reconnect_delay_s=30) as stage:
+        await two_orders(stage)
+        stage.paper.drop_connections("private")
+        for path in (CANCEL_PLAN, HISTORY):
+            stage.paper.fail(path, status=502, times=1000)
+        stage.move(64400)
+        await stage.settle(10)
+        stage.paper.clear_faults()
+        await stage.until(lambda: stage.guarded("high") == "closed")
+        assert stage.submits(*CLOSE_SIDES) == []
+        await low_is_whole(stage)
+
+
+async def test_a_close_goes_out_at_last_where_only_its_stop_is_never_spoken_of(autojump_clock):
+    async with open_stage() as stage:
+        await two_orders(stage)
+        stage.paper.fail(CANCEL_PLAN, status=502, times=10_000)
+        await stage.engine.close_position("high")
+        await stage.settle(10)
+        assert stage.guarded("high") == "closing"
+        await stage.until(lambda: stage.submits(*CLOSE_SIDES) != [], within=60)
+
+
 async def test_stops_that_the_exchange_makes_for_later_fills_are_taken_away_too(autojump_clock):
     async with open_stage({"liquidity": 6}) as stage:
         await stage.bought("low", size=6, stop_loss=60000, take_profit=70000)
