@@ -3,7 +3,7 @@
 Before the close, where others share the position: what was cancelled cannot act any more, and what could not be
 cancelled has acted, which the exchange's orders then say. After it, for what was not shared then and may be by now.
 
-A close is not to wait for this for ever. What is not known after half a minute is given up on, and said: that contracts
+A close is not to wait for this for ever. What is not known after a minute is given up on, and said: that contracts
 of another order may then be closed is bad; to keep a position after its stop was touched would be worse. It waits that
 long because what keeps the exchange from answering would mostly keep it from closing, too.
 """
@@ -11,6 +11,7 @@ long because what keeps the exchange from answering would mostly keep it from cl
 from __future__ import annotations
 
 from collections.abc import Collection
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import structlog
@@ -35,7 +36,7 @@ log = structlog.get_logger()
 
 UNSEEN_WITHIN_S = 2.0
 """How long it is looked for what became of a stop that is neither listed nor seen to have acted."""
-GIVE_UP_AFTER_S = 30.0
+GIVE_UP_AFTER_S = 60.0
 """How long all of it may take, while the exchange does not answer: a close that it took would be no more certain."""
 ASK_AGAIN_S = 0.25
 TRIES = 3
@@ -47,30 +48,29 @@ LEFT_BEHIND_AFTER_S = 60.0
 async def disarm(id: str, desk: Desk, guard: Guard) -> bool:
     """Have the exchange not close any more what protection `id` covers. True: it has done so, or is doing it now.
 
-    False within half a minute, whatever the exchange says or does not say. Only what it said is recorded as gone.
+    False within a minute, whatever the exchange says or does not say. Only what it said is recorded as gone. What has
+    been answered is not asked again, so that every answer counts where few come.
     """
-    gone: set[object] = set()
+    legs = _Legs(id, desk, guard)
     seen = len(desk.state.protections[id].fired)
     answered, why = False, f"no answer within {GIVE_UP_AFTER_S:g} s"
     unseen_from: float | None = None
     with trio.move_on_after(GIVE_UP_AFTER_S):
-        while True:
+        while not answered:
             asked_at = trio.current_time()
-            try:
-                if await _cancelled(desk.state.protections[id], desk, guard, gone):
-                    _gone(id, desk)
-                    return False
-                await _look_for_fired(desk.state.protections[id], desk, guard)
-            except ExchangeError as failure:
-                why = str(failure)
+            failures = await legs.cancel()
+            if not failures and not legs.missing:
+                _gone(id, desk)
+                return False
+            failures += await _look_for_fired(desk.state.protections[id], desk, guard)
+            if len(desk.state.protections[id].fired) > seen:
+                return True
+            if failures:
+                why = str(failures[-1])
             else:
                 why = "neither listed nor seen to have acted"
                 unseen_from = asked_at if unseen_from is None else unseen_from
-                answered = asked_at - unseen_from >= UNSEEN_WITHIN_S
-            if len(desk.state.protections[id].fired) > seen:
-                return True
-            if answered:
-                break
+                answered = asked_at >= unseen_from + UNSEEN_WITHIN_S
             await desk.waiters.wait_news(fired_news(id), ASK_AGAIN_S)
     desk.tally.add("closed beside a stop of unknown whereabouts", id=id, why=why)
     log.warning("closing beside a stop of unknown whereabouts", id=id, why=why)
@@ -85,19 +85,17 @@ async def take_away(id: str, desk: Desk, guard: Guard) -> None:
     Where others share the position it is tried for a minute, for it would close their contracts. Else a few tries do:
     what the exchange keeps goes with its position.
     """
-    gone: set[object] = set()
+    legs = _Legs(id, desk, guard)
     give_up_at = trio.current_time() + LEFT_BEHIND_AFTER_S
     for tries, pause_s in enumerate(Pauses(ASK_AGAIN_S, RETRY_UP_TO_S), 1):
         protection = desk.state.protections[id]
         if not protection.kept_at_exchange:
             return
-        try:
-            await _cancelled(protection, desk, guard, gone)
-        except ExchangeError as failure:
-            why = str(failure)
-        else:
+        failures = await legs.cancel()
+        if not failures:
             _gone(id, desk)
             return
+        why = str(failures[-1])
         shared = is_shared(protection, desk, guard)
         if (tries >= TRIES and not shared) or trio.current_time() >= give_up_at:
             break
@@ -132,51 +130,86 @@ def kept_for(
     return found
 
 
-async def _cancelled(protection: Protection, desk: Desk, guard: Guard, gone: set[object]) -> bool:
-    """Whether every leg that the exchange is believed to keep was there, and was cancelled. Raises ExchangeError.
+class _Legs:
+    """The stop and the target that the exchange keeps for one protection, while they are taken away."""
 
-    `gone` has what was cancelled before, by id or by price, and gets what is cancelled now.
-    """
-    legs = {
-        price
-        for price in (protection.exchange_stop_loss, protection.exchange_take_profit)
-        if price is not None
-    }
-    symbol = protection.symbol
-    if len(protection.exchange_plans) == len(legs):
-        for plan_id in protection.exchange_plans:
-            if plan_id not in gone and await _cancel(symbol, plan_id, desk):
-                gone.add(plan_id)
-        return gone.issuperset(protection.exchange_plans)
-    plans = await desk.exchange.plan_orders(symbol, plan_type="profit_loss", urgency=Urgency.CANCEL)
-    others = {
-        plan_id
-        for each in guard.alive_on(symbol, protection.side)
-        if each.id != protection.id
-        for plan_id in each.exchange_plans
-    }
-    for plan in kept_for(protection, plans, others):
-        if await _cancel(symbol, plan.order_id, desk):
-            gone.add(plan.trigger_price)
-    return gone.issuperset(legs)
+    def __init__(self, id: str, desk: Desk, guard: Guard) -> None:
+        self._cancelled: set[str] = set()
+        self._vanished: set[str] = set()
+        self._listed_at: dict[str, Decimal] = {}
+        self._unlisted: set[Decimal] = set()
+        self._id = id
+        self._desk = desk
+        self._guard = guard
+
+    @property
+    def missing(self) -> bool:
+        """Whether one of them was not there to be cancelled."""
+        return bool(self._vanished or self._unlisted)
+
+    async def cancel(self) -> list[ExchangeError]:
+        """Cancel those of which nothing is known yet. Returns what went wrong; nothing: each is cancelled, or missing.
+
+        Without their ids they are looked for at their prices, again each time: one that was listed and is not any more
+        has vanished.
+        """
+        protection = self._desk.state.protections[self._id]
+        prices = {
+            price
+            for price in (protection.exchange_stop_loss, protection.exchange_take_profit)
+            if price is not None
+        }
+        plan_ids = protection.exchange_plans
+        if len(plan_ids) != len(prices):
+            try:
+                plans = await self._listed(protection)
+            except ExchangeError as failure:
+                return [failure]
+            plan_ids = tuple(plan.order_id for plan in plans)
+            self._vanished |= self._listed_at.keys() - plan_ids - self._cancelled
+            self._listed_at |= {plan.order_id: plan.trigger_price for plan in plans}
+            self._unlisted = prices - set(self._listed_at.values())
+        tried = [await self._cancel(protection.symbol, plan_id) for plan_id in plan_ids]
+        return [failure for failure in tried if failure is not None]
+
+    async def _listed(self, protection: Protection) -> list[PlanOrder]:
+        """What the exchange keeps at the protection's prices, as far as it is not another's. Raises ExchangeError."""
+        symbol = protection.symbol
+        ask = self._desk.exchange.plan_orders
+        plans = await ask(symbol, plan_type="profit_loss", urgency=Urgency.CANCEL)
+        others = {
+            plan_id
+            for each in self._guard.alive_on(symbol, protection.side)
+            if each.id != protection.id
+            for plan_id in each.exchange_plans
+        }
+        return kept_for(protection, plans, others)
+
+    async def _cancel(self, symbol: str, plan_id: str) -> ExchangeError | None:
+        if plan_id in self._cancelled or plan_id in self._vanished:
+            return None
+        try:
+            await self._desk.exchange.cancel_plan_order(symbol, plan_id)
+        except Refused as refusal:
+            if refusal.meaning not in (Meaning.NO_SUCH_ORDER, Meaning.ORDER_DONE):
+                return refusal
+            self._vanished.add(plan_id)
+        except ExchangeError as failure:
+            return failure
+        else:
+            self._cancelled.add(plan_id)
+        return None
 
 
-async def _cancel(symbol: str, plan_id: str, desk: Desk) -> bool:
-    """Whether it was there to be cancelled. Raises ExchangeError."""
-    try:
-        await desk.exchange.cancel_plan_order(symbol, plan_id)
-    except Refused as refusal:
-        if refusal.meaning not in (Meaning.NO_SUCH_ORDER, Meaning.ORDER_DONE):
-            raise
-        return False
-    return True
-
-
-async def _look_for_fired(protection: Protection, desk: Desk, guard: Guard) -> None:
-    """Look through the exchange's orders for what its stops have closed, or are closing now. Raises ExchangeError."""
-    ask, symbol = desk.exchange, protection.symbol
-    working = await ask.open_orders(symbol, urgency=Urgency.CLOSE)
-    ended = await ask.order_history(symbol, urgency=Urgency.CLOSE)
-    for update in [*working, *ended]:
-        if made_there(update):
-            guard.on_fired(update)
+async def _look_for_fired(protection: Protection, desk: Desk, guard: Guard) -> list[ExchangeError]:
+    """Look through the exchange's orders for what its stops close now, or have closed. Returns what went wrong."""
+    failures = []
+    for ask in (desk.exchange.open_orders, desk.exchange.order_history):
+        try:
+            found = await ask(protection.symbol, urgency=Urgency.CLOSE)
+        except ExchangeError as failure:
+            failures.append(failure)
+        else:
+            for update in filter(made_there, found):
+                guard.on_fired(update)
+    return failures

@@ -182,6 +182,21 @@ async def test_a_stop_that_fires_there_while_nothing_is_answered_for_ten_seconds
         await low_is_whole(stage)
 
 
+async def test_a_stop_that_fires_there_and_cannot_be_cancelled_is_found_among_the_orders(
+    autojump_clock,
+):
+    async with open_stage(reconnect_delay_s=300) as stage:
+        await two_orders(stage)
+        stage.paper.drop_connections("private")
+        stage.paper.fail(CANCEL_PLAN, status=429, times=10_000)
+        stage.move(64400)
+        await stage.settle(70)
+        assert stage.guarded("high") == "closed"
+        assert stage.submits(*CLOSE_SIDES) == []
+        stage.paper.clear_faults()
+        await low_is_whole(stage)
+
+
 async def test_a_close_goes_out_at_last_where_only_its_stop_is_never_spoken_of(autojump_clock):
     async with open_stage() as stage:
         await two_orders(stage)
@@ -189,7 +204,7 @@ async def test_a_close_goes_out_at_last_where_only_its_stop_is_never_spoken_of(a
         await stage.engine.close_position("high")
         await stage.settle(10)
         assert stage.guarded("high") == "closing"
-        await stage.until(lambda: stage.submits(*CLOSE_SIDES) != [], within=60)
+        await stage.until(lambda: stage.submits(*CLOSE_SIDES) != [], within=70)
 
 
 async def test_stops_that_the_exchange_makes_for_later_fills_are_taken_away_too(autojump_clock):
