@@ -12,7 +12,7 @@
         |-- watch_account            order, position and balance pushes -> who they concern
         |-- keep_reconciled          at the start, after every private login and regularly: agree with the exchange
         |-- keep_fresh               stale symbols: resubscribe, reconnect, price over REST; look back over gaps
-        |-- keep_deadlines           expire what waited long enough
+        |-- deadlines.run            expire what waited long enough
         |-- tracking                 orders that the stream is silent about: read over REST
         |-- futures_orders           what became of orders that ended while nobody listened
         |-- balance                  the account's balance, read now and then beside what is pushed

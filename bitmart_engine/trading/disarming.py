@@ -179,7 +179,7 @@ class _Legs:
         plans = await ask(symbol, plan_type="profit_loss", urgency=Urgency.CANCEL)
         others = {
             plan_id
-            for each in self._guard.alive_on(symbol, protection.side)
+            for each in self._guard.lookout.alive_on(symbol, protection.side)
             if each.id != protection.id
             for plan_id in each.exchange_plans
         }

@@ -6,30 +6,25 @@ decided without waiting.
 
 from __future__ import annotations
 
-import heapq
 from decimal import Decimal
 
 import structlog
-import trio
 
-from ..model.decimals import plain
 from ..model.events import OrderUpdate, Tick
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder, EntryRequest, OrderType
-from ..model.positions import Protection
 from ..model.sides import PositionSide
 from ..store.records import (
     EntryAccepted,
-    EntryAnnounced,
     EntryCancelAsked,
     EntryForgotten,
     EntryIntended,
     EntryMoved,
     EntryObserved,
     ProtectionForgotten,
-    ProtectionOpened,
     Record,
 )
+from .deadlines import Deadlines
 from .desk import Desk, text
 from .guard import Guard
 from .identity import entry_client_order_id
@@ -37,6 +32,7 @@ from .progress import observed, refused_for_crossing
 from .sharing import exchange_may_close
 from .signals import entry_signal
 from .submission import confirm, look_up, submit, withdraw
+from .tidings import announcement, promised_protection, told_of_end
 from .zones import Zone, ZoneBook
 
 __all__ = ["Entries"]
@@ -45,8 +41,6 @@ log = structlog.get_logger()
 
 CROSSING_TRIES = 3
 """How often a maker-only order may be refused for crossing before it is rejected."""
-LONGEST_NAP_S = 30.0
-"""Deadlines are wall-clock times, and a wall clock may be set: look again this often."""
 
 
 class Entries:
@@ -56,8 +50,7 @@ class Entries:
         self._desk = desk
         self._guard = guard
         self._zones = ZoneBook()
-        self._deadlines: list[tuple[int, str]] = []
-        self._deadline_added = trio.Event()
+        self.deadlines = Deadlines(desk.now_ms, self._overdue)
         desk.store.observe(self._keep_track)
         desk.withdraw_entry = self.withdraw
 
@@ -69,7 +62,7 @@ class Entries:
 
     def accept(self, order: EntryOrder) -> None:
         """Record `order` with its protection. Its zone is watched from when that is durable. Does not block."""
-        self._desk.store.record(EntryAccepted(order), *self._promised_protection(order))
+        self._desk.store.record(EntryAccepted(order), *promised_protection(order))
         if order.request.leverage is not None:
             self._desk.fly(self._desk.leverage.learn, order.symbol)
 
@@ -85,7 +78,7 @@ class Entries:
         self._desk.prices.unneed(order.symbol, ("entry", id))
         records: list[Record] = []
         if protection is not None:
-            self._guard.forget(protection)
+            self._guard.lookout.forget(protection)
             records.append(ProtectionForgotten(protection.id))
         self._desk.store.record(*records, EntryForgotten(id))
 
@@ -165,7 +158,7 @@ class Entries:
         desk = self._desk
         records: list[Record] = [record]
         if not order.announced:
-            records += self.announcement(order, record.exchange_order_id, submit_only=False)
+            records += announcement(desk, order, record.exchange_order_id, submit_only=False)
         average = record.average_price or order.average_price
         fill = {
             "exchange_order_id": record.exchange_order_id,
@@ -205,30 +198,12 @@ class Entries:
                 "order open", id=id, price=text(order.price), exchange_order_id=exchange_order_id
             )
 
-    def announcement(
-        self, order: EntryOrder, exchange_order_id: str, *, submit_only: bool
-    ) -> list[Record]:
-        """The records of telling `placed`."""
-        facts: dict[str, object] = {
-            "exchange_order_id": exchange_order_id,
-            "client_order_id": order.client_order_id,
-            "entry_price": text(order.price),
-            "quantity": plain(order.request.quantity),
-            "size": order.request.size,
-        }
-        if submit_only:
-            facts["submit_only"] = True
-        return [
-            EntryAnnounced(order.id, submit_only),
-            *self._desk.tell_of_order(order, "placed", **facts),
-        ]
-
     def announce(self, id: str, *, submit_only: bool) -> None:
         """Tell `placed`, unless it was told."""
         order = self._desk.state.orders[id]
         if not order.announced and order.exchange_order_id:
             self._desk.store.record(
-                *self.announcement(order, order.exchange_order_id, submit_only=submit_only)
+                *announcement(self._desk, order, order.exchange_order_id, submit_only=submit_only)
             )
 
     def lost(self, id: str, why: str) -> None:
@@ -295,22 +270,11 @@ class Entries:
 
     # Time
 
-    async def keep_deadlines(self) -> None:
-        """Expire what waited long enough, for ever. Runs as a task."""
-        desk = self._desk
-        while True:
-            now_ms = desk.now_ms()
-            while self._deadlines and self._deadlines[0][0] <= now_ms:
-                _, id = heapq.heappop(self._deadlines)
-                order = desk.state.orders[id]
-                if order.state is EntryState.WAITING and order.deadline_ms <= now_ms:
-                    self._expire(order)
-            self._deadline_added = trio.Event()
-            nap_s = LONGEST_NAP_S
-            if self._deadlines:
-                nap_s = min(nap_s, (self._deadlines[0][0] - now_ms) / 1000)
-            with trio.move_on_after(nap_s):
-                await self._deadline_added.wait()
+    def _overdue(self, id: str, now_ms: int) -> None:
+        """A deadline of the order has come: perhaps not the one it has by now."""
+        order = self._desk.state.orders[id]
+        if order.state is EntryState.WAITING and order.deadline_ms <= now_ms:
+            self._expire(order)
 
     def _expire(self, order: EntryOrder, *, spent: bool = False) -> None:
         self._desk.store.record(
@@ -339,8 +303,7 @@ class Entries:
         order = self._desk.state.orders[id]
         request = order.request
         self._watch(id)
-        heapq.heappush(self._deadlines, (order.deadline_ms, id))
-        self._deadline_added.set()
+        self.deadlines.add(id, order.deadline_ms)
         self._desk.prices.recheck(request.symbol)
 
     def _ended(
@@ -354,39 +317,10 @@ class Entries:
     ) -> list[Record]:
         """The records of an end that the engine itself decides on; the exchange holds nothing."""
         self._zones.disarm(order.id)
-        endings: dict[EntryState, tuple[str, dict[str, object]]] = {
-            EntryState.CANCELLED: ("cancelled", {"filled_size": 0}),
-            EntryState.EXPIRED: ("timeout", {"reason": reason}),
-            EntryState.REJECTED: ("failed", {"reason": reason, "error": error}),
-        }
-        event, facts = endings[to]
         return [
             EntryMoved(order.id, self._desk.now_ms(), to, error or reason, spent),
             *self._guard.order_ended(order.id, filled=order.filled),
-            *self._desk.tell_of_order(order, event, **facts),
-        ]
-
-    def _promised_protection(self, order: EntryOrder) -> list[Record]:
-        request = order.request
-        if not request.protected:
-            return []
-        at_exchange = request.exchange_protection
-        return [
-            ProtectionOpened(
-                Protection(
-                    id=request.id,
-                    symbol=request.symbol,
-                    side=request.side,
-                    created_ms=order.accepted_ms,
-                    stop_loss=request.stop_loss,
-                    take_profit=request.take_profit,
-                    entry_id=request.id,
-                    callback_url=request.callback_url,
-                    metadata=request.metadata,
-                    exchange_stop_loss=request.stop_loss if at_exchange else None,
-                    exchange_take_profit=request.take_profit if at_exchange else None,
-                )
-            )
+            *told_of_end(self._desk, order, to, reason, error),
         ]
 
     def _keep_track(self, record: Record) -> None:

@@ -103,7 +103,7 @@ async def look_back(desk: Desk, guard: Guard, symbol: str, since_ms: int) -> Non
             continue
         asked_for = [bar for bar in bars if first_ms <= bar.open_time_s * 1000 <= now_ms]
         ahead_ms = desk.exchange.clock_offset_ms or 0
-        hit = touched(guard.with_stop(symbol), asked_for, ahead_ms)
+        hit = touched(guard.lookout.with_stop(symbol), asked_for, ahead_ms)
         log.info("looked back", symbol=symbol, bars=len(asked_for), touched=hit)
         async with trio.open_nursery() as nursery:
             for id in hit:
@@ -114,7 +114,7 @@ async def look_back(desk: Desk, guard: Guard, symbol: str, since_ms: int) -> Non
 def _first_bar_ms(desk: Desk, guard: Guard, symbol: str, since_ms: int) -> int | None:
     """When the first bar opens that could be held against anything; None if nothing is armed."""
     ahead_ms = desk.exchange.clock_offset_ms or 0
-    counts_from = [_counts_from_ms(each, ahead_ms) for each in guard.with_stop(symbol)]
+    counts_from = [_counts_from_ms(each, ahead_ms) for each in guard.lookout.with_stop(symbol)]
     if not counts_from:
         return None
     first = -(-min(counts_from) // BAR_MS) * BAR_MS

@@ -1,6 +1,7 @@
-"""Protections: watch their levels, keep them in step with what is held, and see that they end on evidence only.
+"""Protections: fire them, keep them in step with what is held, and see that they end on evidence only.
 
-The close itself is in `closing`; here is what is decided without waiting.
+Which of them are alive, and what the market touches, `lookout` knows. The close itself is in `closing`; here is what is
+decided without waiting.
 """
 
 from __future__ import annotations
@@ -8,8 +9,6 @@ from __future__ import annotations
 from functools import partial
 
 import structlog
-import trio
-from attrs import evolve
 
 from ..exchange.budget import Urgency
 from ..model.decimals import plain
@@ -22,9 +21,7 @@ from ..store.records import (
     FiredObserved,
     ProtectionCovers,
     ProtectionKept,
-    ProtectionLevelled,
     ProtectionMoved,
-    ProtectionOpened,
     Record,
 )
 from .attribution import fired_news, made_there, observed_there, whose
@@ -33,8 +30,8 @@ from .desk import Desk, text
 from .foreign import ForeignCloses
 from .gaps import look_back
 from .keeping import Keeps
+from .lookout import Lookout
 from .signals import close_signal, fired_signal
-from .stops import Levels, StopBook
 
 __all__ = ["Guard"]
 
@@ -48,59 +45,18 @@ class Guard:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._stops = StopBook()
+        self.lookout = Lookout(desk)
         self.foreign = ForeignCloses()
-        self._alive: dict[tuple[str, PositionSide], set[str]] = {}
-        self._closing: dict[tuple[str, PositionSide], set[str]] = {}
         self._confirming: set[str] = set()
-        self._started_ms = desk.now_ms()
-        desk.store.observe(self._keep_watch)
         desk.prices.look_back = partial(look_back, desk, self)
-
-    def __len__(self) -> int:
-        """How many protections have their levels watched."""
-        return len(self._stops)
 
     # What the market says
 
     def on_tick(self, tick: Tick) -> None:
         """Close what `tick` is the stop or the target of."""
-        fired = self._stops.triggered(tick)
-        if tick.gap_since is not None:
-            fired = self._but_not_for_the_past(fired, tick, tick.gap_since)
-        for id, reason in fired:
+        for id, reason in self.lookout.touched(tick):
             log.warning("protection fires", id=id, reason=reason.value, price=plain(tick.last))
             self.fire(id, reason)
-
-    def _but_not_for_the_past(
-        self, fired: list[tuple[str, CloseReason]], tick: Tick, gap_since: float
-    ) -> list[tuple[str, CloseReason]]:
-        """What `tick` fires, where a stop that was set in the gap before it is fired by the price now only.
-
-        The extremes of such a tick may be from before the stop was set. The bars of the gap say more: see `gaps`.
-        """
-        gap_ms = self._desk.now_ms() - round((trio.current_time() - gap_since) * 1000)
-        spared = {
-            id
-            for id, reason in fired
-            if reason is CloseReason.STOP_LOSS
-            and self._desk.state.protections[id].levelled_ms > gap_ms
-        }
-        for id in spared:
-            self._watch_levels(self._desk.state.protections[id])
-        return [
-            *(each for each in fired if each[0] not in spared),
-            *(self._stops.triggered(tick.only_last()) if spared else ()),
-        ]
-
-    def with_stop(self, symbol: str) -> list[Protection]:
-        """The armed protections of a symbol that have a stop, each with the time since when it counts."""
-        return [
-            each if each.levelled_ms else evolve(each, levelled_ms=self._started_ms)
-            for side in PositionSide
-            for each in self.alive_on(symbol, side)
-            if each.state is ProtectionState.ARMED and each.stop_loss is not None
-        ]
 
     def fire(self, id: str, reason: CloseReason) -> None:
         """Start closing, unless that is under way. Does not block."""
@@ -218,15 +174,10 @@ class Guard:
 
     def _alive_on_side_of(self, update: OrderUpdate) -> list[Protection]:
         return (
-            self.alive_on(update.symbol, update.side.position_side)
+            self.lookout.alive_on(update.symbol, update.side.position_side)
             if update.side is not None
             else []
         )
-
-    def alive_on(self, symbol: str, side: PositionSide) -> list[Protection]:
-        """The protections of a side that have not ended."""
-        ids = self._alive.get((symbol, side), ())
-        return [self._desk.state.protections[id] for id in sorted(ids)]
 
     def _take_in(self, protection: Protection, update: OrderUpdate) -> None:
         """Record how far our closing order is, and what the application is told of it, as one unit."""
@@ -249,25 +200,15 @@ class Guard:
         if not desk.positions.observe(update):
             return
         key = (update.symbol, update.side)
-        if not self.closing_on(*key) and update.size < self._owed_on(*key):
+        if not self.lookout.closing_on(*key) and update.size < self.lookout.owed_on(*key):
             desk.doubt()
-        for protection in self.alive_on(update.symbol, update.side):
+        for protection in self.lookout.alive_on(update.symbol, update.side):
             id = protection.id
             if update.size:
                 self._follow(protection, update.size)
             elif protection.state is ProtectionState.ARMED and id not in self._confirming:
                 self._confirming.add(id)
                 desk.fly(confirm_gone, id, desk, self)
-
-    def _owed_on(self, symbol: str, side: PositionSide) -> int:
-        """Contracts that our orders filled on this side and that are not closed, as far as we know."""
-        alive = self.alive_on(symbol, side)
-        return sum(each.remaining for each in alive if each.entry_id is not None)
-
-    def closing_on(self, symbol: str, side: PositionSide) -> list[Protection]:
-        """The protections of a side that are being closed."""
-        ids = self._closing.get((symbol, side), ())
-        return [self._desk.state.protections[id] for id in sorted(ids)]
 
     async def observe_positions(self, symbol: str, urgency: Urgency = Urgency.READ) -> None:
         """Read both sides of a symbol at the exchange and take in what is held. Raises ExchangeError."""
@@ -306,7 +247,7 @@ class Guard:
         protection = self._desk.state.protections[id]
         if protection.state.final:
             return
-        self._keep(protection)
+        self.lookout.keep(protection)
         if protection.state is ProtectionState.CLOSING:
             self._desk.fly(close, id, self._desk, self)
 
@@ -387,56 +328,6 @@ class Guard:
             records = self.covering(protection, held)
             if records:
                 self._desk.store.record(*records)
-
-    def _keep_watch(self, record: Record) -> None:
-        """Watch the levels of what is armed, and have its symbol priced as long as it is not over."""
-        match record:
-            case ProtectionOpened(protection=Protection(id=id)):
-                pass
-            case ProtectionMoved(id=id) | ProtectionLevelled(id=id) | ProtectionKept(id=id):
-                pass
-            case _:
-                return
-        self._keep(self._desk.state.protections[id])
-
-    def forget(self, protection: Protection) -> None:
-        """The promise of this protection is not given after all."""
-        self._alive.get((protection.symbol, protection.side), set()).discard(protection.id)
-        self._stops.disarm(protection.id)
-        self._desk.prices.unneed(protection.symbol, ("protection", protection.id))
-
-    def _keep(self, protection: Protection) -> None:
-        id = protection.id
-        key = (protection.symbol, protection.side)
-        closing = self._closing.setdefault(key, set())
-        if protection.state is ProtectionState.CLOSING:
-            closing.add(id)
-        elif id in closing:
-            closing.discard(id)
-        alive = self._alive.setdefault(key, set())
-        if protection.state.final:
-            alive.discard(id)
-            self._desk.prices.unneed(protection.symbol, ("protection", id))
-            self._desk.prices.recheck(protection.symbol)
-        else:
-            alive.add(id)
-            self._desk.prices.need(protection.symbol, ("protection", id))
-        if protection.state is ProtectionState.ARMED:
-            self._watch_levels(protection)
-            self._desk.prices.recheck(protection.symbol)
-        else:
-            self._stops.disarm(id)
-
-    def _watch_levels(self, protection: Protection) -> None:
-        self._stops.arm(
-            Levels(
-                protection.id,
-                protection.symbol,
-                protection.side,
-                protection.stop_loss,
-                protection.take_profit,
-            )
-        )
 
 
 def _closed_by(close: Close | None, there: list[FiredOrder]) -> str | None:

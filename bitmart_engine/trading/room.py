@@ -158,7 +158,7 @@ class TradingRoom:
         """Keep a connection to the exchange open while anything is armed: an order must not wait for a handshake."""
         while True:
             await trio.sleep(KEEP_WARM_EVERY_S)
-            if len(self.entries) or len(self.guard):
+            if len(self.entries) or len(self.guard.lookout):
                 try:
                     await self.desk.exchange.server_time_ms()
                 except ExchangeError as failure:
@@ -254,7 +254,7 @@ async def open_trading(
             monitors.start_soon(room.watch_prices)
             monitors.start_soon(room.watch_account, account)
             monitors.start_soon(desk.prices.keep_fresh)
-            monitors.start_soon(room.entries.keep_deadlines)
+            monitors.start_soon(room.entries.deadlines.run)
             monitors.start_soon(room.keep_warm)
             monitors.start_soon(room.tracking.run)
             if not settings.missing_credentials:

@@ -23,7 +23,9 @@ __all__ = ["exchange_may_close", "fires_there_too", "is_shared"]
 def is_shared(protection: Protection, desk: Desk, guard: Guard) -> bool:
     """Whether somebody else holds contracts of the position, or an order that would may fill at any moment."""
     key = (protection.symbol, protection.side)
-    others = [each for each in guard.alive_on(*key) if each.id != protection.id and each.entry_id]
+    others = [
+        each for each in guard.lookout.alive_on(*key) if each.id != protection.id and each.entry_id
+    ]
     if any(each.remaining for each in others):
         return True
     if desk.at_exchange.get(key, set()) - {protection.entry_id}:
@@ -47,4 +49,4 @@ def fires_there_too(protection: Protection, desk: Desk) -> bool:
 
 def exchange_may_close(symbol: str, side: PositionSide, guard: Guard) -> bool:
     """Whether a close is under way on this side that the exchange may make too: nothing should join it now."""
-    return any(each.kept_at_exchange for each in guard.closing_on(symbol, side))
+    return any(each.kept_at_exchange for each in guard.lookout.closing_on(symbol, side))

@@ -127,7 +127,7 @@ async def measure(sizes: tuple[int, ...]) -> None:
             gc.collect()
             print(f"{count:>7,} armed: {(resident_kb() - before) / count:.2f} KB an order")
             arm_positions(engine, count)
-            assert (len(engine._room.entries), len(engine._room.guard)) == (count, count)
+            assert (len(engine._room.entries), len(engine._room.guard.lookout)) == (count, count)
             engines[count] = engine
         ticks = some_ticks()
         costs: dict[int, list[float]] = {count: [] for count in sizes}
@@ -141,7 +141,11 @@ async def measure(sizes: tuple[int, ...]) -> None:
             print(
                 f"{count:>7,} armed: {median(costs[count]):.2f} us a tick, {median(ratios):.2f} of the first"
             )
-            assert len(engines[count]._room.entries) == len(engines[count]._room.guard) == count
+            assert (
+                len(engines[count]._room.entries)
+                == len(engines[count]._room.guard.lookout)
+                == count
+            )
 
 
 def main() -> None:

@@ -603,5 +603,5 @@ async def test_a_stop_of_an_older_journal_counts_from_the_start_on(tmp_path, aut
         )
         shelf = stage.engine.state.protections
         shelf["m"] = evolve(shelf["m"], levelled_ms=0)
-        (known,) = stage.engine._room.guard.with_stop("BTCUSDT")
+        (known,) = stage.engine._room.guard.lookout.with_stop("BTCUSDT")
         assert known.levelled_ms == stage.engine.started_ms

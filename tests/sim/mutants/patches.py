@@ -191,7 +191,7 @@ PATCHES = (
         "deadlines-forgotten",
         "orders wait for ever",
         "trading/entries.py",
-        "        heapq.heappush(self._deadlines, (order.deadline_ms, id))\n",
+        "        self.deadlines.add(id, order.deadline_ms)\n",
         "",
     ),
 )
