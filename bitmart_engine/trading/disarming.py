@@ -3,9 +3,8 @@
 Before the close, where others share the position: what was cancelled cannot act any more, and what could not be
 cancelled has acted, which the exchange's orders then say. After it, for what was not shared then and may be by now.
 
-A close is not to wait for this for ever. What is not known after a minute is given up on, and said: that contracts
-of another order may then be closed is bad; to keep a position after its stop was touched would be worse. It waits that
-long because what keeps the exchange from answering would mostly keep it from closing, too.
+A close that fails for want of an answer is tried again, and would not get through either. Where the exchange answers,
+but not about its stops, the position tells: as long as all is held that should be, none of them has acted.
 """
 
 from __future__ import annotations
@@ -36,8 +35,10 @@ log = structlog.get_logger()
 
 UNSEEN_WITHIN_S = 2.0
 """How long it is looked for what became of a stop that is neither listed nor seen to have acted."""
+LOOK_AT_POSITION_AFTER_S = 10.0
+"""From when on the position is asked for too."""
 GIVE_UP_AFTER_S = 60.0
-"""How long all of it may take, while the exchange does not answer: a close that it took would be no more certain."""
+"""From when on a failure is one of the close: it is told, and the close tried again from its beginning."""
 ASK_AGAIN_S = 0.25
 TRIES = 3
 RETRY_UP_TO_S = 5.0
@@ -48,35 +49,52 @@ LEFT_BEHIND_AFTER_S = 60.0
 async def disarm(id: str, desk: Desk, guard: Guard) -> bool:
     """Have the exchange not close any more what protection `id` covers. True: it has done so, or is doing it now.
 
-    False within a minute, whatever the exchange says or does not say. Only what it said is recorded as gone. What has
-    been answered is not asked again, so that every answer counts where few come.
+    What has been answered is not asked again, so that every answer counts where few come. False where it does not, or
+    has not yet: each stop was cancelled, or is neither listed nor seen to have acted, or everything is held still.
+    Raises ExchangeError where none of this could be learnt.
     """
     legs = _Legs(id, desk, guard)
     seen = len(desk.state.protections[id].fired)
-    answered, why = False, f"no answer within {GIVE_UP_AFTER_S:g} s"
+    began_at = trio.current_time()
     unseen_from: float | None = None
-    with trio.move_on_after(GIVE_UP_AFTER_S):
-        while not answered:
-            asked_at = trio.current_time()
-            failures = await legs.cancel()
-            if not failures and not legs.missing:
+    while True:
+        asked_at = trio.current_time()
+        failures = await legs.cancel()
+        if not failures and not legs.missing:
+            _gone(id, desk)
+            return False
+        failures += await _look_for_fired(desk.state.protections[id], desk, guard)
+        if len(desk.state.protections[id].fired) > seen:
+            return True
+        if not failures:
+            unseen_from = asked_at if unseen_from is None else unseen_from
+            if asked_at >= unseen_from + UNSEEN_WITHIN_S:
+                _beside(id, desk, "neither listed nor seen to have acted")
                 _gone(id, desk)
                 return False
-            failures += await _look_for_fired(desk.state.protections[id], desk, guard)
-            if len(desk.state.protections[id].fired) > seen:
-                return True
-            if failures:
-                why = str(failures[-1])
-            else:
-                why = "neither listed nor seen to have acted"
-                unseen_from = asked_at if unseen_from is None else unseen_from
-                answered = asked_at >= unseen_from + UNSEEN_WITHIN_S
-            await desk.waiters.wait_news(fired_news(id), ASK_AGAIN_S)
+        elif asked_at >= began_at + LOOK_AT_POSITION_AFTER_S and await _whole(id, desk, guard):
+            _beside(id, desk, str(failures[-1]))
+            return False
+        if failures and asked_at >= began_at + GIVE_UP_AFTER_S:
+            raise failures[-1]
+        await desk.waiters.wait_news(fired_news(id), ASK_AGAIN_S)
+
+
+async def _whole(id: str, desk: Desk, guard: Guard) -> bool:
+    """Whether all is held that should be, so that nothing can have been closed for `id`."""
+    protection = desk.state.protections[id]
+    try:
+        await guard.observe_positions(protection.symbol, Urgency.CLOSE)
+    except ExchangeError:
+        return False
+    held = desk.positions.get(protection.symbol, protection.side)
+    owed = guard.lookout.owed_on(protection.symbol, protection.side)
+    return held is not None and held.size >= owed
+
+
+def _beside(id: str, desk: Desk, why: str) -> None:
     desk.tally.add("closed beside a stop of unknown whereabouts", id=id, why=why)
     log.warning("closing beside a stop of unknown whereabouts", id=id, why=why)
-    if answered:
-        _gone(id, desk)
-    return False
 
 
 async def take_away(id: str, desk: Desk, guard: Guard) -> None:
