@@ -8,9 +8,10 @@ from decimal import Decimal
 
 import pytest
 import trio
+from attrs import evolve
 
 from bitmart_engine import MonitorPosition
-from bitmart_engine.model.errors import Unavailable
+from bitmart_engine.model.errors import NotFound, Unavailable
 from bitmart_engine.store import JournalError, JournalLocked
 from tests.stage import HOOK, SUBMIT, entry, open_theatre
 
@@ -258,6 +259,41 @@ async def test_while_the_journal_cannot_be_written_nothing_is_promised_and_stops
         await stage.until(lambda: stage.engine.trouble() is None)
         await stage.until(lambda: stage.receiver.names()[-1] == "closed")
         await stage.place("new", entry_zone_max=64000, entry_zone_min=63900, stop_loss=63000)
+
+
+async def test_an_order_whose_promise_fails_was_never_there_for_whoever_cancels_it_meanwhile(
+    tmp_path, autojump_clock
+):
+    async def slowly(function, *arguments):
+        await trio.sleep(0.5)
+        return function(*arguments)
+
+    async with open_theatre() as theatre:
+        theatre.world = evolve(theatre.world, run_blocking=slowly)
+        async with theatre.engine(state_dir=str(tmp_path / "s")) as stage:
+            await stage.settle(10)
+            database = stage.engine._store._journal._database
+            commit = database.commit
+
+            def full(units):
+                raise OSError(28, "No space left on device")
+
+            async def place():
+                with pytest.raises(Unavailable):
+                    await stage.place("new", entry_zone_max=64995)
+
+            database.commit = full
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(place)
+                await trio.sleep(0.1)
+                with pytest.raises(NotFound):
+                    await stage.engine.cancel_order("new")
+            database.commit = commit
+            await stage.until(lambda: stage.engine.trouble() is None)
+            await stage.place("new", entry_zone_max=64995)
+            await stage.engine.cancel_order("new")
+            await stage.settle(30)
+            assert stage.receiver.names() == ["cancelled"]
 
 
 async def test_a_second_engine_on_the_same_directory_is_refused_by_naming_the_first(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from hashlib import sha256
 
@@ -68,6 +69,7 @@ class Desk:
     """Takes what has not filled of an entry order away from the exchange; set by whoever keeps the orders."""
     doubt: Callable[[], None] = _nobody_doubts
     """Something does not add up: have the exchange read soon; set by whoever compares with it."""
+    _promising: dict[str, trio.Event] = field(factory=dict)
     _told: int = 0
 
     @property
@@ -89,6 +91,21 @@ class Desk:
             await self.store.durable()
         except JournalUnavailable as trouble:
             raise Unavailable(str(trouble)) from None
+
+    @asynccontextmanager
+    async def promising(self, id: str) -> AsyncIterator[None]:
+        """While the promise about `id` is being made: it may yet not be given, and nobody else is to build on it."""
+        made = self._promising[id] = trio.Event()
+        try:
+            yield
+        finally:
+            del self._promising[id]
+            made.set()
+
+    async def wait_promised(self, *ids: str | None) -> None:
+        """Return when no promise about `ids` is being made: then it is known whether there are such things."""
+        while under_way := [self._promising[id] for id in ids if id in self._promising]:
+            await under_way[0].wait()
 
     def check_promises(self) -> None:
         """Raises Unavailable while no promise could be kept."""

@@ -77,6 +77,7 @@ class Monitoring:
                 await self._guard.observe_positions(asked.symbol)
             except ExchangeError as failure:
                 desk.tally.add("positions could not be read", symbol=asked.symbol, why=str(failure))
+        await desk.wait_promised(request.id, request.order_id)
         known = self._known(request)
         if known is not None:
             await desk.keep_promise()
@@ -95,7 +96,7 @@ class Monitoring:
         """
         desk = self._desk
         desk.check_promises()
-        now = self.get(id)
+        now = await self._promised(id)
         if now.state not in (ProtectionState.PENDING_FILL, ProtectionState.ARMED):
             raise Conflict(f"the protection is {now.state.value}", "$.id")
         if stop_loss is None and take_profit is None:
@@ -120,7 +121,7 @@ class Monitoring:
     async def release(self, id: str) -> Protection:
         """Drop a protection because the user says so. Returns once durable. Raises NotFound and Conflict."""
         self._desk.check_promises()
-        now = self.get(id)
+        now = await self._promised(id)
         if now.state not in (ProtectionState.PENDING_FILL, ProtectionState.ARMED):
             raise Conflict(f"the protection is {now.state.value}", "$.id")
         reason = "dropped by the user"
@@ -136,7 +137,7 @@ class Monitoring:
 
         Raises NotFound and Conflict.
         """
-        now = self.get(id)
+        now = await self._promised(id)
         if now.state is ProtectionState.PENDING_FILL:
             raise Conflict("nothing is held yet", "$.id")
         if now.state.final:
@@ -151,6 +152,11 @@ class Monitoring:
             return self._desk.state.protections[id]
         except KeyError:
             raise NotFound(f"no position has the id {id!r}") from None
+
+    async def _promised(self, id: str) -> Protection:
+        """The protection of this id, once it is known whether it is promised. Raises NotFound."""
+        await self._desk.wait_promised(id)
+        return self.get(id)
 
     def _known(self, request: MonitorRequest) -> Protection | None:
         known = self._desk.state.protections.get(request.id)

@@ -52,6 +52,7 @@ class Ordering:
             check_url(asked.callback_url, desk.settings.callback_allow)
         instrument = await desk.instruments.get(asked.symbol)
         request, rounded = checked_entry(asked, instrument)
+        await desk.wait_promised(request.id)
         known = desk.state.orders.get(request.id)
         if known is not None:
             if known.request != request:
@@ -68,12 +69,13 @@ class Ordering:
             accepted_ms=now_ms,
             deadline_ms=now_ms + int(request.timeout_seconds * 1000),
         )
-        self._entries.accept(order)
-        try:
-            await desk.keep_promise()
-        except Unavailable:
-            self._entries.forget(order.id)
-            raise
+        async with desk.promising(order.id):
+            self._entries.accept(order)
+            try:
+                await desk.keep_promise()
+            except Unavailable:
+                self._entries.forget(order.id)
+                raise
         desk.world.reached("promise kept")
         self._entries.watch(order.id)
         log.info(
@@ -92,6 +94,7 @@ class Ordering:
         Returns the order as it then stands. Raises NotFound, and Conflict once it has ended.
         """
         desk = self._desk
+        await desk.wait_promised(id)
         order = desk.state.orders.get(id)
         if order is None:
             raise NotFound(f"no order has the id {id!r}")
