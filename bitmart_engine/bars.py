@@ -17,6 +17,12 @@ from .tally import Tally
 
 __all__ = ["reader_of", "recent"]
 
+LOOKS_BACK = ((1, 1), (4, 480), (9, 4800))
+"""How far is looked back until there are enough: so many times as far as the bars asked for reach, or that many bars.
+
+Where little is traded, many a minute has no bar.
+"""
+
 
 def reader_of(exchange: ExchangeClient, tally: Tally) -> ReadBars:
     """Reads bars at the exchange. What could not be read is counted, and is None."""
@@ -36,24 +42,33 @@ def reader_of(exchange: ExchangeClient, tally: Tally) -> ReadBars:
 async def recent(
     history: History, read: ReadBars, symbol: str, timeframe: Timeframe, limit: int, now_s: int
 ) -> list[Kline]:
-    """The last `limit` bars, the newest last; fewer where the exchange has no more. A checkpoint only if it asks.
+    """The last `limit` bars, the newest last; fewer where `LOOKS_BACK` ends. A checkpoint only if it asks.
 
     If history cannot be read, what is known is all there is. Raises Unavailable if that is nothing.
     """
     known = history.bars(symbol, timeframe, limit)
     if len(known) == limit and _is_unbroken(known, now_s):
         return known
-    bars = await read(symbol, timeframe, now_s - limit * timeframe.seconds, now_s)
-    known = history.bars(symbol, timeframe, limit)
-    if bars is None:
-        if not known:
-            raise Unavailable(f"the klines of {symbol} could not be read")
-        return known
-    found = [
-        evolve(bar, closed=bar.open_time_s + timeframe.seconds <= now_s, backfilled=True)
-        for bar in bars
-        if bar.open_time_s <= now_s
-    ]
+    until_s = now_s
+    found: list[Kline] = []
+    for times, at_least in LOOKS_BACK:
+        since_s = max(0, now_s - max(times * limit, at_least) * timeframe.seconds)
+        if since_s >= until_s:
+            break
+        bars = await read(symbol, timeframe, since_s, until_s)
+        known = history.bars(symbol, timeframe, limit)
+        if bars is None:
+            if not known and not found:
+                raise Unavailable(f"the klines of {symbol} could not be read")
+            break
+        found += [
+            evolve(bar, closed=bar.open_time_s + timeframe.seconds <= now_s, backfilled=True)
+            for bar in bars
+            if bar.open_time_s <= now_s
+        ]
+        if len(_merged(known, found)) >= limit:
+            break
+        until_s = since_s
     history.precede(symbol, timeframe, [bar for bar in found if bar.closed])
     return _merged(known, found)[-limit:]
 

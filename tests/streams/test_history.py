@@ -412,6 +412,22 @@ async def test_after_a_gap_history_says_what_the_stream_did_not(autojump_clock):
     assert told(bars) == [(1, 901, True, True), (2, 102, False, False)]
 
 
+async def test_where_little_was_traded_it_is_looked_back_for_longer_and_not_for_ever():
+    history, asked = History(), []
+
+    async def read(symbol, timeframe, since_s, until_s):
+        asked.append((since_s // 60, until_s // 60))
+        return [kline(minute, 9) for minute in (700, 900) if since_s <= minute * 60 <= until_s]
+
+    bars = await recent(history, read, BTC, Timeframe.M1, 2, 901 * 60)
+    assert [bar.open_time_s // 60 for bar in bars] == [700, 900]
+    assert asked == [(899, 901), (421, 899)]
+    asked.clear()
+    bars = await recent(history, read, BTC, Timeframe.M1, 130, 901 * 60)
+    assert [bar.open_time_s // 60 for bar in bars] == [700, 900]
+    assert asked == [(771, 901), (381, 771), (0, 381)]
+
+
 async def test_an_engines_reader_gets_what_it_missed(autojump_clock):
     async with open_stage() as stage, stage.engine.klines("BTCUSDT", "1m") as klines:
         await stage.settle(1)
