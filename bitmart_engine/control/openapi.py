@@ -69,6 +69,8 @@ class Operation:
     body: str = ""
     parameters: tuple[Schema, ...] = ()
     content_type: str = "application/json"
+    socket: str = ""
+    """What comes where the request is the handshake of a WebSocket."""
 
 
 def parameter(name: str, description: str, schema: Schema) -> Schema:
@@ -189,6 +191,7 @@ OPERATIONS: Mapping[str, Operation] = {
             },
         ),
         content_type="text/event-stream",
+        socket="each Event in a text frame of its own, until a close frame says 1001: the engine stops",
     ),
     "GET /openapi.json": Operation(ANY_OBJECT),
     "GET /healthz": Operation(answer_of(), (403, 500)),
@@ -264,6 +267,11 @@ def _operation(method: str, path: str) -> Schema:
         },
         "security": [{}] if name == NO_TOKEN_NEEDED else [{}, {"token": []}],
     }
+    if operation.socket:
+        described["responses"]["101"] = {
+            "description": f"with `Upgrade: websocket`, {operation.socket}",
+            "headers": {"Upgrade": {"schema": {"const": "websocket"}, "required": True}},
+        }
     if operation.body:
         described["requestBody"] = {
             "required": True,

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
+from trio_websocket import open_websocket_url
 
 from bitmart_engine.control import make_app
 from bitmart_engine.control.events import event_view
@@ -177,6 +178,20 @@ async def test_what_happens_is_told_as_described(desk: Desk) -> None:
                     schema = {**by_type[view["type"]], "components": document["components"]}
                     jsonschema_rs.validate(schema, view)
                     assert list(undescribed(view, schema, document)) == []
+
+
+async def test_the_stream_is_a_websocket_for_whoever_asks_for_one_as_the_contract_says(
+    desk: Desk,
+) -> None:
+    document = await contract(desk)
+    responses = document["paths"]["/events"]["get"]["responses"]
+    assert responses["101"]["headers"]["Upgrade"]["schema"] == {"const": "websocket"}
+    schema = {**document["components"]["schemas"]["Event"], "components": document["components"]}
+    url = desk.address.replace("http://", "ws://") + "/events?types=entry"
+    with trio.fail_after(30):
+        async with open_websocket_url(url) as socket:
+            await desk.post("/api/place-order", ORDER)
+            jsonschema_rs.validate(schema, json.loads(await socket.get_message()))
 
 
 @pytest.mark.timeout(300)
