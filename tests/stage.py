@@ -19,6 +19,7 @@ import trio
 from attrs import define, field
 
 from bitmart_engine import Engine, PlaceOrder, Settings, World, open_engine
+from bitmart_engine.model.instruments import Instrument
 from bitmart_engine.model.orders import EntryOrder
 from bitmart_engine.model.positions import Protection
 from bitmart_engine.paper import ManualMarket, PaperConfig, PaperExchange, open_paper_exchange
@@ -28,6 +29,17 @@ SUBMIT = "/contract/private/submit-order"
 CANCEL = "/contract/private/cancel-order"
 START_MS = 1_785_726_000_000
 HOOK = "http://127.0.0.1:9/hook"
+BTC = Instrument(
+    symbol="BTCUSDT",
+    tick_size=Decimal("0.1"),
+    contract_size=Decimal("0.001"),
+    min_size=1,
+    max_size=1000,
+    market_max_size=500,
+    min_leverage=Decimal(1),
+    max_leverage=Decimal(100),
+)
+"""A contract as the paper exchange has it."""
 
 
 @define

@@ -17,7 +17,8 @@ from typing import Any
 import trio
 from attrs import define, field
 
-from .engine_process import POINTS
+from tests.points import POINTS
+
 from .hatchery import ROOT, Hatchery, open_hatchery
 from .run import AT_RANDOM, play
 

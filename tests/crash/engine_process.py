@@ -28,24 +28,6 @@ from bitmart_engine import Settings, World, open_engine
 from bitmart_engine.control import serve_control
 from bitmart_engine.logs import configure_logs
 
-__all__ = ["POINTS"]
-
-POINTS = (
-    "promise kept",
-    "intent journalled",
-    "order submitted",
-    "fill seen",
-    "cancel submitted",
-    "close journalled",
-    "close submitted",
-    "position closed",
-    "callback due",
-    "callback delivered",
-    "before commit",
-    "after commit",
-)
-"""Every point that the engine names. A test checks that these are all."""
-
 
 class SelfKill:
     """The end of this process, at a named point."""

@@ -25,18 +25,19 @@ from attrs import define, field, frozen
 
 from bitmart_engine.paper import (
     ManualMarket,
-    Order,
     PaperConfig,
     PaperExchange,
     open_paper_exchange,
 )
 from tests.app import App
-from tests.judge import Evidence, ExchangeOrder, Violation, judge, read_journal
+from tests.books import Books, asked_of
+from tests.judge import Evidence, Violation, judge, read_journal
+from tests.points import POINTS
+from tests.wishes import UNGUARDED
 
-from .engine_process import POINTS
 from .hatchery import EngineProcess, Hatchery
 from .receiver import Receiver, open_receiver
-from .traffic import UNGUARDED, Market, Traders, Trouble
+from .traffic import Market, Traders, Trouble
 
 __all__ = ["AT_RANDOM", "Doom", "Outcome", "dooms", "play"]
 
@@ -148,21 +149,7 @@ class _Run:
             app, paper, self.market, random.Random(f"traders:{seed}"), receiver.url
         )
         self.flushed = False
-        self.presets: dict[str, str] = {}
-        """By the id of a stop kept at the exchange, the client order id of the order that brought it along."""
-        self._note_presets()
-
-    def _note_presets(self) -> None:
-        plans = self.paper.books.plans
-        cover = plans.cover
-
-        def noting(order: Order, size: int, new_id: Callable[[], int]) -> None:
-            cover(order, size, new_id)
-            for plan in plans.waiting(order.symbol):
-                if plan.parent_id == order.order_id:
-                    self.presets[str(plan.plan_id)] = order.client_order_id
-
-        plans.cover = noting  # type: ignore[method-assign]
+        self.books = Books(paper)
 
     @property
     def state_directory(self) -> Path:
@@ -368,32 +355,12 @@ class _Run:
 
     async def _evidence(self) -> Evidence:
         return Evidence(
-            placed=dict(self.app.placed),
-            monitored=dict(self.app.monitored),
-            cancelled=frozenset(self.app.cancelled),
-            levels=dict(self.app.levels),
-            closing=frozenset(self.app.closing),
+            **asked_of(self.app),
             shown_orders=await self._shown("orders"),
             shown_positions=await self._shown("positions"),
             owed=await self._owed(),
-            orders=[
-                ExchangeOrder(
-                    client_order_id=each.client_order_id,
-                    symbol=each.symbol,
-                    opens=not each.side.is_close,
-                    long=each.side.direction.name == "LONG",
-                    size=each.size,
-                    filled=each.deal_size,
-                    working=each.is_working,
-                    preset_of=self.presets.get(each.plan_order_id, ""),
-                )
-                for each in self.paper.books.orders.values()
-            ],
-            held={
-                (symbol, direction.name.lower()): each.size
-                for (symbol, direction), each in self.paper.books.positions.items()
-                if each.size
-            },
+            orders=self.books.orders(),
+            held=self.books.held(),
             received=[(each.key, each.body, each.status) for each in self.receiver.receipts],
             unguarded=UNGUARDED,
             now_ms=self.paper.now_ms(),
@@ -414,9 +381,7 @@ class _Run:
         counts["positions monitored"] = len(self.app.monitored)
         counts["orders at the exchange"] = len(self.paper.books.orders)
         counts["fills"] = len(self.paper.books.fills)
-        counts["closes"] = sum(
-            each.side.is_close and each.deal_size > 0 for each in self.paper.books.orders.values()
-        )
+        counts["closes"] = self.books.closes()
         counts["callbacks"] = len(keys)
         counts["callbacks delivered again"] = len(self.receiver.receipts) - len(keys)
         counts["requests repeated"] = self.app.repeated

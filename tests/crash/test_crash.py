@@ -8,9 +8,9 @@ import pytest
 
 from bitmart_engine.paper import PaperConfig
 from tests.crash.campaign import KILLS_A_RUN, campaign
-from tests.crash.engine_process import POINTS
 from tests.crash.hatchery import ROOT
 from tests.crash.run import AT_RANDOM, dooms
+from tests.points import POINTS
 
 KILLS, SEED = 40, 7
 

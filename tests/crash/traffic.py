@@ -1,10 +1,7 @@
 """What happens to an engine during a run: a market that moves, people who trade, and an exchange with bad moments.
 
 All of it is decided by seeded generators. What comes of it depends on real processes and real time, so the same seed
-gives the same wishes, not the same interleaving.
-
-Each symbol has a purpose: on BTCUSDT the engine alone keeps the stops, on ETHUSDT the exchange keeps them too, on
-SOLUSDT positions are opened by hand and monitored, and 1000PEPEUSDT is traded without any protection.
+gives the same wishes, not the same interleaving. What each symbol is for is said in `tests.wishes`.
 """
 
 from __future__ import annotations
@@ -21,18 +18,18 @@ from attrs import define, field
 
 from bitmart_engine.paper import PaperExchange
 from tests.app import App
+from tests.wishes import (
+    GUARDED_HERE,
+    GUARDED_THERE,
+    MONITORED,
+    UNGUARDED,
+    digits,
+    wish,
+    with_levels,
+)
 
-__all__ = [
-    "GUARDED_HERE",
-    "GUARDED_THERE",
-    "MONITORED",
-    "UNGUARDED",
-    "Market",
-    "Traders",
-    "Trouble",
-]
+__all__ = ["Market", "Traders", "Trouble"]
 
-GUARDED_HERE, GUARDED_THERE, MONITORED, UNGUARDED = "BTCUSDT", "ETHUSDT", "SOLUSDT", "1000PEPEUSDT"
 SUBMIT = "/contract/private/submit-order"
 FLAKY = (
     SUBMIT,
@@ -44,6 +41,8 @@ FLAKY = (
     "/contract/private/position-v2",
 )
 ORDERS_A_LIFE = 9
+TIMEOUTS = (1.5, 3, 6, 300, 300)
+"""Seconds that an order may wait for its zone."""
 POSITIONS_A_LIFE = 1
 
 
@@ -157,53 +156,29 @@ class Traders:
         far = rng.random() < 0.2
         middle = last * (Decimal("0.9") if far else 1 + Decimal(rng.uniform(-1, 1)) / 2000)
         low, high = middle * Decimal("0.9990"), middle * Decimal("1.0010")
-        wish: dict[str, Any] = {
-            "id": id,
-            "symbol": symbol,
-            "side": side,
-            "entry_zone_min": _digits(low),
-            "entry_zone_max": _digits(high),
-            "size": rng.randint(1, 12),
-            "type": rng.choice(("limit", "limit", "market")),
-            "post_only": rng.random() < 0.7,
-            "timeout_seconds": rng.choice((1.5, 3, 6, 300, 300)),
-            "exchange_protection": symbol == GUARDED_THERE,
-            "callback_url": self.hook,
-            "metadata": {"run": id},
-        }
+        body = wish(id, symbol, side, (low, high), TIMEOUTS, self.hook, rng)
         if symbol != UNGUARDED:
-            below, above = _digits(low * Decimal("0.99")), _digits(high * Decimal("1.01"))
-            stop, target = (below, above) if side == "long" else (above, below)
+            below, above = low * Decimal("0.99"), high * Decimal("1.01")
             which = rng.randrange(4)
-            if which != 1:
-                wish["stop_loss"] = stop
-            if which != 2:
-                wish["take_profit"] = target
-        return wish
+            with_levels(body, below, above, stop=which != 1, target=which != 2)
+        return body
 
     async def _move(self, id: str) -> None:
-        wish = self.app.placed[id]
-        if "stop_loss" not in wish:
+        asked = self.app.placed[id]
+        if "stop_loss" not in asked:
             return
         closer = Decimal(self.rng.choice(("0.9993", "1.0007")))
-        await self.app.move(id, {"stop_loss": _digits(Decimal(wish["stop_loss"]) * closer)})
+        await self.app.move(id, {"stop_loss": digits(Decimal(asked["stop_loss"]) * closer)})
 
     async def _monitor(self, id: str) -> None:
         """Somebody opens a position elsewhere, and asks the engine to guard it."""
         side = self.rng.choice(("long", "short"))
         await self._open_by_hand(MONITORED, 1 if side == "long" else 4, self.rng.randint(1, 8))
         centre = self.market.centre[MONITORED]
-        below, above = _digits(centre * Decimal("0.99")), _digits(centre * Decimal("1.01"))
-        stop, target = (below, above) if side == "long" else (above, below)
-        wish = {
-            "id": id,
-            "symbol": MONITORED,
-            "side": side,
-            "stop_loss": stop,
-            "take_profit": target,
-            "callback_url": self.hook,
-        }
-        await self.app.monitor(wish)
+        body = {"id": id, "symbol": MONITORED, "side": side, "callback_url": self.hook}
+        below, above = centre * Decimal("0.99"), centre * Decimal("1.01")
+        with_levels(body, below, above, stop=True, target=True)
+        await self.app.monitor(body)
 
     async def _open_by_hand(self, symbol: str, side: int, size: int) -> None:
         """A market order that the engine knows nothing of, as another program would send it."""
@@ -233,7 +208,3 @@ class Traders:
 def _no_order_by_hand(books: Any, before: int) -> bool:
     """Whether all orders since are somebody else's: an answer that was lost is not asked for twice."""
     return all(each.client_order_id for each in list(books.orders.values())[before:])
-
-
-def _digits(price: Decimal) -> str:
-    return f"{price:.9f}"

@@ -23,10 +23,12 @@ from attrs import define, evolve, field, frozen
 
 from bitmart_engine import Settings
 from bitmart_engine.paper import ManualMarket, PaperConfig, PaperExchange, open_paper_exchange
-from bitmart_engine.paper.orders import Order
 from bitmart_engine.store import JournalUnavailable
 from tests.app import App
-from tests.judge import Evidence, ExchangeOrder, Violation, judge
+from tests.books import Books, asked_of
+from tests.judge import Evidence, Violation, judge
+from tests.points import POINTS
+from tests.wishes import UNGUARDED
 
 from .chronicle import Chronicle
 from .clockwork import now_ms, run_seeded
@@ -38,26 +40,12 @@ from .process import Doom, Process
 from .pushes import Pushes
 from .receiver import Receiver
 from .trace import Trace
-from .user import UNGUARDED, User
+from .user import User
 from .watch import SECRETS_MARK, Watch
 from .weather import Weather
 
 __all__ = ["Choices", "Outcome", "play"]
 
-POINTS = (
-    "promise kept",
-    "intent journalled",
-    "order submitted",
-    "fill seen",
-    "cancel submitted",
-    "close journalled",
-    "close submitted",
-    "position closed",
-    "callback due",
-    "callback delivered",
-    "before commit",
-    "after commit",
-)
 READY_AFTER_S = 30.0
 """How long an engine must have been ready, and nothing wrong, for the world to count as calm."""
 RACES = 0.3
@@ -222,21 +210,7 @@ class _Run:
             only=choices.only,
         )
         self.over = trio.CancelScope()
-        self.presets: dict[str, str] = {}
-        """By the id of a stop kept at the exchange, the client order id of the order that brought it along."""
-        self._note_presets()
-
-    def _note_presets(self) -> None:
-        plans = self.paper.books.plans
-        cover = plans.cover
-
-        def noting(order: Order, size: int, new_id: Callable[[], int]) -> None:
-            cover(order, size, new_id)
-            for plan in plans.waiting(order.symbol):
-                if plan.parent_id == order.order_id:
-                    self.presets[str(plan.plan_id)] = order.client_order_id
-
-        plans.cover = noting  # type: ignore[method-assign]
+        self.books = Books(paper)
 
     # The whole
 
@@ -464,34 +438,14 @@ class _Run:
 
     async def _evidence(self, *, over: bool = True) -> Evidence:
         return Evidence(
-            placed=dict(self.app.placed),
-            monitored=dict(self.app.monitored),
-            cancelled=frozenset(self.app.cancelled),
-            levels=dict(self.app.levels),
-            closing=frozenset(self.app.closing),
+            **asked_of(self.app),
             shown_orders=await self._shown("orders"),
             shown_positions=await self._shown("positions"),
             owed=await self._owed(),
             unwritten=frozenset(self.watch.unwritten),
             reduced=self._reduced(),
-            orders=[
-                ExchangeOrder(
-                    client_order_id=each.client_order_id,
-                    symbol=each.symbol,
-                    opens=not each.side.is_close,
-                    long=each.side.direction.name == "LONG",
-                    size=each.size,
-                    filled=each.deal_size,
-                    working=each.is_working,
-                    preset_of=self.presets.get(each.plan_order_id, ""),
-                )
-                for each in self.paper.books.orders.values()
-            ],
-            held={
-                (symbol, direction.name.lower()): each.size
-                for (symbol, direction), each in self.paper.books.positions.items()
-                if each.size
-            },
+            orders=self.books.orders(),
+            held=self.books.held(),
             received=list(self.receiver.receipts),
             unguarded=UNGUARDED,
             now_ms=now_ms() + self.skew_ms,
@@ -533,7 +487,7 @@ class _Run:
                 "positions monitored": len(self.app.monitored),
                 "orders at the exchange": len(books.orders),
                 "fills": len(books.fills),
-                "closes": sum(e.side.is_close and e.deal_size > 0 for e in books.orders.values()),
+                "closes": self.books.closes(),
                 "callbacks": len({key for key, _, _ in self.receiver.receipts}),
                 "callbacks delivered again": len(self.receiver.receipts)
                 - len({key for key, _, _ in self.receiver.receipts}),

@@ -19,7 +19,7 @@ from tests.sim.campaign import reproduction
 from tests.sim.market import REAL_MONTH
 from tests.sim.mutants.patches import PATCHES, Patch
 from tests.sim.mutants.trial import patched
-from tests.sim.run import POINTS, Choices, play
+from tests.sim.run import Choices, play
 
 ROOT = Path(__file__).parents[2]
 RUNS, CHUNK = 10, 5
@@ -93,9 +93,3 @@ def test_a_failure_says_how_to_play_it_again() -> None:
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.name)
 def test_a_mutant_fits_the_code_as_it_is(patch: Patch) -> None:
     compile(patched(patch), patch.file, "exec")
-
-
-def test_engines_die_at_every_point_that_they_name() -> None:
-    from tests.crash.engine_process import POINTS as NAMED
-
-    assert set(POINTS) == set(NAMED)

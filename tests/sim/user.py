@@ -1,8 +1,7 @@
 """The user: places, changes, cancels, closes and monitors through the control API, repeats itself, and talks nonsense.
 
-It is careful as `tests.app` is: it asks until it has an answer, and holds the engine to it. Each symbol has a purpose:
-on BTCUSDT the engine alone keeps the stops, on ETHUSDT the exchange keeps them too, on SOLUSDT positions are opened by
-hand and monitored, and 1000PEPEUSDT is traded without any protection.
+It is careful as `tests.app` is: it asks until it has an answer, and holds the engine to it. What each symbol is
+for is said in `tests.wishes`.
 """
 
 from __future__ import annotations
@@ -19,14 +18,24 @@ from bitmart_engine.paper import PaperExchange
 from tests.app import App
 from tests.judge import Violation
 from tests.stage import order_by_hand
+from tests.wishes import (
+    GUARDED_HERE,
+    GUARDED_THERE,
+    MONITORED,
+    UNGUARDED,
+    digits,
+    wish,
+    with_levels,
+)
 
 from .chronicle import Chronicle
 from .receiver import HOOK
 from .trace import Trace
 
-__all__ = ["GUARDED_HERE", "GUARDED_THERE", "MONITORED", "UNGUARDED", "User"]
+__all__ = ["User"]
 
-GUARDED_HERE, GUARDED_THERE, MONITORED, UNGUARDED = "BTCUSDT", "ETHUSDT", "SOLUSDT", "1000PEPEUSDT"
+TIMEOUTS = (5, 30, 60, 300, 300)
+"""Seconds that an order may wait for its zone."""
 NONSENSE: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/api/place-order", {"id": "x", "symbol": "NOSUCHUSDT", "side": "long"}),
     ("POST", "/api/place-order", {"stop_los": 1}),
@@ -139,38 +148,20 @@ class User:
         last = self.paper.last_price(symbol)
         middle = last * (1 + Decimal(rng.uniform(-1, 1)) / rng.choice((100, 1000, 2000)))
         low, high = middle * Decimal("0.9993"), middle * Decimal("1.0007")
-        wish: dict[str, Any] = {
-            "id": id,
-            "symbol": symbol,
-            "side": side,
-            "entry_zone_min": _digits(low),
-            "entry_zone_max": _digits(high),
-            "size": rng.randint(1, 12),
-            "type": rng.choice(("limit", "limit", "market")),
-            "post_only": rng.random() < 0.7,
-            "timeout_seconds": rng.choice((5, 30, 60, 300, 300)),
-            "exchange_protection": symbol == GUARDED_THERE,
-            "callback_url": HOOK,
-            "metadata": {"run": id},
-        }
+        body = wish(id, symbol, side, (low, high), TIMEOUTS, HOOK, rng)
         if rng.random() < 0.2:
-            wish["leverage"] = rng.choice((5, 10, 10, 20))
+            body["leverage"] = rng.choice((5, 10, 10, 20))
         if symbol != UNGUARDED:
             far = Decimal(rng.uniform(3, 15)) / 1000
-            below, above = _digits(low * (1 - far)), _digits(high * (1 + far))
-            stop, target = (below, above) if side == "long" else (above, below)
             which = rng.randrange(5)
-            if which != 1:
-                wish["stop_loss"] = stop
-            if which != 2:
-                wish["take_profit"] = target
-        return wish
+            with_levels(body, low * (1 - far), high * (1 + far), stop=which != 1, target=which != 2)
+        return body
 
     async def _move(self, id: str) -> None:
-        wish = self.app.placed.get(id) or self.app.monitored[id]
-        if "stop_loss" in wish:
+        asked = self.app.placed.get(id) or self.app.monitored[id]
+        if "stop_loss" in asked:
             closer = 1 + Decimal(self.rng.uniform(-1, 1)) / 500
-            stop_loss = _digits(Decimal(wish["stop_loss"]) * closer)
+            stop_loss = digits(Decimal(asked["stop_loss"]) * closer)
             await self.app.move(id, {"stop_loss": stop_loss})
 
     async def _monitor(self) -> None:
@@ -186,16 +177,9 @@ class User:
         while any(not each.client_order_id for each in self.paper.books.ledger.working(MONITORED)):
             await trio.sleep(1)
         last = self.paper.last_price(MONITORED)
-        below, above = _digits(last * Decimal("0.99")), _digits(last * Decimal("1.01"))
-        stop, target = (below, above) if side == "long" else (above, below)
-        body = {
-            "id": id,
-            "symbol": MONITORED,
-            "side": side,
-            "stop_loss": stop,
-            "take_profit": target,
-            "callback_url": HOOK,
-        }
+        body = {"id": id, "symbol": MONITORED, "side": side, "callback_url": HOOK}
+        below, above = last * Decimal("0.99"), last * Decimal("1.01")
+        with_levels(body, below, above, stop=True, target=True)
         if await self.app.monitor(body):
             self.said("POST", "/api/monitor-position", body)
 
@@ -212,7 +196,3 @@ class User:
             self.trace("user", "closes by hand:", symbol, direction.name, part, "of", size)
             self.paper.close_position_by_hand(symbol, direction.name.lower(), part)
         await trio.lowlevel.checkpoint()
-
-
-def _digits(price: Decimal) -> str:
-    return f"{price:.9f}"

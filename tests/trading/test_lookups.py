@@ -10,20 +10,9 @@ import trio
 
 from bitmart_engine.exchange.errors import Meaning, NotSent, Refused
 from bitmart_engine.model.errors import BadRequest, Unavailable
-from bitmart_engine.model.instruments import Instrument
 from bitmart_engine.trading.instruments import Instruments
 from bitmart_engine.trading.leverage import Leverage
-
-BTC = Instrument(
-    symbol="BTCUSDT",
-    tick_size=Decimal("0.1"),
-    contract_size=Decimal("0.001"),
-    min_size=1,
-    max_size=1000,
-    market_max_size=500,
-    min_leverage=Decimal(1),
-    max_leverage=Decimal(100),
-)
+from tests.stage import BTC
 
 
 class Exchange:

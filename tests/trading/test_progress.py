@@ -10,25 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bitmart_engine.model.events import OrderState, OrderUpdate
-from bitmart_engine.model.instruments import Instrument
 from bitmart_engine.model.lifecycle import EntryState
 from bitmart_engine.model.orders import EntryOrder
 from bitmart_engine.store.records import EntryAccepted, EntryIntended
 from bitmart_engine.store.state import State
 from bitmart_engine.trading.progress import observed, refused_for_crossing
 from bitmart_engine.trading.requests import checked_entry
-from tests.stage import entry
-
-BTC = Instrument(
-    symbol="BTCUSDT",
-    tick_size=Decimal("0.1"),
-    contract_size=Decimal("0.001"),
-    min_size=1,
-    max_size=1000,
-    market_max_size=500,
-    min_leverage=Decimal(1),
-    max_leverage=Decimal(100),
-)
+from tests.stage import BTC, entry
 
 
 def submitting(**changes) -> State:

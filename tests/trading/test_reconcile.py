@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from bitmart_engine.exchange import PlanOrder
 from bitmart_engine.model.events import OrderState, OrderUpdate, PositionUpdate
-from bitmart_engine.model.instruments import Instrument
 from bitmart_engine.model.lifecycle import EntryState, ProtectionState
 from bitmart_engine.model.orders import EntryOrder
 from bitmart_engine.model.positions import Close, CloseReason, MonitorRequest, Protection
@@ -41,20 +40,10 @@ from bitmart_engine.trading.reconcile import (
     reconcile,
 )
 from bitmart_engine.trading.requests import checked_entry
-from tests.stage import entry
+from tests.stage import BTC, entry
 
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
 OLD, NOW = 1_000, 1_000_000
-BTC = Instrument(
-    symbol="BTCUSDT",
-    tick_size=Decimal("0.1"),
-    contract_size=Decimal("0.001"),
-    min_size=1,
-    max_size=1000,
-    market_max_size=500,
-    min_leverage=Decimal(1),
-    max_leverage=Decimal(100),
-)
 
 
 def with_order(state: State, id: str, filled: int = 0, at_ms: int = OLD, **changes) -> None:

@@ -7,20 +7,8 @@ from decimal import Decimal
 import pytest
 
 from bitmart_engine.model.errors import BadRequest
-from bitmart_engine.model.instruments import Instrument
 from bitmart_engine.trading.requests import checked_entry
-from tests.stage import entry
-
-BTC = Instrument(
-    symbol="BTCUSDT",
-    tick_size=Decimal("0.1"),
-    contract_size=Decimal("0.001"),
-    min_size=1,
-    max_size=1000,
-    market_max_size=500,
-    min_leverage=Decimal(1),
-    max_leverage=Decimal(100),
-)
+from tests.stage import BTC, entry
 
 
 def test_a_quantity_of_0_01_btc_is_10_contracts():
