@@ -30,7 +30,7 @@ from .history import History
 from .link import Link
 from .statistics import StreamsStatistics
 from .subscriptions import MAX_CONNECTIONS, MONITORS, Holds, Spread, check_topic
-from .ticks import TickMailbox, TickMaker
+from .ticks import Range, TickMailbox, TickMaker
 from .topics import ORDERS, POSITIONS, Kind, Topic, is_private, kline_topic, parse
 from .wire import Credentials, Frame
 
@@ -250,6 +250,10 @@ class Streams:
     def observe(self, symbol: str, price: Decimal) -> None:
         """A price that was read elsewhere, over REST say: it becomes a tick."""
         self.ticks.put_nowait(self._maker.observe(symbol, price, trio.current_time()))
+
+    def untold(self, kline: Kline) -> Range:
+        """Of a bar that history tells, the extremes that no push of its channel, nor of a finer one, has told."""
+        return self._maker.untold(kline)
 
     def statistics(self) -> StreamsStatistics:
         """How everything stands."""

@@ -13,22 +13,29 @@ way round nothing is subtracted, for a five-minute bar's extreme may lie outside
 that is subscribed adds to what is seen, none repeats for long what a finer one said, and no extreme is lost whichever
 of them stops.
 
+What was told of the last few bars is remembered: of a bar that history tells later, in full, it says what nobody has
+heard.
+
 Nothing here reads a clock; prices stay `Decimal`.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from decimal import Decimal
 
 import trio
-from attrs import define
+from attrs import define, field
 
 from ..model.events import Kline, Tick, Trade
 from ..model.timeframes import Timeframe
 from ..tally import Tally
 
-__all__ = ["TickMailbox", "TickMaker"]
+__all__ = ["Range", "TickMailbox", "TickMaker"]
+
+REMEMBERED = 10
+"""Bars that ended, of a channel."""
 
 
 @define
@@ -45,6 +52,13 @@ class Range:
         if self.high is None or high > self.high:
             self.high = high
 
+    def beyond(self, low: Decimal, high: Decimal) -> Range:
+        """Of the prices from `low` to `high` the extremes that lie outside."""
+        return Range(
+            low if self.low is None or low < self.low else None,
+            high if self.high is None or high > self.high else None,
+        )
+
 
 @define
 class RunningBar:
@@ -55,6 +69,12 @@ class RunningBar:
     told: Range
     told_since: Range
     """By finer channels, after this channel's last push: part of the next bar if that is what comes next."""
+    ended: deque[tuple[int, Range]] = field(factory=lambda: deque(maxlen=REMEMBERED))
+    """What was told of the bars before, with the times when they opened."""
+
+    def told_of(self, open_time_s: int) -> Range | None:
+        """What was told of a bar; None if it is not known any more."""
+        return self.told if open_time_s == self.open_time_s else dict(self.ended).get(open_time_s)
 
 
 class TickMaker:
@@ -76,6 +96,7 @@ class TickMaker:
             return None
         else:
             if kline.open_time_s > bar.open_time_s:
+                bar.ended.append((bar.open_time_s, bar.told))
                 bar.open_time_s, bar.told = kline.open_time_s, bar.told_since
             low, high = _with_news(kline, bar.told)
         bar.told.widen(min(kline.low, low), max(kline.high, high))
@@ -92,6 +113,12 @@ class TickMaker:
     def observe(self, symbol: str, price: Decimal, now: float) -> Tick:
         """The tick of a price read elsewhere, over REST say."""
         return Tick(symbol, price, price, price, now)
+
+    def untold(self, kline: Kline) -> Range:
+        """The extremes of a bar that history tells, as far as nothing so low, or high, was told while it ran."""
+        bar = self._bars.get(kline.symbol, {}).get(kline.timeframe)
+        told = None if bar is None else bar.told_of(kline.open_time_s)
+        return Range() if told is None else told.beyond(kline.low, kline.high)
 
     def forget(self, symbol: str, timeframe: Timeframe) -> None:
         """Nobody watches this channel any more. Seen again, it starts afresh: its old extremes are nobody's news."""
@@ -117,12 +144,11 @@ def _tell(
 
 def _with_news(kline: Kline, told: Range) -> tuple[Decimal, Decimal]:
     """Low and high of the tick in a push: its last price, and those extremes of the bar that were not told yet."""
-    low = high = kline.close
-    if told.low is None or kline.low < told.low:
-        low = min(low, kline.low)
-    if told.high is None or kline.high > told.high:
-        high = max(high, kline.high)
-    return low, high
+    new = told.beyond(kline.low, kline.high)
+    return (
+        kline.close if new.low is None else min(kline.close, new.low),
+        kline.close if new.high is None else max(kline.close, new.high),
+    )
 
 
 class TickMailbox:

@@ -5,10 +5,10 @@ are looked for in it: a target closes if the price is there now, and a zone is e
 tick after the gap decides.
 
 A bar is held against a stop only if it opened after the stop was set, that is after the protection was armed or its
-stop moved: a low from before is never the stop's business. So of a stop that was set in the minute in which the gap
-began nothing is said for the rest of that minute, unless the minute still runs when the stream comes back: then the
-stream's own bar tells what is new in it (`streams.ticks`). A bar may be looked at that the stream has told of already;
-that closes nothing that should not have been closed then.
+stop moved: a low from before is never the stop's business. For a stop that was set earlier in the minute in which the
+gap began, that minute's bar counts as far as its extremes go beyond what the stream had told of it: so far the price
+went in the gap only (`streams.ticks`). A bar may be looked at that the stream has told of already; that closes nothing
+that should not have been closed then.
 
 After a start of the engine the gap begins when each stop was set, for nothing on disk says until when the process
 before was watching, and guessing too late would lose a stop. It costs one request, for the last 499 minutes. Had the
@@ -19,6 +19,7 @@ watched when it was touched, and it is closed if its position is still held.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import structlog
@@ -31,13 +32,14 @@ from ..model.lifecycle import ProtectionState
 from ..model.positions import CloseReason, Protection
 from ..model.sides import PositionSide
 from ..model.timeframes import Timeframe
+from ..streams.ticks import Range
 from .pacing import Pauses
 
 if TYPE_CHECKING:
     from .desk import Desk
     from .guard import Guard
 
-__all__ = ["look_back", "touched"]
+__all__ = ["look_back", "touched", "touched_by_news"]
 
 log = structlog.get_logger()
 
@@ -70,11 +72,33 @@ def touched(
     ]
 
 
+def touched_by_news(
+    protections: Iterable[Protection], news: Range, since_ms: int, clock_ahead_ms: int = 0
+) -> list[str]:
+    """The ids of the armed protections set before a gap whose stop is touched by what was `news` of its first minute.
+
+    The gap began at `since_ms`, by the exchange's clock, and nothing so low, or high, had been told before.
+    """
+    return [
+        each.id
+        for each in protections
+        if each.state is ProtectionState.ARMED
+        and _counts_from_ms(each, clock_ahead_ms) <= since_ms
+        and _reaches(news.low, news.high, each)
+    ]
+
+
 def _touches(bar: Kline, protection: Protection) -> bool:
+    return _reaches(bar.low, bar.high, protection)
+
+
+def _reaches(low: Decimal | None, high: Decimal | None, protection: Protection) -> bool:
     stop = protection.stop_loss
     if stop is None:
         return False
-    return bar.low <= stop if protection.side is PositionSide.LONG else bar.high >= stop
+    if protection.side is PositionSide.LONG:
+        return low is not None and low <= stop
+    return high is not None and high >= stop
 
 
 def _counts_from_ms(protection: Protection, clock_ahead_ms: int) -> int:
@@ -102,13 +126,24 @@ async def look_back(desk: Desk, guard: Guard, symbol: str, since_ms: int) -> Non
             await trio.sleep(pause_s)
             continue
         asked_for = [bar for bar in bars if first_ms <= bar.open_time_s * 1000 <= now_ms]
-        ahead_ms = desk.exchange.clock_offset_ms or 0
-        hit = touched(guard.lookout.with_stop(symbol), asked_for, ahead_ms)
-        log.info("looked back", symbol=symbol, bars=len(asked_for), touched=hit)
+        hit = _hit(desk, guard.lookout.with_stop(symbol), asked_for, since_ms)
+        log.info("looked back", symbol=symbol, bars=len(asked_for), touched=list(hit))
         async with trio.open_nursery() as nursery:
-            for id in hit:
-                nursery.start_soon(_close_if_held, desk, guard, desk.state.protections[id])
+            for protection in hit.values():
+                nursery.start_soon(_close_if_held, desk, guard, protection)
         return
+
+
+def _hit(
+    desk: Desk, protections: list[Protection], bars: list[Kline], since_ms: int
+) -> dict[str, Protection]:
+    """Those whose stop was touched since then, by their ids."""
+    ahead_ms = desk.exchange.clock_offset_ms or 0
+    ids = set(touched(protections, bars, ahead_ms))
+    for bar in bars:
+        if bar.open_time_s * 1000 == since_ms - since_ms % BAR_MS:
+            ids.update(touched_by_news(protections, desk.prices.untold(bar), since_ms, ahead_ms))
+    return {each.id: each for each in protections if each.id in ids}
 
 
 def _first_bar_ms(desk: Desk, guard: Guard, symbol: str, since_ms: int) -> int | None:
@@ -117,8 +152,10 @@ def _first_bar_ms(desk: Desk, guard: Guard, symbol: str, since_ms: int) -> int |
     counts_from = [_counts_from_ms(each, ahead_ms) for each in guard.lookout.with_stop(symbol)]
     if not counts_from:
         return None
-    first = -(-min(counts_from) // BAR_MS) * BAR_MS
-    return max(first, since_ms - since_ms % BAR_MS)
+    first = min(counts_from)
+    if first > since_ms:
+        return -(-first // BAR_MS) * BAR_MS
+    return since_ms - since_ms % BAR_MS
 
 
 async def _close_if_held(desk: Desk, guard: Guard, touched: Protection) -> None:

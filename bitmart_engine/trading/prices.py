@@ -20,10 +20,11 @@ from attrs import define, field
 from ..exchange.client import ExchangeClient
 from ..exchange.errors import ExchangeError
 from ..model.decimals import plain
-from ..model.events import Tick
+from ..model.events import Kline, Tick
 from ..model.timeframes import Timeframe
 from ..streams.streams import Streams
 from ..streams.subscriptions import MONITORS
+from ..streams.ticks import Range
 from ..streams.topics import kline_topic, trade_topic
 from ..tally import Tally
 
@@ -132,6 +133,10 @@ class Prices:
         if tick is None or watch is None or tick.at < watch.since:
             return None
         return tick if trio.current_time() - tick.at <= self._stale_after_s else None
+
+    def untold(self, bar: Kline) -> Range:
+        """Of a bar that history tells, the extremes that no tick had."""
+        return self._streams.untold(bar)
 
     def recheck(self, symbol: str) -> None:
         """Have the last price looked at again, by something that was armed just now. Does not block."""

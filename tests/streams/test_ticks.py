@@ -12,7 +12,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from bitmart_engine.model.events import Kline, Tick, Trade
 from bitmart_engine.model.timeframes import Timeframe
-from bitmart_engine.streams.ticks import TickMailbox, TickMaker
+from bitmart_engine.streams.ticks import Range, TickMailbox, TickMaker
 from bitmart_engine.tally import Tally
 
 BTC = "BTCUSDT"
@@ -50,6 +50,28 @@ def test_a_price_read_elsewhere_is_one_price(maker: TickMaker) -> None:
 
 def test_the_first_bar_seen_tells_its_close_only(maker: TickMaker) -> None:
     assert told(maker.kline(kline(100, 110, 90), 0)) == (100, 100, 100)
+
+
+def test_of_a_bar_that_history_tells_what_went_beyond_all_that_was_told_of_it_is_untold(
+    maker: TickMaker,
+) -> None:
+    maker.kline(kline(100, 110, 90), 0)
+    maker.trade(trade(85), 0)
+    for minute in range(1, 4):
+        maker.kline(kline(100, 101, 99, opened=60 * minute), 0)
+    assert maker.untold(kline(100, 110, 85)) == Range()
+    assert maker.untold(kline(100, 110, 84)) == Range(low=Decimal(84))
+    assert maker.untold(kline(100, 111, 86)) == Range(high=Decimal(111))
+    assert maker.untold(kline(100, 101, 98, opened=180)) == Range(low=Decimal(98))
+
+
+def test_of_a_bar_that_the_stream_never_told_nothing_is_known_to_be_untold(
+    maker: TickMaker,
+) -> None:
+    assert maker.untold(kline(100, 110, 90)) == Range()
+    for minute in range(20):
+        maker.kline(kline(100, 101, 99, opened=60 * minute), 0)
+    assert maker.untold(kline(100, 110, 90)) == Range()
 
 
 def test_the_same_bar_tells_what_is_new_in_its_extremes(maker: TickMaker) -> None:

@@ -327,6 +327,40 @@ async def test_a_low_from_before_the_stop_was_armed_is_not_held_against_it(autoj
         assert asked(stage) > 0
 
 
+@pytest.mark.parametrize("side", ["long", "short"])
+async def test_a_stop_set_in_the_minute_in_which_a_gap_begins_is_looked_for_in_the_rest_of_it(
+    side, autojump_clock
+):
+    async with open_stage(stale_after_s=1000) as stage:
+        levels = {"stop_loss": 64500, "take_profit": 66000}
+        if side == "short":
+            levels = {"side": "short", "stop_loss": 65500, "take_profit": 64000}
+        await up_to_second(stage, 20)
+        await stage.bought(exchange_protection=False, **levels)
+        await stage.settle(2)
+        stage.move(65000)
+        await stage.settle(1)
+        await blind(stage, 70, 64400 if side == "long" else 65600, 65000)
+        await stage.until(lambda: stage.guarded() == "closed", within=90)
+        assert stage.protection().reason == "stop_loss"
+
+
+async def test_a_low_from_before_the_stop_in_the_minute_in_which_a_gap_begins_closes_nothing(
+    autojump_clock,
+):
+    async with open_stage(stale_after_s=1000) as stage:
+        await up_to_second(stage, 5)
+        stage.move(64400)
+        stage.move(65000)
+        await up_to_second(stage, 20)
+        await stage.bought(exchange_protection=False)
+        stage.move(65000)
+        await stage.settle(2)
+        await blind(stage, 70, 64900, 65000)
+        await stage.settle(90)
+        assert stage.guarded() == "armed"
+
+
 async def test_a_low_in_the_gap_from_before_the_stop_was_moved_is_not_held_against_it(
     autojump_clock,
 ):
