@@ -95,7 +95,10 @@ class TradingRoom:
             self.balance.take(event)
             return
         if isinstance(event, PositionUpdate):
+            before = self.desk.positions.get(event.symbol, event.side)
             self.guard.on_position(event)
+            if event.size > (0 if before is None else before.size):
+                self.tracking.grown(event.symbol, event.side)
             return
         if not self.entries.on_update(event):
             self.guard.on_update(event)

@@ -5,6 +5,9 @@ after 0.25, 0.5, 1 and 2 s, then every 5 s, until it has ended or a push arrives
 two minutes is read once in any case: about then applications give up on theirs, and what became of it only the exchange
 can say.
 
+An order that works on a side of which more is held than before is suspected of having filled: unless the stream speaks
+of it within a second it is read, and a few times more, for its own channel may be dead while others are not.
+
 What waits here is data in one heap, not a task for each order.
 """
 
@@ -16,10 +19,11 @@ import math
 from collections.abc import Awaitable, Callable
 
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..model.events import OrderUpdate
 from ..model.orders import EntryOrder
+from ..model.sides import PositionSide
 from ..store.records import EntryObserved, Record
 from .desk import Desk
 
@@ -29,6 +33,8 @@ FIRST_PUSH_WITHIN_S = 1.5
 POLL_AFTER_S = (0.25, 0.5, 1.0, 2.0)
 POLL_EVERY_S = 5.0
 PENDING_AFTER_S = 120.0
+SPOKEN_OF_WITHIN_S = 1.0
+"""How long the stream has to tell of an order after it told of a position that has grown."""
 
 
 @frozen
@@ -38,6 +44,8 @@ class _Look:
     id: str
     client_order_id: str
     step: int | None
+    suspected_at: float | None = None
+    """When it was suspected of having filled, if that is why."""
 
 
 class Tracking:
@@ -50,6 +58,7 @@ class Tracking:
         self._numbers = itertools.count()
         self._tracked: dict[str, str] = {}
         self._unheard: set[str] = set()
+        self._suspected: dict[str, float] = {}
         self._planned = trio.Event()
         desk.store.observe(self._on_record)
 
@@ -71,6 +80,16 @@ class Tracking:
     def heard(self, update: OrderUpdate) -> None:
         """The stream spoke of an order: it can be relied on for this one."""
         self._unheard.discard(update.client_order_id)
+        self._suspected.pop(update.client_order_id, None)
+
+    def grown(self, symbol: str, side: PositionSide) -> None:
+        """More is held of a side than before: whatever of ours works there may have filled."""
+        now = trio.current_time()
+        for id in sorted(self._desk.at_exchange.get((symbol, side), ())):
+            order = self._desk.state.orders[id]
+            if order.exchange_order_id and order.client_order_id not in self._suspected:
+                self._suspected[order.client_order_id] = now
+                self._plan(now + SPOKEN_OF_WITHIN_S, _Look(id, order.client_order_id, 0, now))
 
     async def run(self) -> None:
         """Look at what is due, for ever. Runs as a task."""
@@ -90,14 +109,26 @@ class Tracking:
             or order.client_order_id != look.client_order_id
         ):
             self._unheard.discard(look.client_order_id)
+            self._suspected.pop(look.client_order_id, None)
             if self._tracked.get(look.id) == look.client_order_id:
                 del self._tracked[look.id]
         elif look.step is None:
             self._desk.fly(self._read, look.id)
+        elif look.suspected_at is not None:
+            self._look_at_suspect(look, look.step, now)
         elif look.client_order_id in self._unheard:
             self._desk.fly(self._read, look.id)
             pause = POLL_AFTER_S[look.step] if look.step < len(POLL_AFTER_S) else POLL_EVERY_S
             self._plan(now + pause, _Look(look.id, look.client_order_id, look.step + 1))
+
+    def _look_at_suspect(self, look: _Look, step: int, now: float) -> None:
+        if self._suspected.get(look.client_order_id) != look.suspected_at:
+            return
+        self._desk.fly(self._read, look.id)
+        if step < len(POLL_AFTER_S):
+            self._plan(now + POLL_AFTER_S[step], evolve(look, step=step + 1))
+        else:
+            del self._suspected[look.client_order_id]
 
     def _plan(self, at: float, look: _Look) -> None:
         heapq.heappush(self._looks, (at, next(self._numbers), look))

@@ -54,6 +54,33 @@ async def test_an_order_that_the_stream_speaks_of_is_not_polled(autojump_clock):
         assert reads(stage, since) == []
 
 
+async def test_a_position_that_grows_while_the_orders_channel_is_dead_has_the_order_read(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await opened(stage)
+        await stage.settle(10)
+        stage.paper.freeze("futures/order", until="forever")
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "filled", within=1.5)
+        assert stage.guarded() == "armed"
+        filled = len(reads(stage, 0))
+        await stage.settle(55)
+        assert len(reads(stage, 0)) == filled == 1
+
+
+async def test_a_position_that_grows_by_another_hand_has_our_order_read_a_few_times(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await opened(stage)
+        stage.move(65008)
+        await stage.open_by_hand()
+        await stage.settle(50)
+        assert (stage.state(), stage.held()) == ("open", 10)
+        assert len(reads(stage, 0)) == 5
+
+
 async def test_a_push_before_the_answer_counts_too(autojump_clock):
     async with open_stage() as stage:
         stage.paper.delay(SUBMIT, 0.3, after=True)
