@@ -11,7 +11,6 @@ import random
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TextIO
@@ -39,6 +38,7 @@ from .network import Network
 from .process import Doom, Process
 from .pushes import Pushes
 from .receiver import Receiver
+from .rest import Rest
 from .trace import Trace
 from .user import User
 from .watch import SECRETS_MARK, Watch
@@ -50,10 +50,6 @@ READY_AFTER_S = 30.0
 """How long an engine must have been ready, and nothing wrong, for the world to count as calm."""
 RACES = 0.3
 """How likely the market is to be quicker than a request, in a storm with races."""
-SETTLED_S = 15.0
-"""How long nothing is traded before the run looks whether everything agrees."""
-CONVERGES_WITHIN_S = 240.0
-"""How long after the end of all trouble everything may take to agree."""
 MEMORY = Path("/dev/shm")
 
 
@@ -209,6 +205,7 @@ class _Run:
             trace,
             only=choices.only,
         )
+        self.rest = Rest(self.app, self.user, self.market, trace, self._broken)
         self.over = trio.CancelScope()
         self.books = Books(paper)
 
@@ -347,8 +344,8 @@ class _Run:
     async def _calmed(self) -> None:
         """At the end of a calm everything has to agree."""
         self.user.resting = True
-        await self._until("everything asked was answered", self._answered)
-        await self._until("everything came to rest, and stays so", self._stays_at_rest)
+        await self.rest.until("everything asked was answered", self.rest.answered)
+        await self.rest.until("everything came to rest, and stays so", self.rest.stays_at_rest)
         self._take(judge(await self._evidence(over=False)))
         self.user.resting = self.market.still = False
 
@@ -357,9 +354,9 @@ class _Run:
     async def _end(self) -> None:
         """Let everything come to rest, see what is there, let every stop fire, and look again."""
         self.user.resting = self.market.steady = True
-        await self._until("everything asked was answered", self._answered)
-        await self._until("every order ended", self._orders_ended)
-        await self._until("everything came to rest", self._at_rest)
+        await self.rest.until("everything asked was answered", self.rest.answered)
+        await self.rest.until("every order ended", self.rest.orders_ended)
+        await self.rest.until("everything came to rest", self.rest.at_rest)
         self._take(judge(await self._evidence()))
         for part in ("0.7", "2"):
             for symbol, centre in self.market.centre.items():
@@ -369,79 +366,19 @@ class _Run:
                 for symbol in self.market.centre:
                     self.market.to(symbol, self.market.centre[symbol])
                 await trio.sleep(5)
-            await self._until("everything closed came to rest", self._at_rest)
-        await self._until("every protection ended", self._unguarded)
-        await self._until("everything was told", self._at_rest)
+            await self.rest.until("everything closed came to rest", self.rest.at_rest)
+        await self.rest.until("every protection ended", self.rest.unguarded)
+        await self.rest.until("everything was told", self.rest.at_rest)
         self._take(judge(evolve(await self._evidence(), flushed=True)))
-
-    async def _until(self, what: str, condition: Callable[[], Any]) -> None:
-        with trio.move_on_after(CONVERGES_WITHIN_S):
-            while not await condition():
-                await trio.sleep(5)
-            return
-        self.trace("judge", "not in time:", what)
-        detail = f"not within {CONVERGES_WITHIN_S:g} s"
-        self._broken(Violation("it converges", what, detail))
-
-    async def _answered(self) -> bool:
-        await trio.lowlevel.checkpoint()
-        return not self.user.busy
-
-    async def _orders_ended(self) -> bool:
-        """Whether all entry orders have; those that still could wait are cancelled."""
-        shown = await self._shown("orders")
-        for each in shown.values():
-            if each["state"] in ("waiting", "open", "partially_filled"):
-                await self.app.cancel(each["id"])
-        states = {each["state"] for each in (await self._shown("orders")).values()}
-        return states <= {"filled", "cancelled", "expired", "rejected"}
-
-    async def _at_rest(self) -> bool:
-        orders, positions = await self._shown("orders"), await self._shown("positions")
-        moving = {"submitting", "unknown", "closing"}
-        states = {each["state"] for each in [*orders.values(), *positions.values()]}
-        return not states & moving and not await self._owed() and not await self.app.missing()
-
-    async def _stays_at_rest(self) -> bool:
-        """Whether all is at rest, and still is after nothing was traded for a while: the market stays still then.
-
-        What the last trade set off may need another one to end, where one trade fills a few contracts only.
-        """
-        if not await self._at_rest():
-            return False
-        self.market.still = True
-        await trio.sleep(SETTLED_S)
-        resting = await self._at_rest()
-        self.market.still = resting
-        return resting
-
-    async def _unguarded(self) -> bool:
-        shown = await self._shown("positions")
-        states = {each["state"] for each in shown.values()}
-        return states <= {"closed", "released", "pending_fill"}
-
-    async def _owed(self) -> int:
-        owed: int = (await self.app.ask("GET", "/status")).body["outbox"]["owed"]
-        return owed
-
-    async def _shown(self, what: str) -> dict[str, dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = {}
-        path = f"/api/{what}?limit=1000"
-        while True:
-            page = (await self.app.ask("GET", path)).body[what]
-            found |= {each["id"]: each for each in page}
-            if len(page) < 1000:
-                return found
-            path = f"/api/{what}?limit=1000&after={page[-1]['id']}"
 
     # What there is to be seen
 
     async def _evidence(self, *, over: bool = True) -> Evidence:
         return Evidence(
             **asked_of(self.app),
-            shown_orders=await self._shown("orders"),
-            shown_positions=await self._shown("positions"),
-            owed=await self._owed(),
+            shown_orders=await self.rest.shown("orders"),
+            shown_positions=await self.rest.shown("positions"),
+            owed=await self.rest.owed(),
             unwritten=frozenset(self.watch.unwritten),
             reduced=self._reduced(),
             orders=self.books.orders(),

@@ -1,0 +1,103 @@
+"""When a run has come to rest: everything asked was answered, every order has ended, nothing moves, nothing is owed.
+
+It looks as a user would, through the control API, and says so where it takes too long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import trio
+
+from tests.app import App
+from tests.judge import Violation
+
+from .market import Market
+from .trace import Trace
+from .user import User
+
+__all__ = ["Rest"]
+
+SETTLED_S = 15.0
+"""How long nothing is traded before the run looks whether everything agrees."""
+CONVERGES_WITHIN_S = 240.0
+"""How long after the end of all trouble everything may take to agree."""
+
+
+class Rest:
+    """Waits for it."""
+
+    def __init__(
+        self,
+        app: App,
+        user: User,
+        market: Market,
+        trace: Trace,
+        broken: Callable[[Violation], None],
+    ) -> None:
+        self._app = app
+        self._user = user
+        self._market = market
+        self._trace = trace
+        self._broken = broken
+
+    async def until(self, what: str, condition: Callable[[], Any]) -> None:
+        with trio.move_on_after(CONVERGES_WITHIN_S):
+            while not await condition():
+                await trio.sleep(5)
+            return
+        self._trace("judge", "not in time:", what)
+        detail = f"not within {CONVERGES_WITHIN_S:g} s"
+        self._broken(Violation("it converges", what, detail))
+
+    async def answered(self) -> bool:
+        await trio.lowlevel.checkpoint()
+        return not self._user.busy
+
+    async def orders_ended(self) -> bool:
+        """Whether all entry orders have; those that still could wait are cancelled."""
+        shown = await self.shown("orders")
+        for each in shown.values():
+            if each["state"] in ("waiting", "open", "partially_filled"):
+                await self._app.cancel(each["id"])
+        states = {each["state"] for each in (await self.shown("orders")).values()}
+        return states <= {"filled", "cancelled", "expired", "rejected"}
+
+    async def at_rest(self) -> bool:
+        orders, positions = await self.shown("orders"), await self.shown("positions")
+        moving = {"submitting", "unknown", "closing"}
+        states = {each["state"] for each in [*orders.values(), *positions.values()]}
+        return not states & moving and not await self.owed() and not await self._app.missing()
+
+    async def stays_at_rest(self) -> bool:
+        """Whether all is at rest, and still is after nothing was traded for a while: the market stays still then.
+
+        What the last trade set off may need another one to end, where one trade fills a few contracts only.
+        """
+        if not await self.at_rest():
+            return False
+        self._market.still = True
+        await trio.sleep(SETTLED_S)
+        resting = await self.at_rest()
+        self._market.still = resting
+        return resting
+
+    async def unguarded(self) -> bool:
+        shown = await self.shown("positions")
+        states = {each["state"] for each in shown.values()}
+        return states <= {"closed", "released", "pending_fill"}
+
+    async def owed(self) -> int:
+        owed: int = (await self._app.ask("GET", "/status")).body["outbox"]["owed"]
+        return owed
+
+    async def shown(self, what: str) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        path = f"/api/{what}?limit=1000"
+        while True:
+            page = (await self._app.ask("GET", path)).body[what]
+            found |= {each["id"]: each for each in page}
+            if len(page) < 1000:
+                return found
+            path = f"/api/{what}?limit=1000&after={page[-1]['id']}"
