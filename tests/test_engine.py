@@ -259,6 +259,15 @@ async def test_a_task_that_crashes_takes_the_engine_down_loudly(autojump_clock):
             await stage.settle(5)
 
 
+async def test_a_lifecycle_in_flight_that_crashes_takes_the_engine_down_loudly_too(autojump_clock):
+    with pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True), trio.fail_after(60):
+        async with open_stage() as stage:
+            await stage.bought()
+            stage.engine._room.desk.exchange.submit_order = lambda order, **how: 1 / 0
+            await stage.engine.close_position("a")
+            await stage.settle(50)
+
+
 async def test_two_hundred_orders_and_fifty_stops_at_once_lose_nothing(autojump_clock):
     async with open_stage({"balance": Decimal(10_000_000)}) as stage:
         for number in range(50):

@@ -285,10 +285,14 @@ class _Flights:
 
 
 async def _keep_flying(task_status: trio.TaskStatus[_Flights]) -> None:
-    with trio.CancelScope(shield=True) as scope:
-        async with trio.open_nursery() as nursery:
-            flights = _Flights(nursery)
-            task_status.started(flights)
-            await flights.land.wait()
-            scope.deadline = trio.current_time() + FLIGHT_GRACE_S
-    flights.landed.set()
+    flights: _Flights | None = None
+    try:
+        with trio.CancelScope(shield=True) as scope:
+            async with trio.open_nursery() as nursery:
+                flights = _Flights(nursery)
+                task_status.started(flights)
+                await flights.land.wait()
+                scope.deadline = trio.current_time() + FLIGHT_GRACE_S
+    finally:
+        if flights is not None:
+            flights.landed.set()  # also after a crash: whoever waits for the landing would wait for ever

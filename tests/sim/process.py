@@ -81,11 +81,13 @@ class Process:
     _times: int = field(init=False, default=0)
     _steps: _Steps | None = field(init=False, default=None)
     _over: trio.Event = field(init=False, factory=trio.Event)
+    _gone: bool = field(init=False, default=False)
+    """Whether none of its tasks is left."""
 
     async def run(self) -> None:
         """Live until it is killed, stops, or fails."""
         async with trio.open_nursery() as outside:
-            outside.start_soon(self._watch, outside.cancel_scope)
+            outside.start_soon(self._watch)
             try:
                 async with trio.open_nursery() as self.nursery:
                     self.nursery.start_soon(self._live)
@@ -93,6 +95,7 @@ class Process:
                 if self.alive:
                     self.failure = failures
             finally:
+                self._gone = True
                 if self.alive:
                     self._cut("failed" if self.failure else "stopped", told=True)
                 if self._steps is not None:
@@ -161,10 +164,18 @@ class Process:
         self.network.lose(self, told=told)
         self._over.set()
 
-    async def _watch(self, scope: trio.CancelScope) -> None:
-        """Sweep away what is left once it is dead."""
-        await self._over.wait()
+    async def _watch(self) -> None:
+        """Sweep away what is left once it is dead, or everything is over."""
+        try:
+            await self._over.wait()
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._sweep()
+
+    async def _sweep(self) -> None:
         for _ in range(SWEEPS):
+            if self._gone:
+                return
             self.nursery.cancel_scope.cancel()
             for shield in _shields(self.nursery):
                 shield.shield = False

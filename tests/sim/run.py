@@ -46,6 +46,7 @@ from .weather import Weather
 
 __all__ = ["Choices", "Outcome", "play"]
 
+OVER = "the run is over"
 READY_AFTER_S = 30.0
 """How long an engine must have been ready, and nothing wrong, for the world to count as calm."""
 RACES = 0.3
@@ -222,7 +223,7 @@ class _Run:
                     nursery.start_soon(self._tidy)
                     await self.weather.run(self.choices.hours * 3600, self._calmed)
                     await self._end()
-                    nursery.cancel_scope.cancel()
+                    self._finish()
         finally:
             self._sum_up()
             self.chronicle.close()
@@ -281,6 +282,8 @@ class _Run:
                 nursery.cancel_scope.cancel()
             self.ready_since = None
             self.watch.look()
+            if process.died_of == OVER:
+                return
             self.outcome.counts[f"ended: {process.died_of}"] += 1
             if process.failure is not None and not _disk_was_full_to_the_end(process.failure):
                 detail = _explained(process.failure)
@@ -410,6 +413,12 @@ class _Run:
             names = [violation.subject, *self.chronicle.attempts.get(violation.subject, ())]
             names += [id for id, who in self.chronicle.intended.items() if who == violation.subject]
             self.outcome.last_events[violation.subject] = self.trace.last_about(*names)
+        self._finish()
+
+    def _finish(self) -> None:
+        """End it all, whatever still goes on: also an engine that would not end by itself."""
+        if self.process is not None:
+            self.process.kill(OVER)
         self.over.cancel()
 
     def _sum_up(self) -> None:
