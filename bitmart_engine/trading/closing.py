@@ -43,6 +43,8 @@ NEWS_WITHIN_S = 1.5
 """How long the stream may take to tell of a close before it is asked for."""
 QUICKER_WITHIN_S = 0.3
 """How long the exchange gets to say that its own stop, at the same price, has closed the contracts already."""
+HELD_STILL_AFTER_S = 1.5
+"""How long after a close a read that shows contracts still may be from before it."""
 FLAT_READS = 2
 """How many reads, half a second apart, have to say that nothing is held before that is believed."""
 
@@ -58,7 +60,7 @@ async def close(id: str, desk: Desk, guard: Guard) -> None:
     first = True
     while desk.state.protections[id].state is ProtectionState.CLOSING:
         try:
-            if await _attempt(id, desk, guard):
+            if await _attempt(id, desk, guard) and await _whole_is_gone(id, desk, guard):
                 await take_away(id, desk, guard)
                 desk.world.reached("position closed")
                 guard.gone(id)
@@ -278,6 +280,27 @@ async def _nothing_left(id: str, desk: Desk) -> bool:
     desk.withdraw_entry(entry.id)
     await desk.waiters.wait_news(entry.client_order_id, 1.0)
     return False
+
+
+async def _whole_is_gone(id: str, desk: Desk, guard: Guard) -> bool:
+    """Whether nothing is left of a position that is monitored; what is left is covered, and so closed, too.
+
+    What was known of its size when it was to be closed may have been too little. Raises ExchangeError.
+    """
+    for pause_s in (HELD_STILL_AFTER_S, 0):
+        protection = desk.state.protections[id]
+        part = protection.size
+        if protection.entry_id is not None or (part is not None and protection.closed >= part):
+            return True
+        await guard.observe_positions(protection.symbol, Urgency.CLOSE)
+        held = desk.positions.get(protection.symbol, protection.side)
+        others = guard.lookout.alive_on(protection.symbol, protection.side)
+        left = (held.size if held else 0) - sum(e.remaining for e in others if e.id != id)
+        if left <= 0:
+            return True
+        await trio.sleep(pause_s)
+    guard.cover(id, left)
+    return not desk.state.protections[id].remaining
 
 
 async def confirm_gone(id: str, desk: Desk, guard: Guard) -> None:

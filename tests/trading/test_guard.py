@@ -31,6 +31,36 @@ def monitor(id="m", **changes):
     return MonitorPosition(id=id, **{**asked, **changes})
 
 
+# A position that was larger than was known
+
+
+async def test_a_monitored_position_that_has_grown_unnoticed_is_closed_to_the_last_contract(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.open_by_hand(size=4)
+        await stage.engine.monitor_position(monitor())
+        await stage.until(stage.prices_come)
+        stage.paper.freeze("futures/position", until="forever")
+        await stage.open_by_hand(size=2)
+        assert stage.protection("m").remaining == 4
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded("m") == "closed")
+        assert [body["size"] for body in stage.submits(*CLOSE_SIDES)] == [4, 2]
+        assert ("BTCUSDT", Direction.LONG) not in stage.paper.books.positions
+
+
+async def test_a_monitored_part_is_closed_and_the_rest_of_its_position_is_not(autojump_clock):
+    async with open_stage() as stage:
+        await stage.open_by_hand(size=6)
+        await stage.engine.monitor_position(monitor(size=4))
+        await stage.until(stage.prices_come)
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded("m") == "closed")
+        await stage.settle(70)
+        assert [body["size"] for body in stage.submits(*CLOSE_SIDES)] == [4]
+
+
 # What arms, and what is subscribed for it
 
 
