@@ -128,16 +128,16 @@ def _gone(id: str, desk: Desk) -> None:
 
 
 def kept_for(
-    protection: Protection, plans: list[PlanOrder], others: Collection[str] = ()
+    protection: Protection, size: int, plans: list[PlanOrder], others: Collection[str] = ()
 ) -> list[PlanOrder]:
-    """Of `plans`, those that went out with the protection's order, as far as its contracts go; none of `others`' ids.
+    """Of `plans`, those that went out with the protection's order, for `size` contracts at most; none of `others`' ids.
 
     Several orders may have their stops at one price; the exchange does not say whose is whose, and need not: as many
     contracts are taken away as were covered. What closes a whole position is never ours.
     """
     found = []
     for price in (protection.exchange_stop_loss, protection.exchange_take_profit):
-        left = protection.covered
+        left = size
         for plan in plans:
             mine = plan.side is protection.side.closing and plan.trigger_price == price
             if plan.order_id in others and plan.order_id not in protection.exchange_plans:
@@ -201,7 +201,9 @@ class _Legs:
             if each.id != protection.id
             for plan_id in each.exchange_plans
         }
-        return kept_for(protection, plans, others)
+        order = self._desk.state.orders.get(protection.entry_id or "")
+        size = max(protection.covered, order.filled if order is not None else 0)
+        return kept_for(protection, size, plans, others)
 
     async def _cancel(self, symbol: str, plan_id: str) -> ExchangeError | None:
         if plan_id in self._cancelled or plan_id in self._vanished:

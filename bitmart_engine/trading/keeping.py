@@ -71,9 +71,10 @@ def _told_apart(
     judged: Mapping[str, tuple[Decimal | None, Decimal | None]],
     plans: list[PlanOrder],
 ) -> dict[str, tuple[str, ...]]:
-    """By protection of `judged` the ids of the plan orders that keep its legs, of its very size.
+    """By protection of `judged` the ids of the plan orders that keep its legs.
 
-    What was known stays; of two that are alike either may be whose it is, and each is given to one only.
+    What was known stays, also where somebody has closed a part of what it is for; what is new is of the protection's
+    very size. Of two that are alike either may be whose it is, and each is given to one only.
     """
     legs = [
         (each, kind, price)
@@ -92,7 +93,7 @@ def _told_apart(
                     and (plan.order_id in each.exchange_plans) is known
                     and plan.kind in (kind, "plan")
                     and plan.trigger_price == price
-                    and plan.size == each.remaining
+                    and (known or plan.size == each.remaining)
                 ):
                     found[each.id, kind] = plan.order_id
                     taken.add(plan.order_id)

@@ -115,6 +115,25 @@ async def test_what_the_exchange_keeps_is_taken_away_before_a_shared_position_is
         await low_is_whole(stage)
 
 
+async def test_the_stop_of_an_order_that_somebody_closed_a_part_of_is_taken_away_whole(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await two_orders(stage)
+        stage.paper.close_position_by_hand("BTCUSDT", "long", 4)
+        await stage.settle(130)
+        assert (stage.protection("high").remaining, stage.protection("low").remaining) == (10, 6)
+        await stage.engine.close_position("low")
+        await stage.until(lambda: stage.guarded("low") == "closed")
+        waiting = stage.paper.books.plans.waiting("BTCUSDT")
+        assert {str(each.plan_id) for each in waiting} == set(
+            stage.protection("high").exchange_plans
+        )
+        stage.move(66000)
+        await stage.until(lambda: stage.guarded("high") == "closed")
+        assert stage.protection("high").closed == 10
+
+
 async def test_a_position_that_nobody_shares_is_closed_without_asking_for_its_stop_first(
     autojump_clock,
 ):
