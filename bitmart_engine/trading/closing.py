@@ -285,12 +285,16 @@ async def _nothing_left(id: str, desk: Desk) -> bool:
 async def _whole_is_gone(id: str, desk: Desk, guard: Guard) -> bool:
     """Whether nothing is left of a position that is monitored; what is left is covered, and so closed, too.
 
-    What was known of its size when it was to be closed may have been too little. Raises ExchangeError.
+    What was known of its size when the engine closed it may have been too little. One that was seen flat is gone: what
+    is held after that is another position. Raises ExchangeError.
     """
     for pause_s in (HELD_STILL_AFTER_S, 0):
         protection = desk.state.protections[id]
-        part = protection.size
+        part, ours = protection.size, protection.close
         if protection.entry_id is not None or (part is not None and protection.closed >= part):
+            return True
+        held = desk.positions.get(protection.symbol, protection.side)
+        if ours is None or not ours.filled or (held is not None and not held.size):
             return True
         await guard.observe_positions(protection.symbol, Urgency.CLOSE)
         held = desk.positions.get(protection.symbol, protection.side)

@@ -50,6 +50,22 @@ async def test_a_monitored_position_that_has_grown_unnoticed_is_closed_to_the_la
         assert ("BTCUSDT", Direction.LONG) not in stage.paper.books.positions
 
 
+async def test_a_position_opened_after_the_monitored_one_was_closed_is_another_one(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.open_by_hand(size=4)
+        for id in ("m", "n"):
+            await stage.engine.monitor_position(monitor(id))
+        await stage.until(stage.prices_come)
+        stage.move(64400)
+        await stage.until(lambda: stage.held() == 0)
+        await stage.open_by_hand(size=5)
+        await stage.settle(30)
+        assert (stage.guarded("m"), stage.guarded("n")) == ("closed", "closed")
+        assert stage.paper.books.positions[("BTCUSDT", Direction.LONG)].size == 5
+
+
 async def test_a_monitored_part_is_closed_and_the_rest_of_its_position_is_not(autojump_clock):
     async with open_stage() as stage:
         await stage.open_by_hand(size=6)
