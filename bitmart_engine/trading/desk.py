@@ -120,8 +120,14 @@ class Desk:
             self.tally.add("acted before it was durable", why=str(trouble))
 
     def fly(self, lifecycle: Callable[..., object], *args: object) -> None:
-        """Run something in flight as a task of its own."""
-        self.flights.start_soon(lifecycle, *args, name=f"{lifecycle.__name__}({args[0]!r})")  # type: ignore[arg-type]
+        """Run something in flight as a task of its own. Once the engine has landed, it is for the next start."""
+        name = f"{lifecycle.__name__}({args[0]!r})"
+        try:
+            self.flights.start_soon(lifecycle, *args, name=name)  # type: ignore[arg-type]
+        except RuntimeError:
+            if self.opening:
+                raise
+            self.tally.add("left for the next start", what=name)
 
     def tell_of_order(
         self, order: EntryOrder, event: str, **facts: object
