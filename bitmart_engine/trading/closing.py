@@ -177,9 +177,14 @@ def _in_one_order(size: int, protection: Protection, desk: Desk) -> int:
 
 
 async def _sent(protection: Protection, size: int, desk: Desk, guard: Guard) -> bool:
-    """Send a closing order. False if the exchange says that there is nothing to close."""
+    """Send a closing order. False if the exchange says that there is nothing to close.
+
+    One that was sent before, and of which nothing is known, may be under way still: that it is refused now says nothing
+    of that, so it goes out under the same id until the exchange has it.
+    """
     earlier = protection.close
     attempt = 1 if earlier is None else earlier.attempt + earlier.final
+    under_way = earlier is not None and not earlier.final
     client_order_id = close_client_order_id(protection.id, attempt)
     desk.store.record(
         CloseIntended(
@@ -213,7 +218,8 @@ async def _sent(protection: Protection, size: int, desk: Desk, guard: Guard) -> 
             if await _found_again(desk.state.protections[protection.id], desk, guard):
                 return True
             raise
-        _not_taken(protection.id, client_order_id, desk)
+        if not under_way:
+            _not_taken(protection.id, client_order_id, desk)
         if refusal.meaning is Meaning.POSITION_GONE:
             await guard.observe_positions(protection.symbol, Urgency.CLOSE)
             held = desk.positions.get(protection.symbol, protection.side)
@@ -221,7 +227,8 @@ async def _sent(protection: Protection, size: int, desk: Desk, guard: Guard) -> 
                 return False
         raise
     except ExchangeError:
-        _not_taken(protection.id, client_order_id, desk)
+        if not under_way:
+            _not_taken(protection.id, client_order_id, desk)
         raise
     desk.world.reached("close submitted")
     desk.store.record(

@@ -31,6 +31,22 @@ def monitor(id="m", **changes):
     return MonitorPosition(id=id, **{**asked, **changes})
 
 
+# A close that is sent again
+
+
+async def test_a_close_that_may_be_under_way_is_sent_again_under_its_id_though_that_is_refused(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.bought(exchange_protection=False)
+        stage.paper.fail(SUBMIT, status=502)
+        stage.paper.fail(SUBMIT, status=429, times=2)
+        await stage.engine.close_position("a")
+        await stage.until(lambda: stage.guarded() == "closed", within=60)
+        ids = {body["client_order_id"] for body in stage.sent(SUBMIT) if body["side"] in (2, 3)}
+        assert len(ids) == 1, ids
+
+
 # A position that was larger than was known
 
 
