@@ -286,7 +286,11 @@ class _Run:
         await traded.wait()
         await self._until(engine, "every order ended", self._orders_ended)
         await self._until(engine, "everything came to rest", self._at_rest)
-        self._judge_standing(await self._evidence())
+        standing = await self._evidence()
+        if standing.owed:  # something ended just then, and is being told
+            await self._until(engine, "everything was told", self._at_rest)
+            standing = await self._evidence()
+        self._judge_standing(standing)
         self.flushed = True
         for part in ("0.7", "2"):
             for symbol, centre in self.market.centre.items():
