@@ -11,7 +11,7 @@ import math
 import httpx
 import trio
 
-from .front import Front, LostReply, Message, Scope, only
+from .front import App, LostReply, Message, Scope, only
 
 Result = httpx.Response | httpx.TransportError
 
@@ -19,7 +19,7 @@ Result = httpx.Response | httpx.TransportError
 class MemoryTransport(httpx.AsyncBaseTransport):
     """For `httpx.AsyncClient(transport=...)`."""
 
-    def __init__(self, app: Front, nursery: trio.Nursery) -> None:
+    def __init__(self, app: App, nursery: trio.Nursery) -> None:
         self._app = app
         self._nursery = nursery
 
@@ -44,28 +44,29 @@ class MemoryTransport(httpx.AsyncBaseTransport):
     async def _run(
         self, request: httpx.Request, body: bytes, send: trio.MemorySendChannel[Result]
     ) -> None:
-        messages: list[Message] = []
-
-        async def keep(message: Message) -> None:
-            messages.append(message)
-
         with send:
             try:
-                await self._app(scope_of(request), only(body), keep)
+                send.send_nowait(await answer_of(self._app, request, body))
             except LostReply as lost:
                 send.send_nowait(httpx.ReadError(str(lost), request=request))
-            else:
-                send.send_nowait(response_of(messages))
 
 
-def response_of(messages: list[Message]) -> httpx.Response:
-    """An ASGI reply as httpx has it."""
+async def answer_of(
+    app: App, request: httpx.Request, body: bytes, client: tuple[str, int] | None = None
+) -> httpx.Response:
+    """What an ASGI app answers to a request that comes from `client`. Raises what the app does."""
+    messages: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        messages.append(message)
+
+    await app(scope_of(request, client), only(body), keep)
     start, *rest = messages
     content = b"".join(message.get("body", b"") for message in rest)
     return httpx.Response(start["status"], headers=start["headers"], content=content)
 
 
-def scope_of(request: httpx.Request) -> Scope:
+def scope_of(request: httpx.Request, client: tuple[str, int] | None) -> Scope:
     """The ASGI scope of a request."""
     return {
         "type": "http",
@@ -78,6 +79,6 @@ def scope_of(request: httpx.Request) -> Scope:
         "raw_path": request.url.raw_path.split(b"?")[0],
         "query_string": request.url.query,
         "server": (request.url.host, request.url.port),
-        "client": None,
+        "client": client,
         "root_path": "",
     }

@@ -47,6 +47,8 @@ class Market:
     centre: dict[str, Decimal] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        if self.real is not None:  # nobody shall trade at another level before the first bar
+            self.paper.set_price(REAL_SYMBOL, next(self.real))
         self.centre = {symbol: self.paper.last_price(symbol) for symbol in self.paper.instruments}
 
     async def run(self) -> None:

@@ -18,8 +18,7 @@ from attrs import define, field, frozen
 
 from bitmart_engine import Engine, Settings, World, open_engine
 from bitmart_engine.control import make_app
-from bitmart_engine.paper.front import only
-from bitmart_engine.paper.memory import response_of, scope_of
+from bitmart_engine.paper.memory import answer_of
 
 from .disk import Died, Disk
 from .network import Network
@@ -200,17 +199,10 @@ class Process:
     async def _answer(
         self, request: httpx.Request, body: bytes, answer: trio.MemorySendChannel[httpx.Response]
     ) -> None:
-        messages: list[dict[str, Any]] = []
-
-        async def keep(message: dict[str, Any]) -> None:
-            messages.append(message)
-
-        scope = scope_of(request)
-        scope["client"] = ("127.0.0.1", 50000)
         with answer:
-            await self._app(scope, only(body), keep)
+            answered = await answer_of(self._app, request, body, ("127.0.0.1", 50000))
             if self.alive:
-                answer.send_nowait(response_of(messages))
+                answer.send_nowait(answered)
 
 
 def _shields(nursery: trio.Nursery) -> Iterator[trio.CancelScope]:

@@ -239,7 +239,7 @@ class _Run:
 
     async def _tidy(self) -> None:
         while True:
-            await trio.sleep(1800)
+            await trio.sleep(7200)
             gc.collect()
 
     def _race(self, path: str, body: bytes) -> None:
