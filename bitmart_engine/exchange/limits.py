@@ -27,6 +27,7 @@ LIMITS: Mapping[str, RateLimit] = {
     "/system/time": RateLimit(10),  # the documents say 10 in 1 s, a widely used client 10 in 2 s
     "/contract/public/details": RateLimit(12),
     "/contract/public/kline": RateLimit(12),
+    "/contract/public/market-trade": RateLimit(12),
     "/contract/private/assets-detail": RateLimit(12),
     "/contract/private/position-v2": RateLimit(6),
     "/contract/private/get-position-mode": RateLimit(2),

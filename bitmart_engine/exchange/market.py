@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from ..model.events import Kline
+from ..model.events import Kline, PastTrade
 from ..model.instruments import Instrument
 from ..model.timeframes import Timeframe
 from ..tally import Tally
@@ -13,7 +13,7 @@ from .budget import Urgency
 from .calls import Calls
 from .errors import OutcomeUnknown
 from .judge import DETAILS
-from .rows import LeftOut, instrument_of, kline_of, read_rows, reading
+from .rows import LeftOut, instrument_of, kline_of, past_trade_of, read_rows, reading
 from .wire import Unreadable, fields_of, needed_decimal, text_of
 
 __all__ = ["MarketClient"]
@@ -22,6 +22,9 @@ KLINE = "/contract/public/kline"
 MOST_BARS = 500
 """In one answer. Source: fact sheet 5.2, since 2024-10-29."""
 MOST_KLINE_REQUESTS = 20
+MARKET_TRADE = "/contract/public/market-trade"
+MOST_TRADES = 100
+"""In one answer (fact sheet 5.2)."""
 
 
 class MarketClient:
@@ -99,6 +102,13 @@ class MarketClient:
             if until == end_s:
                 return [bars[at] for at in sorted(bars)]
             start_s = until  # once more, since whether either end is included is not established
+
+    async def past_trades(self, symbol: str, *, urgency: Urgency = Urgency.READ) -> list[PastTrade]:
+        """The last public trades, at most 100: of a busy symbol those of a few seconds. None older can be asked for."""
+        data = await self._calls.get(
+            MARKET_TRADE, {"symbol": symbol, "limit": str(MOST_TRADES)}, urgency=urgency
+        )
+        return read_rows(MARKET_TRADE, data, lambda row: past_trade_of(symbol, fields_of(row)))
 
     async def _details(self, symbol: str | None, urgency: Urgency) -> list[dict[str, Any]]:
         params = {"symbol": symbol} if symbol else None

@@ -16,7 +16,7 @@ import msgspec
 from attrs import frozen
 
 from ..model.decimals import to_contracts
-from ..model.events import Kline, OrderState, OrderUpdate, PositionUpdate, plan_order_id
+from ..model.events import Kline, OrderState, OrderUpdate, PastTrade, PositionUpdate, plan_order_id
 from ..model.instruments import Instrument
 from ..model.sides import OrderSide, PositionSide
 from ..model.timeframes import Timeframe
@@ -43,6 +43,7 @@ __all__ = [
     "instrument_of",
     "kline_of",
     "order_of",
+    "past_trade_of",
     "plan_order_of",
     "position_of",
     "read_rows",
@@ -267,6 +268,11 @@ def kline_of(symbol: str, timeframe: Timeframe, row: Mapping[str, Any]) -> Kline
         close=needed_decimal(row, "close_price"),
         volume=decimal_of(row.get("volume")) or Decimal(0),
     )
+
+
+def past_trade_of(symbol: str, row: Mapping[str, Any]) -> PastTrade:
+    """One public trade of the past; that its price is called so is not established. Raises Unreadable."""
+    return PastTrade(symbol, needed_decimal(row, "price"), int(needed_decimal(row, "time")))
 
 
 def instrument_of(row: Mapping[str, Any]) -> Instrument:

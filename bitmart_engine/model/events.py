@@ -65,6 +65,15 @@ class Trade:
 
 
 @frozen
+class PastTrade:
+    """A public trade as history tells it: `at_s` is Unix time in whole seconds, for it tells no finer."""
+
+    symbol: str
+    price: Decimal
+    at_s: int
+
+
+@frozen
 class Tick:
     """A price observation: the last price, and the extremes since the previous observation of the symbol.
 

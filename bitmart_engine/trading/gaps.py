@@ -10,6 +10,11 @@ gap began, that minute's bar counts as far as its extremes go beyond what the st
 went in the gap only (`streams.ticks`). A bar may be looked at that the stream has told of already; that closes nothing
 that should not have been closed then.
 
+That leaves the bar of the minute in which a stop was set, where it reaches the stop: before it was set, or after, which
+the bar does not say. Then the exchange's last trades are looked at, which have a time, in seconds: one that touched
+the stop after it was set closes. There are a hundred of them, which is little of a busy minute; what they do not reach
+back to is taken for what was before.
+
 After a start of the engine the gap begins when each stop was set, for nothing on disk says until when the process
 before was watching, and guessing too late would lose a stop. It costs one request, for the last 499 minutes. Had the
 process before seen one of those bars touch the stop, the stop would have fired then: so one that is armed still was not
@@ -18,6 +23,7 @@ watched when it was touched, and it is closed if its position is still held.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -27,7 +33,7 @@ import trio
 
 from ..exchange.budget import Urgency
 from ..exchange.errors import ExchangeError
-from ..model.events import Kline
+from ..model.events import Kline, PastTrade
 from ..model.lifecycle import ProtectionState
 from ..model.positions import CloseReason, Protection
 from ..model.sides import PositionSide
@@ -39,7 +45,7 @@ if TYPE_CHECKING:
     from .desk import Desk
     from .guard import Guard
 
-__all__ = ["look_back", "touched", "touched_by_news"]
+__all__ = ["look_back", "touched", "touched_by_news", "touched_by_trades"]
 
 log = structlog.get_logger()
 
@@ -50,6 +56,8 @@ CLOCKS_MS = 1_000
 """How far our idea of the exchange's clock may be wrong: a bar has to open so much later than the stop was set."""
 RETRY_FROM_S = 0.5
 RETRY_UP_TO_S = 5.0
+TRADES_ASKED = 5
+"""How often they are asked for if they cannot be read: soon they are others."""
 
 
 def touched(
@@ -85,6 +93,38 @@ def touched_by_news(
         if each.state is ProtectionState.ARMED
         and _counts_from_ms(each, clock_ahead_ms) <= since_ms
         and _reaches(news.low, news.high, each)
+    ]
+
+
+def touched_by_trades(
+    protections: Iterable[Protection], trades: Iterable[PastTrade], clock_ahead_ms: int = 0
+) -> list[str]:
+    """The ids of the armed protections whose stop one of the `trades` of their symbol touched after it was set."""
+    trades = list(trades)
+    return [
+        each.id
+        for each in protections
+        if each.state is ProtectionState.ARMED
+        and any(
+            trade.at_s * 1000 >= _counts_from_ms(each, clock_ahead_ms)
+            and _reaches(trade.price, trade.price, each)
+            for trade in trades
+        )
+    ]
+
+
+def _in_doubt(
+    protections: Iterable[Protection], bars: Iterable[Kline], clock_ahead_ms: int
+) -> list[Protection]:
+    """Those whose stop is touched by the bar of the minute in which it was set."""
+    return [
+        each
+        for each in protections
+        if any(
+            _touches(bar, each)
+            and 0 < _counts_from_ms(each, clock_ahead_ms) - bar.open_time_s * 1000 < BAR_MS
+            for bar in bars
+        )
     ]
 
 
@@ -126,11 +166,36 @@ async def look_back(desk: Desk, guard: Guard, symbol: str, since_ms: int) -> Non
             await trio.sleep(pause_s)
             continue
         asked_for = [bar for bar in bars if first_ms <= bar.open_time_s * 1000 <= now_ms]
-        hit = _hit(desk, guard.lookout.with_stop(symbol), asked_for, since_ms)
+        armed = guard.lookout.with_stop(symbol)
+        hit = _hit(desk, armed, asked_for, since_ms)
         log.info("looked back", symbol=symbol, bars=len(asked_for), touched=list(hit))
+        rest = [each for each in armed if each.id not in hit]
         async with trio.open_nursery() as nursery:
             for protection in hit.values():
                 nursery.start_soon(_close_if_held, desk, guard, protection)
+            doubtful = _in_doubt(rest, asked_for, desk.exchange.clock_offset_ms or 0)
+            if doubtful:
+                nursery.start_soon(_look_at_trades, desk, guard, symbol, doubtful)
+        return
+
+
+async def _look_at_trades(
+    desk: Desk, guard: Guard, symbol: str, protections: list[Protection]
+) -> None:
+    """Close what the last trades touched."""
+    for pause_s in itertools.islice(Pauses(RETRY_FROM_S, RETRY_UP_TO_S), TRADES_ASKED):
+        try:
+            trades = await desk.exchange.past_trades(symbol, urgency=Urgency.CLOSE)
+        except ExchangeError as failure:
+            desk.tally.add("trades of a gap could not be read", symbol=symbol, why=str(failure))
+            await trio.sleep(pause_s)
+            continue
+        hit = set(touched_by_trades(protections, trades, desk.exchange.clock_offset_ms or 0))
+        log.info("looked at trades", symbol=symbol, trades=len(trades), touched=sorted(hit))
+        async with trio.open_nursery() as nursery:
+            for each in protections:
+                if each.id in hit:
+                    nursery.start_soon(_close_if_held, desk, guard, each)
         return
 
 
@@ -147,15 +212,13 @@ def _hit(
 
 
 def _first_bar_ms(desk: Desk, guard: Guard, symbol: str, since_ms: int) -> int | None:
-    """When the first bar opens that could be held against anything; None if nothing is armed."""
+    """When the first bar opens that could say anything; None if nothing is armed."""
     ahead_ms = desk.exchange.clock_offset_ms or 0
     counts_from = [_counts_from_ms(each, ahead_ms) for each in guard.lookout.with_stop(symbol)]
     if not counts_from:
         return None
-    first = min(counts_from)
-    if first > since_ms:
-        return -(-first // BAR_MS) * BAR_MS
-    return since_ms - since_ms % BAR_MS
+    first = max(since_ms, min(counts_from))
+    return first - first % BAR_MS
 
 
 async def _close_if_held(desk: Desk, guard: Guard, touched: Protection) -> None:

@@ -129,6 +129,18 @@ async def a_kline_query_may_include_its_bounds_and_the_running_bar(desk: Desk) -
     return ", ".join(seen)
 
 
+@case(
+    "5.2, 7.1", "trading/gaps.py: what the bar of a minute leaves open is read from the last trades"
+)
+async def the_last_trades_have_their_price_and_their_time_in_seconds(desk: Desk) -> str | None:
+    trades = await desk.rest.data(f"{PUBLIC}/market-trade", symbol=desk.symbol, limit=100)
+    expect(isinstance(trades, list) and len(trades) <= 100, f"not a list of 100 at most: {trades}")
+    for trade in trades:
+        expect_shape(misfits(trade, shapes.PAST_TRADE))
+    times = [trade["time"] for trade in trades]
+    return f"{len(trades)} trades of {max(times) - min(times)} s" if times else "no trades"
+
+
 @case("5.2, 6.3", "model/timeframes.py asks for the steps there are")
 async def a_step_that_does_not_exist_is_40038(desk: Desk) -> str | None:
     now = desk.venue.now_ms() // 1000

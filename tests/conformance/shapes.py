@@ -218,6 +218,9 @@ HISTORY_BAR: Shape = {
 }
 """5.2: one bar of `kline`."""
 
+PAST_TRADE: Shape = {"symbol": word, "price": decimal, "qty": decimal, "time": seconds}
+"""5.2: one of `market-trade`, as far as it is used. That its price is called so is not established."""
+
 DEPTH: Shape = {"asks": maybe(rows), "bids": maybe(rows), "timestamp": milliseconds, "symbol": word}
 """5.2: an empty side can be null."""
 

@@ -5,10 +5,12 @@ from decimal import Decimal
 import pytest
 
 from bitmart_engine.exchange import Meaning, OutcomeUnknown, Refused
+from bitmart_engine.model.events import PastTrade
 from bitmart_engine.model.timeframes import Timeframe
 
 DETAILS = "/contract/public/details"
 KLINE = "/contract/public/kline"
+MARKET_TRADE = "/contract/public/market-trade"
 
 
 def contract(**fields):
@@ -185,3 +187,21 @@ async def test_a_bar_that_cannot_be_read_fails_the_query_rather_than_hide_a_low(
     fake.says(KLINE, [bar(60), {**bar(120), **bad}])
     with pytest.raises(OutcomeUnknown):
         await client.klines("BTCUSDT", Timeframe.M1, 60, 120)
+
+
+async def test_past_trades_have_their_price_and_their_second(fake, client):
+    trade = {"symbol": "BTCUSDT", "price": "65000.1", "qty": "0.01", "time": 1785726001}
+    fake.says(MARKET_TRADE, [trade, {**trade, "price": "64999", "time": 1785726000}])
+    assert await client.past_trades("BTCUSDT") == [
+        PastTrade("BTCUSDT", Decimal("65000.1"), 1785726001),
+        PastTrade("BTCUSDT", Decimal(64999), 1785726000),
+    ]
+    assert fake.params == {"symbol": "BTCUSDT", "limit": "100"}
+
+
+@pytest.mark.parametrize("bad", [{"price": ""}, {"time": None}])
+async def test_a_past_trade_that_cannot_be_read_fails_the_query(fake, client, bad):
+    trade = {"symbol": "BTCUSDT", "price": "65000.1", "qty": "0.01", "time": 1785726001}
+    fake.says(MARKET_TRADE, [{**trade, **bad}])
+    with pytest.raises(OutcomeUnknown):
+        await client.past_trades("BTCUSDT")

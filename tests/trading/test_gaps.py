@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bitmart_engine import MonitorPosition
-from bitmart_engine.model.events import Kline, Tick
+from bitmart_engine.model.events import Kline, PastTrade, Tick
 from bitmart_engine.model.lifecycle import ProtectionState
 from bitmart_engine.model.positions import Protection
 from bitmart_engine.model.sides import PositionSide
@@ -23,12 +23,13 @@ from bitmart_engine.store.records import (
     ProtectionMoved,
     ProtectionOpened,
 )
-from bitmart_engine.trading.gaps import CLOCKS_MS, touched
+from bitmart_engine.trading.gaps import CLOCKS_MS, touched, touched_by_trades
 from bitmart_engine.trading.zones import Zone, ZoneBook
 from tests.stage import HOOK, open_stage, open_theatre
 from tests.test_recovery import crashing
 
 KLINES = "/contract/public/kline"
+TRADES = "/contract/public/market-trade"
 POSITIONS = "/contract/private/position-v2"
 PUBLIC = "public"
 T0_MS = 1_785_726_000_000
@@ -84,6 +85,14 @@ def test_bars_open_by_the_exchanges_clock_and_stops_are_set_by_ours():
 @pytest.mark.parametrize("state", [s for s in ProtectionState if s is not ProtectionState.ARMED])
 def test_what_is_not_armed_is_not_touched(state):
     assert touched([protection(state=state)], [bar(1, 60000)]) == []
+
+
+@pytest.mark.parametrize(("set_s", "touches"), [(0, True), (29, True), (29.5, False), (31, False)])
+def test_a_trade_touches_a_stop_that_was_set_before_it(set_s, touches):
+    trades = [PastTrade("X", Decimal(64500), T0_MS // 1000 + 30)]
+    assert touched_by_trades([protection(set_s=set_s)], trades) == ["p"] * touches
+    above = [evolve(trades[0], price=Decimal("64500.1"))]
+    assert touched_by_trades([protection(set_s=set_s)], above) == []
 
 
 def test_without_a_stop_or_bars_nothing_is_touched():
@@ -506,12 +515,45 @@ async def test_without_anything_armed_no_bars_are_asked_for(autojump_clock):
         assert asked(stage) == 0
 
 
-async def test_a_stop_that_was_armed_just_now_asks_for_nothing(autojump_clock):
+async def touched_again(stage):
+    """A stop set in a minute that had touched it before; blind then, the price touches it again and comes back."""
+    await up_to_second(stage, 5)
+    stage.move(64400)
+    stage.move(65000)
+    await up_to_second(stage, 20)
+    await stage.bought(exchange_protection=False)
+    stage.move(65000)
+    await stage.settle(3)
+    await blind(stage, 0, 64400, 65000)
+
+
+async def test_a_stop_touched_in_a_gap_as_it_was_in_its_minute_before_it_was_set_closes(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await touched_again(stage)
+        await stage.until(lambda: stage.guarded() == "closed", within=20)
+        assert stage.protection().reason == "stop_loss"
+
+
+async def test_trades_that_cannot_be_read_close_nothing_and_are_counted(autojump_clock):
+    async with open_stage() as stage:
+        stage.paper.fail(TRADES, times=100_000)
+        await touched_again(stage)
+        await stage.settle(55)
+        assert stage.guarded() == "armed"
+        looks = sum(each.path == TRADES for each in stage.paper.requests)
+        assert stage.engine.dropped()["trades of a gap could not be read"] == looks > 0
+
+
+async def test_trades_are_asked_for_only_where_the_bar_leaves_a_doubt(autojump_clock):
     async with open_stage() as stage:
         await up_to_second(stage, 5)
         await stage.bought(exchange_protection=False)
-        await stage.settle(30)
-        assert asked(stage) == 0
+        await blind(stage, 90, 64501, 65000)
+        await stage.settle(90)
+        assert asked(stage) > 0
+        assert not any(each.path == TRADES for each in stage.paper.requests)
 
 
 async def test_a_position_that_went_otherwise_in_the_gap_is_not_closed_by_us(autojump_clock):
@@ -553,6 +595,23 @@ async def test_a_stop_touched_while_the_engine_was_down_closes(tmp_path, autojum
         theatre.paper.set_price("BTCUSDT", Decimal(64400))
         theatre.paper.set_price("BTCUSDT", Decimal(65000))
         await trio.sleep(200)
+        async with theatre.engine(state_dir=str(tmp_path / "lives")) as stage:
+            await stage.until(lambda: stage.guarded() == "closed", within=5)
+            assert stage.protection().reason == "stop_loss"
+            assert stage.held() == 0
+
+
+async def test_a_stop_touched_in_the_minute_in_which_it_was_set_while_the_engine_was_down_closes(
+    tmp_path, autojump_clock
+):
+    async with open_theatre() as theatre:
+        async with crashing(theatre, tmp_path) as stage:
+            await up_to_second(stage, 20)
+            await stage.bought(exchange_protection=False)
+            await stage.settle(3)
+        theatre.paper.set_price("BTCUSDT", Decimal(64400))
+        theatre.paper.set_price("BTCUSDT", Decimal(65000))
+        await trio.sleep(5)
         async with theatre.engine(state_dir=str(tmp_path / "lives")) as stage:
             await stage.until(lambda: stage.guarded() == "closed", within=5)
             assert stage.protection().reason == "stop_loss"
