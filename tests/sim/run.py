@@ -47,6 +47,8 @@ from .weather import Weather
 __all__ = ["Choices", "Outcome", "play"]
 
 OVER = "the run is over"
+PACES_S = (40.0, 80.0, 160.0)
+"""How long on average between two wishes of the user: some are busy, some are not."""
 READY_AFTER_S = 30.0
 """How long an engine must have been ready, and nothing wrong, for the world to count as calm."""
 RACES = 0.3
@@ -194,6 +196,7 @@ class _Run:
             self.watch.said,
             self._broken,
             choices.several_there,
+            rng("pace").choice(PACES_S),
         )
         self.chance = rng("races")
         self.weather = Weather(

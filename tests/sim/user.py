@@ -62,9 +62,9 @@ class User:
     said: Callable[[str, str, dict[str, Any]], None]
     """Told of every 200: the method, the path and the body of the request."""
     broken: Callable[[Violation], None]
-    several_there: bool = False
+    several_there: bool
     """Whether there may be several orders on one side whose stops the exchange keeps too."""
-    pause_s: float = 40.0
+    pause_s: float
     """How long on average between two wishes."""
     resting: bool = False
     asked: dict[str, dict[str, Any]] = field(factory=dict)
