@@ -32,6 +32,7 @@ PROGRESS_EVERY = 20
     help="How many orders there may be on a side whose stops the exchange keeps, too.",
 )
 @click.option("--real", is_flag=True, help="BTCUSDT follows a real month.")
+@click.option("--unhurried", is_flag=True, help="Have the user ask for half as much.")
 @click.option("--first", is_flag=True, help="Stop at the first broken promise.")
 def main(
     seed: int,
@@ -42,6 +43,7 @@ def main(
     only: str,
     several_there: bool,
     real: bool,
+    unhurried: bool,
     first: bool,
 ) -> None:
     """Exit code 1 if a promise was broken."""
@@ -50,6 +52,7 @@ def main(
         only=frozenset(filter(None, only.split(","))),
         several_there=several_there,
         real=real,
+        unhurried=unhurried,
     )
     began = time.monotonic()
 

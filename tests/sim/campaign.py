@@ -76,6 +76,7 @@ def reproduction(seed: int, choices: Choices) -> str:
             f" --only {','.join(sorted(choices.only))}" if choices.only else "",
             "" if choices.several_there else " --one-there",
             " --real" if choices.real else "",
+            " --unhurried" if choices.unhurried else "",
         ]
     )
     return f"python -m tests.sim --seed {seed} --hours {choices.hours:g}{more} --trace FILE"

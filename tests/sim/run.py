@@ -67,6 +67,8 @@ class Choices:
     """Whether there may be several orders on one side whose stops the exchange keeps too."""
     real: bool = False
     """Whether BTCUSDT follows the real month."""
+    unhurried: bool = False
+    """Whether the user asks for half as much, which is less to play."""
 
 
 @define
@@ -196,7 +198,7 @@ class _Run:
             self.watch.said,
             self._broken,
             choices.several_there,
-            rng("pace").choice(PACES_S),
+            rng("pace").choice(PACES_S) * (2 if choices.unhurried else 1),
         )
         self.chance = rng("races")
         self.weather = Weather(

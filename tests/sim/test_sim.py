@@ -51,13 +51,15 @@ def play_all(seeds: list[int], choices: Choices) -> None:
 @pytest.mark.parametrize("chunk", range(RUNS // CHUNK))
 def test_no_promise_is_broken_in_an_hour_of_trouble(chunk: int) -> None:
     first = BASE + chunk * CHUNK
-    play_all(list(range(first, first + CHUNK)), Choices())
+    play_all(list(range(first, first + CHUNK)), Choices(unhurried=True))
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kept", KEPT, ids=lambda kept: f"seed {kept['seed']}")
 def test_no_promise_is_broken_by_a_seed_that_once_found_something(kept: dict[str, Any]) -> None:
-    choices = Choices(hours=kept["hours"], several_there=kept.get("several_there", False))
+    choices = Choices(
+        hours=kept["hours"], several_there=kept.get("several_there", False), unhurried=True
+    )
     play_all([kept["seed"]], choices)
 
 
@@ -96,8 +98,8 @@ def test_two_seeds_give_two_traces(tmp_path: Path) -> None:
 
 
 def test_a_failure_says_how_to_play_it_again() -> None:
-    command = reproduction(7, Choices(hours=2, only=frozenset({"kills"})))
-    assert command == "python -m tests.sim --seed 7 --hours 2 --only kills --trace FILE"
+    command = reproduction(7, Choices(hours=2, only=frozenset({"kills"}), unhurried=True))
+    assert command == "python -m tests.sim --seed 7 --hours 2 --only kills --unhurried --trace FILE"
 
 
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.name)
