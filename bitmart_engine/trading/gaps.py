@@ -100,7 +100,7 @@ def touched_by_trades(
     protections: Iterable[Protection], trades: Iterable[PastTrade], clock_ahead_ms: int = 0
 ) -> list[str]:
     """The ids of the armed protections whose stop one of the `trades` of their symbol touched after it was set."""
-    trades = list(trades)
+    trades = [trade for trade in trades if trade.price > 0]
     return [
         each.id
         for each in protections

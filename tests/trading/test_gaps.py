@@ -95,6 +95,12 @@ def test_a_trade_touches_a_stop_that_was_set_before_it(set_s, touches):
     assert touched_by_trades([protection(set_s=set_s)], above) == []
 
 
+@pytest.mark.parametrize("price", [0, -5])
+def test_a_trade_that_cannot_be_is_not_believed(price):
+    nonsense = [PastTrade("X", Decimal(price), T0_MS // 1000 + 30)]
+    assert touched_by_trades([protection()], nonsense) == []
+
+
 def test_without_a_stop_or_bars_nothing_is_touched():
     assert touched([protection(stop_loss=None, take_profit=Decimal(66000))], [bar(1, 1)]) == []
     assert touched([protection()], []) == []
@@ -205,6 +211,17 @@ async def guarded_for_a_while(stage, **changes):
     stage.move(stage.price)
     await stage.settle(1)
     assert stage.guarded() == "armed"
+
+
+async def guarded_after_a_low(stage):
+    """A position with its stop at 64500, set in a minute that had been lower before."""
+    await up_to_second(stage, 5)
+    stage.move(64400)
+    stage.move(65000)
+    await up_to_second(stage, 20)
+    await stage.bought(exchange_protection=False)
+    stage.move(65000)
+    await stage.settle(2)
 
 
 async def blind(stage, seconds, *prices):
@@ -358,16 +375,41 @@ async def test_a_low_from_before_the_stop_in_the_minute_in_which_a_gap_begins_cl
     autojump_clock,
 ):
     async with open_stage(stale_after_s=1000) as stage:
-        await up_to_second(stage, 5)
-        stage.move(64400)
-        stage.move(65000)
-        await up_to_second(stage, 20)
-        await stage.bought(exchange_protection=False)
-        stage.move(65000)
-        await stage.settle(2)
+        await guarded_after_a_low(stage)
         await blind(stage, 70, 64900, 65000)
         await stage.settle(90)
         assert stage.guarded() == "armed"
+
+
+async def test_a_stop_touched_in_a_gap_as_it_was_in_its_minute_before_it_was_set_closes(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await guarded_after_a_low(stage)
+        await blind(stage, 0, 64400, 65000)
+        await stage.until(lambda: stage.guarded() == "closed", within=20)
+        assert stage.protection().reason == "stop_loss"
+
+
+async def test_trades_that_cannot_be_read_close_nothing_and_are_counted(autojump_clock):
+    async with open_stage() as stage:
+        stage.paper.fail(TRADES, times=100_000)
+        await guarded_after_a_low(stage)
+        await blind(stage, 0, 64400, 65000)
+        await stage.settle(55)
+        assert stage.guarded() == "armed"
+        looks = sum(each.path == TRADES for each in stage.paper.requests)
+        assert stage.engine.dropped()["trades of a gap could not be read"] == looks > 0
+
+
+async def test_trades_are_asked_for_only_where_the_bar_leaves_a_doubt(autojump_clock):
+    async with open_stage() as stage:
+        await up_to_second(stage, 5)
+        await stage.bought(exchange_protection=False)
+        await blind(stage, 90, 64501, 65000)
+        await stage.settle(90)
+        assert asked(stage) > 0
+        assert not any(each.path == TRADES for each in stage.paper.requests)
 
 
 async def test_a_low_in_the_gap_from_before_the_stop_was_moved_is_not_held_against_it(
@@ -513,47 +555,6 @@ async def test_without_anything_armed_no_bars_are_asked_for(autojump_clock):
         stage.paper.drop_connections(PUBLIC)
         await stage.settle(60)
         assert asked(stage) == 0
-
-
-async def touched_again(stage):
-    """A stop set in a minute that had touched it before; blind then, the price touches it again and comes back."""
-    await up_to_second(stage, 5)
-    stage.move(64400)
-    stage.move(65000)
-    await up_to_second(stage, 20)
-    await stage.bought(exchange_protection=False)
-    stage.move(65000)
-    await stage.settle(3)
-    await blind(stage, 0, 64400, 65000)
-
-
-async def test_a_stop_touched_in_a_gap_as_it_was_in_its_minute_before_it_was_set_closes(
-    autojump_clock,
-):
-    async with open_stage() as stage:
-        await touched_again(stage)
-        await stage.until(lambda: stage.guarded() == "closed", within=20)
-        assert stage.protection().reason == "stop_loss"
-
-
-async def test_trades_that_cannot_be_read_close_nothing_and_are_counted(autojump_clock):
-    async with open_stage() as stage:
-        stage.paper.fail(TRADES, times=100_000)
-        await touched_again(stage)
-        await stage.settle(55)
-        assert stage.guarded() == "armed"
-        looks = sum(each.path == TRADES for each in stage.paper.requests)
-        assert stage.engine.dropped()["trades of a gap could not be read"] == looks > 0
-
-
-async def test_trades_are_asked_for_only_where_the_bar_leaves_a_doubt(autojump_clock):
-    async with open_stage() as stage:
-        await up_to_second(stage, 5)
-        await stage.bought(exchange_protection=False)
-        await blind(stage, 90, 64501, 65000)
-        await stage.settle(90)
-        assert asked(stage) > 0
-        assert not any(each.path == TRADES for each in stage.paper.requests)
 
 
 async def test_a_position_that_went_otherwise_in_the_gap_is_not_closed_by_us(autojump_clock):
