@@ -214,6 +214,9 @@ def position_of(row: Mapping[str, Any]) -> list[PositionUpdate]:
                 positive_of(row.get("liquidation_price")) if size and side is held else None
             ),
             update_time_ms=whole_of(row.get("timestamp")),
+            open_time_ms=(
+                whole_of(row.get("open_timestamp")) or None if size and side is held else None
+            ),
         )
         for side in sides
     ]

@@ -194,6 +194,8 @@ class PositionUpdate:
     entry_price: Decimal | None = None
     liquidation_price: Decimal | None = None
     update_time_ms: int | None = None
+    open_time_ms: int | None = None
+    """Since when the side has been held without a break, where the exchange says so."""
 
 
 @frozen(kw_only=True)
