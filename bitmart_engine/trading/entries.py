@@ -168,7 +168,8 @@ class Entries:
         if record.reason == "late fill":
             fill["late_fill"] = True
         if record.filled > order.filled:
-            records += self._guard.covered(order.id, record.filled)
+            there_ms = record.update_time_ms if record.update_time_ms > 1 else 0
+            records += self._guard.covered(order.id, record.filled, there_ms)
             event = "filled" if record.to is EntryState.FILLED else "partially_filled"
             records += desk.tell_of_order(order, event, **fill)
         if record.to is EntryState.CANCELLED and not order.state.final:

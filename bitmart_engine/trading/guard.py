@@ -9,8 +9,10 @@ from __future__ import annotations
 from functools import partial
 
 import structlog
+import trio
 
 from ..exchange.budget import Urgency
+from ..exchange.errors import ExchangeError
 from ..model.decimals import plain
 from ..model.events import OrderUpdate, PositionUpdate, Tick
 from ..model.lifecycle import ProtectionState
@@ -25,12 +27,15 @@ from ..store.records import (
     Record,
 )
 from .attribution import fired_news, made_there, observed_there, whose
-from .closing import close, confirm_gone
+from .closing import close
+from .confirming import confirm_gone
 from .desk import Desk, text
+from .evidence import Evidence
 from .foreign import ForeignCloses
 from .gaps import look_back
 from .keeping import Keeps
 from .lookout import Lookout
+from .rearming import Rearming
 from .signals import close_signal, fired_signal
 
 __all__ = ["Guard"]
@@ -38,6 +43,8 @@ __all__ = ["Guard"]
 log = structlog.get_logger()
 
 ORDER_ENDED = "the order ended unfilled"
+BEFORE_S = 5.0
+"""How long before the price that fires a stop the exchange's own may have closed: what was held before that counts."""
 
 
 class Guard:
@@ -46,7 +53,9 @@ class Guard:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self.lookout = Lookout(desk)
+        self.evidence = Evidence()
         self.foreign = ForeignCloses()
+        self.rearming = Rearming(desk, self)
         self._confirming: set[str] = set()
         desk.prices.look_back = partial(look_back, desk, self)
 
@@ -60,27 +69,41 @@ class Guard:
 
     def fire(self, id: str, reason: CloseReason) -> None:
         """Start closing, unless that is under way. Does not block."""
-        if self._desk.state.protections[id].state is ProtectionState.ARMED:
-            self._desk.store.record(
-                ProtectionMoved(
-                    id, self._desk.now_ms(), ProtectionState.CLOSING, reason.value, reason
-                )
-            )
+        protection = self._desk.state.protections[id]
+        if protection.state is ProtectionState.ARMED:
+            self._desk.store.record(self._fires(protection, reason))
             self._desk.fly(close, id, self._desk, self)
+
+    def _fires(self, protection: Protection, reason: CloseReason) -> ProtectionMoved:
+        side = self.evidence.on(protection.symbol, protection.side)
+        return ProtectionMoved(
+            protection.id,
+            self._desk.now_ms(),
+            ProtectionState.CLOSING,
+            reason.value,
+            reason,
+            others_held=side.others(trio.current_time(), BEFORE_S),
+        )
 
     # What the exchange says
 
-    def covered(self, entry_id: str, filled: int) -> list[Record]:
-        """The records of an entry order's fills being protected: `filled` contracts in all."""
+    def covered(self, entry_id: str, filled: int, there_ms: int = 0) -> list[Record]:
+        """The records of an entry order's fills being protected: `filled` contracts in all.
+
+        `there_ms` is the exchange's time of what told so.
+        """
         protection = self._desk.state.protection_of(entry_id)
         if protection is None:
             return []
+        self.evidence.on(protection.symbol, protection.side).filled()
         late = protection.state is ProtectionState.CLOSED
         if protection.state is ProtectionState.RELEASED:
             if protection.reason != ORDER_ENDED:
                 return []
             late = True
-        records: list[Record] = [ProtectionCovers(protection.id, filled, self._desk.now_ms())]
+        records: list[Record] = [
+            ProtectionCovers(protection.id, filled, self._desk.now_ms(), there_ms)
+        ]
         records += self._kept_for_more(protection, late)
         if late or protection.state is ProtectionState.PENDING_FILL:
             records.append(
@@ -121,6 +144,10 @@ class Guard:
         """Take in an update of a closing order: ours, or anybody's, which may be why a position is gone."""
         desk = self._desk
         protection = desk.state.closing_of(update.client_order_id)
+        if update.side is not None and update.side.closes and update.deal_size:
+            self.evidence.on(update.symbol, update.side.position_side).closed(
+                update.order_id, update.deal_size, update.update_time_ms
+            )
         if protection is not None:
             now = protection.close
             if now is not None and now.client_order_id == update.client_order_id:
@@ -130,7 +157,7 @@ class Guard:
             desk.waiters.wake(update.client_order_id)
         elif update.side is not None and update.side.closes:
             ours = made_there(update) and self.on_fired(update)
-            if update.deal_size and not ours:
+            if update.deal_size and not ours and not self.rearming.explains(update):
                 self.foreign.note(update)
 
     def on_fired(self, update: OrderUpdate) -> bool:
@@ -160,11 +187,7 @@ class Guard:
             ),
         ]
         if protection.state is ProtectionState.ARMED:
-            records.append(
-                ProtectionMoved(
-                    protection.id, desk.now_ms(), ProtectionState.CLOSING, reason.value, reason
-                )
-            )
+            records.append(self._fires(protection, reason))
         desk.store.record(*records)
         if protection.state is ProtectionState.ARMED:
             log.warning("the exchange's own fires", id=protection.id, reason=reason.value)
@@ -194,21 +217,41 @@ class Guard:
         lane = protection.entry_id or protection.id
         desk.store.record(record, *desk.signal(lane, close_signal(protection, record, entry)))
 
-    def on_position(self, update: PositionUpdate) -> None:
-        """Take in what is held of one side of a symbol."""
+    def on_position(self, update: PositionUpdate, *, was_read: bool = False) -> None:
+        """Take in what is held of one side of a symbol: pushed, or read, which may have been answered with nothing."""
         desk = self._desk
         if not desk.positions.observe(update):
             return
         key = (update.symbol, update.side)
+        side, now, owed = self.evidence.on(*key), trio.current_time(), self.lookout.owed_on(*key)
+        if update.size:
+            side.held(update, now, owed, was_read=was_read)
+            self.rearming.on_position(update, was_read=was_read)
+        else:
+            side.flat(now, owed, was_read=was_read)
         if not self.lookout.closing_on(*key) and update.size < self.lookout.owed_on(*key):
             desk.doubt()
         for protection in self.lookout.alive_on(update.symbol, update.side):
             id = protection.id
             if update.size:
                 self._follow(protection, update.size)
-            elif protection.state is ProtectionState.ARMED and id not in self._confirming:
-                self._confirming.add(id)
-                desk.fly(confirm_gone, id, desk, self)
+            else:
+                self.confirm(id)
+
+    def confirm(self, id: str) -> None:
+        """The position under a protection is said to be gone: ask until that is certain. Does not block."""
+        armed = self._desk.state.protections[id].state is ProtectionState.ARMED
+        if armed and id not in self._confirming:
+            self._confirming.add(id)
+            self._desk.fly(confirm_gone, id, self._desk, self)
+
+    def is_gone(self, protection: Protection) -> bool:
+        """Whether all that speaks for the protection's contracts being held has been contradicted long enough."""
+        return self.evidence.on(protection.symbol, protection.side).is_gone(trio.current_time())
+
+    def could_not_read(self, symbol: str, failure: ExchangeError) -> None:
+        """A read of the positions failed, which says nothing of them."""
+        self._desk.tally.add("positions could not be read", symbol=symbol, why=str(failure))
 
     async def observe_positions(self, symbol: str, urgency: Urgency = Urgency.READ) -> None:
         """Read both sides of a symbol at the exchange and take in what is held. Raises ExchangeError."""
@@ -217,7 +260,8 @@ class Guard:
             for update in await self._desk.exchange.positions(symbol, urgency=urgency)
         }
         for side in PositionSide:
-            self.on_position(found.get(side) or PositionUpdate(symbol=symbol, side=side, size=0))
+            update = found.get(side) or PositionUpdate(symbol=symbol, side=side, size=0)
+            self.on_position(update, was_read=True)
 
     def cover(self, id: str, size: int) -> None:
         """Have a protection cover `size` contracts from here on, and arm it if it waited for them."""
@@ -263,6 +307,10 @@ class Guard:
         there = [each for each in protection.fired if each.filled]
         ours = close is not None and protection.closed > sum(each.filled for each in there)
         foreign = self.foreign.last(protection.symbol, protection.side)
+        side = self.evidence.on(protection.symbol, protection.side)
+        unexplained = protection.remaining > 0 and not side.explained
+        if unexplained:
+            self.rearming.ended(protection)
         if ours and close is not None:
             reason = protection.closing_for or CloseReason.CLOSED_ELSEWHERE
             price = close.average_price
@@ -273,7 +321,12 @@ class Guard:
             price = foreign.price if foreign else None
         desk.store.record(
             ProtectionMoved(
-                id, desk.now_ms(), ProtectionState.CLOSED, reason.value, close_price=price
+                id,
+                desk.now_ms(),
+                ProtectionState.CLOSED,
+                reason.value,
+                close_price=price,
+                unexplained=unexplained,
             ),
             *desk.tell_of_protection(
                 protection,

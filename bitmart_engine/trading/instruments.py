@@ -64,6 +64,27 @@ class Instruments:
                 return instrument
         raise BadRequest(f"unknown symbol {symbol!r}", "$.symbol")
 
+    async def refresh(self, symbol: str) -> Instrument:
+        """The instrument as it is now, asked for at once: a refusal may come of limits that have changed.
+
+        Raises what `get` raises.
+        """
+        before = self._known.pop(symbol, None)
+        try:
+            found = [
+                each for each in await self._exchange.instruments(symbol) if each.symbol == symbol
+            ]
+        except ExchangeError as failure:
+            if before is not None:
+                self._known.setdefault(symbol, before)
+            return self._remembered(symbol, failure)
+        if found:
+            self._known[symbol] = (trio.current_time(), found[0])
+            return found[0]
+        if before is not None:
+            self._known.setdefault(symbol, before)
+        raise BadRequest(f"unknown symbol {symbol!r}", "$.symbol")
+
     async def _ask_all(self) -> None:
         """Look up all that trade, unless that was done lately; one request however many ask for it at once."""
         async with self._asking_all:

@@ -180,7 +180,7 @@ class TradingRoom:
         for action in actions:
             self._do(action)
         for update in [*snapshot.positions.values(), *self._flat(snapshot)]:
-            self.guard.on_position(update)
+            self.guard.on_position(update, was_read=True)
         self.desk.foreign_orders = snapshot.foreign
         if actions or self.found is None:
             log.info(
@@ -213,7 +213,7 @@ class TradingRoom:
             case Cover(id=id, size=size):
                 self.guard.cover(id, size)
             case Gone(id=id):
-                self.guard.gone(id)
+                self.guard.confirm(id)
             case Keeps():
                 self.guard.keeps(action)
 
@@ -224,6 +224,7 @@ class TradingRoom:
             self.tracking.begin(order)
         for protection in self.desk.state.protections.alive():
             self.guard.resume(protection.id)
+        self.guard.rearming.resume()
 
 
 @asynccontextmanager
