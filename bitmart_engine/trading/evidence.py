@@ -37,6 +37,8 @@ CONTRADICTED = (5, 60.0)
 REMEMBERED_S = 30.0
 CLOCKS_MS = 5_000
 """How far our idea of the exchange's clock may be wrong."""
+ROUNDED_MS = 1_000
+"""How far the times may differ that a push and a read tell of one opening."""
 SAME_PRICE = Decimal("0.000001")
 
 
@@ -196,6 +198,8 @@ class Ended:
     """Contracts that it covered."""
     unclaimed: int
     """Contracts of the side that nothing else covered, when they were spoken of last."""
+    joined: bool = False
+    """Whether somebody else was seen to open contracts of the side since."""
     marks: Mapping[bool, Marks] = Factory(dict)
     """Those of the position that it covered, by whether they were read; empty where they are not known."""
 
@@ -239,7 +243,7 @@ def _same_opening(
     if known is not None and known.opened_ms:
         return opened_ms == known.opened_ms
     if others is not None and others.opened_ms:
-        return opened_ms == others.opened_ms or None
+        return abs(opened_ms - others.opened_ms) <= ROUNDED_MS
     if ended.marks or clock_ahead_ms is None:
         return None
     return opened_ms <= ended.covered_ms + clock_ahead_ms + CLOCKS_MS

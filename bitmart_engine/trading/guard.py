@@ -159,6 +159,8 @@ class Guard:
             ours = made_there(update) and self.on_fired(update)
             if update.deal_size and not ours and not self.rearming.explains(update):
                 self.foreign.note(update)
+        else:
+            self.rearming.opened(update)
 
     def on_fired(self, update: OrderUpdate) -> bool:
         """Take in an order that the exchange made of a stop or target it keeps. False if it is of none of ours.

@@ -101,6 +101,13 @@ class Rearming:
         )
         self._ended.setdefault((protection.symbol, protection.side), {})[ended.id] = ended
 
+    def opened(self, update: OrderUpdate) -> None:
+        """An order that is not ours has opened contracts: a price that is alike tells no longer whose they are."""
+        if update.side is not None and update.deal_size:
+            key = (update.symbol, update.side.position_side)
+            for id, ended in self._ended.get(key, {}).items():
+                self._ended[key][id] = evolve(ended, joined=True)
+
     def waits(self, key: Key) -> bool:
         """Whether something is to be learnt of this side."""
         return bool(self._ended.get(key)) and key in self._seen
@@ -159,7 +166,7 @@ class Rearming:
             joined = sum(each.unclaimed for each in mine.values() if each.id != ended.id)
             then = evolve(ended, unclaimed=max(ended.unclaimed, ended.size + joined))
             ahead_ms = desk.exchange.clock_offset_ms
-            grown = any(each.covered_ms > ended.ended_ms for each in alive)
+            grown = ended.joined or any(each.covered_ms > ended.ended_ms for each in alive)
             if is_same_position(then, update, unclaimed, ahead_ms, was_read=was_read, grown=grown):
                 size = min(unclaimed, ended.size)
                 del mine[ended.id]
