@@ -127,10 +127,13 @@ async def _attempt(id: str, desk: Desk, guard: Guard, report: Report, most: Most
     if not await _found_again(desk.state.protections[id], desk, guard):
         await _leave_to_the_exchange(id, desk, guard)
         protection = desk.state.protections[id]
-        if protection.remaining and is_shared(protection, desk, guard):
-            if protection.kept_at_exchange and await disarm(id, desk, guard):
+        if protection.kept_at_exchange and protection.remaining:
+            await _learn_position(protection, desk, guard)
+            if is_shared(protection, desk, guard) and await disarm(id, desk, guard):
                 return False
             protection = desk.state.protections[id]
+        if guard.all_acted_there(id):
+            return await _nothing_left(id, desk)
         if not protection.remaining:
             return await _nothing_left(id, desk)
         left = await _closable(protection, desk, guard)
@@ -143,6 +146,13 @@ async def _attempt(id: str, desk: Desk, guard: Guard, report: Report, most: Most
     _withdraw_rest(id, desk)
     await _follow(id, desk, guard)
     return not desk.state.protections[id].remaining and await _nothing_left(id, desk)
+
+
+async def _learn_position(protection: Protection, desk: Desk, guard: Guard) -> None:
+    """Read what is held where nothing is known of it, as after a start: whether it is shared depends on it."""
+    if desk.positions.get(protection.symbol, protection.side) is None:
+        with suppress(ExchangeError):
+            await guard.observe_positions(protection.symbol, Urgency.CLOSE)
 
 
 async def _leave_to_the_exchange(id: str, desk: Desk, guard: Guard) -> None:

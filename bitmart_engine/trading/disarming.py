@@ -4,7 +4,9 @@ Before the close, where others share the position: what was cancelled cannot act
 cancelled has acted, which the exchange's orders then say. After it, for what was not shared then and may be by now.
 
 A close that fails for want of an answer is tried again, and would not get through either. Where the exchange answers,
-but not about its stops, the position tells: as long as all is held that should be, none of them has acted.
+but not about its stops, the position tells: as long as all is held that should be, none of them has acted. Where a
+stop is not there any more and the position has lost contracts since, the stop has closed them, though the exchange may
+take a while to show the order: that many are not closed again.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ __all__ = ["disarm", "kept_for", "take_away"]
 
 log = structlog.get_logger()
 
+ACTED_WITHIN_S = 15.0
+"""How long it is looked for the order of a stop that is gone together with contracts of the position."""
 UNSEEN_WITHIN_S = 2.0
 """How long it is looked for what became of a stop that is neither listed nor seen to have acted."""
 LOOK_AT_POSITION_AFTER_S = 10.0
@@ -69,6 +73,14 @@ async def disarm(id: str, desk: Desk, guard: Guard) -> bool:
         if not failures:
             unseen_from = asked_at if unseen_from is None else unseen_from
             if asked_at >= unseen_from + UNSEEN_WITHIN_S:
+                lost = await _lost(id, desk, guard)
+                if lost and asked_at < unseen_from + ACTED_WITHIN_S:
+                    await desk.waiters.wait_news(fired_news(id), ASK_AGAIN_S)
+                    continue
+                if lost:
+                    guard.acted_there(id, lost)
+                    _gone(id, desk)
+                    return False
                 _beside(id, desk, "neither listed nor seen to have acted")
                 _gone(id, desk)
                 return False
@@ -89,7 +101,23 @@ async def _whole(id: str, desk: Desk, guard: Guard) -> bool:
         return False
     held = desk.positions.get(protection.symbol, protection.side)
     owed = guard.lookout.owed_on(protection.symbol, protection.side)
-    return held is not None and held.size >= owed
+    return held is not None and held.size >= owed + (protection.others_held or 0)
+
+
+async def _lost(id: str, desk: Desk, guard: Guard) -> int:
+    """How many of its contracts the position has lost without an order to show for it. 0 where that is not known."""
+    protection = desk.state.protections[id]
+    if protection.others_held is None:
+        return 0
+    try:
+        await guard.observe_positions(protection.symbol, Urgency.CLOSE)
+    except ExchangeError:
+        return 0
+    held = desk.positions.get(protection.symbol, protection.side)
+    owed = guard.lookout.owed_on(protection.symbol, protection.side)
+    if held is None:
+        return 0
+    return min(protection.remaining, max(owed + protection.others_held - held.size, 0))
 
 
 def _beside(id: str, desk: Desk, why: str) -> None:

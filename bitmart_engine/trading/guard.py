@@ -6,7 +6,9 @@ decided without waiting.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
+from math import inf
 
 import structlog
 import trio
@@ -36,6 +38,7 @@ from .gaps import look_back
 from .keeping import Keeps
 from .lookout import Lookout
 from .rearming import Rearming
+from .settling import settle
 from .signals import close_signal, fired_signal
 
 __all__ = ["Guard"]
@@ -43,6 +46,12 @@ __all__ = ["Guard"]
 log = structlog.get_logger()
 
 ORDER_ENDED = "the order ended unfilled"
+THERE = {
+    CloseReason.STOP_LOSS: CloseReason.EXCHANGE_STOP_LOSS,
+    CloseReason.TAKE_PROFIT: CloseReason.EXCHANGE_TAKE_PROFIT,
+}
+ENDED_LATELY_S = 60.0
+"""How long after its end a protection's stop may be told to have acted."""
 BEFORE_S = 5.0
 """How long before the price that fires a stop the exchange's own may have closed: what was held before that counts."""
 
@@ -57,6 +66,10 @@ class Guard:
         self.foreign = ForeignCloses()
         self.rearming = Rearming(desk, self)
         self._confirming: set[str] = set()
+        self._acted: dict[str, CloseReason] = {}
+        """Whose contracts are all held to be closed by the exchange, though no order of it shows that."""
+        self._ends: dict[tuple[str, PositionSide], float] = {}
+        self._settling: dict[str, OrderUpdate] = {}
         desk.prices.look_back = partial(look_back, desk, self)
 
     # What the market says
@@ -162,10 +175,12 @@ class Guard:
         else:
             self.rearming.opened(update)
 
-    def on_fired(self, update: OrderUpdate) -> bool:
+    def on_fired(self, update: OrderUpdate, but_not: Collection[str] | None = None) -> bool:
         """Take in an order that the exchange made of a stop or target it keeps. False if it is of none of ours.
 
-        The engine goes on from there as if its own had fired: it closes what is left, and withdraws the rest.
+        Where it is not named whose it is, and may be somebody else's or of one that has ended, that is looked into
+        first, and it is taken in, or noted as foreign, after that: then `but_not` are those whose it is not. The engine
+        goes on from there as if its own had fired: it closes what is left, and withdraws the rest.
         """
         desk = self._desk
         protection = desk.state.fired_for(update.order_id)
@@ -175,10 +190,21 @@ class Guard:
                 return True
             reason = known.reason
         else:
-            found = whose(update, self._alive_on_side_of(update), desk.exchange.clock_offset_ms)
+            if self.rearming.explains(update, named_only=True):
+                return False
+            alive = [
+                each for each in self._alive_on_side_of(update) if each.id not in (but_not or ())
+            ]
+            found = whose(update, alive, desk.exchange.clock_offset_ms)
             if found is None:
                 return False
             protection, reason = found
+            if but_not is None and self._is_doubtful(update, protection):
+                settling = update.order_id in self._settling
+                self._settling[update.order_id] = update
+                if not settling:
+                    desk.fly(settle, update.order_id, self._settling, desk, self)
+                return True
         order = observed_there(update, reason)
         entry = desk.state.orders.get(protection.entry_id or "")
         records: list[Record] = [
@@ -196,6 +222,14 @@ class Guard:
             desk.fly(close, protection.id, desk, self)
         desk.waiters.wake(fired_news(protection.id))
         return True
+
+    def _is_doubtful(self, update: OrderUpdate, protection: Protection) -> bool:
+        """Whether an order that is not named may be of a protection that has ended, or of somebody else."""
+        if update.plan_order_id and update.plan_order_id in protection.exchange_plans:
+            return False
+        key, now = (protection.symbol, protection.side), trio.current_time()
+        ended_lately = now - self._ends.get(key, -inf) < ENDED_LATELY_S
+        return ended_lately or bool(self.evidence.on(*key).others(now, BEFORE_S))
 
     def _alive_on_side_of(self, update: OrderUpdate) -> list[Protection]:
         return (
@@ -299,6 +333,23 @@ class Guard:
 
     # What a close found out
 
+    def acted_there(self, id: str, size: int) -> None:
+        """The exchange's own stop or target has closed `size` contracts, as the position shows, and no order does."""
+        protection = self._desk.state.protections[id]
+        self._desk.tally.add("stop held to have acted at the exchange", id=id, size=size)
+        log.warning("the exchange's own has fired, as the position shows", id=id, size=size)
+        if size >= protection.remaining:
+            self._acted[id] = THERE.get(
+                protection.closing_for or CloseReason.STOP_LOSS, CloseReason.EXCHANGE_STOP_LOSS
+            )
+        else:
+            covered, now_ms = protection.covered - size, self._desk.now_ms()
+            self._desk.store.record(ProtectionCovers(id, covered, now_ms))
+
+    def all_acted_there(self, id: str) -> bool:
+        """Whether all that the protection covered is held to be closed by the exchange."""
+        return id in self._acted
+
     def gone(self, id: str) -> None:
         """The position is gone, and the protection with it."""
         desk = self._desk
@@ -310,6 +361,7 @@ class Guard:
         ours = close is not None and protection.closed > sum(each.filled for each in there)
         foreign = self.foreign.last(protection.symbol, protection.side)
         side = self.evidence.on(protection.symbol, protection.side)
+        self._ends[protection.symbol, protection.side] = trio.current_time()
         unexplained = protection.remaining > 0 and not side.explained
         if unexplained:
             self.rearming.ended(protection)
@@ -318,6 +370,8 @@ class Guard:
             price = close.average_price
         elif there:
             reason, price = there[-1].reason, there[-1].average_price
+        elif id in self._acted:
+            reason, price = self._acted.pop(id), None
         else:
             reason = foreign.reason if foreign else CloseReason.CLOSED_ELSEWHERE
             price = foreign.price if foreign else None

@@ -112,8 +112,11 @@ class Rearming:
         """Whether something is to be learnt of this side."""
         return bool(self._ended.get(key)) and key in self._seen
 
-    def explains(self, update: OrderUpdate) -> bool:
-        """Whether `update`, of a closing order that is no living protection's, is how one of these ended."""
+    def explains(self, update: OrderUpdate, *, named_only: bool = False) -> bool:
+        """Whether `update`, of a closing order that is no living protection's, is how one of these ended.
+
+        Told by the plan order that it was made of, or, unless `named_only`, by the price that this waited for.
+        """
         if update.side is None or not update.deal_size:
             return False
         mine = self._ended.get((update.symbol, update.side.position_side), {})
@@ -121,7 +124,8 @@ class Rearming:
             protection = self._desk.state.protections[ended.id]
             levels = (protection.exchange_stop_loss, protection.exchange_take_profit)
             named = update.plan_order_id and update.plan_order_id in protection.exchange_plans
-            if (named or update.trigger_price in levels) and update.deal_size >= ended.size:
+            alike = not named_only and update.trigger_price in levels
+            if (named or alike) and update.deal_size >= ended.size:
                 log.info("a close is explained", id=ended.id, by=update.order_id)
                 del mine[ended.id]
                 return True
