@@ -159,7 +159,7 @@ class ProtectionMoved:
     closing_for: CloseReason | None = None
     close_price: Decimal | None = None
     others_held: int | None = None
-    """When it fires: contracts of its side that were not of our orders, before. None where that is not known."""
+    """When it fires or ends: contracts of its side that were not of our orders before. None: that is not known."""
     unexplained: bool = False
     """When it ends: nobody was seen to close what it covered."""
 

@@ -203,7 +203,7 @@ class State:
             reason=record.reason or now.reason,
             closing_for=record.closing_for or now.closing_for,
             close_price=record.close_price or now.close_price,
-            others_held=record.others_held if to is ProtectionState.CLOSING else now.others_held,
+            others_held=now.others_held if record.others_held is None else record.others_held,
             unexplained=record.unexplained,
             history=(*now.history, Moment(to.value, record.at_ms, record.reason)),
         )

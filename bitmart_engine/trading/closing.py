@@ -24,7 +24,7 @@ from ..model.positions import Close, Protection
 from ..store.records import CloseIntended, CloseObserved
 from .attribution import fired_news
 from .desk import Desk
-from .disarming import disarm, take_away
+from .disarming import disarm, look_for_fired, take_away
 from .identity import close_client_order_id
 from .pacing import Pauses
 from .reconcile import is_young
@@ -227,6 +227,10 @@ async def _is_gone(protection: Protection, desk: Desk, guard: Guard) -> bool:
     while not guard.is_gone(protection):
         if not (side.told_flat or side.explained):
             return False
+        if protection.kept_at_exchange:
+            await look_for_fired(protection, desk, guard)
+            if not desk.state.protections[protection.id].remaining:
+                return True
         await trio.sleep(ASK_AGAIN_S)
         await guard.observe_positions(protection.symbol, Urgency.CLOSE)
         held = desk.positions.get(protection.symbol, protection.side)

@@ -31,7 +31,7 @@ from .sharing import is_shared
 if TYPE_CHECKING:
     from .guard import Guard
 
-__all__ = ["disarm", "kept_for", "take_away"]
+__all__ = ["disarm", "kept_for", "look_for_fired", "take_away"]
 
 log = structlog.get_logger()
 
@@ -67,7 +67,7 @@ async def disarm(id: str, desk: Desk, guard: Guard) -> bool:
         if not failures and not legs.missing:
             _gone(id, desk)
             return False
-        failures += await _look_for_fired(desk.state.protections[id], desk, guard)
+        failures += await look_for_fired(desk.state.protections[id], desk, guard)
         if len(desk.state.protections[id].fired) > seen:
             return True
         if not failures:
@@ -249,7 +249,7 @@ class _Legs:
         return None
 
 
-async def _look_for_fired(protection: Protection, desk: Desk, guard: Guard) -> list[ExchangeError]:
+async def look_for_fired(protection: Protection, desk: Desk, guard: Guard) -> list[ExchangeError]:
     """Look through the exchange's orders for what its stops close now, or have closed. Returns what went wrong."""
     failures = []
     for ask in (desk.exchange.open_orders, desk.exchange.order_history):

@@ -196,8 +196,8 @@ class Ended:
     ended_ms: int = 0
     size: int
     """Contracts that it covered."""
-    unclaimed: int
-    """Contracts of the side that nothing else covered, when they were spoken of last."""
+    others: int = 0
+    """Contracts of the side that were nobody's whom the engine knows, before it was said to be gone."""
     joined: bool = False
     """Whether somebody else was seen to open contracts of the side since."""
     marks: Mapping[bool, Marks] = Factory(dict)
@@ -208,6 +208,7 @@ def is_same_position(
     ended: Ended,
     update: PositionUpdate,
     unclaimed: int,
+    together: int,
     clock_ahead_ms: int | None,
     *,
     was_read: bool = True,
@@ -215,11 +216,11 @@ def is_same_position(
 ) -> bool:
     """Whether the contracts in `update` are those that the ended protection covered, rather than opened since.
 
-    They are not more than were there, the position was opened when it was, and its entry price is what it was: one of
-    the two has to be told alike, and neither may contradict. Where an order of ours has `grown` the position since, its
-    price says nothing.
+    What is `unclaimed` is not more than all the protections that ended so covered `together`, the position was opened
+    when it was, and its entry price is what it was: one of the two has to be told alike, and neither may contradict.
+    Where an order of ours, or somebody else, has `grown` the position since, its price says nothing.
     """
-    if not 0 < unclaimed <= ended.unclaimed:
+    if not 0 < unclaimed <= together:
         return False
     known = ended.marks.get(was_read)
     others = ended.marks.get(not was_read)

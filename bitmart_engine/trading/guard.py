@@ -363,8 +363,7 @@ class Guard:
         side = self.evidence.on(protection.symbol, protection.side)
         self._ends[protection.symbol, protection.side] = trio.current_time()
         unexplained = protection.remaining > 0 and not side.explained
-        if unexplained:
-            self.rearming.ended(protection)
+        others = self.rearming.ended(protection) if unexplained else None
         if ours and close is not None:
             reason = protection.closing_for or CloseReason.CLOSED_ELSEWHERE
             price = close.average_price
@@ -382,6 +381,7 @@ class Guard:
                 ProtectionState.CLOSED,
                 reason.value,
                 close_price=price,
+                others_held=others,
                 unexplained=unexplained,
             ),
             *desk.tell_of_protection(

@@ -65,20 +65,22 @@ class Rearming:
 
     # What ended
 
-    def ended(self, protection: Protection) -> None:
-        """`protection`, as it was when it ended, covered contracts that nobody was seen to close."""
+    def ended(self, protection: Protection) -> int:
+        """`protection`, as it was when it ended, covered contracts that nobody was seen to close.
+
+        Returns how many contracts of its side were of none of ours.
+        """
         key = (protection.symbol, protection.side)
         side = self._guard.evidence.on(*key)
         others = self._claimed(key) - protection.remaining
+        others += sum(each.size for each in self._ended.get(key, {}).values())
         held, marks = side.before or (side.size, side.marks)
         if held is None:
             held = protection.remaining + others
-        self._add(
-            protection,
-            trio.current_time(),
-            unclaimed=max(held - max(others, 0), protection.remaining),
-            marks=marks,
-        )
+        foreign = max(held - max(others, 0) - protection.remaining, 0)
+        foreign = max(foreign, protection.others_held or 0)
+        self._add(protection, trio.current_time(), others=foreign, marks=marks)
+        return foreign
 
     def resume(self) -> None:
         """Take up what ended so in the process before."""
@@ -88,7 +90,7 @@ class Rearming:
             each = protections[id]
             if each.unexplained:
                 ago_s = (now_ms - each.history[-1].at_ms) / 1000 if each.history else 0.0
-                self._add(each, trio.current_time() - max(ago_s, 0.0), unclaimed=each.remaining)
+                self._add(each, trio.current_time() - max(ago_s, 0.0), others=each.others_held or 0)
 
     def _add(self, protection: Protection, at: float, **more: object) -> None:
         ended = Ended(
@@ -166,17 +168,18 @@ class Rearming:
                 del mine[ended.id]
                 continue
             assert protection is not None, "it is not over"
-            unclaimed = update.size - claimed
-            joined = sum(each.unclaimed for each in mine.values() if each.id != ended.id)
-            then = evolve(ended, unclaimed=max(ended.unclaimed, ended.size + joined))
+            unclaimed = update.size - claimed - ended.others
+            together = sum(each.size for each in mine.values())
             ahead_ms = desk.exchange.clock_offset_ms
             grown = ended.joined or any(each.covered_ms > ended.ended_ms for each in alive)
-            if is_same_position(then, update, unclaimed, ahead_ms, was_read=was_read, grown=grown):
+            if is_same_position(
+                ended, update, unclaimed, together, ahead_ms, was_read=was_read, grown=grown
+            ):
                 size = min(unclaimed, ended.size)
                 del mine[ended.id]
                 self._rearm(protection, size)
                 claimed += size
-            elif unclaimed > 0 and ended.id not in self._left_alone:
+            elif update.size > claimed and ended.id not in self._left_alone:
                 self._left_alone.add(ended.id)
                 desk.tally.add("contracts held after a protection ended", id=ended.id)
                 log.warning(
@@ -184,7 +187,7 @@ class Rearming:
                     code="held_after_end",
                     id=ended.id,
                     symbol=update.symbol,
-                    size=unclaimed,
+                    size=update.size - claimed,
                 )
 
     def _rearm(self, protection: Protection, size: int) -> None:

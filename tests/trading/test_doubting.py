@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+import trio
 
 from bitmart_engine import MonitorPosition
 from bitmart_engine.paper import Direction
@@ -227,3 +228,69 @@ async def test_what_the_user_dropped_does_not_come_back(autojump_clock):
         await stage.engine.release_protection("a")
         await stage.settle(70)
         assert stage.guarded() == "released"
+
+
+# Limits
+
+
+@pytest.mark.parametrize("limit", ['"0"', '"0.5"', "null", '""'])
+async def test_a_limit_that_is_none_does_not_keep_a_stop_from_closing(autojump_clock, limit):
+    async with open_stage() as stage:
+        stage.paper.alter_answer(DETAILS, f"set:market_max_volume={limit}", 1000)
+        await stage.bought(exchange_protection=False)
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded() == "closed", within=10)
+        assert (held_there(stage), stage.protection().reason) == (0, "stop_loss")
+
+
+async def test_a_limit_that_was_lowered_is_learnt_by_the_refusal_and_the_close_goes_out_in_parts(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.bought(exchange_protection=False)
+        stage.paper.change_instrument("BTCUSDT", market_max_size=4)
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded() == "closed", within=10)
+        assert held_there(stage) == 0
+        assert [body["size"] for body in stage.submits(*CLOSE_SIDES)] == [10, 4, 4, 2]
+
+
+async def test_a_limit_that_is_not_told_is_found_by_ever_smaller_closes(autojump_clock):
+    async with open_stage() as stage:
+        stage.paper.alter_answer(DETAILS, 'set:market_max_volume="500"', 1000)
+        await stage.bought(exchange_protection=False)
+        stage.paper.change_instrument("BTCUSDT", market_max_size=3)
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded() == "closed", within=20)
+        assert held_there(stage) == 0
+
+
+async def test_an_entry_that_was_amended_by_hand_is_covered_for_all_that_filled(autojump_clock):
+    async with open_stage({"liquidity": 10}) as stage:
+        await stage.place(exchange_protection=False)
+        await stage.until(stage.prices_come)
+        stage.move(65005)
+        await stage.until(lambda: stage.state() == "open")
+        stage.paper.amend_by_hand(stage.order().client_order_id, size=25)
+        for filled in (10, 20, 25):
+            stage.move(65000)
+            await stage.until(lambda filled=filled: stage.protection().covered == filled)
+        await stage.until(lambda: stage.state() == "filled")
+        stage.paper.books.last["BTCUSDT"] = Decimal(64400)
+        for _ in range(4):
+            stage.move(64400)
+            await stage.settle(1)
+        assert (stage.guarded(), held_there(stage)) == ("closed", 0)
+
+
+async def test_a_close_that_waits_for_a_turn_is_told_once(autojump_clock, monkeypatch):
+    async with open_stage() as stage:
+        await stage.bought(exchange_protection=False)
+        line = stage.engine._room.desk.exchange._calls.turns._lines[SUBMIT]
+        opens_at = trio.current_time() + 20
+        monkeypatch.setattr(line.budget, "_closed_until", lambda urgency: opens_at)
+        stage.move(64400)
+        await stage.until(lambda: "close_failed" in stage.receiver.names(), within=4)
+        assert "waits for its turn" in stage.receiver.events()[-1]["error"]
+        await stage.until(lambda: stage.guarded() == "closed", within=30)
+        assert stage.receiver.names().count("close_failed") == 1

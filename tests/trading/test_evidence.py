@@ -125,9 +125,9 @@ BEFORE = {PUSHED: Marks(OPENED, Decimal(65000)), READ: Marks(OPENED + 1, Decimal
 def test_a_position_is_the_same_if_nothing_told_of_it_differs(
     unclaimed, was_read, opened_ms, price, grown, same
 ):
-    ended = Ended(id="a", at=0, covered_ms=OPENED + 50, size=10, unclaimed=10, marks=BEFORE)
+    ended = Ended(id="a", at=0, covered_ms=OPENED + 50, size=10, marks=BEFORE)
     told = held(open_time_ms=opened_ms, entry_price=None if price is None else Decimal(price))
-    assert is_same_position(ended, told, unclaimed, 0, was_read=was_read, grown=grown) is same
+    assert is_same_position(ended, told, unclaimed, 10, 0, was_read=was_read, grown=grown) is same
 
 
 @pytest.mark.parametrize(
@@ -141,6 +141,6 @@ def test_a_position_is_the_same_if_nothing_told_of_it_differs(
     ],
 )
 def test_after_a_restart_only_the_time_of_its_opening_tells(opened_ms, clock_ahead_ms, same):
-    ended = Ended(id="a", at=0, covered_ms=OPENED + 1_000, size=10, unclaimed=10)
+    ended = Ended(id="a", at=0, covered_ms=OPENED + 1_000, size=10)
     told = held(open_time_ms=opened_ms, entry_price=Decimal(65000))
-    assert is_same_position(ended, told, 10, clock_ahead_ms) is same
+    assert is_same_position(ended, told, 10, 10, clock_ahead_ms) is same
