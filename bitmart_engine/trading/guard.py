@@ -32,6 +32,7 @@ from .attribution import fired_news, made_there, observed_there, whose
 from .closing import close
 from .confirming import confirm_gone
 from .desk import Desk, text
+from .disarming import shed, unwanted
 from .evidence import Evidence
 from .foreign import ForeignCloses
 from .gaps import look_back
@@ -110,6 +111,8 @@ class Guard:
             return []
         self.evidence.on(protection.symbol, protection.side).filled()
         late = protection.state is ProtectionState.CLOSED
+        if protection.kept_at_exchange and filled and unwanted(protection):
+            self._desk.fly(shed, protection.id, self._desk, self)
         if protection.state is ProtectionState.RELEASED:
             if protection.reason != ORDER_ENDED:
                 return []

@@ -181,6 +181,7 @@ class TradingRoom:
             self._do(action)
         for update in [*snapshot.positions.values(), *self._flat(snapshot)]:
             self.guard.on_position(update, was_read=True)
+        self.desk.positions.was_read = True
         self.desk.foreign_orders = snapshot.foreign
         if actions or self.found is None:
             log.info(

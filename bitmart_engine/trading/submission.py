@@ -15,6 +15,7 @@ from ..exchange.orders import SubmitOrder
 from ..model.decimals import plain
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder
+from ..model.positions import Protection
 from ..store import JournalUnavailable
 from .desk import Desk
 from .pacing import Pauses
@@ -58,7 +59,8 @@ async def submit(id: str, desk: Desk, entries: Entries) -> None:
             entries.back_to_waiting(id, "")
             return
         exchange_order_id = await desk.exchange.submit_order(
-            _wire_order(order), still_wanted=lambda: _still_wanted(id, desk)
+            _wire_order(order, desk.state.protection_of(id)),
+            still_wanted=lambda: _still_wanted(id, desk),
         )
         desk.world.reached("order submitted")
     except ExchangeError as failure:
@@ -177,9 +179,9 @@ async def _set_leverage(order: EntryOrder, desk: Desk, entries: Entries) -> bool
     return True
 
 
-def _wire_order(order: EntryOrder) -> SubmitOrder:
+def _wire_order(order: EntryOrder, protection: Protection | None) -> SubmitOrder:
+    """The order as it goes out, with the stop and the target that the exchange is to keep: they may have been moved."""
     request = order.request
-    keep_there = request.exchange_protection
     return SubmitOrder(
         symbol=request.symbol,
         side=request.side.opening,
@@ -190,8 +192,8 @@ def _wire_order(order: EntryOrder) -> SubmitOrder:
         maker_only=request.maker_only,
         leverage=request.leverage,
         open_type=request.open_type,
-        preset_stop_loss=request.stop_loss if keep_there else None,
-        preset_take_profit=request.take_profit if keep_there else None,
+        preset_stop_loss=protection.exchange_stop_loss if protection else None,
+        preset_take_profit=protection.exchange_take_profit if protection else None,
     )
 
 
