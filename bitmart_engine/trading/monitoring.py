@@ -186,7 +186,8 @@ class Monitoring:
         """
         now = await self._promised(id)
         if now.state is ProtectionState.PENDING_FILL:
-            known = self._desk.positions.knows(now.symbol, now.side)
+            told_by_order = now.entry_id is not None
+            known = told_by_order or self._desk.positions.knows(now.symbol, now.side)
             raise Conflict(
                 "nothing is held yet" if known else "it is not known yet whether anything is held",
                 "$.id",
