@@ -43,12 +43,11 @@ from .rows import (
     plan_order_of,
     position_of,
     read_rows,
-    reading,
     settings_of,
 )
 from .transport import KeptConnections
 from .turns import EndpointStatistics
-from .wire import fields_of, needed, text_of
+from .wire import fields_of, needed, reading, symbol_of, text_of
 
 __all__ = ["ExchangeClient", "ExchangeStatistics", "open_exchange"]
 
@@ -354,7 +353,7 @@ class ExchangeClient(MarketClient):
         if not rows:
             rows = read_rows(POSITIONS, await self._private(POSITIONS, urgency), fields_of)
         with reading(POSITIONS):
-            return [row for row in rows if text_of(needed(row, "symbol")).upper() == symbol]
+            return [row for row in rows if symbol_of(row) == symbol]
 
 
 def _with_id(orders: list[OrderUpdate], client_order_id: str) -> OrderUpdate | None:

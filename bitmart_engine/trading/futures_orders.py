@@ -11,7 +11,8 @@ from attrs import evolve
 
 from ..exchange.errors import ExchangeError, Meaning, Refused
 from ..model.events import OrderUpdate
-from ..model.futures_orders import upsert
+from ..model.futures_orders import FuturesOrder, upsert
+from ..model.identifiers import LONGEST_SYMBOL, is_identifier
 from ..store.records import FuturesOrderSeen
 from ..streams.order_events import order_event
 from .desk import Desk
@@ -65,7 +66,7 @@ class FuturesOrders:
             return
         try:
             working = {each.order_id for each in await self._desk.exchange.open_orders()}
-            gone = [each for each in alive if each.id not in working]
+            gone = [each for each in alive if each.id not in working and _askable(each)]
             gone.sort(key=lambda each: self._asked_at[each.id])
             for order in gone[:ASKED_AT_ONCE]:
                 self._asked_at[order.id] = trio.current_time()
@@ -81,3 +82,8 @@ class FuturesOrders:
             if refusal.meaning is not Meaning.NO_SUCH_ORDER:
                 raise
             self._desk.tally.add("order of the book that the exchange does not know")
+
+
+def _askable(order: FuturesOrder) -> bool:
+    """Whether its id and symbol can be asked for: a journal of an earlier version may hold longer ones."""
+    return is_identifier(order.order_id) and is_identifier(order.symbol, LONGEST_SYMBOL)

@@ -14,6 +14,7 @@ import trio
 from ..exchange.errors import CutShort, ExchangeError, Meaning, Refused
 from ..exchange.rows import PlanOrder
 from ..model.events import OrderUpdate, PositionUpdate
+from ..model.identifiers import is_identifier
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder
 from .attribution import made_there
@@ -150,8 +151,11 @@ async def _history(desk: Desk, symbol: str) -> Mapping[str, OrderUpdate]:
 
 
 async def _ended(desk: Desk, order: EntryOrder) -> OrderUpdate | None:
-    """One of our orders that is not working (any more), by its id at the exchange or by ours."""
-    if order.exchange_order_id:
+    """One of our orders that is not working (any more), by its id at the exchange or by ours.
+
+    A journal of an earlier version may hold an id that is longer than one can be: then by ours.
+    """
+    if is_identifier(order.exchange_order_id):
         try:
             return await desk.exchange.order(order.symbol, order.exchange_order_id)
         except Refused as refusal:

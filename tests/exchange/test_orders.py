@@ -230,17 +230,19 @@ async def test_open_orders_are_asked_for_with_the_largest_limit(fake, client):
     assert fake.params == {"symbol": "BTCUSDT", "limit": "100"}
 
 
-async def test_no_open_orders_may_be_null_but_not_missing(fake, client):
-    fake.says(OPEN, None)
-    assert await client.open_orders() == []
-    fake.answers.clear()
-    fake.says(OPEN, ...)
+@pytest.mark.parametrize("data", [None, ..., {}, ""])
+async def test_anything_but_a_list_of_open_orders_is_no_answer(fake, client, data):
+    fake.says(OPEN, data)
     with pytest.raises(OutcomeUnknown):
         await client.open_orders()
-    fake.answers.clear()
-    fake.says(OPEN, {})
+
+
+@pytest.mark.parametrize("path", [OPEN, HISTORY, TRADES])
+async def test_null_in_the_place_of_a_list_proves_no_absence(fake, client, path):
+    for each in (OPEN, HISTORY, TRADES):
+        fake.says(each, None if each == path else [])
     with pytest.raises(OutcomeUnknown):
-        await client.open_orders()
+        await client.find_order("BTCUSDT", "eng01a7")
 
 
 async def test_a_full_answer_may_be_cut_short_and_so_is_no_answer(fake, client):
@@ -288,7 +290,7 @@ async def test_an_order_is_found_among_the_finished_ones(fake, client):
 
 async def test_an_order_is_absent_only_when_all_three_lists_were_read(fake, client):
     fake.says(OPEN, [])
-    fake.says(HISTORY, None)
+    fake.says(HISTORY, [])
     fake.says(TRADES, [])
     assert await client.find_order("BTCUSDT", "eng01a7") is None
     assert fake.paths == [OPEN, HISTORY, TRADES]

@@ -75,9 +75,13 @@ async def test_the_kind_and_the_size_are_what_the_row_says(fake, client, fields,
 async def test_an_empty_list_is_an_answer(fake, client):
     fake.says(PATH, [])
     assert await client.plan_orders() == []
-    fake.answers.clear()
-    fake.says(PATH, None)
-    assert await client.plan_orders() == []
+
+
+@pytest.mark.parametrize("data", [None, ..., {}])
+async def test_anything_but_a_list_of_plan_orders_is_no_answer(fake, client, data):
+    fake.says(PATH, data)
+    with pytest.raises(OutcomeUnknown):
+        await client.plan_orders()
 
 
 @pytest.mark.parametrize(

@@ -96,8 +96,18 @@ async def test_an_answer_without_rows_is_checked_against_the_whole_account(fake,
     assert await sizes(client) == {LONG: 0, SHORT: 4}
     assert len(fake.requests) == 2
     fake.answers.clear()
-    fake.says(PATH, None)
+    fake.says(PATH, [])
     assert await sizes(client) == {LONG: 0, SHORT: 0}
+
+
+@pytest.mark.parametrize("symbol", ["BTCUSDT", None])
+@pytest.mark.parametrize("data", [None, ..., {}, "", 0, False])
+async def test_anything_but_a_list_of_positions_says_nothing_of_what_is_held(
+    fake, client, data, symbol
+):
+    fake.says(PATH, data)
+    with pytest.raises(OutcomeUnknown):
+        await client.positions(symbol)
 
 
 @pytest.mark.parametrize(
