@@ -64,7 +64,9 @@ class Desk:
     opening: bool = True
     """Whether entries are taken and sent at all. Off while the engine shuts down; closing never is."""
     reconciled: bool = False
-    """Whether the engine and the exchange agreed since the engine started, or the private stream came back."""
+    """Whether the engine and the exchange agreed since the engine started, or the private stream came or went."""
+    not_reconciled_because: str = ""
+    """Why they do not, or did not when they were last compared; empty before that, and once they agreed."""
     withdraw_entry: Callable[[str], None] = _nobody_withdraws
     """Takes what has not filled of an entry order away from the exchange; set by whoever keeps the orders."""
     doubt: Callable[[], None] = _nobody_doubts

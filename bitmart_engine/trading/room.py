@@ -17,7 +17,14 @@ from attrs import define, field
 from ..exchange.client import ExchangeClient
 from ..exchange.errors import ExchangeError
 from ..model.errors import BadRequest, Unavailable
-from ..model.events import BalanceUpdate, OrderUpdate, PositionUpdate, PrivateReady, Tick
+from ..model.events import (
+    BalanceUpdate,
+    OrderUpdate,
+    PositionUpdate,
+    PrivateLost,
+    PrivateReady,
+    Tick,
+)
 from ..settings import Settings
 from ..store import Store
 from ..streams.bus import Lagged, Listener
@@ -81,6 +88,7 @@ class TradingRoom:
         self.latest: Findings | None = None
         self._streams = streams
         self._until_next = trio.CancelScope()
+        self._lost_sight = trio.Event()
         desk.doubt = self._doubt
 
     def on_tick(self, tick: Tick) -> None:
@@ -119,29 +127,38 @@ class TradingRoom:
             assert not isinstance(event, Lagged), "a listener without a capacity misses nothing"
             self.on_event(event)
 
-    async def keep_reconciled(self, logins: Listener[PrivateReady]) -> None:
-        """Agree with the exchange: now, after every private login, and regularly. Runs as a task.
+    def lose_sight(self, event: PrivateReady | PrivateLost) -> None:
+        """The private stream came or went: what it did not tell is unknown, so until it is read nothing is opened."""
+        self.desk.reconciled = False
+        self._lost_sight.set()
 
-        A login comes after its subscriptions, so what a snapshot misses is pushed. Until they agree nothing is opened.
+    async def keep_reconciled(self) -> None:
+        """Agree with the exchange: now, whenever the private stream comes or goes, and regularly. Runs as a task.
+
+        Only a comparison that began since then counts. A login comes after its subscriptions, so what a snapshot misses
+        is pushed.
         """
         while True:
             for pause_s in Pauses(0.5, 5.0):
-                if await self.refresh() and await self._instruments_known():
+                lost_sight = self._lost_sight = trio.Event()
+                agreed = await self.refresh() and await self._instruments_known()
+                if agreed and not lost_sight.is_set():
                     break
-                await trio.sleep(pause_s)
+                with trio.move_on_after(pause_s):
+                    await lost_sight.wait()
             self._agreed()
             seeing = self._streams.statistics().authenticated
             with trio.move_on_after(REFRESH_EVERY_S if seeing else REFRESH_BLIND_EVERY_S) as scope:
                 self._until_next = scope
-                await logins.receive()
-                self.desk.reconciled = False
+                await lost_sight.wait()
 
     async def _instruments_known(self) -> bool:
         """Whether every armed zone has its instrument, as far as the exchange still has it: an order needs its grid."""
         for symbol in self.entries.symbols():
             try:
                 await self.desk.instruments.get(symbol)
-            except Unavailable:
+            except Unavailable as failure:
+                self.desk.not_reconciled_because = failure.message
                 return False
             except BadRequest as gone:
                 self.desk.tally.add("armed zone of a symbol that is not traded", why=gone.message)
@@ -153,6 +170,7 @@ class TradingRoom:
         self._until_next.deadline = min(self._until_next.deadline, soon)
 
     def _agreed(self) -> None:
+        self.desk.not_reconciled_because = ""
         if not self.desk.reconciled:
             self.desk.reconciled = True
             self.entries.recheck()
@@ -173,6 +191,7 @@ class TradingRoom:
             snapshot = await take_snapshot(self.desk)
         except ExchangeError as failure:
             self.desk.tally.add("exchange could not be read", why=str(failure))
+            self.desk.not_reconciled_because = str(failure)
             return False
         state = self.desk.state
         actions = reconcile(state, snapshot)
@@ -250,10 +269,7 @@ async def open_trading(
             flights=flights.nursery,
         )
         room = TradingRoom(desk, streams)
-        with (
-            streams.bus.listen(OrderUpdate, PositionUpdate, BalanceUpdate) as account,
-            streams.bus.listen(PrivateReady) as logins,
-        ):
+        with streams.bus.listen(OrderUpdate, PositionUpdate, BalanceUpdate) as account:
             monitors.start_soon(room.watch_prices)
             monitors.start_soon(room.watch_account, account)
             monitors.start_soon(desk.prices.keep_fresh)
@@ -262,7 +278,8 @@ async def open_trading(
             monitors.start_soon(room.tracking.run)
             if not settings.missing_credentials:
                 room.resume()
-                monitors.start_soon(room.keep_reconciled, logins)
+                streams.bus.observe(room.lose_sight, PrivateReady, PrivateLost)
+                monitors.start_soon(room.keep_reconciled)
                 monitors.start_soon(room.futures_orders.run)
                 monitors.start_soon(room.balance.run)
             try:
