@@ -40,6 +40,7 @@ from .wire import (
 __all__ = [
     "Balance",
     "LeftOut",
+    "Listed",
     "PlanKind",
     "PlanOrder",
     "PositionSettings",
@@ -50,6 +51,7 @@ __all__ = [
     "past_trade_of",
     "plan_order_of",
     "position_of",
+    "positions_of",
     "read_rows",
     "settings_of",
 ]
@@ -105,10 +107,43 @@ class PlanOrder:
     """Contracts. None: the whole position, whatever its size is by then."""
 
 
-def read_rows(path: str, data: msgspec.Raw, convert: Callable[[msgspec.Raw], T]) -> list[T]:
-    """Every row of a list, converted; one that cannot be fails them all."""
+class Listed(list[T]):
+    """The rows of a list, and the symbols that are none of ours of which a row could not be read."""
+
+    left_out: frozenset[str] = frozenset()
+
+
+def read_rows(
+    path: str,
+    data: msgspec.Raw,
+    convert: Callable[[msgspec.Raw], T],
+    concerns: Callable[[str], bool] = lambda symbol: True,
+) -> Listed[T]:
+    """Every row of a list, converted. One that cannot be fails them all, for it would look like one that is gone.
+
+    But for a row that names a symbol which does not concern us: its symbol is among `left_out`. Raises OutcomeUnknown.
+    """
+    read: Listed[T] = Listed()
+    left_out = set()
     with reading(path):
-        return [convert(row) for row in rows_of(data)]
+        for row in rows_of(data):
+            try:
+                read.append(convert(row))
+            except Unreadable:
+                symbol = _symbol_at_least(row)
+                if symbol is None or concerns(symbol):
+                    raise
+                left_out.add(symbol)
+    read.left_out = frozenset(left_out)
+    return read
+
+
+def _symbol_at_least(row: msgspec.Raw) -> str | None:
+    """The symbol of a row of which something else cannot be read; None if that cannot be read either."""
+    try:
+        return symbol_of(fields_of(row))
+    except Unreadable:
+        return None
 
 
 def order_of(raw: msgspec.Raw) -> OrderUpdate:
@@ -167,6 +202,12 @@ def plan_order_of(raw: msgspec.Raw) -> PlanOrder:
         trigger_price=trigger_price,
         size=None if whole_position else size,
     )
+
+
+def positions_of(raw: msgspec.Raw) -> tuple[dict[str, Any], list[PositionUpdate]]:
+    """One row of `position-v2`: its fields, and what `position_of` makes of them. Raises Unreadable."""
+    row = fields_of(raw)
+    return row, position_of(row)
 
 
 def position_of(row: Mapping[str, Any]) -> list[PositionUpdate]:
@@ -244,7 +285,7 @@ def _needed_time(row: Mapping[str, Any], name: str) -> int:
 
 def balance_of(currency: str, rows: list[dict[str, Any]]) -> Balance:
     """The account in `currency`. A currency that is not listed is one of which there is nothing."""
-    row = next((each for each in rows if text_of(each.get("currency")) == currency), None)
+    row = next((each for each in rows if each.get("currency") == currency), None)
 
     def amount(name: str) -> Decimal:
         return Decimal(0) if row is None else needed_decimal(row, name)

@@ -157,7 +157,7 @@ def shown(value: Any) -> str:
 def symbol_of(row: Mapping[str, Any]) -> str:
     """The symbol of a row, in capitals. Raises Unreadable."""
     symbol = text_of(needed(row, "symbol")).upper()
-    if len(symbol) > LONGEST_SYMBOL:
+    if len(symbol) > LONGEST_SYMBOL or not any(map(str.isalpha, symbol)):
         raise Unreadable(f"not a symbol: {symbol[:50]!r}")
     return symbol
 

@@ -83,6 +83,13 @@ class Desk:
         """Whether an entry may go out now. It fails closed; cancels and closes never ask."""
         return self.opening and self.reconciled and self.store.trouble is None
 
+    def concerns(self, symbol: str) -> bool:
+        """Whether we have anything in a symbol: an order that has not ended, or a protection."""
+        state = self.state
+        return any(each.symbol == symbol for each in state.orders.alive()) or any(
+            each.symbol == symbol for each in state.protections.alive()
+        )
+
     def now_ms(self) -> int:
         """Unix time, ms."""
         return self.world.wall_ms()

@@ -90,6 +90,7 @@ class TradingRoom:
         self._until_next = trio.CancelScope()
         self._lost_sight = trio.Event()
         desk.doubt = self._doubt
+        desk.exchange.concerns = desk.concerns
 
     def on_tick(self, tick: Tick) -> None:
         """Protection first, then entries."""
@@ -209,6 +210,7 @@ class TradingRoom:
                 closed_while_away=found.closed_while_away,
                 unknown=list(found.unknown),
                 foreign_orders=found.foreign_orders,
+                foreign_orders_at_least=found.foreign_orders_at_least,
                 foreign_positions=dict(found.foreign_positions),
             )
         self.found = self.found or found
@@ -221,6 +223,7 @@ class TradingRoom:
             PositionUpdate(symbol=each.symbol, side=each.side, size=0)
             for each in self.desk.positions.all()
             if (each.symbol, each.side) not in snapshot.positions
+            and each.symbol not in snapshot.left_out
         ]
 
     def _do(self, action: Action) -> None:

@@ -2,9 +2,10 @@
 
 from decimal import Decimal
 
+import httpx
 import pytest
 
-from bitmart_engine.exchange import OutcomeUnknown, PlanOrder, SubmitOrder, Urgency
+from bitmart_engine.exchange import CutShort, OutcomeUnknown, PlanOrder, SubmitOrder, Urgency
 from bitmart_engine.model.sides import OrderSide
 
 from .test_paper import BUY, meet
@@ -133,3 +134,18 @@ async def test_the_presets_of_an_order_are_plan_orders_once_it_is_filled(sockets
         assert await client.plan_orders("ETHUSDT") == []
         paper.close_position_by_hand("BTCUSDT", "long")
         assert await client.plan_orders() == []
+
+
+async def test_plans_that_one_answer_does_not_hold_are_read_in_parts(fake, client):
+    async def answer(request):
+        asked = request.url.params
+        assert asked["plan_type"] == "profit_loss"
+        kinds = [asked["type"]] if "type" in asked else ["limit", "market"]
+        rows = [row(order_id=f"{kind}{number}") for kind in kinds for number in range(80)]
+        return httpx.Response(200, json={"code": 1000, "data": rows[:100]})
+
+    fake.does(PATH, answer)
+    assert len(await client.plan_orders("BTCUSDT", plan_type="profit_loss")) == 160
+    with pytest.raises(CutShort) as cut:
+        await client.plan_orders(plan_type="profit_loss")
+    assert len(cut.value.found) == 100

@@ -196,3 +196,19 @@ async def test_the_balance_is_that_of_the_currency(fake, client):
     assert (await client.balance("USDC")).equity == 0
     with pytest.raises(OutcomeUnknown):
         await client.balance("BTC")
+
+
+async def test_an_unreadable_position_of_a_symbol_in_which_we_have_nothing_is_left_out(
+    fake, client
+):
+    client.concerns = {"BTCUSDT"}.__contains__
+    fake.says(PATH, [row("long", "odd", symbol="ETHUSDT"), row("long", "3")])
+    held = await client.positions()
+    assert [(each.symbol, each.size) for each in held] == [("BTCUSDT", 3)]
+    assert held.left_out == {"ETHUSDT"}
+    with pytest.raises(OutcomeUnknown):
+        await client.positions("ETHUSDT")
+    fake.answers.clear()
+    fake.says(PATH, [row("long", "odd")])
+    with pytest.raises(OutcomeUnknown):
+        await client.positions()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.stage import SUBMIT, open_stage
+from bitmart_engine.exchange.rows import Listed
+from tests.stage import open_stage
 
 OPEN_ORDERS = "/contract/private/get-open-orders"
 POSITIONS = "/contract/private/position-v2"
@@ -63,7 +64,7 @@ async def test_a_comparison_that_began_before_the_login_does_not_count(autojump_
                 await stage.until(lambda: stage.engine._streams.statistics().authenticated)
                 await stage.settle(0.5)
             assert not room.desk.reconciled
-            return []
+            return Listed()
 
         type(room.desk.exchange).positions, before = (
             slow_positions,
