@@ -296,6 +296,7 @@ class Engine:
         elif not self._room.desk.reconciled:
             why = self._room.desk.not_reconciled_because
             missing.append("orders and positions not read yet" + (f": {why}" if why else ""))
+        missing += self._room.desk.exchange.held_back()
         if any(each.state != "up" for each in streams.connections if each.name != "private"):
             missing.append("a public connection is down")
         return missing

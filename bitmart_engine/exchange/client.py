@@ -32,6 +32,7 @@ from .budget import Urgency
 from .calls import Calls
 from .errors import CutShort
 from .judge import CANCEL, ORDER, SUBMIT
+from .limits import KEPT_FOR_CLOSES
 from .market import MarketClient
 from .orders import SubmitOrder, encode_order
 from .rows import (
@@ -47,7 +48,7 @@ from .rows import (
     settings_of,
 )
 from .transport import KeptConnections
-from .turns import EndpointStatistics
+from .turns import EndpointStatistics, HeldBack
 from .wire import fields_of, needed, reading, text_of
 
 __all__ = ["MOST_HISTORY", "ExchangeClient", "ExchangeStatistics", "open_exchange"]
@@ -119,6 +120,18 @@ class ExchangeClient(MarketClient):
     async def measure_clock(self) -> int:
         """Measure that offset now, by three requests; also done at start, hourly, and when a timestamp is refused."""
         return await self._calls.clock.measure()
+
+    def observe_held_back(self, observer: Callable[[HeldBack], None]) -> None:
+        """Have `observer` called, synchronously, with every close that waits for its turn, and why."""
+        self._calls.turns.observe(observer)
+
+    def held_back(self) -> list[str]:
+        """What keeps closes waiting for longer than 3 s now, by endpoint: pauses, and headers that may be wrong."""
+        return [
+            f"{path}: {each.held_back}"
+            for path, each in self._calls.turns.statistics().items()
+            if path in KEPT_FOR_CLOSES and each.held_back
+        ]
 
     def statistics(self) -> ExchangeStatistics:
         """How many requests count at each endpoint now, how many wait, and whether it is paused."""

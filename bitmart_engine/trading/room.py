@@ -7,6 +7,7 @@ bounded time: a close that is under way when the engine stops is not cut off in 
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,6 +17,7 @@ from attrs import define, field
 
 from ..exchange.client import ExchangeClient
 from ..exchange.errors import ExchangeError
+from ..exchange.turns import HeldBack
 from ..model.errors import BadRequest, Unavailable
 from ..model.events import (
     BalanceUpdate,
@@ -25,6 +27,7 @@ from ..model.events import (
     PrivateReady,
     Tick,
 )
+from ..model.lifecycle import ProtectionState
 from ..settings import Settings
 from ..store import Store
 from ..streams.bus import Lagged, Listener
@@ -66,6 +69,7 @@ log = structlog.get_logger()
 FLIGHT_GRACE_S = 2.0
 """How long a submit or a close that is in flight may go on when the engine stops."""
 KEEP_WARM_EVERY_S = 20.0
+TELL_HELD_BACK_EVERY_S = 60.0
 REFRESH_EVERY_S = 60.0
 REFRESH_BLIND_EVERY_S = 5.0
 """While the private stream is down, fills and closes are seen over REST only."""
@@ -89,8 +93,10 @@ class TradingRoom:
         self._streams = streams
         self._until_next = trio.CancelScope()
         self._lost_sight = trio.Event()
+        self._told_held_back_at: dict[str, float] = {}
         desk.doubt = self._doubt
         desk.exchange.concerns = desk.concerns
+        desk.exchange.observe_held_back(self._held_back)
 
     def on_tick(self, tick: Tick) -> None:
         """Protection first, then entries."""
@@ -169,6 +175,19 @@ class TradingRoom:
         """Something does not add up: compare soon, but not before what is new had time to show."""
         soon = trio.current_time() + YOUNG_MS / 1000
         self._until_next.deadline = min(self._until_next.deadline, soon)
+
+    def _held_back(self, held: HeldBack) -> None:
+        """A close waits for its turn at the exchange: told for each that is being closed, once a minute at most."""
+        now = trio.current_time()
+        alive = self.desk.state.protections.alive()
+        closing = [each for each in alive if each.state is ProtectionState.CLOSING]
+        before = self._told_held_back_at
+        told_at = {each.id: before[each.id] for each in closing if each.id in before}
+        self._told_held_back_at = told_at
+        for each in closing:
+            if now >= told_at.get(each.id, -math.inf) + TELL_HELD_BACK_EVERY_S:
+                told_at[each.id] = now
+                self.guard.close_failed(each, f"waits for its turn at {held.path}: {held.why}")
 
     def _agreed(self) -> None:
         self.desk.not_reconciled_because = ""
