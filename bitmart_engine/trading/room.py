@@ -260,6 +260,7 @@ async def open_trading(
             monitors.start_soon(room.entries.deadlines.run)
             monitors.start_soon(room.keep_warm)
             monitors.start_soon(room.tracking.run)
+            monitors.start_soon(desk.instruments.keep_fresh, desk.prices.needed)
             if not settings.missing_credentials:
                 room.resume()
                 monitors.start_soon(room.keep_reconciled, logins)
