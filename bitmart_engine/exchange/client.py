@@ -22,7 +22,7 @@ import msgspec
 import trio
 from attrs import frozen
 
-from ..model.decimals import plain
+from ..model.decimals import plain, to_contracts
 from ..model.events import OrderUpdate, PositionUpdate
 from ..model.sides import PositionSide
 from ..settings import SettingError, Settings
@@ -48,7 +48,7 @@ from .rows import (
 )
 from .transport import KeptConnections
 from .turns import EndpointStatistics
-from .wire import fields_of, needed, text_of
+from .wire import fields_of, needed, needed_decimal, text_of
 
 __all__ = ["ExchangeClient", "ExchangeStatistics", "open_exchange"]
 
@@ -225,6 +225,22 @@ class ExchangeClient(MarketClient):
         if found is None and len(finished) >= MOST_HISTORY:
             raise CutShort("more finished orders than one answer holds", HISTORY)
         return found or await self._traded(symbol, client_order_id, urgency)
+
+    async def traded_size(
+        self, symbol: str, order_id: str, *, urgency: Urgency = Urgency.READ
+    ) -> int:
+        """Contracts that the trades of one order, by its id at the exchange, add up to. Raises CutShort."""
+        data = await self._private(TRADES, urgency, symbol=symbol, order_id=order_id)
+        rows = read_rows(TRADES, data, fields_of)
+        if len(rows) >= MOST_HISTORY:
+            raise CutShort(f"{len(rows)} trades of one order or more", TRADES)
+        with reading(TRADES):
+            sizes = [
+                needed_decimal(row, "vol")
+                for row in rows
+                if text_of(row.get("order_id")) == order_id
+            ]
+        return sum(map(to_contracts, sizes))
 
     async def _traded(
         self, symbol: str, client_order_id: str, urgency: Urgency

@@ -139,6 +139,7 @@ def order_of(raw: msgspec.Raw) -> OrderUpdate:
         price=decimal_of(row.get("price")),
         size=whole_of(row.get("size")),
         deal_size=deal_size,
+        deal_size_known=row.get("deal_size") not in (None, ""),
         deal_avg_price=decimal_of(row.get("deal_avg_price")),
         leverage=text_of(row.get("leverage")) or None,
         open_type=text_of(row.get("open_type")).lower() or None,

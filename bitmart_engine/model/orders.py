@@ -87,6 +87,8 @@ class EntryOrder:
     client_order_id: str = ""
     price: Decimal | None = None
     """The limit price of the latest attempt; None for market orders."""
+    sent_size: int | None = None
+    """The contracts of the latest attempt, where they are not those of the request: contract sizes change."""
     submitted_ms: int | None = None
     exchange_order_id: str = ""
     announced: bool = False
@@ -103,6 +105,11 @@ class EntryOrder:
     @property
     def id(self) -> str:
         return self.request.id
+
+    @property
+    def size(self) -> int:
+        """The contracts that the latest attempt is for."""
+        return self.request.size if self.sent_size is None else self.sent_size
 
     @property
     def symbol(self) -> str:

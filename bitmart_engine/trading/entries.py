@@ -9,8 +9,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 import structlog
+from attrs import evolve
 
-from ..model.events import OrderUpdate, Tick
+from ..model.events import OrderState, OrderUpdate, Tick
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder, EntryRequest, OrderType
 from ..model.sides import PositionSide
@@ -26,6 +27,7 @@ from ..store.records import (
 )
 from .deadlines import Deadlines
 from .desk import Desk, text
+from .endings import contradicted, settle_end, unaccounted
 from .guard import Guard
 from .identity import entry_client_order_id
 from .progress import observed, refused_for_crossing
@@ -50,6 +52,10 @@ class Entries:
         self._desk = desk
         self._guard = guard
         self._zones = ZoneBook()
+        self._before: dict[str, tuple[str, int]] = {}
+        """By order at the exchange, the client order id of its attempt, and what was held without account before it."""
+        self._settling: set[str] = set()
+        """Client order ids of orders that are said to have ended, while that is being confirmed."""
         self.deadlines = Deadlines(desk.now_ms, self._overdue)
         desk.store.observe(self._keep_track)
         desk.withdraw_entry = self.withdraw
@@ -115,6 +121,7 @@ class Entries:
         if order.state is not EntryState.WAITING:
             return
         client_order_id = order.client_order_id or entry_client_order_id(id, order.spent + 1)
+        self._before[id] = (client_order_id, unaccounted(order, desk, self._guard))
         price = self._limit_price(order, last)
         desk.store.record(EntryIntended(id, desk.now_ms(), client_order_id, price))
         desk.fly(submit, id, desk, self)
@@ -132,8 +139,12 @@ class Entries:
 
     # What the exchange says
 
-    def on_update(self, update: OrderUpdate) -> bool:
-        """Take in an update of one of our entry orders. False if it is not about one."""
+    def on_update(self, update: OrderUpdate, *, pushed: bool = False) -> bool:
+        """Take in an update of one of our entry orders. False if it is not about one.
+
+        An end with contracts unfilled is a claim if it was `pushed`, or if something contradicts it: it is read until
+        that is settled. What it says of fills counts at once.
+        """
         desk = self._desk
         order = desk.state.entry_of(update.client_order_id)
         if order is None:
@@ -144,6 +155,42 @@ class Entries:
                     "fill of an order that was refused", id=order.id, client=update.client_order_id
                 )
             return True
+        if (
+            update.final
+            and update.deal_size < order.size
+            and not order.state.final
+            and (pushed or self.doubts(order, update))
+        ):
+            self._claimed(order, update)
+        else:
+            self.believe(update)
+        desk.waiters.wake(update.client_order_id)
+        return True
+
+    def doubts(self, order: EntryOrder, update: OrderUpdate) -> bool:
+        """Whether something speaks against the end with contracts unfilled that `update` tells of."""
+        client_order_id, before = self._before.get(order.id, ("", 0))
+        if client_order_id != order.client_order_id:
+            before = 0
+        return contradicted(update, before, unaccounted(order, self._desk, self._guard))
+
+    def _claimed(self, order: EntryOrder, update: OrderUpdate) -> None:
+        """The order is said to have ended: believe its fills, and have the rest confirmed."""
+        if update.deal_size > order.filled:
+            self.believe(evolve(update, state=OrderState.CHECK))
+        if update.client_order_id not in self._settling:
+            self._settling.add(update.client_order_id)
+            self._desk.fly(settle_end, order.id, update, self._desk, self._guard, self)
+
+    def settled(self, client_order_id: str) -> None:
+        """Whether the order of this id has ended is no longer being asked."""
+        self._settling.discard(client_order_id)
+
+    def believe(self, update: OrderUpdate) -> None:
+        """Take in what is certain of the latest attempt of one of our orders."""
+        desk = self._desk
+        order = desk.state.entry_of(update.client_order_id)
+        assert order is not None, "it is about one of ours"
         if refused_for_crossing(order, update):
             self.crossed(order.id, "cancelled by the exchange at once")
         else:
@@ -151,7 +198,6 @@ class Entries:
             if record is not None:
                 self._take_in(order, record)
         desk.waiters.wake(update.client_order_id)
-        return True
 
     def _take_in(self, order: EntryOrder, record: EntryObserved) -> None:
         """Record progress with all that follows from it, as one unit."""
@@ -181,7 +227,7 @@ class Entries:
             desk.world.reached("fill seen")
         desk.store.record(*records)
         if record.to is not order.state or record.filled > order.filled:
-            size = order.request.size
+            size = order.size
             log.info(f"order {record.to.value}", id=order.id, filled=f"{record.filled}/{size}")
 
     # What the submission found out
@@ -342,6 +388,7 @@ class Entries:
         else:
             there.discard(id)
         if order.state.final:
+            self._before.pop(id, None)
             self._desk.prices.unneed(order.symbol, ("entry", id))
         else:
             self._desk.prices.need(order.symbol, ("entry", id))

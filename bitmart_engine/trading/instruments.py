@@ -7,6 +7,7 @@ the background once a minute, so that no order waits for it; whoever was refused
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 
 import trio
@@ -75,10 +76,8 @@ class Instruments:
         while True:
             armed = symbols()
             if len(armed) > KEPT_ALONE:
-                try:
+                with suppress(ExchangeError):  # what is remembered is read again in a minute
                     await self._ask_all()
-                except ExchangeError:
-                    pass  # what is remembered is better than nothing, and is read again in a minute
                 armed = []
             for symbol in armed:
                 if self._age_s(symbol) > FRESH_S / 2:

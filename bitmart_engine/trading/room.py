@@ -100,7 +100,7 @@ class TradingRoom:
             if event.size > (0 if before is None else before.size):
                 self.tracking.grown(event.symbol, event.side)
             return
-        if not self.entries.on_update(event):
+        if not self.entries.on_update(event, pushed=True):
             self.guard.on_update(event)
         self.tracking.heard(event)  # last, for it may be what the order is tracked from
         self.futures_orders.take(event)
