@@ -203,9 +203,14 @@ class ExchangeClient(MarketClient):
         return self._heard(read_rows(HISTORY, data, order_of))
 
     async def find_order(
-        self, symbol: str, client_order_id: str, *, urgency: Urgency = Urgency.READ
+        self,
+        symbol: str,
+        client_order_id: str,
+        *,
+        fits: Callable[[OrderUpdate], bool] = lambda order: True,
+        urgency: Urgency = Urgency.READ,
     ) -> OrderUpdate | None:
-        """The order with that client order id: working, finished or traded in the last 7 days.
+        """The order with that client order id that `fits`: working, finished or traded in the last 7 days.
 
         None says that the exchange knows none right now: all three lists were read, and none was cut short. Anything
         less raises. Absence is about now: an order that is still on its way may show up later.
@@ -214,17 +219,17 @@ class ExchangeClient(MarketClient):
             raise ValueError("find_order needs a client_order_id")
         working = await self._open_orders(symbol, urgency)
         finished: list[OrderUpdate] = []
-        found = _with_id(working, client_order_id)
+        found = _with_id(working, client_order_id, fits)
         if found is None:
             finished = await self.order_history(
                 symbol, client_order_id=client_order_id, urgency=urgency
             )
-            found = _with_id(finished, client_order_id)
+            found = _with_id(finished, client_order_id, fits)
         if found is None and len(working) >= MOST_OPEN_ORDERS:
             raise CutShort("more open orders than one answer holds", OPEN_ORDERS)
         if found is None and len(finished) >= MOST_HISTORY:
             raise CutShort("more finished orders than one answer holds", HISTORY)
-        return found or await self._traded(symbol, client_order_id, urgency)
+        return found or await self._traded(symbol, client_order_id, fits, urgency)
 
     async def traded_size(
         self, symbol: str, order_id: str, *, urgency: Urgency = Urgency.READ
@@ -243,7 +248,11 @@ class ExchangeClient(MarketClient):
         return sum(map(to_contracts, sizes))
 
     async def _traded(
-        self, symbol: str, client_order_id: str, urgency: Urgency
+        self,
+        symbol: str,
+        client_order_id: str,
+        fits: Callable[[OrderUpdate], bool],
+        urgency: Urgency,
     ) -> OrderUpdate | None:
         """The order with that client order id, if a trade of it is listed while it is not.
 
@@ -255,7 +264,7 @@ class ExchangeClient(MarketClient):
         ids = dict.fromkeys(text_of(row.get("order_id")) for row in rows)
         for order_id in list(filter(None, ids))[:MOST_TRADED_LOOKED_AT]:
             order = await self.order(symbol, order_id, urgency=urgency)
-            if order.client_order_id == client_order_id:
+            if order.client_order_id == client_order_id and fits(order):
                 return order
         return None
 
@@ -373,8 +382,11 @@ class ExchangeClient(MarketClient):
             return [row for row in rows if text_of(needed(row, "symbol")).upper() == symbol]
 
 
-def _with_id(orders: list[OrderUpdate], client_order_id: str) -> OrderUpdate | None:
-    return next((each for each in orders if each.client_order_id == client_order_id), None)
+def _with_id(
+    orders: list[OrderUpdate], client_order_id: str, fits: Callable[[OrderUpdate], bool]
+) -> OrderUpdate | None:
+    with_id = (each for each in orders if each.client_order_id == client_order_id)
+    return next((each for each in with_id if fits(each)), None)
 
 
 @asynccontextmanager

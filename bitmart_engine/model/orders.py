@@ -84,6 +84,15 @@ class EntryOrder:
     state: EntryState = EntryState.WAITING
     spent: int = 0
     """How many client order ids the exchange has answered with no. One that it has not answered is used again."""
+    taken: int = 0
+    """How many of them were those of other orders."""
+    engine_id: str = ""
+    """The random name of the engine that accepted it, which its client order ids are derived from. Empty in journals
+    from before there was one."""
+    accepted_there_ms: int = 0
+    """The exchange's time when it was accepted; 0 where that was not known."""
+    intended_there_ms: int = 0
+    """The exchange's time when the latest client order id was first intended; 0 where that was not known."""
     client_order_id: str = ""
     price: Decimal | None = None
     """The limit price of the latest attempt; None for market orders."""

@@ -29,7 +29,7 @@ from .deadlines import Deadlines
 from .desk import Desk, text
 from .endings import contradicted, settle_end, unaccounted
 from .guard import Guard
-from .identity import entry_client_order_id
+from .identity import entry_client_order_id, is_ours
 from .progress import observed, refused_for_crossing
 from .sharing import exchange_may_close
 from .signals import entry_signal
@@ -43,6 +43,9 @@ log = structlog.get_logger()
 
 CROSSING_TRIES = 3
 """How often a maker-only order may be refused for crossing before it is rejected."""
+
+IDS_TRIED = 5
+"""How many client order ids may turn out to be other orders' before the order is rejected."""
 
 
 class Entries:
@@ -120,11 +123,18 @@ class Entries:
         order = desk.state.orders[id]
         if order.state is not EntryState.WAITING:
             return
-        client_order_id = order.client_order_id or entry_client_order_id(id, order.spent + 1)
+        client_order_id = order.client_order_id or self._next_client_order_id(order)
         self._before[id] = (client_order_id, unaccounted(order, desk, self._guard))
         price = self._limit_price(order, last)
-        desk.store.record(EntryIntended(id, desk.now_ms(), client_order_id, price))
+        desk.store.record(
+            EntryIntended(
+                id, desk.now_ms(), client_order_id, price, order.request.size, desk.there_ms()
+            )
+        )
         desk.fly(submit, id, desk, self)
+
+    def _next_client_order_id(self, order: EntryOrder) -> str:
+        return entry_client_order_id(order.id, order.spent + 1, order.engine_id)
 
     def _limit_price(self, order: EntryOrder, last: Decimal) -> Decimal | None:
         """The last price clamped into the zone, a tick less eager for every time it crossed already."""
@@ -133,7 +143,7 @@ class Entries:
             return None
         instrument = self._desk.instruments.known(order.symbol)
         assert instrument is not None, "an accepted order has an instrument"
-        eager = instrument.tick_size * order.spent
+        eager = instrument.tick_size * (order.spent - order.taken)
         price = last - eager if request.side is PositionSide.LONG else last + eager
         return request.clamp(instrument.on_grid(price))
 
@@ -147,7 +157,7 @@ class Entries:
         """
         desk = self._desk
         order = desk.state.entry_of(update.client_order_id)
-        if order is None:
+        if order is None or not is_ours(order, update):
             return False
         if update.client_order_id != order.client_order_id:
             if update.deal_size:
@@ -261,10 +271,21 @@ class Entries:
     def crossed(self, id: str, why: str) -> None:
         """A maker-only order would have matched at once: try again while the zone is worth it, but not for ever."""
         order = self._desk.state.orders[id]
-        if order.spent + 1 >= CROSSING_TRIES:
+        if order.spent - order.taken + 1 >= CROSSING_TRIES:
             self.rejected(id, "post_only_rejected", error=f"refused {CROSSING_TRIES} times: {why}")
         else:
             self.back_to_waiting(id, f"would have crossed: {why}", spent=True)
+
+    def id_taken(self, id: str, by: OrderUpdate | None) -> None:
+        """The client order id is another order's: the next one, but not for ever."""
+        order = self._desk.state.orders[id]
+        what = "an order of the past" if by is None else f"{by.symbol} order {by.order_id}"
+        why = f"client order id {order.client_order_id} is that of {what}"
+        self._desk.tally.add("client order id taken", id=id, why=why)
+        if order.taken + 1 >= IDS_TRIED:
+            self.rejected(id, "id_taken", error=f"{IDS_TRIED} ids are taken: {why}")
+        else:
+            self.back_to_waiting(id, why, spent=True, taken=True)
 
     def rejected(self, id: str, reason: str, error: str) -> None:
         """The exchange does not want the order, and asking again would not help."""
@@ -275,7 +296,9 @@ class Entries:
             )
             log.warning("order rejected", id=id, reason=reason, error=error)
 
-    def back_to_waiting(self, id: str, why: str, *, spent: bool = False, arm: bool = True) -> None:
+    def back_to_waiting(
+        self, id: str, why: str, *, spent: bool = False, taken: bool = False, arm: bool = True
+    ) -> None:
         """The exchange has no order of ours: watch the zone again, or end what has nothing left to wait for."""
         order = self._desk.state.orders[id]
         if order.cancel_asked:
@@ -286,7 +309,7 @@ class Entries:
             self._expire(order, spent=spent)
         else:
             self._desk.store.record(
-                EntryMoved(id, self._desk.now_ms(), EntryState.WAITING, why, spent)
+                EntryMoved(id, self._desk.now_ms(), EntryState.WAITING, why, spent, taken)
             )
             if arm:
                 self._arm(id)

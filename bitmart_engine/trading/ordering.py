@@ -67,6 +67,8 @@ class Ordering:
         order = EntryOrder(
             request=request,
             accepted_ms=now_ms,
+            engine_id=desk.engine_id,
+            accepted_there_ms=desk.there_ms(),
             deadline_ms=now_ms + int(request.timeout_seconds * 1000),
         )
         async with desk.promising(order.id):

@@ -29,6 +29,7 @@ from .desk import Desk
 from .entries import Entries
 from .futures_orders import FuturesOrders
 from .guard import Guard
+from .identity import new_engine_id
 from .instruments import Instruments
 from .leverage import Leverage
 from .monitoring import Monitoring
@@ -247,6 +248,7 @@ async def open_trading(
             leverage=Leverage(exchange),
             prices=Prices(streams, exchange, settings.stale_after_s, tally),
             tally=tally,
+            engine_id=new_engine_id(world.random, world.wall_ms()),
             flights=flights.nursery,
         )
         room = TradingRoom(desk, streams)

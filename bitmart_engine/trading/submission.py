@@ -5,6 +5,7 @@ What is not known is asked until it is known. Nothing here gives up on an order 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,10 +14,12 @@ import trio
 from ..exchange.errors import ExchangeError, Meaning, OutcomeUnknown, Refused
 from ..exchange.orders import SubmitOrder
 from ..model.decimals import plain
+from ..model.events import OrderUpdate
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder
 from ..store import JournalUnavailable
 from .desk import Desk
+from .identity import is_ours
 from .pacing import Pauses
 
 if TYPE_CHECKING:
@@ -86,8 +89,11 @@ def _is_latest(order: EntryOrder, desk: Desk) -> bool:
     return desk.state.orders[order.id].client_order_id == order.client_order_id
 
 
-async def look_up(id: str, desk: Desk, entries: Entries) -> None:
+async def look_up(id: str, desk: Desk, entries: Entries, in_use: bool = False) -> None:
     """Ask for an order of which the answer was lost, until it is found or proved absent.
+
+    An order that bears its client order id and is not ours is as good as none. `in_use` says that the exchange has
+    refused the id as one it knows: if it knows none of ours, the id is another order's.
 
     It is absent if a look-up does not find it that began when the request could not be taken any more, and whatever was
     taken by then would show. A request may be under way for long, and the exchange takes it as long as its signature
@@ -98,19 +104,34 @@ async def look_up(id: str, desk: Desk, entries: Entries) -> None:
         if order.state is not EntryState.UNKNOWN:
             return
         began_ms = desk.now_ms()
+        others: list[OrderUpdate] = []
+        fits = partial(_fits, order, others)
         try:
-            update = await desk.exchange.find_order(order.symbol, order.client_order_id)
+            update = await desk.exchange.find_order(order.symbol, order.client_order_id, fits=fits)
         except ExchangeError as failure:
             desk.tally.add("look-up of an order failed", id=id, why=str(failure))
         else:
             if update is not None:
                 entries.on_update(update)
                 return
-            if began_ms >= _shown_by_ms(order, desk):
+            shown = began_ms >= _shown_by_ms(order, desk)
+            if in_use and (others or shown):
+                if desk.state.orders[id].state is EntryState.UNKNOWN:
+                    entries.id_taken(id, others[0] if others else None)
+                return
+            if shown:
                 if desk.state.orders[id].state is EntryState.UNKNOWN:
                     entries.back_to_waiting(id, "looked up: the exchange never had it")
                 return
         await desk.waiters.wait_news(order.client_order_id, pause_s)
+
+
+def _fits(order: EntryOrder, others: list[OrderUpdate], update: OrderUpdate) -> bool:
+    """Whether `update` is of `order`; if not, it goes to the `others`."""
+    if is_ours(order, update):
+        return True
+    others.append(update)
+    return False
 
 
 def _shown_by_ms(order: EntryOrder, desk: Desk) -> int:
@@ -183,7 +204,7 @@ def _wire_order(order: EntryOrder) -> SubmitOrder:
     return SubmitOrder(
         symbol=request.symbol,
         side=request.side.opening,
-        size=request.size,
+        size=order.size,
         client_order_id=order.client_order_id,
         type=request.type.value,
         price=order.price,
@@ -212,7 +233,7 @@ async def _refused(order: EntryOrder, refusal: Refused, desk: Desk, entries: Ent
     id = order.id
     if refusal.meaning is Meaning.DUPLICATE_ID:
         entries.lost(id, "the exchange has this client order id already")
-        await look_up(id, desk, entries)
+        await look_up(id, desk, entries, in_use=True)
     elif refusal.meaning in TRY_AGAIN:
         await _try_again(id, str(refusal), TRY_AGAIN[refusal.meaning], entries)
     elif order.request.maker_only and refusal.may_be_crossing:
