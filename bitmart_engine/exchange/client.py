@@ -48,7 +48,7 @@ from .rows import (
 )
 from .transport import KeptConnections
 from .turns import EndpointStatistics
-from .wire import fields_of, needed, needed_decimal, text_of
+from .wire import fields_of, needed, needed_decimal, text_of, whole_of
 
 __all__ = ["ExchangeClient", "ExchangeStatistics", "open_exchange"]
 
@@ -246,6 +246,21 @@ class ExchangeClient(MarketClient):
                 if text_of(row.get("order_id")) == order_id
             ]
         return sum(map(to_contracts, sizes))
+
+    async def traded_orders(
+        self, symbol: str | None = None, *, since_s: int, urgency: Urgency = Urgency.READ
+    ) -> list[tuple[str, str]]:
+        """Symbol and id, at the exchange, of the order of every trade that opened something since. Raises CutShort."""
+        data = await self._private(TRADES, urgency, symbol=symbol, start_time=since_s)
+        rows = read_rows(TRADES, data, fields_of)
+        if len(rows) >= MOST_HISTORY:
+            raise CutShort(f"{len(rows)} trades or more, ask by symbol", TRADES)
+        with reading(TRADES):
+            return [
+                (text_of(needed(row, "symbol")).upper(), text_of(needed(row, "order_id")))
+                for row in rows
+                if whole_of(row.get("side")) not in (2, 3)
+            ]
 
     async def _traded(
         self,

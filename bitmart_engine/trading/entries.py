@@ -57,6 +57,8 @@ class Entries:
         self._zones = ZoneBook()
         self._before: dict[str, tuple[str, int]] = {}
         """By order at the exchange, the client order id of its attempt, and what was held without account before it."""
+        self._unsearched: set[str] = set()
+        """Orders of the journal that wait, before the exchange was asked whether it has them."""
         self._settling: set[str] = set()
         """Client order ids of orders that are said to have ended, while that is being confirmed."""
         self.deadlines = Deadlines(desk.now_ms, self._overdue)
@@ -324,10 +326,8 @@ class Entries:
             return
         self._keep_count(order)
         if order.state is EntryState.WAITING:
-            if desk.now_ms() >= order.deadline_ms:
-                self._expire(order)
-            else:
-                self._arm(id)
+            self._unsearched.add(id)
+            self._watch(id)
             return
         self.lost(id, "the engine ended before the answer")
         if desk.state.orders[id].state is EntryState.UNKNOWN:
@@ -336,6 +336,35 @@ class Entries:
             desk.fly(confirm, id, desk, self)
         if order.cancel_asked:
             desk.fly(withdraw, id, desk, self)
+
+    def searched(self, found: list[tuple[EntryOrder, OrderUpdate]]) -> None:
+        """The exchange was searched for what waits in the journal: take in what it has, and let the rest wait on."""
+        desk = self._desk
+        for order, update in found:
+            if desk.state.orders[order.id].state is not EntryState.WAITING:
+                continue
+            log.warning("a waiting order is at the exchange", id=order.id, order_id=update.order_id)
+            desk.tally.add("order found that the journal did not know", id=order.id)
+            intended = EntryIntended(
+                order.id,
+                desk.now_ms(),
+                update.client_order_id,
+                update.price,
+                update.size or order.size,
+                update.create_time_ms or 0,
+            )
+            desk.store.record(intended)
+            self._zones.disarm(order.id)
+            self.accepted(order.id, update.order_id)
+            self.on_update(update)
+        for id in self._unsearched:
+            order = desk.state.orders[id]
+            if order.state is EntryState.WAITING:
+                if desk.now_ms() >= order.deadline_ms:
+                    self._expire(order)
+                else:
+                    self.deadlines.add(id, order.deadline_ms)
+        self._unsearched.clear()
 
     # Time
 

@@ -49,6 +49,7 @@ from .reconcile import (
     findings,
     reconcile,
 )
+from .searching import find_waiting
 from .snapshot import take_snapshot
 from .submission import read
 from .tracking import Tracking
@@ -171,6 +172,8 @@ class TradingRoom:
     async def refresh(self) -> bool:
         """Compare with the exchange and do what follows. False if a query failed: then nothing follows."""
         try:
+            if self.found is None:
+                self.entries.searched(await find_waiting(self.desk))
             snapshot = await take_snapshot(self.desk)
         except ExchangeError as failure:
             self.desk.tally.add("exchange could not be read", why=str(failure))

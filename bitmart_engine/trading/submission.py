@@ -114,7 +114,7 @@ async def look_up(id: str, desk: Desk, entries: Entries, in_use: bool = False) -
             if update is not None:
                 entries.on_update(update)
                 return
-            shown = began_ms >= _shown_by_ms(order, desk)
+            shown = began_ms >= _shown_by_ms(order, desk, refused=in_use)
             if in_use and (others or shown):
                 if desk.state.orders[id].state is EntryState.UNKNOWN:
                     entries.id_taken(id, others[0] if others else None)
@@ -134,13 +134,17 @@ def _fits(order: EntryOrder, others: list[OrderUpdate], update: OrderUpdate) -> 
     return False
 
 
-def _shown_by_ms(order: EntryOrder, desk: Desk) -> int:
-    """When the exchange shows the order, if it took the request at all: it was signed before the answer was lost."""
+def _shown_by_ms(order: EntryOrder, desk: Desk, *, refused: bool) -> int:
+    """When the exchange shows the order, if it took a request at all: it was signed before the answer was lost.
+
+    One that was `refused` will not be taken any more: only what was taken before may not show yet.
+    """
     lost_ms = next(
         (each.at_ms for each in reversed(order.history) if each.state == EntryState.UNKNOWN.value),
         order.submitted_ms or 0,
     )
-    return lost_ms + round((desk.settings.request_valid_s + VISIBLE_WITHIN_S) * 1000)
+    valid_s = 0 if refused else desk.settings.request_valid_s
+    return lost_ms + round((valid_s + VISIBLE_WITHIN_S) * 1000)
 
 
 async def withdraw(id: str, desk: Desk, entries: Entries) -> None:
