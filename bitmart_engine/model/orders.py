@@ -52,6 +52,12 @@ class EntryRequest:
     take_profit: Decimal | None = None
     exchange_protection: bool = True
     timeout_seconds: Decimal
+    asked_quantity: Decimal | None = None
+    """What was asked for in the base currency; None where contracts were asked for, and in older journals."""
+    enter_anyway: bool = False
+    """Whether it is sent too if its stop was passed, or its target reached, before."""
+    resting_timeout_seconds: Decimal | None = None
+    """How long it may rest at the exchange; None: as long as it takes."""
     callback_url: str | None = None
     metadata: Mapping[str, object] = Factory(dict)
 

@@ -12,6 +12,7 @@ import structlog
 from attrs import evolve
 
 from ..model.events import OrderState, OrderUpdate, Tick
+from ..model.instruments import Instrument
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder, EntryRequest, OrderType
 from ..model.sides import PositionSide
@@ -30,7 +31,9 @@ from .desk import Desk, text
 from .endings import contradicted, settle_end, unaccounted
 from .guard import Guard
 from .identity import entry_client_order_id, is_ours
+from .passing import PassedLevels, passed_at
 from .progress import observed, refused_for_crossing
+from .requests import does_not_fit, on_grid, size_now
 from .sharing import exchange_may_close
 from .signals import entry_signal
 from .submission import confirm, look_up, submit, withdraw
@@ -57,6 +60,7 @@ class Entries:
         self._zones = ZoneBook()
         self._before: dict[str, tuple[str, int]] = {}
         """By order at the exchange, the client order id of its attempt, and what was held without account before it."""
+        self._levels = PassedLevels()
         self._unsearched: set[str] = set()
         """Orders of the journal that wait, before the exchange was asked whether it has them."""
         self._settling: set[str] = set()
@@ -108,43 +112,67 @@ class Entries:
     # What the market says
 
     def on_tick(self, tick: Tick) -> None:
-        """Send out the orders whose zones `tick` enters."""
-        for id in self._zones.entered(tick):
-            side = self._desk.state.orders[id].request.side
-            if (
+        """Send out the orders whose zones `tick` enters, unless it passes what makes them worthless."""
+        entered = self._zones.entered(tick)
+        for id, why in self._levels.passed(tick):
+            self.skipped(id, why)
+        for id in entered:
+            order = self._desk.state.orders[id]
+            request = order.request
+            if order.state is not EntryState.WAITING:
+                continue
+            if (why_not := passed_at(request, tick.last)) is not None:
+                self.skipped(id, why_not)
+            elif (
                 self._desk.may_open
                 and self._desk.instruments.known(tick.symbol)
-                and not exchange_may_close(tick.symbol, side, self._guard)
+                and not exchange_may_close(tick.symbol, request.side, self._guard)
+                and (request.type is OrderType.LIMIT or request.contains(tick.last))
             ):
                 self._enter(id, tick.last)
             else:
                 self._watch(id)
+
+    def skipped(self, id: str, why: str) -> None:
+        """An entry that waits is not worth sending any more."""
+        if id in self._unsearched:
+            self._watch(id)  # the exchange may have it: that comes first
+        elif self._desk.state.orders[id].state is EntryState.WAITING:
+            self.rejected(id, "skipped", error=why)
 
     def _enter(self, id: str, last: Decimal) -> None:
         desk = self._desk
         order = desk.state.orders[id]
         if order.state is not EntryState.WAITING:
             return
+        instrument = desk.instruments.known(order.symbol)
+        assert instrument is not None, "an accepted order has an instrument"
+        request, size = on_grid(order.request, instrument), size_now(order.request, instrument)
+        if (error := does_not_fit(request, size, instrument)) is not None:
+            self.rejected(id, "contract_changed", error=error)
+            return
         client_order_id = order.client_order_id or self._next_client_order_id(order)
         self._before[id] = (client_order_id, unaccounted(order, desk, self._guard))
-        price = self._limit_price(order, last)
+        price = self._limit_price(order, request, instrument, last)
         desk.store.record(
-            EntryIntended(
-                id, desk.now_ms(), client_order_id, price, order.request.size, desk.there_ms()
-            )
+            EntryIntended(id, desk.now_ms(), client_order_id, price, size, desk.there_ms()),
+            *self._guard.kept_from(id, request),
         )
+        self._let_rest(desk.state.orders[id])
         desk.fly(submit, id, desk, self)
 
     def _next_client_order_id(self, order: EntryOrder) -> str:
         return entry_client_order_id(order.id, order.spent + 1, order.engine_id)
 
-    def _limit_price(self, order: EntryOrder, last: Decimal) -> Decimal | None:
-        """The last price clamped into the zone, a tick less eager for every time it crossed already."""
-        request = order.request
+    def _limit_price(
+        self, order: EntryOrder, request: EntryRequest, instrument: Instrument, last: Decimal
+    ) -> Decimal | None:
+        """The last price clamped into the zone, a tick less eager for every time it crossed already.
+
+        `request` is the order's, on the grid of `instrument` as it is now.
+        """
         if request.type is OrderType.MARKET:
             return None
-        instrument = self._desk.instruments.known(order.symbol)
-        assert instrument is not None, "an accepted order has an instrument"
         eager = instrument.tick_size * (order.spent - order.taken)
         price = last - eager if request.side is PositionSide.LONG else last + eager
         return request.clamp(instrument.on_grid(price))
@@ -329,6 +357,7 @@ class Entries:
             self._unsearched.add(id)
             self._watch(id)
             return
+        self._let_rest(order)
         self.lost(id, "the engine ended before the answer")
         if desk.state.orders[id].state is EntryState.UNKNOWN:
             desk.fly(look_up, id, desk, self)
@@ -369,10 +398,27 @@ class Entries:
     # Time
 
     def _overdue(self, id: str, now_ms: int) -> None:
-        """A deadline of the order has come: perhaps not the one it has by now."""
+        """A deadline of the order has come: stale ones are ignored."""
         order = self._desk.state.orders[id]
         if order.state is EntryState.WAITING and order.deadline_ms <= now_ms:
             self._expire(order)
+        elif order.state.at_exchange and not order.cancel_asked:
+            rests_until_ms = self._rests_until_ms(order)
+            if rests_until_ms is not None and rests_until_ms <= now_ms:
+                log.info("order rested long enough, withdrawing it", id=id)
+                self.withdraw(id)
+
+    def _rests_until_ms(self, order: EntryOrder) -> int | None:
+        resting_s = order.request.resting_timeout_seconds
+        if resting_s is None or order.submitted_ms is None:
+            return None
+        return order.submitted_ms + int(resting_s * 1000)
+
+    def _let_rest(self, order: EntryOrder) -> None:
+        """An order is at the exchange, and may not rest there for ever."""
+        rests_until_ms = self._rests_until_ms(order)
+        if rests_until_ms is not None and order.state.at_exchange:
+            self.deadlines.add(order.id, rests_until_ms)
 
     def _expire(self, order: EntryOrder, *, spent: bool = False) -> None:
         self._desk.store.record(
@@ -388,6 +434,11 @@ class Entries:
         """The symbols that have a zone armed."""
         return self._zones.symbols()
 
+    def leveraged(self) -> list[str]:
+        """The symbols of entries that wait and want a leverage."""
+        waiting = (each.request for each in self._desk.state.orders.alive())
+        return sorted({each.symbol for each in waiting if each.leverage is not None})
+
     def recheck(self) -> None:
         """Look at every zone with the last price: entries may go out again."""
         for symbol in self._zones.symbols():
@@ -395,6 +446,7 @@ class Entries:
 
     def _watch(self, id: str) -> None:
         request = self._desk.state.orders[id].request
+        self._levels.watch(request)
         self._zones.arm(Zone(id, request.symbol, request.zone_min, request.zone_max))
 
     def _arm(self, id: str) -> None:
@@ -439,7 +491,10 @@ class Entries:
             there.add(id)
         else:
             there.discard(id)
+        if order.state is not EntryState.WAITING:
+            self._levels.rest(id)
         if order.state.final:
+            self._levels.forget(id)
             self._before.pop(id, None)
             self._desk.prices.unneed(order.symbol, ("entry", id))
         else:

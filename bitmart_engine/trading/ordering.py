@@ -15,7 +15,7 @@ from ..model.orders import EntryOrder
 from ..notify.destinations import check_url
 from .desk import Desk
 from .entries import Entries
-from .requests import PlaceOrder, checked_entry
+from .requests import PlaceOrder, checked_entry, same_request
 
 __all__ = ["Ordering", "Placed"]
 
@@ -55,7 +55,7 @@ class Ordering:
         await desk.wait_promised(request.id)
         known = desk.state.orders.get(request.id)
         if known is not None:
-            if known.request != request:
+            if not same_request(known.request, request, instrument):
                 raise Conflict(
                     f"an order with the id {request.id!r} exists with another body", "$.id"
                 )

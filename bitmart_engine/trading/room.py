@@ -266,6 +266,7 @@ async def open_trading(
             monitors.start_soon(room.keep_warm)
             monitors.start_soon(room.tracking.run)
             monitors.start_soon(desk.instruments.keep_fresh, desk.prices.needed)
+            monitors.start_soon(desk.leverage.keep_fresh, room.entries.leveraged)
             if not settings.missing_credentials:
                 room.resume()
                 monitors.start_soon(room.keep_reconciled, logins)

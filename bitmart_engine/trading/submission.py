@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
-from ..exchange.errors import ExchangeError, Meaning, OutcomeUnknown, Refused
+from ..exchange.errors import MEANINGS, ExchangeError, Meaning, OutcomeUnknown, Refused
 from ..exchange.orders import SubmitOrder
 from ..model.decimals import plain
 from ..model.events import OrderUpdate
@@ -21,6 +21,7 @@ from ..store import JournalUnavailable
 from .desk import Desk
 from .identity import is_ours
 from .pacing import Pauses
+from .requests import is_outdated, on_grid
 
 if TYPE_CHECKING:
     from .entries import Entries
@@ -61,7 +62,7 @@ async def submit(id: str, desk: Desk, entries: Entries) -> None:
             entries.back_to_waiting(id, "")
             return
         exchange_order_id = await desk.exchange.submit_order(
-            _wire_order(order), still_wanted=lambda: _still_wanted(id, desk)
+            _wire_order(order, desk), still_wanted=lambda: _still_wanted(id, desk)
         )
         desk.world.reached("order submitted")
     except ExchangeError as failure:
@@ -202,8 +203,9 @@ async def _set_leverage(order: EntryOrder, desk: Desk, entries: Entries) -> bool
     return True
 
 
-def _wire_order(order: EntryOrder) -> SubmitOrder:
-    request = order.request
+def _wire_order(order: EntryOrder, desk: Desk) -> SubmitOrder:
+    instrument = desk.instruments.known(order.symbol)
+    request = order.request if instrument is None else on_grid(order.request, instrument)
     keep_there = request.exchange_protection
     return SubmitOrder(
         symbol=request.symbol,
@@ -240,12 +242,34 @@ async def _refused(order: EntryOrder, refusal: Refused, desk: Desk, entries: Ent
         await look_up(id, desk, entries, in_use=True)
     elif refusal.meaning in TRY_AGAIN:
         await _try_again(id, str(refusal), TRY_AGAIN[refusal.meaning], entries)
+    elif await _has_changed(order, refusal, desk):
+        entries.back_to_waiting(id, f"the contract has changed: {refusal}")
+    elif await _leverage_was_changed(order, refusal, desk):
+        entries.back_to_waiting(id, f"the leverage was changed: {refusal}")
     elif order.request.maker_only and refusal.may_be_crossing:
         entries.crossed(id, str(refusal))
     else:
-        if refusal.meaning is Meaning.LEVERAGE:
-            desk.leverage.forget(order.symbol)
         entries.rejected(id, refusal.meaning.name.lower(), error=str(refusal))
+
+
+async def _has_changed(order: EntryOrder, refusal: Refused, desk: Desk) -> bool:
+    """Whether the order was refused for what the contract is no longer. Reads it, if it may have been."""
+    if refusal.meaning not in (Meaning.INVALID, Meaning.OTHER) and refusal.code in MEANINGS:
+        return False
+    before = desk.instruments.known(order.symbol)
+    now = await desk.instruments.refresh(order.symbol)
+    return now is not None and (now != before or is_outdated(order, now))
+
+
+async def _leverage_was_changed(order: EntryOrder, refusal: Refused, desk: Desk) -> bool:
+    """Whether somebody changed the leverage since the engine set it. Reads it, if it may have been."""
+    request = order.request
+    if refusal.meaning is not Meaning.LEVERAGE or request.leverage is None:
+        return False
+    desk.leverage.forget(order.symbol)
+    await desk.leverage.learn(order.symbol)
+    now = desk.leverage.known(order.symbol)
+    return now is not None and now != (request.leverage, request.open_type)
 
 
 async def _try_again(id: str, why: str, pause_s: float, entries: Entries) -> None:
