@@ -269,6 +269,7 @@ ORDER_UPDATE = record(
     price=maybe(DECIMAL),
     size=maybe(COUNT),
     deal_size=COUNT,
+    deal_size_known=FLAG,
     deal_avg_price=maybe(DECIMAL),
     leverage=maybe(TEXT),
     open_type=maybe(TEXT),

@@ -190,10 +190,7 @@ class Entries:
         if order is None or not is_ours(order, update):
             return False
         if update.client_order_id != order.client_order_id:
-            if update.deal_size:
-                desk.tally.add(
-                    "fill of an order that was refused", id=order.id, client=update.client_order_id
-                )
+            self._filled_after_all(order, update)
             return True
         if (
             update.final
@@ -206,6 +203,32 @@ class Entries:
             self.believe(update)
         desk.waiters.wake(update.client_order_id)
         return True
+
+    def _filled_after_all(self, order: EntryOrder, update: OrderUpdate) -> None:
+        """An attempt that was given up has filled: while the order waits again, that is its fill."""
+        if not update.deal_size:
+            return
+        what = "fill of an order that was refused"
+        self._desk.tally.add(what, id=order.id, client=update.client_order_id)
+        if order.state is EntryState.WAITING and update.deal_size > order.filled:
+            self._adopt(order, update)
+
+    def _adopt(self, order: EntryOrder, update: OrderUpdate) -> None:
+        """The exchange has an attempt of an order that waits: from here on that is the latest."""
+        desk = self._desk
+        desk.store.record(
+            EntryIntended(
+                order.id,
+                desk.now_ms(),
+                update.client_order_id,
+                update.price,
+                update.size or order.size,
+                update.create_time_ms or 0,
+            )
+        )
+        self._zones.disarm(order.id)
+        self.accepted(order.id, update.order_id)
+        self.on_update(update)
 
     def doubts(self, order: EntryOrder, update: OrderUpdate) -> bool:
         """Whether something speaks against the end with contracts unfilled that `update` tells of."""
@@ -374,18 +397,7 @@ class Entries:
                 continue
             log.warning("a waiting order is at the exchange", id=order.id, order_id=update.order_id)
             desk.tally.add("order found that the journal did not know", id=order.id)
-            intended = EntryIntended(
-                order.id,
-                desk.now_ms(),
-                update.client_order_id,
-                update.price,
-                update.size or order.size,
-                update.create_time_ms or 0,
-            )
-            desk.store.record(intended)
-            self._zones.disarm(order.id)
-            self.accepted(order.id, update.order_id)
-            self.on_update(update)
+            self._adopt(order, update)
         for id in self._unsearched:
             order = desk.state.orders[id]
             if order.state is EntryState.WAITING:

@@ -8,10 +8,11 @@ trades, in one request each. Until that has succeeded, no waiting order is sent,
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 import structlog
 
-from ..exchange.errors import CutShort
+from ..exchange.errors import CutShort, Meaning, Refused
 from ..model.events import OrderUpdate
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder
@@ -38,22 +39,25 @@ async def find_waiting(desk: Desk) -> list[tuple[EntryOrder, OrderUpdate]]:
     wanted = {id: order for order in waiting for id in _ids(order)}
     since_s = min(order.accepted_ms for order in waiting) // 1000 - BEFORE_S
     symbols = sorted({order.symbol for order in waiting})
-    found = await _working(desk, symbols)
+    found, cut = await _working(desk, symbols)
     if len(symbols) <= HISTORIES:
         for symbol in symbols:
             found += await desk.exchange.order_history(symbol)
     known = {each.order_id for each in found}
-    for symbol, order_id in await _traded(desk, symbols, since_s):
+    traded, cut_too = await _traded(desk, symbols, since_s)
+    for symbol, order_id in traded:
         if order_id not in known and desk.state.futures_order_of(order_id) is None:
-            known.add(order_id)
-            found.append(await desk.exchange.order(symbol, order_id))
+            found += await _read(desk, symbol, order_id)
+    for order in waiting:
+        if order.symbol in cut | cut_too:
+            found += await _looked_up(desk, order)
     best: dict[str, OrderUpdate] = {}
     for update in found:
-        order = wanted.get(update.client_order_id)
-        if order is not None and is_ours(order, update):
-            now = best.get(order.id)
-            if now is None or _rank(order, update) > _rank(order, now):
-                best[order.id] = update
+        wanting = wanted.get(update.client_order_id)
+        if wanting is not None and is_ours(wanting, update):
+            now = best.get(wanting.id)
+            if now is None or _rank(wanting, update) > _rank(wanting, now):
+                best[wanting.id] = update
     return [(order, best[order.id]) for order in waiting if order.id in best]
 
 
@@ -72,21 +76,55 @@ def _rank(order: EntryOrder, update: OrderUpdate) -> tuple[bool, bool, int]:
     return update.deal_size > 0, not update.final, attempt
 
 
-async def _working(desk: Desk, symbols: list[str]) -> list[OrderUpdate]:
-    try:
-        return list(await desk.exchange.open_orders())
-    except CutShort:
-        return [each for symbol in symbols for each in await desk.exchange.open_orders(symbol)]
+async def _working(desk: Desk, symbols: list[str]) -> tuple[list[OrderUpdate], set[str]]:
+    """The working orders, and the symbols of which there are more than one answer holds."""
+    with suppress(CutShort):
+        return list(await desk.exchange.open_orders()), set()
+    found: list[OrderUpdate] = []
+    cut = set()
+    for symbol in symbols:
+        try:
+            found += await desk.exchange.open_orders(symbol)
+        except CutShort:
+            cut.add(symbol)
+    return found, cut
 
 
-async def _traded(desk: Desk, symbols: list[str], since_s: int) -> list[tuple[str, str]]:
-    """Symbol and id of every order of these symbols that opened something since."""
+async def _traded(
+    desk: Desk, symbols: list[str], since_s: int
+) -> tuple[list[tuple[str, str]], set[str]]:
+    """Symbol and id of every order of these symbols that opened something since, and the symbols that are cut short."""
+    found: list[tuple[str, str]] = []
+    cut = set()
     try:
-        found = await desk.exchange.traded_orders(since_s=since_s)
+        found += await desk.exchange.traded_orders(since_s=since_s)
     except CutShort:
-        found = [
-            each
-            for symbol in symbols
-            for each in await desk.exchange.traded_orders(symbol, since_s=since_s)
-        ]
-    return [each for each in dict.fromkeys(found) if each[0] in symbols]
+        for symbol in symbols:
+            try:
+                found += await desk.exchange.traded_orders(symbol, since_s=since_s)
+            except CutShort:
+                cut.add(symbol)
+    return [each for each in dict.fromkeys(found) if each[0] in symbols], cut
+
+
+async def _read(desk: Desk, symbol: str, order_id: str) -> list[OrderUpdate]:
+    try:
+        return [await desk.exchange.order(symbol, order_id)]
+    except Refused as refusal:
+        if refusal.meaning is not Meaning.NO_SUCH_ORDER:
+            raise
+        desk.tally.add("traded order not readable any more", symbol=symbol, order_id=order_id)
+        return []
+
+
+async def _looked_up(desk: Desk, order: EntryOrder) -> list[OrderUpdate]:
+    """What is found of the order's next attempt where lists are too long: a later one is found once its id is sent."""
+    id = order.client_order_id or entry_client_order_id(order.id, order.spent + 1, order.engine_id)
+    try:
+        found = await desk.exchange.find_order(order.symbol, id)
+    except CutShort as failure:
+        desk.tally.add(
+            "waiting order neither found nor proved absent", id=order.id, why=str(failure)
+        )
+        return []
+    return [] if found is None else [found]

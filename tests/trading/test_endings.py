@@ -180,3 +180,21 @@ async def test_a_fill_that_shows_after_its_order_was_said_to_have_ended_is_prote
         stage.paper.drop_connections("private")
         await stage.settle(90)
         assert (stage.state(), stage.guarded()) == ("filled", "armed")
+
+
+async def test_a_side_that_grows_after_an_end_was_believed_has_the_order_read_again(
+    autojump_clock, monkeypatch
+):
+    monkeypatch.setattr("bitmart_engine.trading.entries.contradicted", lambda *seen: False)
+    async with open_stage() as stage:
+        await opened(stage)
+        await stage.settle(2)
+        stage.paper.freeze("futures/position", until="forever")
+        stage.paper.alter_push(ORDERS, 'set:deal_size="0"')
+        stage.paper.alter_answer(ORDER, 'set:deal_size="0"')
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "cancelled", within=2)
+        assert stage.guarded() == "released"
+        stage.paper.unfreeze()
+        await stage.until(lambda: stage.guarded() == "armed", within=12)
+        assert (stage.state(), stage.protection().remaining) == ("filled", 10)
