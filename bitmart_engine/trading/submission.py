@@ -242,14 +242,24 @@ async def _refused(order: EntryOrder, refusal: Refused, desk: Desk, entries: Ent
         await look_up(id, desk, entries, in_use=True)
     elif refusal.meaning in TRY_AGAIN:
         await _try_again(id, str(refusal), TRY_AGAIN[refusal.meaning], entries)
-    elif await _has_changed(order, refusal, desk):
-        entries.back_to_waiting(id, f"the contract has changed: {refusal}")
-    elif await _leverage_was_changed(order, refusal, desk):
-        entries.back_to_waiting(id, f"the leverage was changed: {refusal}")
+    elif why := await _changed_meanwhile(order, refusal, desk):
+        if _is_latest(order, desk) and desk.state.orders[id].state is EntryState.SUBMITTING:
+            entries.back_to_waiting(id, f"{why}: {refusal}")
+    elif desk.state.orders[id].state is not EntryState.SUBMITTING or not _is_latest(order, desk):
+        desk.tally.add("order spoken of after it was refused", id=id, why=str(refusal))
     elif order.request.maker_only and refusal.may_be_crossing:
         entries.crossed(id, str(refusal))
     else:
         entries.rejected(id, refusal.meaning.name.lower(), error=str(refusal))
+
+
+async def _changed_meanwhile(order: EntryOrder, refusal: Refused, desk: Desk) -> str | None:
+    """What has changed since the order was made, if it may have been refused for that."""
+    if await _has_changed(order, refusal, desk):
+        return "the contract has changed"
+    if await _leverage_was_changed(order, refusal, desk):
+        return "the leverage was changed"
+    return None
 
 
 async def _has_changed(order: EntryOrder, refusal: Refused, desk: Desk) -> bool:
