@@ -22,7 +22,7 @@ import msgspec
 import trio
 from attrs import frozen
 
-from ..model.decimals import plain
+from ..model.decimals import plain, to_contracts
 from ..model.events import OrderUpdate, PositionUpdate
 from ..model.sides import PositionSide
 from ..settings import SettingError, Settings
@@ -49,7 +49,7 @@ from .rows import (
 )
 from .transport import KeptConnections
 from .turns import EndpointStatistics, HeldBack
-from .wire import fields_of, needed, reading, text_of
+from .wire import fields_of, needed, needed_decimal, reading, text_of, whole_of
 
 __all__ = ["MOST_HISTORY", "ExchangeClient", "ExchangeStatistics", "open_exchange"]
 
@@ -243,9 +243,10 @@ class ExchangeClient(MarketClient):
         client_order_id: str,
         *,
         type: Literal["limit", "market"] | None = None,
+        fits: Callable[[OrderUpdate], bool] = lambda order: True,
         urgency: Urgency = Urgency.READ,
     ) -> OrderUpdate | None:
-        """The order with that client order id: working, finished or traded in the last 7 days.
+        """The order with that client order id that `fits`: working, finished or traded in the last 7 days.
 
         None says that the exchange knows none right now: all three lists were read, and none was cut short. Anything
         less raises. Absence is about now: an order that is still on its way may show up later. Where more orders work
@@ -259,24 +260,59 @@ class ExchangeClient(MarketClient):
         except CutShort as failure:
             working, cut = list(failure.found), failure
         finished: list[OrderUpdate] = []
-        found = _with_id(working, client_order_id)
+        found = _with_id(working, client_order_id, fits)
         if found is None:
             finished = await self.order_history(
                 symbol, client_order_id=client_order_id, urgency=urgency
             )
-            found = _with_id(finished, client_order_id)
+            found = _with_id(finished, client_order_id, fits)
         if found is None and len(finished) >= MOST_HISTORY:
             raise CutShort("more finished orders than one answer holds", HISTORY, finished)
-        found = found or await self._traded(symbol, client_order_id, urgency)
+        found = found or await self._traded(symbol, client_order_id, fits, urgency)
         if found is None and cut is not None:
             part = await self._open_orders(symbol, urgency, type=type) if type else []
-            found = _with_id(part, client_order_id)
+            found = _with_id(part, client_order_id, fits)
             if found is None and (type is None or len(part) >= MOST_OPEN_ORDERS):
                 raise cut
         return found
 
+    async def traded_size(
+        self, symbol: str, order_id: str, *, urgency: Urgency = Urgency.READ
+    ) -> int:
+        """Contracts that the trades of one order, by its id at the exchange, add up to. Raises CutShort."""
+        data = await self._private(TRADES, urgency, symbol=symbol, order_id=order_id)
+        rows = self._read_rows(TRADES, data, fields_of, symbol)
+        if len(rows) >= MOST_HISTORY:
+            raise CutShort(f"{len(rows)} trades of one order or more", TRADES)
+        with reading(TRADES):
+            sizes = [
+                needed_decimal(row, "vol")
+                for row in rows
+                if text_of(row.get("order_id")) == order_id
+            ]
+        return sum(map(to_contracts, sizes))
+
+    async def traded_orders(
+        self, symbol: str | None = None, *, since_s: int, urgency: Urgency = Urgency.READ
+    ) -> list[tuple[str, str]]:
+        """Symbol and id, at the exchange, of the order of every trade that opened something since. Raises CutShort."""
+        data = await self._private(TRADES, urgency, symbol=symbol, start_time=since_s)
+        rows = self._read_rows(TRADES, data, fields_of, symbol)
+        if len(rows) >= MOST_HISTORY:
+            raise CutShort(f"{len(rows)} trades or more, ask by symbol", TRADES)
+        with reading(TRADES):
+            return [
+                (text_of(needed(row, "symbol")).upper(), text_of(needed(row, "order_id")))
+                for row in rows
+                if whole_of(row.get("side")) not in (2, 3)
+            ]
+
     async def _traded(
-        self, symbol: str, client_order_id: str, urgency: Urgency
+        self,
+        symbol: str,
+        client_order_id: str,
+        fits: Callable[[OrderUpdate], bool],
+        urgency: Urgency,
     ) -> OrderUpdate | None:
         """The order with that client order id, if a trade of it is listed while it is not.
 
@@ -291,7 +327,7 @@ class ExchangeClient(MarketClient):
         )
         for order_id in list(filter(None, ids))[:MOST_TRADED_LOOKED_AT]:
             order = await self.order(symbol, order_id, urgency=urgency)
-            if order.client_order_id == client_order_id:
+            if order.client_order_id == client_order_id and fits(order):
                 return order
         return None
 
@@ -464,8 +500,11 @@ class ExchangeClient(MarketClient):
         return Listed((row, sides) for row, sides in rows if sides[0].symbol == symbol)
 
 
-def _with_id(orders: list[OrderUpdate], client_order_id: str) -> OrderUpdate | None:
-    return next((each for each in orders if each.client_order_id == client_order_id), None)
+def _with_id(
+    orders: list[OrderUpdate], client_order_id: str, fits: Callable[[OrderUpdate], bool]
+) -> OrderUpdate | None:
+    with_id = (each for each in orders if each.client_order_id == client_order_id)
+    return next((each for each in with_id if fits(each)), None)
 
 
 @asynccontextmanager

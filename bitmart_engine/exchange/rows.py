@@ -153,7 +153,7 @@ def order_of(raw: msgspec.Raw) -> OrderUpdate:
     if number not in (1, 2, 4):
         raise Unreadable("an order whose state is unknown")
     state = OrderState(number)
-    deal_size = count_of(row.get("deal_size")) or 0
+    deal_size = count_of(row.get("deal_size"))
     side = whole_of(row.get("side"))
     client_order_id = text_of(row.get("client_order_id"))
     return OrderUpdate(
@@ -165,7 +165,8 @@ def order_of(raw: msgspec.Raw) -> OrderUpdate:
         type=text_of(row.get("type")).lower() or None,
         price=decimal_of(row.get("price")),
         size=count_of(row.get("size")),
-        deal_size=deal_size,
+        deal_size=deal_size or 0,
+        deal_size_known=deal_size is not None,
         deal_avg_price=decimal_of(row.get("deal_avg_price")),
         leverage=_number_text(row.get("leverage")),
         open_type=text_of(row.get("open_type")).lower() or None,

@@ -144,6 +144,8 @@ class OrderUpdate:
     price: Decimal | None = None
     size: int | None = None
     deal_size: int = 0
+    deal_size_known: bool = True
+    """False where the exchange did not say it: then `deal_size` is 0 and proves nothing."""
     deal_avg_price: Decimal | None = None
     leverage: str | None = None
     open_type: str | None = None

@@ -122,6 +122,7 @@ def orders(raw: bytes, tally: Tally) -> Iterator[OrderUpdate]:
     if not order_id or not of:
         raise Malformed("an order without its id or symbol")
     client_order_id = text(order.client_order_id)
+    deal_size = count(order.deal_size)
     yield OrderUpdate(
         order_id=order_id,
         symbol=of,
@@ -132,7 +133,8 @@ def orders(raw: bytes, tally: Tally) -> Iterator[OrderUpdate]:
         action=integer(event.action),
         price=decimal(order.price),
         size=count(order.size),
-        deal_size=count(order.deal_size) or 0,
+        deal_size=deal_size or 0,
+        deal_size_known=deal_size is not None,
         deal_avg_price=decimal(order.deal_avg_price),
         leverage=number_text(order.leverage),
         open_type=named(order.open_type, OPEN_TYPES),

@@ -61,6 +61,8 @@ class Desk:
     """The ids of our entry orders that the exchange may fill at any moment, by what they would open."""
     positions: PositionBook = field(factory=PositionBook)
     waiters: OrderWaiters = field(factory=OrderWaiters)
+    engine_id: str = ""
+    """The engine's own name, random, which the client order ids of what it accepts are derived from."""
     opening: bool = True
     """Whether entries are taken and sent at all. Off while the engine shuts down; closing never is."""
     reconciled: bool = False
@@ -93,6 +95,10 @@ class Desk:
     def now_ms(self) -> int:
         """Unix time, ms."""
         return self.world.wall_ms()
+
+    def there_ms(self) -> int:
+        """The exchange's time, Unix ms, as far as its clock was measured; 0 where it was not."""
+        return 0 if self.exchange.clock_offset_ms is None else self.exchange.now_ms()
 
     async def keep_promise(self) -> None:
         """Return when what was recorded is durable: before a promise is given. Raises Unavailable."""

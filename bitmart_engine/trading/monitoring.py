@@ -186,6 +186,7 @@ class Monitoring:
             symbol=request.symbol,
             side=side,
             created_ms=desk.now_ms(),
+            engine_id=desk.engine_id,
             stop_loss=stop_loss,
             take_profit=take_profit,
             entry_id=entry.id if entry is not None else None,

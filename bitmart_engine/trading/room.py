@@ -39,6 +39,7 @@ from .desk import Desk
 from .entries import Entries
 from .futures_orders import FuturesOrders
 from .guard import Guard
+from .identity import new_engine_id
 from .instruments import Instruments
 from .leverage import Leverage
 from .monitoring import Monitoring
@@ -58,6 +59,7 @@ from .reconcile import (
     findings,
     reconcile,
 )
+from .searching import find_waiting
 from .snapshot import take_snapshot
 from .submission import read
 from .tracking import Tracking
@@ -115,7 +117,7 @@ class TradingRoom:
             if event.size > (0 if before is None else before.size):
                 self.tracking.grown(event.symbol, event.side)
             return
-        if not self.entries.on_update(event):
+        if not self.entries.on_update(event, pushed=True):
             self.guard.on_update(event)
         self.tracking.heard(event)  # last, for it may be what the order is tracked from
         self.futures_orders.take(event)
@@ -208,6 +210,8 @@ class TradingRoom:
     async def refresh(self) -> bool:
         """Compare with the exchange and do what follows. False if a query failed: then nothing follows."""
         try:
+            if self.found is None:
+                self.entries.searched(await find_waiting(self.desk))
             snapshot = await take_snapshot(self.desk)
         except ExchangeError as failure:
             self.desk.tally.add("exchange could not be read", why=str(failure))
@@ -288,6 +292,7 @@ async def open_trading(
             leverage=Leverage(exchange),
             prices=Prices(streams, exchange, settings.stale_after_s, tally),
             tally=tally,
+            engine_id=new_engine_id(world.random, world.wall_ms()),
             flights=flights.nursery,
         )
         room = TradingRoom(desk, streams)
@@ -298,6 +303,8 @@ async def open_trading(
             monitors.start_soon(room.entries.deadlines.run)
             monitors.start_soon(room.keep_warm)
             monitors.start_soon(room.tracking.run)
+            monitors.start_soon(desk.instruments.keep_fresh, desk.prices.needed)
+            monitors.start_soon(desk.leverage.keep_fresh, room.entries.leveraged)
             if not settings.missing_credentials:
                 room.resume()
                 streams.bus.observe(room.lose_sight, PrivateReady, PrivateLost)

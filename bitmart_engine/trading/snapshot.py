@@ -20,6 +20,7 @@ from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder
 from .attribution import made_there
 from .desk import Desk
+from .identity import is_ours
 from .reconcile import Key, Snapshot, live_orders
 
 __all__ = ["PLANS_WITHIN_S", "take_snapshot"]
@@ -63,7 +64,7 @@ async def take_snapshot(desk: Desk) -> Snapshot:
                 update = (await _history(desk, order.symbol, order.client_order_id)).get(
                     order.client_order_id
                 )
-        if update is not None:
+        if update is not None and is_ours(order, update):
             orders[order.client_order_id] = update
     plans_at_ms = desk.now_ms()
     plans = await _plans(desk)
