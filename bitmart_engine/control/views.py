@@ -12,6 +12,7 @@ from ..model.events import OrderUpdate, PositionUpdate, Tick
 from ..model.notifications import Notification
 from ..model.orders import EntryOrder, Moment
 from ..model.positions import Close, Protection
+from ..model.urls import shown_url
 from ..streams.statistics import ConnectionStatistics
 from ..trading.balance import KnownBalance
 from ..trading.reconcile import Findings
@@ -67,7 +68,7 @@ def order_view(order: EntryOrder) -> View:
         "exchange_order_id": order.exchange_order_id or None,
         "submit_only": order.submit_only,
         "cancel_asked": order.cancel_asked,
-        "callback_url": asked.callback_url,
+        "callback_url": _shown(asked.callback_url),
         "metadata": asked.metadata,
         "accepted_ms": order.accepted_ms,
         "deadline_ms": order.deadline_ms,
@@ -97,7 +98,7 @@ def protection_view(protection: Protection) -> View:
         "closing_for": protection.closing_for.value if protection.closing_for else None,
         "close": _close(protection.close),
         "close_price": text(protection.close_price),
-        "callback_url": protection.callback_url,
+        "callback_url": _shown(protection.callback_url),
         "metadata": protection.metadata,
         "created_ms": protection.created_ms,
         "history": _history(protection.history),
@@ -207,11 +208,16 @@ def notification_view(
         "state": state,
         "lane": notification.lane,
         "kind": notification.kind,
-        "url": notification.url,
+        "url": shown_url(notification.url),
         "created_ms": notification.created_ms,
         "at_ms": at_ms,
         "why": why,
     }
+
+
+def _shown(url: str | None) -> str | None:
+    """Without the password that one of an older journal may have."""
+    return None if url is None else shown_url(url)
 
 
 def _close(close: Close | None) -> View | None:
