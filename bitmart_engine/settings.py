@@ -256,6 +256,9 @@ class Settings:
         _hosts,
         "hosts that callbacks may go to, separated by commas; empty: any but cloud metadata",
     )
+    callback_timeout_s: float = _setting(
+        "CALLBACK_TIMEOUT_S", 5.0, _number(float, 0.1, 60), "how long one callback may take, s"
+    )
     trading_app_base_uri: str = _setting(
         "TRADING_APP_BASE_URI",
         "",
@@ -285,7 +288,7 @@ class Settings:
         "TRADING_APP_REQUEST_TIMEOUT",
         2.0,
         _number(float, 0.1, 60),
-        "how long one delivery may take, s",
+        "how long one signal may take, s",
     )
 
     mode: str = attrs.field(

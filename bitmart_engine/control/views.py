@@ -13,6 +13,7 @@ from ..model.notifications import Notification
 from ..model.orders import EntryOrder, Moment
 from ..model.positions import Close, Protection
 from ..model.urls import shown_url
+from ..notify.outbox import Waiting
 from ..streams.statistics import ConnectionStatistics
 from ..trading.balance import KnownBalance
 from ..trading.reconcile import Findings
@@ -200,9 +201,17 @@ def exchange_view(exchange: ExchangeStatistics) -> View:
 
 
 def notification_view(
-    notification: Notification, *, state: str, at_ms: int | None = None, why: str | None = None
+    notification: Notification,
+    *,
+    state: str,
+    at_ms: int | None = None,
+    why: str | None = None,
+    waiting: Waiting | None = None,
 ) -> View:
-    """A callback that is owed, or was given up at `at_ms`. `lane` is the order, or position, that it speaks of."""
+    """A callback that is owed, or was given up at `at_ms`, and why. `lane` is the order, or position, it speaks of.
+
+    `attempts` are those since the engine started.
+    """
     return {
         "id": notification.id,
         "state": state,
@@ -211,7 +220,9 @@ def notification_view(
         "url": shown_url(notification.url),
         "created_ms": notification.created_ms,
         "at_ms": at_ms,
-        "why": why,
+        "why": waiting.why if waiting else why,
+        "attempts": waiting.attempts if waiting else None,
+        "next_attempt_ms": waiting.next_attempt_ms if waiting else None,
     }
 
 

@@ -7,17 +7,15 @@ differently the next moment gains nothing.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from ipaddress import ip_address
 
 import httpx
-import trio
 from attrs import frozen
 
 from ..model.urls import Forbidden, check_url, inspect_url, is_forbidden, receiver_of
 
-__all__ = ["Forbidden", "Resolve", "Target", "check_url", "receiver_of", "resolve_name", "targets"]
+__all__ = ["Forbidden", "Resolve", "Target", "check_url", "receiver_of", "targets"]
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of (host, port), as text. Raises OSError."""
@@ -57,12 +55,3 @@ async def targets(url: str, allow: Collection[str], resolve: Resolve) -> list[Ta
         )
         for each in addresses
     ]
-
-
-async def resolve_name(host: str, port: int) -> list[str]:
-    """The addresses of `host`, as the system resolves it. Raises OSError."""
-    try:
-        found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError:
-        raise OSError("not a host name") from None
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
