@@ -111,7 +111,7 @@ def shown_url(url: str) -> str:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError):
         return BEFORE_THE_LAST_AT.sub("***@", url)
-    if not parsed.host:
+    if not parsed.raw_host:
         return BEFORE_THE_LAST_AT.sub("***@", url)
     return IN_THE_AUTHORITY.sub("//***@", url) if parsed.userinfo else url
 

@@ -23,8 +23,10 @@ from .turns import Standing
 
 __all__ = ["Names"]
 
-THREADS = {Standing.PROVEN: 4, Standing.NEW: 6, Standing.FAILING: 4}
-LATE_S = 60.0
+THREADS = {Standing.PROVEN: 8, Standing.NEW: 16, Standing.FAILING: 16}
+LOOKUPS = 1000
+"""Those that wait for a thread included; a name beyond that has to be asked for again."""
+LATE_S = 300.0
 """How long what was found too late may be used."""
 REMEMBERED = 1000
 
@@ -72,6 +74,8 @@ class Names:
             return late
         lookup = self._lookups.get(name)
         if lookup is None:
+            if len(self._lookups) >= LOOKUPS:
+                raise OSError("too many names are being looked up")
             lookup = self._lookups[name] = _Lookup()
             self._nursery.start_soon(self._run, name, lookup)
         lookup.wanted += 1

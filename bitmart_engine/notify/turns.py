@@ -3,8 +3,8 @@
 Pure: it takes the time as an argument, and starts nothing. What waits is data in heaps, not a task.
 
 A receiver that gives no answer holds a connection for as long as an attempt may take. So receivers have a standing: the
-`PROVEN` have answered before, the `FAILING` have not answered lately, the rest are `NEW`. Each of the latter two may
-hold only a part of the connections, so that hundreds of dead receivers do not delay one that answers.
+`PROVEN` have answered before, the `FAILING` have not answered lately, the rest are `NEW`. Each may hold only a part of
+the connections, so that hundreds of dead receivers do not delay one that answers, nor busy ones a new one.
 
 A receiver that fails again and again, whatever it says, is tried by one lane at a time with a rest in between, until
 it takes something: a backlog of many thousands is not sent to it over and over.
@@ -26,6 +26,7 @@ __all__ = ["AT_A_RECEIVER", "AT_ONCE", "Standing", "Turn", "Turns"]
 AT_ONCE = 64
 """Attempts under way: so many sockets at most."""
 AT_A_RECEIVER = 4
+PROVEN_AT_ONCE = 56
 NOT_PROVEN_AT_ONCE = 48
 FAILING_AT_ONCE = 16
 SILENT_UNTIL_FAILING = 3
@@ -171,8 +172,11 @@ class Turns(Generic[K]):
     def _has_room(self, standing: Standing) -> bool:
         failing = self._under_way[Standing.FAILING]
         unproven = failing + self._under_way[Standing.NEW]
-        if unproven + self._under_way[Standing.PROVEN] >= AT_ONCE:
+        proven = self._under_way[Standing.PROVEN]
+        if proven + unproven >= AT_ONCE:
             return False
+        if standing is Standing.PROVEN:
+            return proven < PROVEN_AT_ONCE
         if standing is Standing.FAILING and failing >= FAILING_AT_ONCE:
             return False
-        return standing is Standing.PROVEN or unproven < NOT_PROVEN_AT_ONCE
+        return unproven < NOT_PROVEN_AT_ONCE

@@ -9,6 +9,7 @@ from bitmart_engine.notify.turns import (
     FAILURES_UNTIL_REST,
     LONGEST_REST_S,
     NOT_PROVEN_AT_ONCE,
+    PROVEN_AT_ONCE,
     RECEIVERS_REMEMBERED,
     Turns,
 )
@@ -108,7 +109,7 @@ def test_one_attempt_that_was_lost_does_not_make_a_good_receiver_a_dead_one():
     assert [each.lane for each in taken(turns, 0)] == ["a"]
 
 
-def test_no_more_than_so_many_are_under_way_whoever_answers():
+def test_no_more_than_so_many_are_under_way_and_busy_receivers_leave_room_for_a_new_one():
     turns = Turns()
     names = [f"good{number}" for number in range(100)]
     proven(turns, *names)
@@ -116,7 +117,12 @@ def test_no_more_than_so_many_are_under_way_whoever_answers():
         for number in range(10):
             turns.wait((name, number), name, 0)
     found = taken(turns, 0)
-    assert len(found) == AT_ONCE
+    assert len(found) == PROVEN_AT_ONCE
+    turns.wait("mine", "new", 0)
+    assert [each.lane for each in taken(turns, 0)] == ["mine"]
+    for number in range(100):
+        turns.wait(number, f"new{number}", 0)
+    assert len(taken(turns, 0)) == AT_ONCE - PROVEN_AT_ONCE - 1
     assert max(map([each.receiver for each in found].count, names)) <= AT_A_RECEIVER
     assert FAILING_AT_ONCE < NOT_PROVEN_AT_ONCE < AT_ONCE
 

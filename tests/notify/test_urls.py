@@ -116,6 +116,7 @@ def test_a_path_that_makes_the_address_another_one_is_refused_by_its_own_name():
         ("user:hunter2@app.test:x/", "***@app.test:x/"),
         ("http://user:hun/ter2hunter2@app.test", "***@app.test"),
         ("http://user:hunter2@[::1", "***@[::1"),
+        ("http://user:hunter2@xn--/", "http://***@xn--/"),
         ("http://user:hunter2@app.test/\ud800", "***@app.test/\ud800"),
     ],
 )
