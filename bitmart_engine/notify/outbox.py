@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import Enum
 from itertools import islice
+from traceback import extract_tb
 from typing import final
 
 import trio
@@ -272,6 +273,17 @@ class Outbox:
             self._in_flight.add(scope)
             try:
                 return await self._delivery.attempt(notification)
+            except Exception as failure:
+                # A fault of ours, which must not take the engine down. Its message may hold a URL, its place does not.
+                place = extract_tb(failure.__traceback__)[-1]
+                why = f"unexpected {type(failure).__name__}"
+                self._tally.add(
+                    "delivery failed unexpectedly",
+                    id=notification.id,
+                    why=why,
+                    at=f"{place.filename}:{place.lineno}",
+                )
+                return Outcome(Verdict.AGAIN, why)
             finally:
                 self._in_flight.discard(scope)
         return Outcome(Verdict.AGAIN, f"no answer within {timeout_s:g} s")

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import httpx
 import pytest
+import structlog
 import trio
 
 from bitmart_engine.notify import OutboxStatistics
@@ -305,6 +306,22 @@ async def test_what_was_sent_is_not_sent_to_another_address_at_once(box, autojum
         outbox.offer(box.note("n1"))
         await outbox.wait_idle()
     assert box.receiver.times == [0, 5]
+
+
+async def test_a_fault_of_our_own_is_told_without_its_message_and_takes_nothing_down(
+    box, autojump_clock
+):
+    box.names["app.test"] = KeyError("http://app.test/t0ken")
+    with structlog.testing.capture_logs() as logs:
+        async with box.open() as outbox:
+            outbox.offer(box.note("n1"))
+            await trio.sleep(1)
+            assert outbox.waiting("n1").why == "unexpected KeyError"
+            box.names.clear()
+            await outbox.wait_idle()
+    assert box.settlements == [("n1", "delivered")]
+    assert box.tally.counts()["delivery failed unexpectedly"] == 1
+    assert "t0ken" not in str(logs)
 
 
 async def test_the_same_notification_is_not_owed_twice(box, autojump_clock):
