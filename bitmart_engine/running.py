@@ -21,7 +21,7 @@ from .model.notifications import Notification
 from .model.orders import EntryOrder
 from .model.positions import Protection
 from .model.timeframes import Timeframe
-from .notify.outbox import Outbox, OutboxStatistics
+from .notify.outbox import Outbox, OutboxStatistics, Waiting
 from .settings import Settings
 from .store import State, Store
 from .store.records import NotificationOwed, Record, ViewChanged
@@ -274,6 +274,10 @@ class Engine:
     def outbox(self) -> OutboxStatistics:
         """What the application is still owed."""
         return self._outbox.statistics()
+
+    def still_owed(self, id: str) -> Waiting | None:
+        """Why a notification is still owed; None if it is not."""
+        return self._outbox.waiting(id)
 
     def dropped(self) -> Mapping[str, int]:
         """What was dropped, merged, retried or given up, by reason."""

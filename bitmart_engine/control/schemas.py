@@ -133,6 +133,8 @@ NOTIFICATION = record(
     created_ms=MS,
     at_ms=maybe(MS),
     why=maybe(TEXT),
+    attempts=maybe(COUNT),
+    next_attempt_ms=maybe(MS),
 )
 
 FINDINGS = record(
