@@ -28,8 +28,8 @@ from .disarming import disarm, look_for_fired, take_away
 from .identity import close_client_order_id
 from .pacing import Pauses
 from .reconcile import is_young
+from .reporting import Report
 from .sharing import fires_there_too, is_shared
-from .waiting import Report, told_if_it_waits
 
 if TYPE_CHECKING:
     from .guard import Guard
@@ -68,9 +68,7 @@ async def close(id: str, desk: Desk, guard: Guard) -> None:
     first = True
     while desk.state.protections[id].state is ProtectionState.CLOSING:
         try:
-            if await _attempt(id, desk, guard, report, most) and await _whole_is_gone(
-                id, desk, guard
-            ):
+            if await _attempt(id, desk, guard, most) and await _whole_is_gone(id, desk, guard):
                 await take_away(id, desk, guard)
                 desk.world.reached("position closed")
                 guard.gone(id)
@@ -110,7 +108,7 @@ async def _learn_limits(id: str, desk: Desk, failure: Exception, most: Most) -> 
     out_of_range = isinstance(failure, Refused) and failure.code in OUT_OF_RANGE
     with suppress(CallerError), trio.move_on_after(LIMITS_WITHIN_S):
         if out_of_range or (isinstance(failure, Refused) and failure.meaning is Meaning.INVALID):
-            await desk.instruments.refresh(symbol)
+            await desk.instruments.refresh(symbol, Urgency.CLOSE)
         elif desk.instruments.known(symbol) is None:
             await desk.instruments.get(symbol)
     if out_of_range and refused is not None:
@@ -119,7 +117,7 @@ async def _learn_limits(id: str, desk: Desk, failure: Exception, most: Most) -> 
             most.refused(refused.size)
 
 
-async def _attempt(id: str, desk: Desk, guard: Guard, report: Report, most: Most) -> bool:
+async def _attempt(id: str, desk: Desk, guard: Guard, most: Most) -> bool:
     """Send one closing order, or find the one whose answer was lost, and follow it. True when all is closed.
 
     Raises ExchangeError and CloseFailed.
@@ -140,7 +138,7 @@ async def _attempt(id: str, desk: Desk, guard: Guard, report: Report, most: Most
         if not left:
             return await _nothing_left(id, desk)
         size = most.of(_in_one_order(left, protection, desk))
-        if not await _sent(protection, size, desk, guard, report):
+        if not await _sent(protection, size, desk, guard):
             return await _nothing_left(id, desk)
         most.taken()
     _withdraw_rest(id, desk)
@@ -186,7 +184,7 @@ async def _found_again(protection: Protection, desk: Desk, guard: Guard) -> bool
     if earlier is None or earlier.final:
         return False
     update = await desk.exchange.find_order(
-        protection.symbol, earlier.client_order_id, urgency=Urgency.CLOSE
+        protection.symbol, earlier.client_order_id, type="market", urgency=Urgency.CLOSE
     )
     if update is None:
         return False
@@ -245,9 +243,7 @@ def _in_one_order(size: int, protection: Protection, desk: Desk) -> int:
     return size if instrument is None else min(size, max(instrument.market_max_size, 1))
 
 
-async def _sent(
-    protection: Protection, size: int, desk: Desk, guard: Guard, report: Report
-) -> bool:
+async def _sent(protection: Protection, size: int, desk: Desk, guard: Guard) -> bool:
     """Send a closing order. False if the exchange says that there is nothing to close.
 
     One that was sent before, and of which nothing is known, may be under way still: that it is refused now says nothing
@@ -256,7 +252,7 @@ async def _sent(
     earlier = protection.close
     attempt = 1 if earlier is None else earlier.attempt + earlier.final
     under_way = earlier is not None and not earlier.final
-    client_order_id = close_client_order_id(protection.id, attempt)
+    client_order_id = close_client_order_id(protection.id, attempt, protection.engine_id)
     desk.store.record(
         CloseIntended(
             protection.id,
@@ -278,8 +274,7 @@ async def _sent(
         type="market",
     )
     try:
-        with told_if_it_waits(report):
-            exchange_order_id = await desk.exchange.submit_order(order)
+        exchange_order_id = await desk.exchange.submit_order(order)
     except OutcomeUnknown:
         if await _found_again(desk.state.protections[protection.id], desk, guard):
             return True

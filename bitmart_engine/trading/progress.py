@@ -24,9 +24,9 @@ CROSSING_CANCEL_WITHIN_MS = 1_500
 def observed(order: EntryOrder, update: OrderUpdate, now_ms: int) -> EntryObserved | None:
     """The record that `update` makes of `order`; None if it says nothing new."""
     filled = max(order.filled, update.deal_size)
-    amended = update.size is not None and update.size > order.request.size
+    amended = update.size is not None and update.size > order.size
     works = amended and not update.final and filled < (update.size or 0)
-    if filled >= order.request.size and not (works and not order.state.final):
+    if filled >= order.size and not (works and not order.state.final):
         to = EntryState.FILLED
     elif order.state.final:
         to = EntryState.CANCELLED if filled > order.filled else order.state
