@@ -90,6 +90,7 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
                 evolve(world, wall_ms=exchange.now_ms),
                 tally,
                 read_bars=reader_of(exchange, tally),
+                clock_known=lambda: exchange.clock_offset_ms is not None,
             ) as streams,
             open_trading(settings, world, tally, store, exchange, streams) as room,
         ):

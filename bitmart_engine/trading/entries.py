@@ -297,7 +297,14 @@ class Entries:
 
     def _watch(self, id: str) -> None:
         request = self._desk.state.orders[id].request
-        self._zones.arm(Zone(id, request.symbol, request.zone_min, request.zone_max))
+        since_ms = self._counts_from(id)
+        self._zones.arm(Zone(id, request.symbol, request.zone_min, request.zone_max, since_ms))
+
+    def _counts_from(self, id: str) -> int | None:
+        """Since when the order is taken, by the exchange's clock: no price from before enters its zone."""
+        exchange = self._desk.exchange
+        offset_ms = exchange.clock_offset_ms
+        return None if offset_ms is None else self._desk.state.orders[id].accepted_ms + offset_ms
 
     def _arm(self, id: str) -> None:
         order = self._desk.state.orders[id]

@@ -257,6 +257,7 @@ async def open_trading(
             monitors.start_soon(room.watch_prices)
             monitors.start_soon(room.watch_account, account)
             monitors.start_soon(desk.prices.keep_fresh)
+            monitors.start_soon(desk.prices.settle_doubts)
             monitors.start_soon(room.entries.deadlines.run)
             monitors.start_soon(room.keep_warm)
             monitors.start_soon(room.tracking.run)

@@ -23,7 +23,7 @@ from bitmart_engine.streams import (
 from bitmart_engine.streams.subscriptions import MAX_CONNECTIONS, TOPICS_PER_CONNECTION
 from bitmart_engine.tally import Tally
 
-from .fake import FakeExchange, bar, deflated, settings, with_account
+from .fake import WALL_START_MS, FakeExchange, bar, deflated, settings, with_account
 
 BTC = kline_topic("BTCUSDT", Timeframe.M1)
 
@@ -45,10 +45,19 @@ async def test_a_held_topic_is_subscribed_and_what_is_pushed_is_heard(
             assert b"Host: exchange.test\r\n" in exchange.last.client.greeting
             assert exchange.last.headers["user-agent"].startswith("bitmart-engine/")
             assert streams.last_data_at(BTC) is None
-            await exchange.last.push(BTC, {"symbol": "BTCUSDT", "items": [bar("65000.10", ts=60)]})
+            await exchange.last.push(BTC, {"symbol": "BTCUSDT", "items": [bar("65000.10")]})
             kline = await klines.receive()
         price = Decimal("65000.10")
-        assert kline == Kline("BTCUSDT", Timeframe.M1, 60, price, price, price, price, Decimal(12))
+        assert kline == Kline(
+            "BTCUSDT",
+            Timeframe.M1,
+            WALL_START_MS // 1000,
+            price,
+            price,
+            price,
+            price,
+            Decimal(12),
+        )
         tick = await streams.ticks.receive()
         assert (tick.last, tick.at) == (price, 1)
         assert streams.last_data_at(BTC) == 1
@@ -122,13 +131,13 @@ async def test_a_spike_between_two_reads_of_a_slow_reader_is_in_the_merged_tick(
     async with open_streams(settings(), exchange.world, tally) as streams:
         streams.hold("me", [BTC, trade_topic("BTCUSDT")])
         await trio.sleep(1)
-        await exchange.last.push(BTC, {"items": [bar("100", "300", "1")]})
-        await exchange.last.push(BTC, {"items": [bar("101", "400", "1")]})
+        await exchange.last.push(BTC, {"items": [bar("100", "110", "1")]})
+        await exchange.last.push(BTC, {"items": [bar("101", "115", "1")]})
         await exchange.last.push(trade_topic("BTCUSDT"), [{"deal_price": "90", "trade_id": 1}])
         await exchange.last.push(trade_topic("BTCUSDT"), [{"deal_price": "99", "trade_id": 2}])
         await trio.sleep(1)
         tick = await streams.ticks.receive()
-        assert (tick.last, tick.high, tick.low) == (99, 400, 90)
+        assert (tick.last, tick.high, tick.low) == (99, 115, 90)
         assert streams.statistics().ticks_merged == 3
         assert type(tick.high) is Decimal
 
