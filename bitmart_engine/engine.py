@@ -25,7 +25,7 @@ its bounded time, then the connections close, then the outbox has a last second,
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -34,7 +34,8 @@ import trio
 from attrs import evolve
 
 from .bars import reader_of
-from .exchange.client import open_exchange
+from .exchange.client import ExchangeClient, open_exchange
+from .exchange.errors import ExchangeError
 from .model.notifications import Notification
 from .notify.outbox import Outbox, Settlement, open_outbox
 from .running import VIEW, Engine
@@ -42,6 +43,7 @@ from .settings import IN_MEMORY, Settings
 from .store import JournalUnavailable, MemoryJournal, Store, check_belonging, open_journal
 from .store.records import NotificationOwed, NotificationSettled, Record
 from .streams.streams import open_streams
+from .streams.subscriptions import ENGINE
 from .streams.topics import ORDERS, POSITIONS, asset_topic
 from .tally import Tally
 from .trading.pacing import Pauses
@@ -52,8 +54,6 @@ __all__ = ["Engine", "open_engine"]
 
 log = structlog.get_logger()
 
-ENGINE = "engine"
-"""Who holds the channels that the engine itself needs."""
 BALANCE = asset_topic("USDT")
 
 
@@ -91,6 +91,7 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
                 tally,
                 read_bars=reader_of(exchange, tally),
                 clock_known=lambda: exchange.clock_offset_ms is not None,
+                login_refused=_clock_of(exchange, tally),
             ) as streams,
             open_trading(settings, world, tally, store, exchange, streams) as room,
         ):
@@ -126,6 +127,18 @@ async def _open_store(settings: Settings, world: World, tally: Tally) -> AsyncIt
         run=world.run_blocking,
     ) as (journal, state):
         yield Store(journal, state)
+
+
+def _clock_of(exchange: ExchangeClient, tally: Tally) -> Callable[[], Awaitable[None]]:
+    """Measures the exchange's clock, by which logins are signed, if it can be read."""
+
+    async def measure() -> None:
+        try:
+            await exchange.measure_clock()
+        except ExchangeError as failure:
+            tally.add("the exchange's clock could not be read", why=str(failure))
+
+    return measure
 
 
 def _owed_to(outbox: Outbox) -> Callable[[Record], None]:

@@ -91,6 +91,8 @@ class Connection:
         self._stream: TappedStream | None = None
         self._works_since: float | None = None
         self._login: trio.Event = trio.Event()
+        self.signed: tuple[float, int] | None = None
+        """When the login was signed: Trio's clock in s, and the exchange's in ms as we know it."""
         self._changed: trio.Event = trio.Event()
 
     @property
@@ -183,7 +185,9 @@ class Connection:
     async def _log_in(self, websocket: WebSocketConnection, credentials: Credentials) -> None:
         self._handlers.state(State.LOGGING_IN)
         with trio.move_on_after(LOGIN_TIMEOUT):
-            await self._send(websocket, wire.access(credentials, self._world.wall_ms()))
+            wall_ms = self._world.wall_ms()
+            self.signed = (trio.current_time(), wall_ms)
+            await self._send(websocket, wire.access(credentials, wall_ms))
             await self._login.wait()
             return
         self.end(f"no answer to the login within {LOGIN_TIMEOUT:g} s")
@@ -232,13 +236,13 @@ class Connection:
                 self._handlers.acknowledged(topic)
         elif frame.action == "subscribe":
             error = self._redact(frame.error or "no reason given")
-            if self._ledger.refused(topic, error):
+            if self._ledger.refused(topic, error, trio.current_time()):
                 self._handlers.refused(topic, error)
             else:
                 self._tally.add("subscription refused for now", topic=topic, error=error)
         elif not frame.success:
             self._tally.add("unsubscribing refused", topic=topic, error=frame.error)
-        if further or self._ledger.all_answered:
+        if further or self._ledger.all_answered or frame.success is False:
             self.wake()
 
     async def _keep_subscribed(self, websocket: WebSocketConnection) -> None:

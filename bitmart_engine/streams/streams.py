@@ -7,7 +7,7 @@ refused login or a dead connection never concerns the other connections.
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from types import MappingProxyType
@@ -28,10 +28,10 @@ from .bus import Bus
 from .connection import State
 from .history import History
 from .jumps import Source
-from .link import Link
+from .link import Link, nothing_to_do
 from .pricing import Pricing
 from .statistics import StreamsStatistics
-from .subscriptions import MAX_CONNECTIONS, MONITORS, Holds, Spread, check_topic
+from .subscriptions import MAX_CONNECTIONS, MONITORS, NEEDED_BY, Holds, Spread, check_topic
 from .ticks import Range, TickMailbox
 from .topics import ORDERS, POSITIONS, Kind, Topic, is_private, kline_topic, parse
 from .wire import Credentials, Frame
@@ -53,17 +53,28 @@ async def open_streams(
     *,
     read_bars: ReadBars | None = None,
     clock_known: Callable[[], bool] = lambda: True,
+    login_refused: Callable[[], Awaitable[None]] = nothing_to_do,
     most_connections: int = MAX_CONNECTIONS,
 ) -> AsyncGenerator[Streams, None]:
     """The streams, without a connection yet: the first held topic opens one.
 
     There are never more than `most_connections` sockets, the private one and those that are being closed included.
     With `read_bars` klines that a subscriber missed are filled in from the exchange's history. The clock of `world` is
-    the exchange's, as soon as `clock_known` says so; before, it may be wrong by minutes. On exit every connection
+    the exchange's, as soon as `clock_known` says so; before, it may be wrong by minutes. `login_refused` has it
+    measured. On exit every connection
     is closed, politely within a second, and every listener's iteration ends.
     """
     async with trio.open_nursery() as nursery:
-        streams = Streams(nursery, settings, world, tally, read_bars, clock_known, most_connections)
+        streams = Streams(
+            nursery,
+            settings,
+            world,
+            tally,
+            read_bars,
+            clock_known,
+            login_refused,
+            most_connections,
+        )
         try:
             yield streams
         finally:
@@ -83,6 +94,7 @@ class Streams:
         tally: Tally,
         read_bars: ReadBars | None,
         clock_known: Callable[[], bool],
+        login_refused: Callable[[], Awaitable[None]],
         most_connections: int,
     ) -> None:
         self.bus = Bus(tally)
@@ -106,6 +118,7 @@ class Streams:
         self.pricing = Pricing(self.ticks, tally, settings.price_jump_percent)
         """The way of every price into `ticks`."""
         self._clock_known = clock_known
+        self._login_refused = login_refused
         self._refused: dict[str, str] = {}
         self._last_data_at: dict[str, float] = {}
         self._acknowledged_at: dict[str, float] = {}
@@ -130,7 +143,7 @@ class Streams:
     @property
     def refused(self) -> Mapping[str, str]:
         """Held topics that are not subscribed to, and why: the exchange refused them (each connection asks for such
-        once), or they did not fit."""
+        once, for those that the engine needs again and again), or they did not fit."""
         return MappingProxyType(self._refused)
 
     def held_by(self, holder: str) -> frozenset[str]:
@@ -173,6 +186,11 @@ class Streams:
 
     def _hold(self, holder: str, topics: Iterable[str], new: Iterable[str]) -> None:
         self._holds.hold(holder, topics)
+        if holder in NEEDED_BY and self._refused:
+            for topic in self._refused.keys() & set(topics):
+                link = self._link_of(topic)
+                if link is not None:
+                    link.ask_again()
         for topic in new:
             if topic in self._waiting:
                 continue
@@ -298,6 +316,8 @@ class Streams:
             frame=self._on_frame,
             acknowledged=self._on_acknowledged,
             refused=self._on_refused,
+            needed=self._holds.is_needed,
+            login_refused=self._login_refused,
         )
         self._nursery.start_soon(link.run, name=name)
         return link
@@ -382,7 +402,9 @@ class Streams:
                 self._look_up_after(newest)
 
     def _on_refused(self, topic: str, error: str) -> None:
+        known = self._refused.get(topic)
         if topic in self._holds:
             self._refused[topic] = error
         self._tally.add("subscription refused", topic=topic)
-        log.error("subscription refused", topic=topic, reason=error)
+        if known != error:
+            log.error("subscription refused", topic=topic, reason=error)

@@ -20,7 +20,11 @@ from bitmart_engine.streams import (
     open_streams,
     trade_topic,
 )
-from bitmart_engine.streams.subscriptions import MAX_CONNECTIONS, TOPICS_PER_CONNECTION
+from bitmart_engine.streams.subscriptions import (
+    MAX_CONNECTIONS,
+    MONITORS,
+    TOPICS_PER_CONNECTION,
+)
 from bitmart_engine.tally import Tally
 
 from .fake import WALL_START_MS, FakeExchange, bar, deflated, settings, with_account
@@ -278,6 +282,54 @@ async def test_a_refused_topic_is_reported_and_not_asked_for_again(
         assert exchange.last.topics == {BTC, bad}
         assert len(exchange.sessions) == 2
     assert tally.counts()["subscription refused"] == 2
+
+
+async def test_what_monitors_need_comes_back_after_every_channel_was_refused_for_a_while(
+    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+) -> None:
+    needed, viewed = [BTC, *many(45)], trade_topic("VIEWED")
+    async with open_streams(settings(), exchange.world, tally) as streams:
+        streams.hold(MONITORS, needed)
+        streams.hold("me", [viewed])
+        await trio.sleep(40)
+        exchange.refuses.update(dict.fromkeys([*needed, viewed], "Invalid channel: not found"))
+        await exchange.last.drop()
+        await trio.sleep(30)
+        assert set(streams.refused) == {*needed, viewed}
+        exchange.refuses.clear()
+        await trio.sleep(30)
+        assert exchange.last.topics == set(needed)
+        assert set(streams.refused) == {viewed}
+        frames = [args for _, args in exchange.last.said("subscribe")]
+        assert len(frames) <= 5 * 3, "they are asked for together"
+
+
+async def test_a_channel_that_is_refused_for_ever_is_asked_for_once_a_minute(
+    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+) -> None:
+    exchange.refuses[BTC] = "Invalid channel: not found"
+    async with open_streams(settings(), exchange.world, tally) as streams:
+        streams.hold(MONITORS, [BTC])
+        await trio.sleep(3600)
+        assert 60 <= len(exchange.last.said("subscribe")) <= 130
+        assert len(exchange.sessions) == 1
+        exchange.refuses.clear()
+        await trio.sleep(61)
+        assert exchange.last.topics == {BTC}
+
+
+async def test_a_refused_channel_is_asked_for_again_as_soon_as_a_monitor_needs_it(
+    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+) -> None:
+    exchange.refuses[BTC] = "Invalid channel: not found"
+    async with open_streams(settings(), exchange.world, tally) as streams:
+        streams.hold("me", [BTC])
+        await trio.sleep(60)
+        assert exchange.open_sockets == 0
+        exchange.refuses.clear()
+        streams.hold(MONITORS, [BTC])
+        await trio.sleep(1)
+        assert exchange.last.topics == {BTC}
 
 
 async def test_a_refused_unsubscription_is_counted_and_no_more(
