@@ -16,6 +16,7 @@ from typing import final
 import structlog
 import trio
 
+from ..housekeeping import supervised
 from ..model.events import Kline, PrivateReady, Trade
 from ..model.timeframes import Timeframe
 from ..settings import Settings
@@ -127,7 +128,7 @@ class Streams:
             self._backfill = Backfill(
                 self.history, read_bars, self.bus.publish, self._is_subscribed, world.wall_ms
             )
-            nursery.start_soon(self._backfill.run, name="backfill")
+            nursery.start_soon(supervised, self._backfill.run, "backfill", tally, name="backfill")
         self._closed = False
         self._credentials = None
         if not settings.missing_credentials:

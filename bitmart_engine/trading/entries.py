@@ -99,15 +99,23 @@ class Entries:
     def on_tick(self, tick: Tick) -> None:
         """Send out the orders whose zones `tick` enters."""
         for id in self._zones.entered(tick):
-            side = self._desk.state.orders[id].request.side
-            if (
-                self._desk.may_open
-                and self._desk.instruments.known(tick.symbol)
-                and not exchange_may_close(tick.symbol, side, self._guard)
-            ):
-                self._enter(id, tick.last)
-            else:
+            with self._desk.surviving("price in a zone", id=id):
+                self._entered(id, tick)
+                continue
+            if self._desk.state.orders[id].state is EntryState.WAITING:
                 self._watch(id)
+
+    def _entered(self, id: str, tick: Tick) -> None:
+        """The price is in the zone of an order."""
+        side = self._desk.state.orders[id].request.side
+        if (
+            self._desk.may_open
+            and self._desk.instruments.known(tick.symbol)
+            and not exchange_may_close(tick.symbol, side, self._guard)
+        ):
+            self._enter(id, tick.last)
+        else:
+            self._watch(id)
 
     def _enter(self, id: str, last: Decimal) -> None:
         desk = self._desk
@@ -302,9 +310,10 @@ class Entries:
 
     def _counts_from(self, id: str) -> int | None:
         """Since when the order is taken, by the exchange's clock: no price from before enters its zone."""
-        exchange = self._desk.exchange
-        offset_ms = exchange.clock_offset_ms
-        return None if offset_ms is None else self._desk.state.orders[id].accepted_ms + offset_ms
+        desk = self._desk
+        if desk.exchange.clock_offset_ms is None:
+            return None
+        return desk.exchange.now_ms() - (desk.now_ms() - desk.state.orders[id].accepted_ms)
 
     def _arm(self, id: str) -> None:
         order = self._desk.state.orders[id]

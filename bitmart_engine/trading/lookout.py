@@ -144,6 +144,12 @@ class Lookout:
             self._stops.disarm(id)
             self._since.pop(id, None)
 
+    def watch_again(self, id: str) -> None:
+        """Watch the levels of a protection that was touched and not fired: the next price decides."""
+        protection = self._desk.state.protections[id]
+        if protection.state is ProtectionState.ARMED:
+            self._watch_levels(protection)
+
     def _watch_levels(self, protection: Protection) -> None:
         self._stops.arm(
             Levels(
