@@ -6,8 +6,9 @@ subscription that it comes by. One that is late by less does not become the last
 that was touched is not missed.
 
 What has a time is compared by it, else by the trade's number, else it is new. A bar is as old as its end. Times are the
-exchange's, in ms; a clock that is not measured yet may be wrong by minutes, so until then only what is older than
-`UNMEASURED_MS` is told from it, and the rest is ordered among itself.
+exchange's, in ms. A clock that is not measured yet may be wrong: until then only what is older than `UNMEASURED_MS` is
+told from it, and the rest is ordered among itself. If it is wrong by more, everything looks old, and prices come over
+REST until it is measured; without REST no position could be closed anyway.
 
 Plain objects: time is an argument. `now` is Trio's clock in s.
 """
@@ -15,6 +16,7 @@ Plain objects: time is an argument. `now` is Trio's clock in s.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from enum import Enum
 
 from attrs import define, field, frozen
@@ -25,7 +27,7 @@ __all__ = ["TOLERATED_MS", "Age", "Ages", "Moment", "is_of_its_time"]
 
 TOLERATED_MS = 5_000
 """Clocks differ, and networks and exchanges take their time: what is late by less is in order."""
-UNMEASURED_MS = 600_000
+UNMEASURED_MS = 60_000
 MARK_EVERY_S = 0.5
 
 
@@ -116,6 +118,11 @@ class Ages:
         """A price of the symbol was asked for then, and told: no trade from before is the last price."""
         seen = self._of(symbol)
         seen.asked_ms = max(asked_ms, seen.asked_ms or asked_ms)
+
+    def told_together(self, trades: Iterable[Trade], moment: Moment) -> None:
+        """These come in one push: while the clock is not measured, the newest of them says how old the others are."""
+        for trade in trades if not moment.measured else ():
+            _note_time(self._of(trade.symbol), trade.at_ms, moment)
 
     def trade(self, trade: Trade, topic: str, moment: Moment) -> Age:
         """How old a trade is that the topic tells. It is among what was seen from now on."""

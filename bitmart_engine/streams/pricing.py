@@ -7,7 +7,7 @@ told the symbol, so that it is asked for elsewhere. Synchronous, and reads no cl
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from ..model.events import Kline, Tick, Trade
@@ -41,6 +41,10 @@ class Pricing:
         """Told the symbol of which a price was kept out, or came late: another source may know better."""
 
     # What arrives
+
+    def told_together(self, trades: Iterable[Trade], moment: Moment) -> None:
+        """These trades come in one push, and are taken one by one after this."""
+        self._ages.told_together(trades, moment)
 
     def trade(self, trade: Trade, topic: str, moment: Moment) -> bool:
         """Take a trade that a topic tells. False if it moved nothing."""
@@ -108,13 +112,15 @@ class Pricing:
     ) -> tuple[Decimal, Decimal] | None:
         """Make a tick of (last, low, high). Returns the lowest and highest of them that are not in doubt, or None."""
         jumps, now = self._jumps, moment.now
-        last = prices[0]
+        last, low, high = prices
         if jumps.last(symbol) is None:
             age = Age.NEW
-        far = {each for each in prices if jumps.is_far(symbol, each)}
-        near = [each for each in prices if each not in far]
+        near: list[Decimal] = []
+        far: list[Decimal] = []
+        for each in (last,) if low == high else prices:
+            (far if jumps.is_far(symbol, each) else near).append(each)
         believed = list(near)
-        if age is Age.NEW and last not in far:
+        if age is Age.NEW and last in near:
             believed += jumps.ordinary(symbol, source, last, now)
             self._last_ms[symbol] = late_ms
         for each in far:

@@ -340,7 +340,9 @@ class Streams:
         if link is not None and not link.is_acked(topic.name):
             self.pricing.subscribed(topic.name, moment)  # not acknowledged yet, but it is by this
         moved = topic.kind not in (Kind.KLINES, Kind.TRADES)
-        for event in normalize.events(topic, bytes(frame.data), self._tally):
+        events = normalize.events(topic, bytes(frame.data), self._tally)
+        self.pricing.told_together([each for each in events if isinstance(each, Trade)], moment)
+        for event in events:
             if isinstance(event, Kline):
                 moved |= self.pricing.kline(event, topic.name, moment, gap_since)
                 self._tell(event, after_gap=gap_since is not None)

@@ -42,7 +42,8 @@ log = structlog.get_logger()
 REST_PRICE_EVERY_S = 2.0
 """The exchange refreshes the last price of its details about every 2 s (fact sheet 5.2)."""
 SECOND_SOURCE_EVERY_S = 0.25
-"""How often REST is asked for a price that is in doubt, while it cannot answer; at first. It doubles up to 2 s."""
+SECOND_SOURCE_UP_TO_S = 1.0
+"""How often REST is asked for a price that is in doubt, at first and at the slowest."""
 BLIND_LOOK_EVERY_S = 15.0
 """How often a stream that stays dead is made up for by looking at the exchange's bars."""
 BAR_S = 60
@@ -213,13 +214,13 @@ class Prices:
         """
         pricing = self._streams.pricing
         enough_at = trio.current_time() + REST_PRICE_EVERY_S
-        for pause_s in Pauses(SECOND_SOURCE_EVERY_S, REST_PRICE_EVERY_S):
+        for pause_s in Pauses(SECOND_SOURCE_EVERY_S, SECOND_SOURCE_UP_TO_S):
             await self._ask(symbol, Urgency.CLOSE if symbol in self._watched else Urgency.READ)
             await self._ask_for_bar(symbol)
-            await trio.sleep(pause_s)
             open_still = pricing.was_given_up(symbol) or pricing.in_doubt_since(symbol) is not None
             if not open_still and trio.current_time() >= enough_at:
                 break
+            await trio.sleep(pause_s)
         self._asking.discard(symbol)
 
     async def _ask_for_bar(self, symbol: str) -> None:

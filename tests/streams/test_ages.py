@@ -92,16 +92,27 @@ def test_without_times_a_lower_number_is_late_and_old_if_it_was_passed_seconds_a
     assert ages.trade(trade(None), TOPIC, at(130)) is Age.NEW
 
 
-def test_a_clock_that_was_not_measured_may_be_wrong_by_minutes_and_what_is_sent_is_in_order_by_itself() -> (
+def test_a_clock_that_was_not_measured_may_be_wrong_and_what_is_sent_is_in_order_by_itself() -> (
     None
 ):
     ages = Ages()
-    wrong: dict[str, Any] = {"ahead_s": 120, "measured": False}
+    wrong: dict[str, Any] = {"ahead_s": 40, "measured": False}
     ages.subscribed(TOPIC, at(100, **wrong))
     assert ages.trade(trade(101), TOPIC, at(101, **wrong)) is Age.NEW
     assert ages.trade(trade(90), TOPIC, at(101, **wrong)) is Age.OLD
     assert ages.trade(trade(-3600), TOPIC, at(101, **wrong)) is Age.OLD
     assert ages.trade(trade(102), TOPIC, at(102)) is Age.NEW, "measured, and all is well"
+
+
+def test_while_the_clock_is_not_measured_the_newest_trade_of_a_push_says_how_old_the_others_are() -> (
+    None
+):
+    ages, unmeasured = Ages(), at(101, measured=False)
+    ages.subscribed(TOPIC, unmeasured)
+    together = [trade(70), trade(97), trade(100)]
+    ages.told_together(together, unmeasured)
+    judged = [ages.trade(each, TOPIC, unmeasured) for each in together]
+    assert judged == [Age.OLD, Age.LATE, Age.NEW]
 
 
 def test_a_clock_that_is_set_while_a_topic_is_subscribed_makes_nothing_old(ages: Ages) -> None:

@@ -13,7 +13,7 @@ from bitmart_engine.model.positions import CloseReason
 from bitmart_engine.model.sides import PositionSide
 from bitmart_engine.trading.stops import Levels, StopBook
 from bitmart_engine.trading.zones import Zone, ZoneBook
-from tests.stage import open_stage
+from tests.stage import open_stage, open_theatre
 
 DETAILS = "/contract/public/details"
 KLINES = "/contract/public/kline"
@@ -270,6 +270,43 @@ async def test_a_rise_far_beyond_the_target_closes_once_it_is_confirmed(autojump
         assert stage.guarded() == "armed"
         await stage.until(lambda: stage.guarded() == "closed", within=30)
         assert stage.protection().reason == "take_profit"
+
+
+async def test_a_crash_that_rest_tells_two_seconds_late_fires_the_stop(autojump_clock):
+    async with open_stage() as stage:
+        await guarded(stage)
+        stage.paper.freeze(BAR, until="forever")
+        exchange = stage.engine._room.desk.exchange
+        real, crashed_at = exchange.last_price, trio.current_time()
+
+        async def cached(symbol, **more):
+            price = await real(symbol, **more)
+            return price if trio.current_time() - crashed_at > 1.9 else Decimal(65000)
+
+        async def no_bars(*args, **more):
+            return []
+
+        exchange.last_price, exchange.klines = cached, no_bars
+        stage.move(40_000)
+        await stage.until(lambda: stage.guarded() == "closed", within=4)
+
+
+async def test_without_a_measured_clock_trades_from_before_move_nothing_either(autojump_clock):
+    past = {"trades_on_subscribe": 50, "bars_on_subscribe": 50}
+    async with open_theatre(past) as theatre:
+        theatre.paper.fail("/system/time", times=100_000)
+        async with theatre.engine() as stage:
+            for price in (64400, 60050, 66100, 65000):
+                stage.move(price)
+                await stage.settle(20)
+            await stage.settle(30)
+            assert stage.engine.exchange().clock_offset_ms is None
+            zone = {"entry_zone_min": 60000, "entry_zone_max": 60100, "stop_loss": 59000}
+            await stage.place("waits", **zone)
+            await stage.settle(5)
+            assert stage.state("waits") == "waiting"
+            stage.move(60050)
+            await stage.until(lambda: stage.state("waits") != "waiting", within=3)
 
 
 async def test_a_wick_that_the_bar_tells_seconds_later_fires_the_stop(autojump_clock):
