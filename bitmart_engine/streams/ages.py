@@ -39,7 +39,7 @@ class Age(Enum):
     LATE = "late"
     """A newer one is known. It is an extreme, not the last price."""
     OLD = "old"
-    """It moves nothing."""
+    """It moves nothing. So does a bar that has not begun."""
 
 
 @frozen
@@ -139,9 +139,14 @@ class Ages:
         return age
 
     def kline(self, kline: Kline, topic: str, moment: Moment) -> Age:
-        """The same of a bar: it is as old as its end, and as new as its beginning at least."""
+        """The same of a bar: it is as old as its end, and as new as its beginning at least.
+
+        One that has not begun would make every real one an old one: it moves nothing.
+        """
         seen = self._of(kline.symbol)
         opened_ms = kline.open_time_s * 1000
+        if moment.measured and opened_ms > moment.exchange_ms + TOLERATED_MS:
+            return Age.OLD
         ended_ms = opened_ms + kline.timeframe.seconds * 1000
         age = self._by_time(seen, ended_ms, topic, moment)
         if age is Age.NEW and moment.exchange_ms - ended_ms > moment.tolerated_ms:

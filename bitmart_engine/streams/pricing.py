@@ -171,7 +171,9 @@ class Pricing:
         self.doubted(symbol)
 
     def _left_out(self, symbol: str, topic: str, price: Decimal, at_ms: int | None) -> None:
-        self._tally.add("price from before", symbol=symbol, topic=topic, price=price, at_ms=at_ms)
+        self._tally.add(
+            "price of another time", symbol=symbol, topic=topic, price=price, at_ms=at_ms
+        )
         self.doubted(symbol)
 
     def _put(

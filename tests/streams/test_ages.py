@@ -127,6 +127,12 @@ def test_a_time_to_come_makes_nothing_old_that_comes_in_time(ages: Ages) -> None
     assert ages.trade(trade(102), TOPIC, at(102)) is Age.NEW
 
 
+def test_a_bar_that_has_not_begun_moves_nothing_and_the_running_one_does(ages: Ages) -> None:
+    assert ages.kline(minute(3600), BARS, at(101)) is Age.OLD
+    assert ages.kline(minute(120), BARS, at(114)) is Age.OLD
+    assert ages.kline(minute(120), BARS, at(116)) is Age.NEW, "our clock may be a little behind"
+
+
 def test_what_was_made_before_a_price_was_asked_for_is_not_the_last_one(ages: Ages) -> None:
     ages.asked("BTCUSDT", T0_MS + 120_000)
     assert ages.trade(trade(110), TOPIC, at(121)) is Age.LATE
@@ -157,7 +163,7 @@ async def test_a_trade_from_before_moves_nothing_and_is_counted(
         await trio.sleep(0.1)
         assert streams.ticks.take_nowait("BTCUSDT") is None
         assert streams.last_data_at(TOPIC) is None
-    assert tally.counts() == {"price from before": 2}
+    assert tally.counts() == {"price of another time": 2}
     assert doubted == ["BTCUSDT"] * 2, "REST is asked instead"
 
 

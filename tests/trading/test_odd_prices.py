@@ -77,7 +77,7 @@ async def test_trades_and_bars_from_before_move_nothing(autojump_clock, ago_s, a
             tell(stage, BAR, bar(stage, price, ago_s + 120))
         await stage.settle(2)
         assert untouched(stage)
-        assert stage.engine.dropped()["price from before"] >= 3
+        assert stage.engine.dropped()["price of another time"] >= 3
         stage.move(64400)
         await stage.until(lambda: stage.guarded() == "closed", within=3)
 
