@@ -17,7 +17,8 @@ from msgspec import Raw
 from ..model.events import Event, Kline, Trade
 from ..tally import Tally
 from .account import balances, orders, positions
-from .said import NOTHING, Malformed, plausible, text, unix_ms
+from .said import NOTHING, Malformed, plausible, text
+from .times import unix_ms
 from .topics import Kind, Topic
 
 __all__ = ["events"]
