@@ -22,6 +22,7 @@ __all__ = [
     "OrderState",
     "OrderUpdate",
     "PositionUpdate",
+    "PrivateLost",
     "PrivateReady",
     "Tick",
     "Trade",
@@ -230,6 +231,13 @@ class BalanceUpdate:
 @frozen
 class PrivateReady:
     """The private stream is logged in and subscribed: from here on pushes arrive, so a snapshot may be taken."""
+
+    at: float
+
+
+@frozen
+class PrivateLost:
+    """The private stream, which was ready, is down: from here on pushes are missed."""
 
     at: float
 

@@ -62,6 +62,7 @@ class Link:
         refused: Callable[[str, str], None],
         needed: Callable[[str], bool] = lambda topic: False,
         login_refused: Callable[[], Awaitable[None]] = nothing_to_do,
+        dropped: Callable[[Link], None] = lambda link: None,
     ) -> None:
         """`needed` topics are asked for until they are acknowledged. `login_refused` measures the exchange's clock, by
         which `world` goes."""
@@ -82,6 +83,7 @@ class Link:
             acknowledged=lambda topic: acknowledged(self, topic),
             refused=refused,
         )
+        self._dropped = dropped
         self._backoff = Backoff(settings.reconnect_delay_s, world.random)
         self._login_backoff = Backoff(LOGIN_RETRY_S, world.random, LOGIN_RETRY_CAP_S)
         self._ledger = self._new_ledger()
@@ -234,6 +236,7 @@ class Link:
             channels=len(self.topics),
             retry_in_s=None if pause is None else round(pause, 3),
         )
+        self._dropped(self)
 
     def _enter(self, state: State) -> None:
         self.state = state

@@ -141,7 +141,7 @@ async def _found_again(protection: Protection, desk: Desk, guard: Guard) -> bool
     if earlier is None or earlier.final:
         return False
     update = await desk.exchange.find_order(
-        protection.symbol, earlier.client_order_id, urgency=Urgency.CLOSE
+        protection.symbol, earlier.client_order_id, type="market", urgency=Urgency.CLOSE
     )
     if update is None:
         return False

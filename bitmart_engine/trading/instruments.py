@@ -9,6 +9,7 @@ import trio
 from ..exchange.client import ExchangeClient
 from ..exchange.errors import ExchangeError, Meaning, Refused
 from ..model.errors import BadRequest, Unavailable
+from ..model.identifiers import LONGEST_SYMBOL, is_identifier
 from ..model.instruments import Instrument
 
 __all__ = ["Instruments"]
@@ -40,6 +41,8 @@ class Instruments:
         Raises BadRequest for a symbol that the exchange does not have or trade, and Unavailable where it could not be
         asked and never was.
         """
+        if not is_identifier(symbol, LONGEST_SYMBOL):
+            raise BadRequest(f"must be 1 to {LONGEST_SYMBOL} printable characters", "$.symbol")
         entry = self._known.get(symbol)
         if entry is not None and trio.current_time() - entry[0] < REFRESH_AFTER_S:
             return entry[1]

@@ -6,7 +6,7 @@ grows, a stop is never later and a target never further than was asked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Literal
 
@@ -15,6 +15,8 @@ from attrs import Factory, frozen
 
 from ..model.decimals import plain, shared
 from ..model.errors import BadRequest
+from ..model.identifiers import LONGEST_ID as LONGEST_ORDER_ID
+from ..model.identifiers import is_identifier
 from ..model.instruments import Instrument
 from ..model.orders import EntryRequest, OrderType
 from ..model.sides import PositionSide
@@ -25,6 +27,7 @@ __all__ = [
     "checked_entry",
     "checked_levels",
     "checked_metadata",
+    "checked_order_id",
     "parse_side",
 ]
 
@@ -82,6 +85,12 @@ def checked_id(id: str) -> str:
     if not id.strip() or len(id) > LONGEST_ID or not _is_text(id):
         raise BadRequest(f"must be 1 to {LONGEST_ID} characters and not blank", "$.id")
     return id
+
+
+def checked_order_id(order_id: str | None, known: Container[str]) -> None:
+    """Raises BadRequest for an `order_id` that no order can have: neither one of `known` nor one of the exchange."""
+    if order_id and order_id not in known and not is_identifier(order_id, LONGEST_ORDER_ID):
+        raise BadRequest(f"must be at most {LONGEST_ORDER_ID} printable characters", "$.order_id")
 
 
 def checked_metadata(metadata: Mapping[str, object]) -> Mapping[str, object]:

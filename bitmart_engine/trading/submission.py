@@ -99,7 +99,9 @@ async def look_up(id: str, desk: Desk, entries: Entries) -> None:
             return
         began_ms = desk.now_ms()
         try:
-            update = await desk.exchange.find_order(order.symbol, order.client_order_id)
+            update = await desk.exchange.find_order(
+                order.symbol, order.client_order_id, type=order.request.type.value
+            )
         except ExchangeError as failure:
             desk.tally.add("look-up of an order failed", id=id, why=str(failure))
         else:
