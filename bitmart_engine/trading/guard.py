@@ -80,7 +80,10 @@ class Guard:
         """Close what `tick` is the stop or the target of."""
         for id, reason in self.lookout.touched(tick):
             log.warning("protection fires", id=id, reason=reason.value, price=plain(tick.last))
-            self.fire(id, reason)
+            with self._desk.surviving("touch of a protection", id=id):
+                self.fire(id, reason)
+                continue
+            self.lookout.watch_again(id)
 
     def fire(self, id: str, reason: CloseReason) -> None:
         """Start closing, unless that is under way. Does not block."""
