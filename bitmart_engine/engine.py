@@ -35,6 +35,7 @@ from attrs import evolve
 
 from .bars import reader_of
 from .exchange.client import open_exchange
+from .model.errors import BadRequest
 from .model.notifications import Notification
 from .notify.outbox import Outbox, Settlement, open_outbox
 from .running import VIEW, Engine
@@ -96,7 +97,11 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
             store.observe(_owed_to(outbox))
             for notification in list(store.state.owed.values()):
                 outbox.offer(notification)
-            streams.hold_what_fits(VIEW, sorted(store.state.viewed))
+            for topic in sorted(store.state.viewed):
+                try:
+                    streams.hold_what_fits(VIEW, (topic,))
+                except BadRequest as failure:
+                    tally.add("a channel of before the start cannot be", why=failure.message)
             if not settings.missing_credentials:
                 streams.hold(ENGINE, (ORDERS, POSITIONS, BALANCE))
             engine = Engine(settings, world, tally, store, exchange, outbox, streams, room)

@@ -287,6 +287,8 @@ class Engine:
         streams = self._streams.statistics()
         if self._stopping.is_set():
             missing.append("the engine is stopping")
+        for (what, id), why in sorted(self._room.not_resumed.items()):
+            missing.append(f"{what} {id!r} of before the start could not be taken up: {why}")
         if self.settings.missing_credentials:
             missing.append(f"not set: {', '.join(self.settings.missing_credentials)}")
         elif not streams.authenticated:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import final
 
 import structlog
@@ -64,17 +65,25 @@ class SqliteJournal:
         self._work = trio.lowlevel.ParkingLot()
         self._news = trio.lowlevel.ParkingLot()
 
-    def append(self, records: Sequence[Record]) -> None:
-        """Queue `records` as one unit: all of them will be kept, or none. Does not block.
+    def prepare(self, records: Sequence[Record]) -> Callable[[], None]:
+        """What queues `records` as one unit: all of them will be kept, or none. To be called before the next is made.
 
         Raises TypeError or ValueError if a record holds what JSON cannot, and trio.ClosedResourceError after the end
-        of `open_journal`; then nothing was queued.
+        of `open_journal`. What is returned neither fails nor blocks.
         """
         if self._closed:
             raise trio.ClosedResourceError("the journal is closed")
-        if not records:
-            return
         unit = Unit.of(self._appended + 1, self._wall_ms(), records)
+        return partial(self._put, unit)
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Queue `records` as one unit. Raises what `prepare` raises; then nothing was queued. Does not block."""
+        self.prepare(records)()
+
+    def _put(self, unit: Unit) -> None:
+        if not unit.rows:
+            return
+        assert unit.first_seq == self._appended + 1, "a unit is put before the next is made"
         self._queue.append(unit)
         self._appended = unit.last_seq
         self._work.unpark_all()

@@ -7,8 +7,8 @@ bounded time: a close that is under way when the engine stops is not cut off in 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 import trio
@@ -79,6 +79,8 @@ class TradingRoom:
         self.found: Findings | None = None
         """What the first comparison after the start found; None until there was one."""
         self.latest: Findings | None = None
+        self.not_resumed: dict[tuple[str, str], str] = {}
+        """What of the journal could not be taken up at the start, by what it is and its id, and why."""
         self._streams = streams
         self._until_next = trio.CancelScope()
         desk.doubt = self._doubt
@@ -194,6 +196,7 @@ class TradingRoom:
             )
         self.found = self.found or found
         self.latest = found
+        self._resume_rest()
         return True
 
     def _flat(self, snapshot: Snapshot) -> list[PositionUpdate]:
@@ -218,12 +221,35 @@ class TradingRoom:
                 self.guard.keeps(action)
 
     def resume(self) -> None:
-        """Take up what the journal says was promised. Entries stay where they are until the exchange agrees."""
-        for order in self.desk.state.orders.alive():
-            self.entries.resume(order.id)
-            self.tracking.begin(order)
-        for protection in self.desk.state.protections.alive():
-            self.guard.resume(protection.id)
+        """Take up what the journal says was promised. Entries stay where they are until the exchange agrees.
+
+        What cannot be taken up keeps nothing else from it: it is said, and tried again after every comparison.
+        """
+        self.not_resumed = {
+            **{("protection", each.id): "" for each in self.desk.state.protections.alive()},
+            **{("order", each.id): "" for each in self.desk.state.orders.alive()},
+        }
+        self._resume_rest()
+
+    def _resume_rest(self) -> None:
+        for (what, id), why in list(self.not_resumed.items()):
+            try:
+                self._resume_one(what, id)
+            except Exception as failure:
+                if not why:
+                    log.error("not_resumed", what=what, id=id, exc_info=failure)
+                    self.desk.tally.add("not_resumed", what=what, id=id, why=repr(failure))
+                self.not_resumed[what, id] = repr(failure)
+            else:
+                del self.not_resumed[what, id]
+
+    def _resume_one(self, what: str, id: str) -> None:
+        if what == "protection":
+            if id in self.desk.state.protections:
+                self.guard.resume(id)
+        elif id in self.desk.state.orders:
+            self.entries.resume(id)
+            self.tracking.begin(self.desk.state.orders[id])
 
 
 @asynccontextmanager
@@ -251,6 +277,7 @@ async def open_trading(
         )
         room = TradingRoom(desk, streams)
         with (
+            _landing(flights),
             streams.bus.listen(OrderUpdate, PositionUpdate, BalanceUpdate) as account,
             streams.bus.listen(PrivateReady) as logins,
         ):
@@ -282,6 +309,15 @@ class _Flights:
     nursery: trio.Nursery
     land: trio.Event = field(factory=trio.Event)
     landed: trio.Event = field(factory=trio.Event)
+
+
+@contextmanager
+def _landing(flights: _Flights) -> Iterator[None]:
+    """However the block ends, those in flight are asked to land: else the end of the nursery would wait for ever."""
+    try:
+        yield
+    finally:
+        flights.land.set()
 
 
 async def _keep_flying(task_status: trio.TaskStatus[_Flights]) -> None:
