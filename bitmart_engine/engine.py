@@ -1,6 +1,7 @@
 """The engine: what runs, in which order it starts and stops. Read this first.
 
     open_engine                      one async context manager; nothing outlives it
+    |-- clock                        the engine's time; notices when the machine's is set
     |-- journal                      one writer; what is promised is on disk before it is said
     |-- exchange                     BitMart's REST API
     |-- outbox                       a task for each order that something is owed about
@@ -34,6 +35,7 @@ import trio
 from attrs import evolve
 
 from .bars import reader_of
+from .clocks import SteadyClock
 from .exchange.client import open_exchange
 from .model.errors import BadRequest
 from .model.notifications import Notification
@@ -66,9 +68,11 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
     Raises JournalError if the state directory cannot be used. A task that crashes ends the block with its error in an
     ExceptionGroup.
     """
-    world = world or World()
+    outside = world or World()
     tally = Tally()
-    async with _open_store(settings, world, tally) as store:
+    clock = SteadyClock(outside, tally)
+    world = evolve(outside, wall_ms=clock.now_ms)
+    async with _open_store(settings, world, tally, clock) as store:
 
         async def kept() -> None:
             for pause_s in Pauses(0.5, 5.0):
@@ -92,7 +96,8 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
                 tally,
                 read_bars=reader_of(exchange, tally),
             ) as streams,
-            open_trading(settings, world, tally, store, exchange, streams) as room,
+            open_trading(settings, world, tally, store, exchange, streams, clock) as room,
+            _watched(clock, exchange.doubt_clock),
         ):
             store.observe(_owed_to(outbox))
             for notification in list(store.state.owed.values()):
@@ -114,7 +119,18 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
 
 
 @asynccontextmanager
-async def _open_store(settings: Settings, world: World, tally: Tally) -> AsyncIterator[Store]:
+async def _watched(clock: SteadyClock, jumped: Callable[[], None]) -> AsyncIterator[None]:
+    """Notices when the machine's clock is set."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(clock.watch, jumped)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _open_store(
+    settings: Settings, world: World, tally: Tally, clock: SteadyClock
+) -> AsyncIterator[Store]:
     """What was promised before, and where promises are kept from now on."""
     if settings.state_dir == IN_MEMORY:
         yield Store(MemoryJournal())
@@ -124,6 +140,7 @@ async def _open_store(settings: Settings, world: World, tally: Tally) -> AsyncIt
     async with open_journal(
         directory,
         wall_ms=world.wall_ms,
+        clock=clock,
         history_days=settings.history_days,
         tally=tally,
         crash_point=world.reached,

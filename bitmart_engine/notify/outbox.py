@@ -248,7 +248,7 @@ async def open_outbox(
     async with make() as transport, trio.open_nursery() as nursery:
         outbox = Outbox(
             nursery,
-            Delivery(settings, world.wall_ms, transport, resolve),
+            Delivery(settings, world.machine_ms, transport, resolve),
             timeout_s=settings.trading_app_request_timeout,
             wall_ms=world.wall_ms,
             tally=tally,

@@ -17,8 +17,9 @@ from zlib import crc32
 
 from attrs import frozen
 
+from ..clocks import Mark
 from . import kept
-from .codec import Subject, encode, subject_of
+from .codec import Subject, encode, pack, subject_of, unpack
 from .errors import JournalUnusable, code_of, corrupted, explained
 from .records import Record
 from .schema import MIGRATIONS, Migration, check, prepare
@@ -109,6 +110,25 @@ class Database:
         """The seq of the last record there ever was. Raises JournalError."""
         with _explaining(self._path):
             return max(self._last_in_journal(), self.folded)
+
+    def mark(self) -> Mark | None:
+        """The mark that the last process kept. Raises JournalError."""
+        with _explaining(self._path):
+            row = self._connection.execute("SELECT value FROM meta WHERE key = 'clock'").fetchone()
+        try:
+            return None if row is None else unpack(Mark, row[0])
+        except ValueError:
+            return None  # a nuisance, and no reason not to guard anything
+
+    def keep_mark(self, mark: Mark | None) -> None:
+        """Keep the mark for the next process. Raises JournalError."""
+        with _explaining(self._path), self._transaction():
+            if mark is None:
+                self._connection.execute("DELETE FROM meta WHERE key = 'clock'")
+            else:
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO meta VALUES ('clock', ?)", (pack(mark),)
+                )
 
     def commit(self, units: Sequence[Unit]) -> None:
         """Put `units` on disk, all of them or none. Raises sqlite3.Error or OSError."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import trio
 
+from ..clocks import SteadyClock
 from ..tally import Tally
 from .aging import forget_old
 from .database import CrashPoint, Database, no_crash
@@ -39,17 +40,20 @@ async def open_journal(
     tally: Tally,
     crash_point: CrashPoint = no_crash,
     run: Run | None = None,
+    clock: SteadyClock | None = None,
 ) -> AsyncIterator[tuple[SqliteJournal, State]]:
     """The journal in `directory` (made if it is not there), and what it adds up to, for as long as the block lasts.
 
     Give both to one `Store`. Once a day orders and protections that ended more than `history_days` ago are dropped
     from that very state, and from the disk. Raises JournalError, before the block, if the journal cannot be used; at
     the end of the block JournalUnavailable if something could not be written.
+
+    `clock` goes on from where the last process on the directory left its own, if it can.
     """
     history_ms = history_days * DAY_S * 1000
     with ExitStack() as held:
         run = run or held.enter_context(in_a_thread())
-        database, state, last_seq = await run(_open, directory, held, crash_point)
+        database, state, last_seq = await run(_open, directory, held, crash_point, clock)
         journal = SqliteJournal(
             database, last_seq, wall_ms=wall_ms, fold_every=fold_every, tally=tally, run=run
         )
@@ -74,7 +78,9 @@ async def open_journal(
             await journal._finish()
 
 
-def _open(directory: Path, held: ExitStack, crash_point: CrashPoint) -> tuple[Database, State, int]:
+def _open(
+    directory: Path, held: ExitStack, crash_point: CrashPoint, clock: SteadyClock | None
+) -> tuple[Database, State, int]:
     """Lock, open and read. What has to be undone at the end goes on `held`."""
     try:
         if directory.exists() and not directory.is_dir():
@@ -89,7 +95,11 @@ def _open(directory: Path, held: ExitStack, crash_point: CrashPoint) -> tuple[Da
         ) from failure
     database = Database.open(directory / FILE_NAME, crash_point=crash_point)
     held.callback(database.close)
-    return database, database.load(), database.last_seq()
+    state = database.load()
+    if clock is not None:
+        alive = bool(state.orders.alive() or state.protections.alive() or state.owed)
+        database.keep_mark(clock.go_on_from(database.mark(), alive=alive))
+    return database, state, database.last_seq()
 
 
 async def _daily(compact: Callable[[], None]) -> None:

@@ -261,12 +261,19 @@ class Entries:
                 self._arm(id)
             return
         self.lost(id, "the engine ended before the answer")
+        if order.state is EntryState.UNKNOWN and not desk.ages_known:
+            self._lost_anew(id)
         if desk.state.orders[id].state is EntryState.UNKNOWN:
             desk.fly(look_up, id, desk, self)
         elif not order.announced:
             desk.fly(confirm, id, desk, self)
         if order.cancel_asked:
             desk.fly(withdraw, id, desk, self)
+
+    def _lost_anew(self, id: str) -> None:
+        """How long ago the answer was lost nobody can tell: absence is proved from now on only."""
+        why = "the engine was restarted before it was looked up"
+        self._desk.store.record(EntryMoved(id, self._desk.now_ms(), EntryState.UNKNOWN, why))
 
     # Time
 

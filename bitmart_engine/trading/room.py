@@ -14,6 +14,7 @@ import structlog
 import trio
 from attrs import define, field
 
+from ..clocks import SteadyClock
 from ..exchange.client import ExchangeClient
 from ..exchange.errors import ExchangeError
 from ..model.errors import BadRequest, Unavailable
@@ -260,6 +261,7 @@ async def open_trading(
     store: Store,
     exchange: ExchangeClient,
     streams: Streams,
+    clock: SteadyClock,
 ) -> AsyncIterator[TradingRoom]:
     """A trading room that watches and acts as long as the block lasts."""
     async with trio.open_nursery() as monitors:
@@ -273,6 +275,7 @@ async def open_trading(
             leverage=Leverage(exchange),
             prices=Prices(streams, exchange, settings.stale_after_s, tally),
             tally=tally,
+            ages_known=clock.comparable,
             flights=flights.nursery,
         )
         room = TradingRoom(desk, streams)
