@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -145,6 +146,8 @@ async def _open_store(
         tally=tally,
         crash_point=world.reached,
         run=world.run_blocking,
+        accept_older=settings.accept_older_journal,
+        moved_back=partial(check_belonging, directory, settings.mode),
     ) as (journal, state):
         yield Store(journal, state)
 

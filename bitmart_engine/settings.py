@@ -258,6 +258,9 @@ class Settings:
     )
     """`live`, `demo` or `paper`: what the engine says of itself. It changes nothing that the engine does."""
 
+    accept_older_journal: bool = False
+    """Whether a journal that lacks its latest records is used as it is. Said for one start, so it is no variable."""
+
     @classmethod
     def from_environment(
         cls, environment: Mapping[str, str] | None = None, env_file: str | Path | None = ".env"

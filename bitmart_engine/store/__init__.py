@@ -4,6 +4,7 @@ from .belonging import check_belonging
 from .errors import (
     JournalCorrupted,
     JournalError,
+    JournalIncomplete,
     JournalLocked,
     JournalTooNew,
     JournalTooOld,
@@ -21,6 +22,7 @@ __all__ = [
     "Journal",
     "JournalCorrupted",
     "JournalError",
+    "JournalIncomplete",
     "JournalLocked",
     "JournalTooNew",
     "JournalTooOld",

@@ -41,6 +41,8 @@ async def open_journal(
     crash_point: CrashPoint = no_crash,
     run: Run | None = None,
     clock: SteadyClock | None = None,
+    accept_older: bool = False,
+    moved_back: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[tuple[SqliteJournal, State]]:
     """The journal in `directory` (made if it is not there), and what it adds up to, for as long as the block lasts.
 
@@ -48,14 +50,31 @@ async def open_journal(
     from that very state, and from the disk. Raises JournalError, before the block, if the journal cannot be used; at
     the end of the block JournalUnavailable if something could not be written.
 
+    A journal that lacks its latest records is refused unless `accept_older`. `moved_back` is called, in the journal's
+    thread, when the directory was deleted and the journal has been written into a new one.
+
     `clock` goes on from where the last process on the directory left its own, if it can.
     """
     history_ms = history_days * DAY_S * 1000
     with ExitStack() as held:
         run = run or held.enter_context(in_a_thread())
-        database, state, last_seq = await run(_open, directory, held, crash_point, clock)
+        database, state, last_seq = await run(
+            _open, directory, held, crash_point, clock, accept_older
+        )
+
+        def put_back() -> None:
+            if not (directory / LOCK_NAME).exists():
+                held.enter_context(locked(directory / LOCK_NAME))
+            moved_back()
+
         journal = SqliteJournal(
-            database, last_seq, wall_ms=wall_ms, fold_every=fold_every, tally=tally, run=run
+            database,
+            last_seq,
+            wall_ms=wall_ms,
+            fold_every=fold_every,
+            tally=tally,
+            run=run,
+            moved_back=put_back,
         )
 
         def compact() -> None:
@@ -79,7 +98,11 @@ async def open_journal(
 
 
 def _open(
-    directory: Path, held: ExitStack, crash_point: CrashPoint, clock: SteadyClock | None
+    directory: Path,
+    held: ExitStack,
+    crash_point: CrashPoint,
+    clock: SteadyClock | None,
+    accept_older: bool,
 ) -> tuple[Database, State, int]:
     """Lock, open and read. What has to be undone at the end goes on `held`."""
     try:
@@ -93,7 +116,9 @@ def _open(
         raise JournalUnusable(
             f"the state directory {directory} cannot be used: {why(failure)}"
         ) from failure
-    database = Database.open(directory / FILE_NAME, crash_point=crash_point)
+    database = Database.open(
+        directory / FILE_NAME, crash_point=crash_point, accept_older=accept_older
+    )
     held.callback(database.close)
     state = database.load()
     if clock is not None:
