@@ -26,7 +26,7 @@ its bounded time, then the connections close, then the outbox has a last second,
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ from attrs import evolve
 from .bars import reader_of
 from .clocks import SteadyClock
 from .exchange.client import open_exchange
+from .guarding import check_guarding
 from .model.errors import BadRequest
 from .model.notifications import Notification
 from .notify.outbox import Outbox, Settlement, open_outbox
@@ -46,6 +47,7 @@ from .settings import IN_MEMORY, Settings
 from .store import JournalUnavailable, MemoryJournal, Store, check_belonging, open_journal
 from .store.records import NotificationOwed, NotificationSettled, Record
 from .streams.streams import open_streams
+from .streams.subscriptions import check_topic
 from .streams.topics import ORDERS, POSITIONS, asset_topic
 from .tally import Tally
 from .trading.pacing import Pauses
@@ -66,8 +68,9 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
     """Run the engine as long as the block lasts.
 
     `world` is the real clock, sockets and generator unless given. Leaving the block stops everything within 5 seconds.
-    Raises JournalError if the state directory cannot be used. A task that crashes ends the block with its error in an
-    ExceptionGroup.
+    Raises JournalError if the state directory cannot be used, and Unguarded if it holds what cannot be kept without the
+    credentials that are missing (unless `settings.prices_only`). A task that crashes ends the block with its error in
+    an ExceptionGroup.
     """
     outside = world or World()
     tally = Tally()
@@ -103,11 +106,7 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
             store.observe(_owed_to(outbox))
             for notification in list(store.state.owed.values()):
                 outbox.offer(notification)
-            for topic in sorted(store.state.viewed):
-                try:
-                    streams.hold_what_fits(VIEW, (topic,))
-                except BadRequest as failure:
-                    tally.add("a channel of before the start cannot be", why=failure.message)
+            streams.hold_what_fits(VIEW, _channels(store.state.viewed, tally))
             if not settings.missing_credentials:
                 streams.hold(ENGINE, (ORDERS, POSITIONS, BALANCE))
             engine = Engine(settings, world, tally, store, exchange, outbox, streams, room)
@@ -117,6 +116,19 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
             finally:
                 engine.stop()
                 log.info("engine stopping")
+
+
+def _channels(viewed: Iterable[str], tally: Tally) -> list[str]:
+    """What users viewed before the start, as far as there can be such channels."""
+    found = []
+    for topic in sorted(viewed):
+        try:
+            check_topic(topic)
+        except BadRequest as failure:
+            tally.add("a channel of before the start cannot be", why=failure.message)
+        else:
+            found.append(topic)
+    return found
 
 
 @asynccontextmanager
@@ -146,6 +158,7 @@ async def _open_store(
         tally=tally,
         crash_point=world.reached,
         run=world.run_blocking,
+        admit=partial(check_guarding, settings),
         accept_older=settings.accept_older_journal,
         moved_back=partial(check_belonging, directory, settings.mode),
     ) as (journal, state):

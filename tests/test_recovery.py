@@ -11,6 +11,7 @@ import trio
 from attrs import evolve
 
 from bitmart_engine import MonitorPosition
+from bitmart_engine.guarding import Unguarded
 from bitmart_engine.model.errors import BadRequest, NotFound, Unavailable
 from bitmart_engine.paper import DEFAULT_SYMBOLS, PaperInstrument
 from bitmart_engine.store import JournalError, JournalLocked
@@ -437,3 +438,34 @@ async def test_a_start_that_fails_ends_with_its_error(tmp_path, autojump_clock, 
         with trio.fail_after(60), pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True):
             async with theatre.engine(state_dir=str(tmp_path / "lives")):
                 pass
+
+
+# Without credentials
+
+
+@pytest.mark.parametrize("missing", [("api_key", "api_secret", "api_memo"), ("api_memo",)])
+async def test_a_start_without_credentials_is_refused_while_something_hangs_on_them(
+    missing, tmp_path, autojump_clock
+):
+    gone = dict.fromkeys(missing, "")
+    async with open_theatre() as theatre:
+        async with crashing(theatre, tmp_path) as stage:
+            await stage.bought("a", exchange_protection=False)
+            await stage.place("b", entry_zone_max=64995)
+        where = str(tmp_path / "lives")
+        with pytest.raises(Unguarded) as refused:
+            async with theatre.engine(state_dir=where, **gone):
+                pass
+        said = str(refused.value)
+        assert "BITMART_API_MEMO" in said
+        assert "armed protection 'a' of BTCUSDT" in said
+        assert "waiting order 'b' of BTCUSDT" in said
+        assert "--prices-only" in said
+        async with theatre.engine(state_dir=where, prices_only=True, **gone) as stage:
+            assert len(stage.engine.unguarded()) == 3
+            assert any("unguarded" in each for each in stage.engine.not_ready())
+        async with theatre.engine(state_dir=where) as stage:
+            assert not stage.engine.unguarded()
+            assert stage.guarded() == "armed"
+        async with theatre.engine(state_dir=str(tmp_path / "new"), **gone) as stage:
+            assert not stage.engine.unguarded()

@@ -1,6 +1,7 @@
 """The journal, and the state rebuilt from it. What the engine knows changes through records, and in no other way."""
 
 from .belonging import check_belonging
+from .copying import copy_journal
 from .errors import (
     JournalCorrupted,
     JournalError,
@@ -34,5 +35,6 @@ __all__ = [
     "State",
     "Store",
     "check_belonging",
+    "copy_journal",
     "open_journal",
 ]

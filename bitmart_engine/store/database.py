@@ -120,7 +120,7 @@ class Database:
                 database.folded = kept.folded(connection)
                 database.checkpoint()
         except BaseException:
-            database._shut()
+            database.drop()
             raise
         return database
 
@@ -290,9 +290,10 @@ class Database:
                 with self._transaction():
                     close_wal(self._connection)
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        self._shut()
+        self.drop()
 
-    def _shut(self) -> None:
+    def drop(self) -> None:
+        """Close the file as it is, as the end of a process does."""
         with suppress(sqlite3.Error):
             self._connection.close()
         if self._lock is not None:

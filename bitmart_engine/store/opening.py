@@ -43,6 +43,7 @@ async def open_journal(
     clock: SteadyClock | None = None,
     accept_older: bool = False,
     moved_back: Callable[[], None] = lambda: None,
+    admit: Callable[[State], None] = lambda state: None,
 ) -> AsyncIterator[tuple[SqliteJournal, State]]:
     """The journal in `directory` (made if it is not there), and what it adds up to, for as long as the block lasts.
 
@@ -50,8 +51,9 @@ async def open_journal(
     from that very state, and from the disk. Raises JournalError, before the block, if the journal cannot be used; at
     the end of the block JournalUnavailable if something could not be written.
 
-    A journal that lacks its latest records is refused unless `accept_older`. `moved_back` is called, in the journal's
-    thread, when the directory was deleted and the journal has been written into a new one.
+    `admit` is shown the state before anything else happens, and raises what it has against it. A journal that lacks
+    its latest records is refused unless `accept_older`. `moved_back` is called, in the journal's thread, when the
+    directory was deleted and the journal has been written into a new one.
 
     `clock` goes on from where the last process on the directory left its own, if it can.
     """
@@ -61,6 +63,11 @@ async def open_journal(
         database, state, last_seq = await run(
             _open, directory, held, crash_point, clock, accept_older
         )
+        try:
+            admit(state)
+        except BaseException:
+            await run(database.close)
+            raise
 
         def put_back() -> None:
             if not (directory / LOCK_NAME).exists():
@@ -119,7 +126,7 @@ def _open(
     database = Database.open(
         directory / FILE_NAME, crash_point=crash_point, accept_older=accept_older
     )
-    held.callback(database.close)
+    held.callback(database.drop)
     state = database.load()
     if clock is not None:
         alive = bool(state.orders.alive() or state.protections.alive() or state.owed)

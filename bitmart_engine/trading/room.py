@@ -245,12 +245,13 @@ class TradingRoom:
                 del self.not_resumed[what, id]
 
     def _resume_one(self, what: str, id: str) -> None:
-        if what == "protection":
-            if id in self.desk.state.protections:
-                self.guard.resume(id)
-        elif id in self.desk.state.orders:
+        state = self.desk.state
+        protection = state.protections.get(id) if what == "protection" else None
+        if protection is not None:
+            self.guard.resume(protection.id)
+        elif what == "order" and id in state.orders:
             self.entries.resume(id)
-            self.tracking.begin(self.desk.state.orders[id])
+            self.tracking.begin(state.orders[id])
 
 
 @asynccontextmanager

@@ -25,6 +25,7 @@ from bitmart_engine.store import (
     JournalUnavailable,
     JournalUnusable,
     NotAJournal,
+    copy_journal,
 )
 from bitmart_engine.store.lock import locked
 from bitmart_engine.store.opening import DAY_S, FILE_NAME, LOCK_NAME
@@ -414,7 +415,7 @@ async def test_a_copy_of_the_file_alone_is_whole_after_a_clean_end(directory: Pa
 
 async def test_a_copy_of_the_file_alone_is_refused_while_the_engine_runs(directory: Path) -> None:
     other = directory.with_name("copied")
-    other.mkdir()
+    other.mkdir(parents=True)
     async with open_store(directory, fold_every=5) as (store, journal):
         for number in range(60):
             store.record(EntryAccepted(entry(str(number))))
@@ -435,7 +436,7 @@ async def test_a_killed_engines_journal_that_a_shell_looked_at_is_whole(director
 
 async def test_file_and_wal_of_different_times_are_refused(directory: Path) -> None:
     other = directory.with_name("copied")
-    other.mkdir()
+    other.mkdir(parents=True)
     async with open_store(directory) as (store, journal):
         store.record(EntryAccepted(entry("a")))
         await store.durable()
@@ -512,3 +513,44 @@ async def test_a_journal_whose_place_another_file_has_taken_is_not_written_over_
         await trio.sleep(1.1)
         assert store.trouble is None
     assert await orders_in(directory) == ["a"]
+
+
+# Copies that are whole
+
+
+@pytest.mark.parametrize("state", ["running", "killed", "ended"])
+async def test_a_backup_is_whole_whatever_the_engine_does(directory: Path, state: str) -> None:
+    other = directory.with_name("copied")
+    other.mkdir(parents=True)
+    if state == "killed":
+        lives_and_is_killed(directory, ["a", "b"])
+        assert copy_journal(directory, other / FILE_NAME) == 2
+    else:
+        async with open_store(directory) as (store, _):
+            store.record(EntryAccepted(entry("a")))
+            store.record(EntryAccepted(entry("b")))
+            await store.durable()
+            if state == "running":
+                assert copy_journal(directory, other / FILE_NAME) == 2
+                store.record(EntryAccepted(entry("c")))
+                await store.durable()
+        if state == "ended":
+            assert copy_journal(directory, other / FILE_NAME) == 2
+    assert [each.name for each in other.iterdir()] == [FILE_NAME]
+    assert (other / FILE_NAME).stat().st_mode & 0o777 == 0o600
+    assert await orders_in(other) == ["a", "b"]
+    expected = ["a", "b", "c"] if state == "running" else ["a", "b"]
+    assert await orders_in(directory) == expected
+
+
+async def test_a_backup_is_not_written_over_anything_nor_made_of_nothing(directory: Path) -> None:
+    with pytest.raises(JournalUnusable, match="does not exist"):
+        copy_journal(directory, directory.with_name("copy"))
+    async with open_store(directory):
+        pass
+    there = directory.with_name("there")
+    there.write_text("something")
+    with pytest.raises(JournalError, match="exists"):
+        copy_journal(directory, there)
+    assert there.read_text() == "something"
+    assert sorted(each.name for each in directory.parent.iterdir()) == ["state", "there"]
