@@ -325,6 +325,8 @@ class Database:
         A write or sync that failed may have left a commit in the WAL that the operating system no longer means to
         write. A checkpoint writes it to the main file, and syncs that; if it fails, so does whatever wanted to go on.
         """
+        if not self._path.exists() or self._path.stat().st_ino != self._inode:
+            raise JournalMoved(f"{self._path} was deleted")  # what is open is all there is of it
         with suppress(sqlite3.Error):
             self._connection.close()
         self._connection = _connect(self._path)
