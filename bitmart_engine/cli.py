@@ -19,11 +19,12 @@ from attrs import evolve, frozen
 from dotenv import dotenv_values
 
 from . import SettingError, Settings, __version__, open_engine
+from .guarding import Unguarded
 from .logs import configure_logs
 from .process import CannotStart, End, fail, run, say
 from .remote import COMMANDS, EXIT_CODES
 from .settings import IN_MEMORY
-from .store import JournalError
+from .store import JournalError, copy_journal
 
 if TYPE_CHECKING:
     from .paper import Market, PaperConfig, PaperExchange
@@ -120,11 +121,23 @@ for command in COMMANDS:
     type=click.Path(path_type=Path),
     help="Where the journal is kept.  [default: STATE_DIR; with --paper nowhere]",
 )
+@click.option(
+    "--prices-only",
+    is_flag=True,
+    help="Start without API credentials though the journal holds orders or stops: they stay unguarded.",
+)
+@click.option(
+    "--accept-older-journal",
+    is_flag=True,
+    help="Start on a copy of the journal that lacks its latest records. Look at the exchange first.",
+)
 def serve(
     paper: bool,
     paper_admin_port: int,
     env_file: Path | None,
     state_dir: Path | None,
+    prices_only: bool,
+    accept_older_journal: bool,
     log_level: str,
     log_json: bool | None,
     **market: Any,
@@ -140,6 +153,7 @@ def serve(
         settings = evolve(settings, state_dir=IN_MEMORY)  # the paper exchange forgets too
     if state_dir is not None:
         settings = evolve(settings, state_dir=str(state_dir))
+    settings = evolve(settings, prices_only=prices_only, accept_older_journal=accept_older_journal)
     if not paper:
         run(lambda end: _serve(end, settings))
         return
@@ -151,6 +165,29 @@ def serve(
             await _serve(end, _moved_to(exchange, settings), exchange)
 
     run(on_paper)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--env-file", type=ENV_FILE, help="Settings that the environment lacks.  [default: .env]"
+)
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path),
+    help="Where the journal is.  [default: STATE_DIR]",
+)
+def backup(file: Path, env_file: Path | None, state_dir: Path | None) -> None:
+    """Copy the journal to FILE, whole, also while the engine runs.
+
+    To use the copy, put it into an empty state directory as engine.sqlite3.
+    """
+    settings = _settings(env_file or Path(".env"), paper=False)
+    try:
+        records = copy_journal(state_dir or Path(settings.state_dir), file)
+    except JournalError as error:
+        fail(str(error), 1)
+    say([f"{file} has the journal up to record {records}"])
 
 
 @main.command()
@@ -274,6 +311,8 @@ async def _serve(end: End, settings: Settings, exchange: PaperExchange | None = 
             engine = await stack.enter_async_context(open_engine(settings))
         except JournalError as unusable:
             raise CannotStart(str(unusable)) from None
+        except Unguarded as left:
+            raise CannotStart(str(left), 2) from None
         end.ask = engine.stop
         async with trio.open_nursery() as nursery:
             try:
@@ -281,6 +320,7 @@ async def _serve(end: End, settings: Settings, exchange: PaperExchange | None = 
             except AddressUnavailable as taken:
                 raise CannotStart(str(taken)) from None
             say(_engine_lines(settings, address, exchange))
+            say(f"unguarded       {each}" for each in engine.unguarded())
             await engine.wait_stopping()
 
 

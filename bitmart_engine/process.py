@@ -25,7 +25,11 @@ log = structlog.get_logger()
 
 
 class CannotStart(Exception):
-    """Nothing is broken, but it cannot run like this: one line that says what to do."""
+    """Nothing is broken, but it cannot run like this: one line that says what to do. `code` is what it exits with."""
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @define
@@ -49,7 +53,7 @@ def run(job: Job) -> None:
     except Exception as crash:
         causes = list(_causes(crash))
         if len(causes) == 1 and isinstance(causes[0], EXPECTED):
-            fail(str(causes[0]), 1)
+            fail(str(causes[0]), getattr(causes[0], "code", 1))
         log.critical("crashed", exc_info=crash)
         fail("crashed: " + "; ".join(repr(each) for each in causes), 1)
 

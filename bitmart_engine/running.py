@@ -15,6 +15,7 @@ from .bars import reader_of, recent
 from .exchange import ExchangeStatistics
 from .exchange.client import ExchangeClient
 from .feed import Feed
+from .guarding import unguarded
 from .model.errors import BadRequest, Conflict, NotFound, Unavailable
 from .model.events import BalanceUpdate, Event, Kline, OrderUpdate, PositionUpdate, Tick
 from .model.notifications import Notification
@@ -122,6 +123,10 @@ class Engine:
     async def close_position(self, id: str) -> Protection:
         """Close what a protection covers, now."""
         return await self._room.monitoring.close_now(id)
+
+    def unguarded(self) -> list[str]:
+        """What is promised and not kept, because the engine runs without credentials."""
+        return unguarded(self.settings, self.state)
 
     def unprotected(self) -> list[Protection]:
         """The protections over something held that nobody keeps while the engine is down."""
@@ -291,6 +296,10 @@ class Engine:
         streams = self._streams.statistics()
         if self._stopping.is_set():
             missing.append("the engine is stopping")
+        for (what, id), why in sorted(self._room.not_resumed.items()):
+            missing.append(f"{what} {id!r} of before the start could not be taken up: {why}")
+        if left := self.unguarded():
+            missing.append(f"unguarded: {len(left)} promised and not kept without credentials")
         if self.settings.missing_credentials:
             missing.append(f"not set: {', '.join(self.settings.missing_credentials)}")
         elif not streams.authenticated:

@@ -302,6 +302,12 @@ class Settings:
     )
     """`live`, `demo` or `paper`: what the engine says of itself. It changes nothing that the engine does."""
 
+    prices_only: bool = False
+    """Whether the engine may start without credentials though the journal promises something. Said for one start."""
+
+    accept_older_journal: bool = False
+    """Whether a journal that lacks its latest records is used as it is. Said for one start, so it is no variable."""
+
     def __attrs_post_init__(self) -> None:
         _check_signals(self)
 

@@ -140,6 +140,7 @@ OPERATIONS: Mapping[str, Operation] = {
         answer_of(
             pending_orders=COUNT,
             monitored_positions=COUNT,
+            unguarded=listing(TEXT),
             orders=by_name(named("Order")),
             positions=by_name(named("Position")),
         )

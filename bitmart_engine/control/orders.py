@@ -53,6 +53,7 @@ def endpoints(engine: Engine) -> Blueprint:
         return answer(
             pending_orders=len(pending),
             monitored_positions=sum(map(is_monitored, guarding)),
+            unguarded=engine.unguarded(),
             orders={each.id: order_view(each) for each in [*pending, *ended_orders]},
             positions={each.id: protection_view(each) for each in [*guarding, *ended]},
         )

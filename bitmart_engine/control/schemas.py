@@ -185,6 +185,7 @@ STATUS = answer_of(
     ),
     pending_orders=COUNT,
     monitored_positions=COUNT,
+    unguarded=listing(TEXT),
     recovery=maybe(FINDINGS),
     journal=record(state_dir=TEXT, trouble=maybe(TEXT)),
     connections=listing(

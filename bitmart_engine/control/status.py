@@ -49,6 +49,7 @@ def endpoints(engine: Engine) -> Blueprint:
             foreign_orders=[foreign_order_view(each) for each in engine.foreign_orders()],
             pending_orders=len(state.orders.alive()),
             monitored_positions=sum(map(is_monitored, state.protections.alive())),
+            unguarded=engine.unguarded(),
             recovery=findings_view(engine.found()),
             journal={"state_dir": engine.settings.state_dir, "trouble": engine.trouble()},
             connections=[connection_view(each) for each in streams.connections],

@@ -40,7 +40,7 @@ SHOWN_IN_STATUS = frozenset((
     "public_ws_connected", "private_ws_connected", "authenticated", "kline_channels",
     "order_subscribed", "position_subscribed", "balance_subscribed", "balance", "positions",
     "foreign_positions", "foreign_orders", "pending_orders", "monitored_positions", "recovery",
-    "journal", "connections", "refused_channels", "prices", "stale", "exchange", "outbox", "dropped",
+    "unguarded", "journal", "connections", "refused_channels", "prices", "stale", "exchange", "outbox", "dropped",
 ))  # fmt: skip
 """What is new in an engine is shown too, after these."""
 SUBSCRIBED = {
@@ -57,7 +57,8 @@ def _status_facts(answer: View, screen: Screen) -> Iterator[tuple[str, object]]:
     yield "engine", f"{version}, {mode} mode, up {uptime}"
     yield "state", f"not ready: {'; '.join(map(str, missing))}" if missing else "ready"
     yield "orders", f"{answer.get('pending_orders', 0)} pending"
-    yield "positions", f"{answer.get('monitored_positions', 0)} guarded"
+    guarded = "unguarded: no credentials" if answer.get("unguarded") else "guarded"
+    yield "positions", f"{answer.get('monitored_positions', 0)} {guarded}"
     yield "balance", _balance(answer.get("balance"))
     yield "streams", joined(*(answer.get("kline_channels") or ())) or "no klines"
     yield "shown", joined(*(name for key, name in SUBSCRIBED.items() if answer.get(key)))

@@ -76,6 +76,7 @@ class Monitoring:
         if asked.callback_url is not None:
             check_url(asked.callback_url, desk.settings.callback_allow)
         instrument = await desk.instruments.get(asked.symbol)
+        desk.prices.check(asked.symbol)
         request = MonitorRequest(
             id=asked.id,
             symbol=asked.symbol,
