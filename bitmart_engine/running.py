@@ -39,7 +39,7 @@ from .trading.requests import MonitorPosition, PlaceOrder
 from .trading.room import TradingRoom
 from .world import World
 
-__all__ = ["VIEW", "Engine"]
+__all__ = ["VIEW", "Engine", "unprotected"]
 
 VIEW = "view"
 """Who holds the channels that users subscribed to."""
@@ -125,11 +125,7 @@ class Engine:
 
     def unprotected(self) -> list[Protection]:
         """The protections over something held that nobody keeps while the engine is down."""
-        return [
-            each
-            for each in self.state.protections.alive()
-            if each.covered and each.exchange_stop_loss is None
-        ]
+        return unprotected(self.state)
 
     # Streams
 
@@ -279,6 +275,10 @@ class Engine:
         """What was dropped, merged, retried or given up, by reason."""
         return self._tally.counts()
 
+    def count(self, reason: str) -> None:
+        """Count one more of what was dropped, refused or given up."""
+        self._tally.add(reason)
+
     def not_ready(self) -> list[str]:
         """What is missing before the engine can be trusted with an order; empty if nothing is."""
         missing = []
@@ -331,6 +331,15 @@ class Engine:
         missing = self.settings.missing_credentials
         if missing:
             raise Conflict(f"this needs API credentials; not set: {', '.join(missing)}")
+
+
+def unprotected(state: State) -> list[Protection]:
+    """The protections over something held that have no stop at the exchange."""
+    return [
+        each
+        for each in state.protections.alive()
+        if each.covered and each.exchange_stop_loss is None
+    ]
 
 
 def _timeframe(text: str) -> Timeframe:
