@@ -267,21 +267,25 @@ def _with_parameters(config: PaperConfig, given: tuple[str, ...]) -> PaperConfig
 
 
 async def _serve(end: End, settings: Settings, exchange: PaperExchange | None = None) -> None:
-    from .control import AddressUnavailable, serve_control
+    from .control import AddressUnavailable, listen, serve_control
 
     async with AsyncExitStack() as stack:
+        try:
+            listeners = await listen(settings)  # before anything is asked of the exchange
+        except AddressUnavailable as taken:
+            raise CannotStart(str(taken)) from None
+        for each in listeners:
+            await stack.enter_async_context(each)
         try:
             engine = await stack.enter_async_context(open_engine(settings))
         except JournalError as unusable:
             raise CannotStart(str(unusable)) from None
         end.ask = engine.stop
         async with trio.open_nursery() as nursery:
-            try:
-                address = await nursery.start(serve_control, engine)
-            except AddressUnavailable as taken:
-                raise CannotStart(str(taken)) from None
+            address = await nursery.start(serve_control, engine, listeners)
             say(_engine_lines(settings, address, exchange))
             await engine.wait_stopping()
+            end.begin()
 
 
 def _engine_lines(

@@ -37,7 +37,7 @@ from .bars import reader_of
 from .exchange.client import open_exchange
 from .model.notifications import Notification
 from .notify.outbox import Outbox, Settlement, open_outbox
-from .running import VIEW, Engine
+from .running import VIEW, Engine, unprotected
 from .settings import IN_MEMORY, Settings
 from .store import JournalUnavailable, MemoryJournal, Store, check_belonging, open_journal
 from .store.records import NotificationOwed, NotificationSettled, Record
@@ -67,7 +67,7 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
     """
     world = world or World()
     tally = Tally()
-    async with _open_store(settings, world, tally) as store:
+    async with _open_store(settings, world, tally) as store, _saying_who_is_left(store):
 
         async def kept() -> None:
             for pause_s in Pauses(0.5, 5.0):
@@ -106,6 +106,17 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
             finally:
                 engine.stop()
                 log.info("engine stopping")
+
+
+@asynccontextmanager
+async def _saying_who_is_left(store: Store) -> AsyncIterator[None]:
+    """Logs, at the very end and whatever ended the engine, whose stop nobody keeps until the next start."""
+    try:
+        yield
+    finally:
+        left = [each.id for each in unprotected(store.state)]
+        say = log.warning if left else log.info
+        say("engine ended", without_a_stop_at_the_exchange=len(left), ids=left)
 
 
 @asynccontextmanager
