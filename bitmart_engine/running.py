@@ -17,6 +17,7 @@ from .exchange.client import ExchangeClient
 from .feed import Feed
 from .model.errors import BadRequest, Conflict, NotFound, Unavailable
 from .model.events import BalanceUpdate, Event, Kline, OrderUpdate, PositionUpdate, Tick
+from .model.fields import converted, number, symbol_of, text
 from .model.notifications import Notification
 from .model.orders import EntryOrder
 from .model.positions import Protection
@@ -84,12 +85,13 @@ class Engine:
 
     async def place_order(self, asked: PlaceOrder) -> Placed:
         """Promise an entry order; returns once the promise is kept safe."""
+        _check_request(asked, PlaceOrder)
         self._need_credentials()
         return await self._room.ordering.place(asked)
 
     async def cancel_order(self, id: str) -> EntryOrder:
         """Have an entry order gone, here or at the exchange; returns how it then stands."""
-        return await self._room.ordering.cancel(id)
+        return await self._room.ordering.cancel(text(id, "$.id"))
 
     async def wait_order_ended(self, id: str) -> EntryOrder:
         """Wait until an entry order is filled, cancelled, expired or rejected. Raises NotFound. A checkpoint."""
@@ -106,6 +108,7 @@ class Engine:
 
     async def monitor_position(self, asked: MonitorPosition) -> Monitored:
         """Promise to guard a position; returns once the promise is kept safe."""
+        _check_request(asked, MonitorPosition)
         self._need_credentials()
         return await self._room.monitoring.monitor(asked)
 
@@ -113,15 +116,17 @@ class Engine:
         self, id: str, *, stop_loss: Decimal | None = None, take_profit: Decimal | None = None
     ) -> Protection:
         """Move the stop, the target, or both."""
-        return await self._room.monitoring.change(id, stop_loss, take_profit)
+        stop = None if stop_loss is None else number(stop_loss, "$.stop_loss")
+        target = None if take_profit is None else number(take_profit, "$.take_profit")
+        return await self._room.monitoring.change(text(id, "$.id"), stop, target)
 
     async def release_protection(self, id: str) -> Protection:
         """Drop a protection; the position stays, unguarded by the engine."""
-        return await self._room.monitoring.release(id)
+        return await self._room.monitoring.release(text(id, "$.id"))
 
     async def close_position(self, id: str) -> Protection:
         """Close what a protection covers, now."""
-        return await self._room.monitoring.close_now(id)
+        return await self._room.monitoring.close_now(text(id, "$.id"))
 
     def unprotected(self) -> list[Protection]:
         """The protections over something held that nobody keeps while the engine is down."""
@@ -131,9 +136,10 @@ class Engine:
 
     async def subscribe_klines(self, symbol: str, timeframes: Iterable[str]) -> list[str]:
         """Stream klines of `symbol` for everybody who listens, until unsubscribed. Returns the channels."""
+        symbol, topics = symbol_of(symbol), _kline_topics(symbol, timeframes)
         with suppress(Unavailable):  # then the stream itself says whether there is such a channel
             await self._room.desk.instruments.get(symbol)
-        return await self._view(_kline_topics(symbol, timeframes), subscribed=True)
+        return await self._view(topics, subscribed=True)
 
     async def unsubscribe_klines(self, symbol: str, timeframes: Iterable[str]) -> list[str]:
         """Undo `subscribe_klines`. What a monitor still needs stays subscribed underneath."""
@@ -162,8 +168,8 @@ class Engine:
 
         A reader that is too slow for `capacity` gets a `Lagged` in place of what was dropped.
         """
+        symbol, frame = symbol_of(symbol), _timeframe(timeframe)
         await self._room.desk.instruments.get(symbol)
-        frame = _timeframe(timeframe)
         with self._streams.bus.listen(
             Kline, symbol=symbol, timeframe=frame, capacity=capacity
         ) as listener:
@@ -179,9 +185,9 @@ class Engine:
 
         From memory where the channel is streamed, else from the exchange's history. Raises BadRequest and Unavailable.
         """
-        if not 1 <= limit <= MOST_BARS:
+        if not 1 <= converted(limit, int, "limit") <= MOST_BARS:
             raise BadRequest(f"must be from 1 to {MOST_BARS}", "limit")
-        frame = _timeframe(timeframe)
+        symbol, frame = symbol_of(symbol), _timeframe(timeframe)
         await self._room.desk.instruments.get(symbol)
         return await recent(
             self._streams.history,
@@ -194,7 +200,8 @@ class Engine:
 
     def events(self, *types: type[Event], symbol: str | None = None) -> Listener[Event]:
         """A listener for the events of `types` that arrive: `async with` (or `with`) it, and read it by `async for`."""
-        return self._streams.bus.listen(*types, symbol=symbol, capacity=READER_CAPACITY)
+        only = None if symbol is None else symbol_of(symbol, "symbol")
+        return self._streams.bus.listen(*types, symbol=only, capacity=READER_CAPACITY)
 
     # How things stand
 
@@ -342,12 +349,19 @@ def unprotected(state: State) -> list[Protection]:
     ]
 
 
-def _timeframe(text: str) -> Timeframe:
+def _check_request(asked: object, kind: type[PlaceOrder] | type[MonitorPosition]) -> None:
+    if not isinstance(asked, kind):
+        raise BadRequest(f"must be a {kind.__name__}, not {type(asked).__name__}")
+
+
+def _timeframe(given: str) -> Timeframe:
     try:
-        return Timeframe.parse(text)
+        return Timeframe.parse(text(given, "$.tfs"))
     except ValueError as error:
         raise BadRequest(str(error), "$.tfs") from None
 
 
 def _kline_topics(symbol: str, timeframes: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(kline_topic(symbol, _timeframe(each)) for each in timeframes))
+    frames = [timeframes] if isinstance(timeframes, str) else timeframes
+    topics = [kline_topic(symbol_of(symbol), _timeframe(each)) for each in frames]
+    return list(dict.fromkeys(topics))

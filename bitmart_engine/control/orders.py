@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from attrs import evolve
 from quart import Blueprint, Response
 
 from ..engine import Engine
@@ -28,7 +27,7 @@ def endpoints(engine: Engine) -> Blueprint:
     @routes.post("/api/place-order")
     async def place() -> Response:
         asked = await read_body(PlaceOrder)
-        placed = await engine.place_order(evolve(asked, symbol=asked.symbol.upper()))
+        placed = await engine.place_order(asked)
         order = placed.order
         more: dict[str, object] = {}
         if placed.duplicate:

@@ -15,6 +15,7 @@ from attrs import Factory, frozen
 
 from ..model.decimals import plain, shared
 from ..model.errors import BadRequest
+from ..model.fields import checked
 from ..model.instruments import Instrument
 from ..model.orders import EntryRequest, OrderType
 from ..model.sides import PositionSide
@@ -34,7 +35,7 @@ NOTHING: Mapping[str, object] = {}
 LONGEST_TIMEOUT_S = 30 * 86_400
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=checked)
 class PlaceOrder:
     """An entry order as users ask for it. `quantity` is in the base currency, `size` in contracts: one of them."""
 
@@ -57,7 +58,7 @@ class PlaceOrder:
     exchange_protection: bool = True
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=checked)
 class MonitorPosition:
     """A position to guard, opened by whomever. Without `size` all of it is guarded."""
 
