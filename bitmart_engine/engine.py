@@ -38,7 +38,7 @@ from .exchange.client import open_exchange
 from .model.notifications import Notification
 from .notify.outbox import Outbox, Settlement, open_outbox
 from .running import VIEW, Engine, unprotected
-from .settings import IN_MEMORY, Settings
+from .settings import IN_MEMORY, Settings, is_new
 from .store import JournalUnavailable, MemoryJournal, Store, check_belonging, open_journal
 from .store.records import NotificationOwed, NotificationSettled, Record
 from .streams.streams import open_streams
@@ -100,7 +100,7 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
             if not settings.missing_credentials:
                 streams.hold(ENGINE, (ORDERS, POSITIONS, BALANCE))
             engine = Engine(settings, world, tally, store, exchange, outbox, streams, room)
-            log.info("engine running", mode=settings.mode, state=settings.state_dir)
+            log.info("engine running", mode=settings.mode, state=settings.state_shown)
             try:
                 yield engine
             finally:
@@ -126,6 +126,8 @@ async def _open_store(settings: Settings, world: World, tally: Tally) -> AsyncIt
         yield Store(MemoryJournal())
         return
     directory = Path(settings.state_dir)
+    if is_new(settings) and settings.mode != "paper":
+        log.warning("new state directory", state=settings.state_shown, mode=settings.mode)
     check_belonging(directory, settings.mode)
     async with open_journal(
         directory,

@@ -202,6 +202,8 @@ async def test_without_credentials_it_says_so_and_serves(tmp_path: Path) -> None
         control = command.address("control API")
         assert control.startswith("http://127.0.0.1:")
         assert "and this machine's other addresses" in command.lines[2]
+        assert f"settings        {tmp_path / '.env'}" in command.lines
+        assert f"journal         {tmp_path / 'state'}, a new state directory" in command.lines
         async with httpx.AsyncClient() as http:
             assert (await http.get(f"{control}/status")).status_code == 401
             token = {"Authorization": "Bearer open-sesame"}
@@ -473,6 +475,10 @@ def test_the_parameters_of_the_paper_exchange_are_listed() -> None:
         (["serve", "--env-file", "absent.env"], "absent.env"),
         (["serve", "--env-file", "binary.env"], "binary.env cannot be read"),
         (["serve", "--env-file", "wrong.env"], "CTRL_ADDR=nowhere: must be HOST:PORT"),
+        (
+            ["serve", "--env-file", "mistyped.env"],
+            "unknown variable CTRL_TOKN; did you mean CTRL_TOKEN?",
+        ),
         (["serve", "--log-level", "loud"], "--log-level"),
         (["paper", "--symbol", "BTCUSDT"], "--speed and --symbol need --replay"),
         (["serve", "--set", "fee_sign=1"], "--set needs --paper"),
@@ -490,6 +496,7 @@ def test_what_cannot_be_started_is_said_and_is_code_2(
     Path("bad.csv").write_text("timestamp,high\n")
     Path("binary.env").write_bytes(b"\xff\xfe=\x00")
     Path("wrong.env").write_text("CTRL_ADDR=nowhere\n")
+    Path("mistyped.env").write_text("CTRL_TOKN=hush\n")
     result = CliRunner().invoke(main, arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert error in result.stderr

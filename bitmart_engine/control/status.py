@@ -50,7 +50,7 @@ def endpoints(engine: Engine) -> Blueprint:
             pending_orders=len(state.orders.alive()),
             monitored_positions=sum(map(is_monitored, state.protections.alive())),
             recovery=findings_view(engine.found()),
-            journal={"state_dir": engine.settings.state_dir, "trouble": engine.trouble()},
+            journal={"state_dir": engine.settings.state_shown, "trouble": engine.trouble()},
             connections=[connection_view(each) for each in streams.connections],
             refused_channels=streams.refused,
             prices={symbol: price_view(*seen) for symbol, seen in engine.prices().items()},
