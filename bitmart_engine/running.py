@@ -221,6 +221,19 @@ class Engine:
         """Orders and protections, to be read only."""
         return self._store.state
 
+    @property
+    def without_account(self) -> bool:
+        """Whether the engine has no credentials, and shows prices only."""
+        return bool(self.settings.missing_credentials)
+
+    @property
+    def positions_known(self) -> bool:
+        """Whether the exchange has been asked what it holds, and has answered, since the start.
+
+        Until then `positions`, `foreign_positions` and `foreign_orders` are what was heard by chance: no proof.
+        """
+        return self._room.latest is not None
+
     def positions(self) -> list[PositionUpdate]:
         """What the exchange holds for the account, of whomever it is."""
         return self._room.desk.positions.all()

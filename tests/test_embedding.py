@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bitmart_engine import BadRequest, MonitorPosition, PlaceOrder
+from bitmart_engine import BadRequest, Conflict, MonitorPosition, PlaceOrder, Unavailable
 from bitmart_engine.model.sides import PositionSide
 
-from .stage import open_stage
+from .stage import open_stage, open_theatre
 
 ZONE: dict[str, Any] = {"entry_zone_min": "64990", "entry_zone_max": 65010.0, "size": 10}
 
@@ -54,6 +54,35 @@ async def test_ids_symbols_and_timeframes_that_are_no_text_are_refused_by_field(
             with pytest.raises(BadRequest) as caught:
                 await ask()
             assert caught.value.field == field
+
+
+async def test_a_side_is_not_guessed_of_positions_that_could_not_be_read(autojump_clock):
+    async with open_stage() as stage:
+        await stage.settle()
+        stage.paper.fail("/contract/private/position-v2", status=502, times=10_000)
+        asked = MonitorPosition(id="m", symbol="BTCUSDT", stop_loss=60000)
+        with pytest.raises(Unavailable, match="not known which side"):
+            await stage.engine.monitor_position(asked)
+        stage.paper.clear_faults()
+        with pytest.raises(BadRequest, match="no position of BTCUSDT is open yet"):
+            await stage.engine.monitor_position(asked)
+
+
+async def test_a_close_before_anything_was_read_does_not_say_that_nothing_is_held(autojump_clock):
+    paths = ("position-v2", "get-open-orders")
+    async with open_theatre() as theatre:
+        for path in paths:
+            theatre.paper.fail(f"/contract/private/{path}", status=502, times=10_000)
+        async with theatre.engine() as stage:
+            asked = MonitorPosition(id="m", symbol="BTCUSDT", side="long", stop_loss=60000)
+            await stage.engine.monitor_position(asked)
+            assert not stage.engine.positions_known
+            with pytest.raises(Unavailable, match="not known yet"):
+                await stage.engine.close_position("m")
+            theatre.paper.clear_faults()
+            await stage.until(lambda: stage.engine.positions_known)
+            with pytest.raises(Conflict, match="nothing is held yet"):
+                await stage.engine.close_position("m")
 
 
 async def test_one_timeframe_may_stand_alone(autojump_clock):

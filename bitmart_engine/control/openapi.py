@@ -134,6 +134,7 @@ OPERATIONS: Mapping[str, Operation] = {
         answer_of(
             pending_orders=COUNT,
             monitored_positions=COUNT,
+            held=maybe(listing(named("Held"))),
             orders=by_name(named("Order")),
             positions=by_name(named("Position")),
         )
@@ -156,7 +157,9 @@ OPERATIONS: Mapping[str, Operation] = {
         answer_of(futures_order=named("FuturesOrder")), (*READ, 404)
     ),
     "GET /api/positions": Operation(
-        answer_of(positions=listing(named("Position")), held=listing(named("Held")), next=NEXT),
+        answer_of(
+            positions=listing(named("Position")), held=maybe(listing(named("Held"))), next=NEXT
+        ),
         CHECKED,
         parameters=(states(ProtectionState), SYMBOL, LIMIT, AFTER),
     ),

@@ -11,6 +11,7 @@ from ..model.positions import Protection
 from ..trading.requests import PlaceOrder
 from .answers import answer
 from .bodies import no_body, read_body
+from .positions import held
 from .queries import lately_ended, shelf_page
 from .views import order_view, protection_view, text
 
@@ -52,6 +53,7 @@ def endpoints(engine: Engine) -> Blueprint:
         return answer(
             pending_orders=len(pending),
             monitored_positions=sum(map(is_monitored, guarding)),
+            held=held(engine),
             orders={each.id: order_view(each) for each in [*pending, *ended_orders]},
             positions={each.id: protection_view(each) for each in [*guarding, *ended]},
         )

@@ -82,8 +82,10 @@ def endpoints(engine: Engine) -> Blueprint:
     return routes
 
 
-def held(engine: Engine) -> list[View]:
-    """What the exchange holds, of whomever it is, and how much of it protections cover."""
+def held(engine: Engine) -> list[View] | None:
+    """What the exchange holds, of whomever it is, and how much of it protections cover; None while nobody knows."""
+    if not engine.positions_known:
+        return None
     covered: Counter[tuple[str, PositionSide]] = Counter()
     for each in engine.state.protections.alive():
         covered[each.symbol, each.side] += each.remaining

@@ -94,6 +94,22 @@ async def test_nothing_was_found_before_there_was_a_comparison(open_desk: Open) 
         assert status["journal"] == {"state_dir": ":memory:", "trouble": None}
 
 
+@pytest.mark.parametrize("reachable", [True, False])
+async def test_what_was_never_read_is_null_and_not_nothing(
+    open_desk: Open, reachable: bool
+) -> None:
+    account = {} if reachable else {"api_key": "k", "api_secret": "s", "api_memo": "m"}
+    nowhere = {} if reachable else {"rest_uri": "http://127.0.0.1:1"}
+    async with open_desk(credentials=False, **account, **nowhere) as desk:
+        status = await desk.get("/status")
+        unknown = ("positions", "foreign_positions", "foreign_orders", "balance", "recovery")
+        assert [status[name] for name in unknown] == [None] * len(unknown)
+        assert (await desk.get("/api/positions"))["held"] is None
+        assert (await desk.get("/api/orders/status"))["held"] is None
+        stopping = (await desk.post("/stop"))["message"]
+        assert ("not known yet" in stopping) is bool(account)
+
+
 async def by_hand(desk: Desk, side: int, size: int, **more: Any) -> None:
     """An order that the engine knows nothing of, as another program would send it."""
     config = desk.paper.config
