@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from bitmart_engine import BadRequest, Conflict, MonitorPosition, PlaceOrder, Unavailable
 from bitmart_engine.model.sides import PositionSide
@@ -83,6 +84,17 @@ async def test_a_close_before_anything_was_read_does_not_say_that_nothing_is_hel
             await stage.until(lambda: stage.engine.positions_known)
             with pytest.raises(Conflict, match="nothing is held yet"):
                 await stage.engine.close_position("m")
+
+
+async def test_the_uptime_goes_on_when_the_wall_clock_is_set_back(autojump_clock):
+    async with open_theatre() as theatre:
+        wall = [2_000_000_000_000]
+        theatre.world = evolve(theatre.world, wall_ms=lambda: wall[0])
+        async with theatre.engine() as stage:
+            before = stage.engine.uptime_s
+            wall[0] -= 3_600_000
+            await stage.settle(5)
+            assert stage.engine.uptime_s - before == pytest.approx(5)
 
 
 async def test_one_timeframe_may_stand_alone(autojump_clock):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 import re
 import shlex
 from decimal import Decimal
@@ -92,6 +93,14 @@ async def test_nothing_was_found_before_there_was_a_comparison(open_desk: Open) 
         status = await desk.get("/status")
         assert status["recovery"] is None
         assert status["journal"] == {"state_dir": ":memory:", "trouble": None}
+
+
+async def test_a_state_directory_that_is_no_text_is_shown_all_the_same(
+    open_desk: Open, tmp_path: Path
+) -> None:
+    async with open_desk(state_dir=os.fsdecode(bytes(tmp_path) + b"/sp\xe4t")) as desk:
+        shown = (await desk.get("/status"))["journal"]["state_dir"]
+        assert shown == f"{tmp_path}/sp\\xe4t"
 
 
 @pytest.mark.parametrize("reachable", [True, False])
