@@ -33,11 +33,12 @@ import structlog
 import trio
 from attrs import evolve
 
+from .asked import unprotected
 from .bars import reader_of
 from .exchange.client import open_exchange
 from .model.notifications import Notification
 from .notify.outbox import Outbox, Settlement, open_outbox
-from .running import VIEW, Engine, unprotected
+from .running import VIEW, Engine
 from .settings import IN_MEMORY, Settings, is_new
 from .store import JournalUnavailable, MemoryJournal, Store, check_belonging, open_journal
 from .store.records import NotificationOwed, NotificationSettled, Record

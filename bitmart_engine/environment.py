@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
+from attrs import frozen
 from dotenv.parser import parse_stream
 
-__all__ = ["NotMeant", "check_names", "misspelt", "read_env_file", "shown_path"]
+__all__ = ["NotMeant", "Origin", "check_names", "misspelt", "read_env_file", "shown_path"]
 
 PREFIXES = ("BITMART_", "CTRL_", "TRADING_APP_")
 """Of names that are ours alone, in a file that is."""
@@ -22,6 +23,18 @@ CLOSE = 0.8
 """How alike a name in `.env` is to the one that was meant."""
 MISSPELT = 0.87
 """The same in the environment, where other programs' names are, too."""
+
+
+@frozen
+class Origin:
+    """Where settings were read from."""
+
+    env_file: Path | None = None
+    """The `.env` that was read, absolute; None if there was none."""
+    given: frozenset[str] = frozenset()
+    """The variables that were set, in it or in the environment."""
+    strange: tuple[str, ...] = ()
+    """Variables of the environment that look like settings, and are none."""
 
 
 class NotMeant(ValueError):

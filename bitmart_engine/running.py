@@ -11,6 +11,7 @@ from typing import final
 import trio
 from attrs import evolve
 
+from .asked import check_request, kline_topics, timeframe_of, unprotected
 from .bars import reader_of, recent
 from .exchange import ExchangeStatistics
 from .exchange.client import ExchangeClient
@@ -21,7 +22,6 @@ from .model.fields import converted, number, symbol_of, text
 from .model.notifications import Notification
 from .model.orders import EntryOrder
 from .model.positions import Protection
-from .model.timeframes import Timeframe
 from .notify.outbox import Outbox, OutboxStatistics
 from .settings import Settings
 from .store import State, Store
@@ -40,7 +40,7 @@ from .trading.requests import MonitorPosition, PlaceOrder
 from .trading.room import TradingRoom
 from .world import World
 
-__all__ = ["VIEW", "Engine", "unprotected"]
+__all__ = ["VIEW", "Engine"]
 
 VIEW = "view"
 """Who holds the channels that users subscribed to."""
@@ -86,7 +86,7 @@ class Engine:
 
     async def place_order(self, asked: PlaceOrder) -> Placed:
         """Promise an entry order; returns once the promise is kept safe."""
-        _check_request(asked, PlaceOrder)
+        check_request(asked, PlaceOrder)
         self._need_credentials()
         return await self._room.ordering.place(asked)
 
@@ -109,7 +109,7 @@ class Engine:
 
     async def monitor_position(self, asked: MonitorPosition) -> Monitored:
         """Promise to guard a position; returns once the promise is kept safe."""
-        _check_request(asked, MonitorPosition)
+        check_request(asked, MonitorPosition)
         self._need_credentials()
         return await self._room.monitoring.monitor(asked)
 
@@ -137,14 +137,14 @@ class Engine:
 
     async def subscribe_klines(self, symbol: str, timeframes: Iterable[str]) -> list[str]:
         """Stream klines of `symbol` for everybody who listens, until unsubscribed. Returns the channels."""
-        symbol, topics = symbol_of(symbol), _kline_topics(symbol, timeframes)
+        symbol, topics = symbol_of(symbol), kline_topics(symbol, timeframes)
         with suppress(Unavailable):  # then the stream itself says whether there is such a channel
             await self._room.desk.instruments.get(symbol)
         return await self._view(topics, subscribed=True)
 
     async def unsubscribe_klines(self, symbol: str, timeframes: Iterable[str]) -> list[str]:
         """Undo `subscribe_klines`. What a monitor still needs stays subscribed underneath."""
-        return await self._view(_kline_topics(symbol, timeframes), subscribed=False)
+        return await self._view(kline_topics(symbol, timeframes), subscribed=False)
 
     async def view_orders(self, *, subscribed: bool) -> list[str]:
         """Show order events to readers, or not. Monitors see them in any case."""
@@ -169,7 +169,7 @@ class Engine:
 
         A reader that is too slow for `capacity` gets a `Lagged` in place of what was dropped.
         """
-        symbol, frame = symbol_of(symbol), _timeframe(timeframe)
+        symbol, frame = symbol_of(symbol), timeframe_of(timeframe)
         await self._room.desk.instruments.get(symbol)
         with self._streams.bus.listen(
             Kline, symbol=symbol, timeframe=frame, capacity=capacity
@@ -188,7 +188,7 @@ class Engine:
         """
         if not 1 <= converted(limit, int, "limit") <= MOST_BARS:
             raise BadRequest(f"must be from 1 to {MOST_BARS}", "limit")
-        symbol, frame = symbol_of(symbol), _timeframe(timeframe)
+        symbol, frame = symbol_of(symbol), timeframe_of(timeframe)
         await self._room.desk.instruments.get(symbol)
         return await recent(
             self._streams.history,
@@ -352,30 +352,3 @@ class Engine:
         missing = self.settings.missing_credentials
         if missing:
             raise Conflict(f"this needs API credentials; not set: {', '.join(missing)}")
-
-
-def unprotected(state: State) -> list[Protection]:
-    """The protections over something held that have no stop at the exchange."""
-    return [
-        each
-        for each in state.protections.alive()
-        if each.covered and each.exchange_stop_loss is None
-    ]
-
-
-def _check_request(asked: object, kind: type[PlaceOrder] | type[MonitorPosition]) -> None:
-    if not isinstance(asked, kind):
-        raise BadRequest(f"must be a {kind.__name__}, not {type(asked).__name__}")
-
-
-def _timeframe(given: str) -> Timeframe:
-    try:
-        return Timeframe.parse(text(given, "$.tfs"))
-    except ValueError as error:
-        raise BadRequest(str(error), "$.tfs") from None
-
-
-def _kline_topics(symbol: str, timeframes: Iterable[str]) -> list[str]:
-    frames = [timeframes] if isinstance(timeframes, str) else timeframes
-    topics = [kline_topic(symbol_of(symbol), _timeframe(each)) for each in frames]
-    return list(dict.fromkeys(topics))

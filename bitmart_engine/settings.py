@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 import attrs
 import environ
 
-from .environment import NotMeant, check_names, read_env_file, shown_path
+from .environment import NotMeant, Origin, check_names, read_env_file, shown_path
 
-__all__ = ["IN_MEMORY", "Origin", "SettingError", "Settings", "describe_settings", "is_new"]
+__all__ = ["IN_MEMORY", "SettingError", "Settings", "describe_settings", "is_new"]
 
 IN_MEMORY = ":memory:"
 LIVE_HOSTS = ("https://api-cloud-v2.bitmart.com", "wss://openapi-ws-v2.bitmart.com")
@@ -31,18 +31,6 @@ class SettingError(ValueError):
         shown = "" if value is None else f"={value!s}"
         super().__init__(f"{variable}{shown}: {allowed}" if variable else allowed)
         self.variable = variable
-
-
-@attrs.frozen
-class Origin:
-    """Where settings were read from."""
-
-    env_file: Path | None = None
-    """The `.env` that was read, absolute; None if there was none."""
-    given: frozenset[str] = frozenset()
-    """The variables that were set, in it or in the environment."""
-    strange: tuple[str, ...] = ()
-    """Variables of the environment that look like settings, and are none."""
 
 
 def _number(

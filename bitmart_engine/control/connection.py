@@ -30,6 +30,7 @@ READER_BYTES = 4096
 """What a reader of a WebSocket may send in one message, and twice that at once in all its messages and pings."""
 READER_BYTES_A_SECOND = 64
 
+REQUEST_LINE = re.compile(rb"[\r\n]*[A-Za-z]+ [^ ]+ HTTP/")
 HEAD_END = re.compile(rb"\n\r?\n")
 HTTP2 = b"PRI * HTTP/2"
 UPGRADE_TO_HTTP2 = re.compile(rb"(?im)^(upgrade[ \t]*:[ \t]*)h2c")
@@ -77,7 +78,8 @@ class Connection:
     """Cancelled, or given a deadline, once the peer has gone."""
     _answering: int = 0
     _head_passed: bool = False
-    _head: bytearray = field(factory=bytearray)
+    _between: bool = True
+    """Whether all that was passed on ended with a head's end: then what comes next begins another."""
     _upgraded: bool = False
     _refused: bool = False
     _allowance: float = 2 * READER_BYTES
@@ -125,7 +127,9 @@ class Connection:
         if self._upgraded:
             return await self._said_by_a_reader()
         data = await self._read(max_bytes)
-        if self._head_passed or self._answering:
+        begins = self._between or data.startswith(HTTP2[:3]) or REQUEST_LINE.match(data)
+        if self._head_passed or self._answering or not begins:
+            self._between = False  # a body, or with it a part of the next request
             return data or await self._gone()
         return await self._whole_head(data, max_bytes)
 
@@ -172,7 +176,9 @@ class Connection:
             return await self._refuse(505, "HTTP/1.1 is spoken here, not HTTP/2")
         if NOT_ASCII.search(head):
             return await self._refuse(400)
-        self._head_passed = HEAD_END.search(head) is not None
+        end = HEAD_END.search(head)
+        self._head_passed = end is not None
+        self._between = end is not None and end.end() == len(head)
         return UPGRADE_TO_HTTP2.sub(rb"\1none", bytes(head))
 
     async def _said_by_a_reader(self) -> bytes:

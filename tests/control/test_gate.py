@@ -150,6 +150,38 @@ async def test_requests_sent_at_once_are_answered_one_after_the_other(desk: Desk
                 answer += await stream.receive_some(1000)
 
 
+@pytest.mark.parametrize("cut", range(1, len(GET) + 4, 3))
+async def test_requests_may_be_cut_anywhere(desk: Desk, cut: int) -> None:
+    post = (
+        b"POST /orders/subscribe HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    )
+    said = post + b"Content-Length: 2\r\n\r\n{}" + GET + GET
+    async with await dial(desk) as stream:
+        await stream.send_all(said[: -cut - 10])
+        await trio.sleep(0.02)
+        for part in (said[-cut - 10 : -cut], said[-cut:]):
+            await stream.send_all(part)
+            await trio.sleep(0.01)
+        answer = b""
+        with trio.fail_after(5):
+            while answer.count(b"HTTP/1.1 200") < 3:
+                part = await stream.receive_some(1000)
+                assert part, answer
+                answer += part
+
+
+async def test_a_body_may_wait_until_it_is_asked_for(desk: Desk) -> None:
+    head = (
+        b"POST /orders/subscribe HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    )
+    async with await dial(desk) as stream:
+        await stream.send_all(head + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        with trio.fail_after(5):
+            assert (await stream.receive_some(1000)).startswith(b"HTTP/1.1 100")
+            await stream.send_all(b"{}")
+            assert (await stream.receive_some(1000)).startswith(b"HTTP/1.1 200")
+
+
 @pytest.mark.parametrize(
     ("said", "status"),
     [
