@@ -30,7 +30,7 @@ READER_BYTES = 4096
 """What a reader of a WebSocket may send in one message, and twice that at once in all its messages and pings."""
 READER_BYTES_A_SECOND = 64
 
-REQUEST_LINE = re.compile(rb"[\r\n]*[A-Za-z]+ [^ ]+ HTTP/")
+REQUEST_LINE = re.compile(rb"[A-Za-z]+ [^ ]+ HTTP/")
 HEAD_END = re.compile(rb"\n\r?\n")
 HTTP2 = b"PRI * HTTP/2"
 UPGRADE_TO_HTTP2 = re.compile(rb"(?im)^(upgrade[ \t]*:[ \t]*)h2c")
