@@ -7,29 +7,31 @@ or of POST /stop. Here is what can be typed and what is made of it; `process` ru
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
+import structlog
 import trio
 from attrs import evolve, frozen
-from dotenv import dotenv_values
 
 from . import SettingError, Settings, __version__, open_engine
+from .environment import shown_path
 from .guarding import Unguarded
 from .logs import configure_logs
 from .process import CannotStart, End, fail, run, say
 from .remote import COMMANDS, EXIT_CODES
-from .settings import IN_MEMORY
+from .settings import IN_MEMORY, is_new
 from .store import JournalError, copy_journal
 
 if TYPE_CHECKING:
     from .paper import Market, PaperConfig, PaperExchange
 
 __all__ = ["main"]
+
+log = structlog.get_logger()
 
 PAPER_ADDRESS = "127.0.0.1:8089"
 """Where the control API of `serve --paper` listens unless `CTRL_ADDR` is set."""
@@ -214,12 +216,16 @@ def paper(log_level: str, log_json: bool | None, **simulated: Any) -> None:
 def _settings(env_file: Path, *, paper: bool) -> Settings:
     try:
         settings = Settings.from_environment(env_file=env_file)
-        told = os.environ.get("CTRL_ADDR") or dotenv_values(env_file).get("CTRL_ADDR")
     except SettingError as error:
         fail(str(error), 2)
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{env_file} cannot be read: {error}", 2)
-    return settings if told or not paper else evolve(settings, control_address=PAPER_ADDRESS)
+    origin = settings.origin
+    log.info("settings read", env_file=shown_path(origin.env_file) if origin.env_file else None)
+    for name in origin.strange:
+        log.warning("unknown variable", name=name)
+    told = "CTRL_ADDR" in origin.given or not paper
+    return settings if told else evolve(settings, control_address=PAPER_ADDRESS)
 
 
 def _moved_to(exchange: PaperExchange, settings: Settings) -> Settings:
@@ -304,9 +310,16 @@ def _with_parameters(config: PaperConfig, given: tuple[str, ...]) -> PaperConfig
 
 
 async def _serve(end: End, settings: Settings, exchange: PaperExchange | None = None) -> None:
-    from .control import AddressUnavailable, serve_control
+    from .control import AddressUnavailable, listen, serve_control
 
     async with AsyncExitStack() as stack:
+        try:
+            listeners = await listen(settings)  # before anything is asked of the exchange
+        except AddressUnavailable as taken:
+            raise CannotStart(str(taken)) from None
+        for each in listeners:
+            await stack.enter_async_context(each)
+        new = is_new(settings)
         try:
             engine = await stack.enter_async_context(open_engine(settings))
         except JournalError as unusable:
@@ -315,17 +328,15 @@ async def _serve(end: End, settings: Settings, exchange: PaperExchange | None = 
             raise CannotStart(str(left), 2) from None
         end.ask = engine.stop
         async with trio.open_nursery() as nursery:
-            try:
-                address = await nursery.start(serve_control, engine)
-            except AddressUnavailable as taken:
-                raise CannotStart(str(taken)) from None
-            say(_engine_lines(settings, address, exchange))
+            address = await nursery.start(serve_control, engine, listeners)
+            say(_engine_lines(settings, address, exchange, new=new))
             say(f"unguarded       {each}" for each in engine.unguarded())
             await engine.wait_stopping()
+            end.begin()
 
 
 def _engine_lines(
-    settings: Settings, address: str, exchange: PaperExchange | None
+    settings: Settings, address: str, exchange: PaperExchange | None, *, new: bool = False
 ) -> Iterator[str]:
     at, everywhere = address, False
     for wildcard, loopback in zip(EVERYWHERE, ("//127.0.0.1:", "//[::1]:"), strict=True):
@@ -343,6 +354,13 @@ def _engine_lines(
         yield "access          with the token of CTRL_TOKEN"
     else:
         yield "access          this machine only; a CTRL_TOKEN lets others in"
+    env_file = settings.origin.env_file
+    read = shown_path(env_file) if env_file else f"the environment; no {shown_path('.env')}"
+    yield f"settings        {read}"
+    if settings.state_dir == IN_MEMORY:
+        yield "journal         in memory: nothing is kept"
+    else:
+        yield f"journal         {settings.state_shown}{', a new state directory' if new else ''}"
     yield f"try             curl{token} {at}/status"
     body = '{"symbol": "BTCUSDT", "tfs": ["1m"]}'
     yield (

@@ -39,6 +39,7 @@ import structlog
 import trio
 from attrs import evolve
 
+from .asked import unprotected
 from .bars import reader_of
 from .clocks import SteadyClock
 from .exchange.client import ExchangeClient, open_exchange
@@ -49,7 +50,7 @@ from .model.errors import BadRequest
 from .model.notifications import Notification
 from .notify.outbox import Outbox, Settlement, open_outbox
 from .running import VIEW, Engine
-from .settings import IN_MEMORY, Settings
+from .settings import IN_MEMORY, Settings, is_new
 from .store import JournalUnavailable, MemoryJournal, Store, check_belonging, open_journal
 from .store.records import NotificationOwed, NotificationSettled, Record
 from .streams.streams import open_streams
@@ -80,7 +81,10 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
     tally = Tally()
     clock = SteadyClock(outside, tally)
     world = evolve(outside, wall_ms=clock.now_ms)
-    async with _open_store(settings, world, tally, clock) as store:
+    async with (
+        _open_store(settings, world, tally, clock) as store,
+        _saying_who_is_left(store),
+    ):
 
         async def kept() -> None:
             for pause_s in Pauses(0.5, 5.0):
@@ -116,7 +120,7 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
             if not settings.missing_credentials:
                 streams.hold(ENGINE, (ORDERS, POSITIONS, BALANCE))
             engine = Engine(settings, world, tally, store, exchange, outbox, streams, room)
-            log.info("engine running", mode=settings.mode, state=settings.state_dir)
+            log.info("engine running", mode=settings.mode, state=settings.state_shown)
             try:
                 yield engine
             finally:
@@ -149,6 +153,17 @@ async def _watched(
 
 
 @asynccontextmanager
+async def _saying_who_is_left(store: Store) -> AsyncIterator[None]:
+    """Logs, at the very end and whatever ended the engine, whose stop nobody keeps until the next start."""
+    try:
+        yield
+    finally:
+        left = [each.id for each in unprotected(store.state)]
+        say = log.warning if left else log.info
+        say("engine ended", without_a_stop_at_the_exchange=len(left), ids=left)
+
+
+@asynccontextmanager
 async def _open_store(
     settings: Settings, world: World, tally: Tally, clock: SteadyClock
 ) -> AsyncIterator[Store]:
@@ -157,6 +172,8 @@ async def _open_store(
         yield Store(MemoryJournal())
         return
     directory = Path(settings.state_dir)
+    if is_new(settings) and settings.mode != "paper":
+        log.warning("new state directory", state=settings.state_shown, mode=settings.mode)
     check_belonging(directory, settings.mode)
     async with open_journal(
         directory,
