@@ -328,8 +328,9 @@ class Engine:
         elif any(each.state != "up" for each in streams.connections if each.name == "private"):
             missing.append("orders and positions not subscribed yet")
         elif not self._room.desk.reconciled:
-            why = self._room.desk.not_reconciled_because
-            missing.append("orders and positions not read yet" + (f": {why}" if why else ""))
+            missing.append("orders and positions not read yet")
+            if self._room.desk.not_reconciled_because:
+                missing.append(self._room.desk.not_reconciled_because)
         missing += self._room.desk.exchange.held_back()
         if any(each.state != "up" for each in streams.connections if each.name != "private"):
             missing.append("a public connection is down")
