@@ -9,8 +9,9 @@ Before every checkpoint `awaits` is counted up, and `begun` follows once the che
 that the new WAL holds. So while an engine runs, and after a kill at any instant, the main file by itself awaits a WAL
 whose beginning it has not seen. SQLite's own checkpoints are switched off, for they would not keep this order.
 
-A shell that looks at the journal of a killed engine takes the WAL into the main file and removes it, with both rows:
-then they agree, in the same file, and all is there.
+A shell that looks at the journal of a killed engine takes the WAL into the main file and removes it, with both rows,
+and SQLite's own `.backup` copies both: then they agree, and all is there. (They would agree too in a copy of the main
+file alone that was made after another program had written a part of the WAL into it, by a checkpoint of its own.)
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def check_wal(path: Path) -> None:
     wal = wal_of(path)
     same_file = alone.inode == path.stat().st_ino
     if not wal.exists():
-        complete = same_file and alone.begun == alone.number
+        complete = alone.begun == alone.number
     elif wal.stat().st_size < FIRST_FRAME + alone.page_size:
         complete = same_file
     else:

@@ -187,7 +187,7 @@ class Monitoring:
     async def close_now(self, id: str) -> Protection:
         """Close what the protection covers, now. Returns once that is durable; the close goes on by itself.
 
-        Raises NotFound and Conflict.
+        Raises NotFound and Conflict, and Unavailable where it is not known whether anything is held.
         """
         now = await self._promised(id)
         if now.state is ProtectionState.PENDING_FILL:

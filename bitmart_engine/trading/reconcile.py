@@ -284,7 +284,7 @@ def _compare_kept(
         if each.remaining or each.id in changing:
             holding.append(each)
             armed = each.state is ProtectionState.ARMED
-            if armed and not changes and not is_young(each, snapshot.plans_at_ms):
+            if armed and not changes and not is_young(each, snapshot.at_ms, snapshot.plans_at_ms):
                 settled.add(each.id)
     symbol, side = key
     closing = [
@@ -335,6 +335,10 @@ def _precedence(protection: Protection) -> tuple[bool, int, str]:
     return (not closing, protection.created_ms, protection.id)
 
 
-def is_young(protection: Protection, now_ms: int) -> bool:
-    """Whether what the protection covers may be too new to be listed among the positions."""
-    return abs(now_ms - protection.covered_ms) < YOUNG_MS
+def is_young(protection: Protection, now_ms: int, asked_ms: int | None = None) -> bool:
+    """Whether what the protection covers may be too new for an answer that was asked for at `asked_ms`, or now.
+
+    A time that is to come is of a clock that was set before the last start, and says nothing.
+    """
+    since_ms = (now_ms if asked_ms is None else asked_ms) - YOUNG_MS
+    return since_ms < protection.covered_ms < now_ms + YOUNG_MS

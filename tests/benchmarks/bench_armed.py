@@ -78,7 +78,8 @@ def arm_positions(engine: Engine, count: int) -> None:
     instrument = room.desk.instruments.known(SYMBOL)
     assert instrument is not None
     for number in range(count):
-        engine._store.record(*room.monitoring._promise(guard_request(number), instrument))
+        request = guard_request(number)
+        engine._store.record(*room.monitoring._promise(request, instrument, None, read=True))
         room.guard.cover(f"position-{number}", 10)
 
 

@@ -116,7 +116,7 @@ class Counterpart:
             ACCOUNT, symbols=tuple(evolve(ACCOUNT.symbols[0], symbol=each) for each in symbols)
         )
         paper = PaperExchange(listed, ManualMarket(), now_ms)
-        self._public = PublicDesk(listed, paper.candles, {}, now_ms).routes
+        self._public = PublicDesk(listed, paper.instruments, paper.candles, {}, now_ms).routes
         self._private: dict[str, Callable[[dict[str, Any]], object]] = {
             SUBMIT: self._submit,
             "/contract/private/order": lambda asked: self._orders[asked["order_id"]],

@@ -26,7 +26,7 @@ JSON = {"Content-Type": "application/json"}
         ({"take_profit": 64100}, "must be above 64500", "$.take_profit"),
         ({"side": "short"}, "must be above 64500", "$.stop_loss"),
         ({"symbol": "NOPEUSDT"}, "unknown symbol", "$.symbol"),
-        ({"symbol": ""}, "unknown symbol", "$.symbol"),
+        ({"symbol": ""}, "must be 1 to 40 printable characters", "$.symbol"),
         ({"side": "up"}, "must be one of long, short, buy, sell", "$.side"),
         ({"quantity": 0.0001}, "1 to 1000000 contracts", "$.quantity"),
         ({"quantity": None, "size": 0}, "1 to 1000000 contracts", "$.size"),

@@ -65,10 +65,10 @@ async def test_a_journal_that_holds_an_id_without_end_starts_and_its_stops_fire(
 async def test_a_symbol_that_none_can_be_is_the_callers_fault(autojump_clock, symbol):
     async with open_stage() as stage:
         engine = stage.engine
-        watch = MonitorPosition(id="m", symbol=symbol, stop_loss=Decimal(1))
+        watched = {"id": "m", "symbol": symbol, "stop_loss": Decimal(1)}
         for ask in (
             lambda: engine.place_order(entry("a", symbol=symbol)),
-            lambda: engine.monitor_position(watch),
+            lambda: engine.monitor_position(MonitorPosition(**watched)),
             lambda: engine.subscribe_klines(symbol, ["1m"]),
             lambda: engine.recent_klines(symbol, "1m"),
         ):
@@ -80,11 +80,12 @@ async def test_a_symbol_that_none_can_be_is_the_callers_fault(autojump_clock, sy
 @pytest.mark.parametrize("order_id", ["7" * 65, MONSTER, "\ud800", "7\n"], ids=range(4))
 async def test_an_order_id_that_none_can_be_is_the_callers_fault(autojump_clock, order_id):
     async with open_stage() as stage:
-        request = MonitorPosition(
-            id="m", symbol="BTCUSDT", order_id=order_id, stop_loss=Decimal(60000)
-        )
         with pytest.raises(BadRequest) as raised:
-            await stage.engine.monitor_position(request)
+            await stage.engine.monitor_position(
+                MonitorPosition(
+                    id="m", symbol="BTCUSDT", order_id=order_id, stop_loss=Decimal(60000)
+                )
+            )
         assert raised.value.field == "$.order_id"
 
 

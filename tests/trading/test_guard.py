@@ -492,6 +492,7 @@ async def test_close_now_closes_with_the_reason_manual(autojump_clock):
 async def test_close_now_of_a_protection_without_a_position_is_a_conflict(autojump_clock):
     async with open_stage() as stage:
         await stage.place()
+        await stage.until(lambda: not stage.engine.not_ready())
         with pytest.raises(Conflict, match="nothing is held yet"):
             await stage.engine.close_position("a")
 
