@@ -35,6 +35,10 @@ class Pushes:
     _held: dict[int, list[str]] = field(factory=dict)
     _old: dict[int, str] = field(factory=dict)
 
+    def clear(self) -> None:
+        """Every push leaves once, and when it is its turn."""
+        self.again = self.late = 0.0
+
     def __call__(self, connection: int, topic: str, frame: str) -> Sequence[str]:
         if topic not in PRIVATE_TOPICS:
             return self._public(connection, topic, frame)
