@@ -117,6 +117,12 @@ def describe(exchange: PaperExchange) -> Json:
             "frozen": [f"{f.pattern} until {f.until}" for f in faults.frozen],
             "refusing_logins": faults.refused_logins != 0,
             "refusing_dials": faults.refusing_dials,
+            "refused_channels": faults.refused_channels,
+            "claims": [
+                f"{c.path}: {c.remaining} of {c.limit}, {c.times} more" for c in faults.claims
+            ],
+            "odd_answers": [f"{a.how} {a.where}, {a.times} more" for a in faults.oddities.answers],
+            "odd_pushes": [f"{a.how} {a.where}, {a.times} more" for a in faults.oddities.pushes],
             "delays_ms": exchange.delays.in_force(),
             "clock_skew_ms": exchange.clock_skew_ms,
             "rate_limits_enforced": exchange.limits.enforced,

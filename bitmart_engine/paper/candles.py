@@ -87,6 +87,10 @@ class Candles:
         """The newest bar."""
         return self._live[step][-1]
 
+    def latest(self, step: int, count: int) -> list[Bar]:
+        """The newest bars, oldest first, the running one last."""
+        return list(self._live[step])[-count:]
+
     def day(self) -> Bar:
         """The last 24 hours as one bar."""
         hours = list(self._live[60])[-24:]

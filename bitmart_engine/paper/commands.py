@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from .delays import NAMES
+from .instruments import CHANGEABLE
+from .oddities import FIELD_WORDS, WORDS
 from .wire import Json
 
 if TYPE_CHECKING:
     from .exchange import PaperExchange
+
+
+ODD_WORDS = ", ".join((*WORDS, *(f"{word}:FIELD" for word in FIELD_WORDS)))
 
 
 class BadField(ValueError):
@@ -73,6 +78,18 @@ FIELDS: dict[str, Callable[[object], object]] = {
     "seconds": duration,
     "on": flag,
     "abruptly": flag,
+    "how": text,
+    "limit": whole,
+    "remaining": whole,
+    "reset_s": whole,
+    "client_order_id": text,
+    "tick_size": price,
+    "contract_size": price,
+    "min_size": whole,
+    "max_size": whole,
+    "market_max_size": whole,
+    "min_leverage": whole,
+    "max_leverage": whole,
 }
 
 
@@ -250,6 +267,61 @@ def commands(exchange: PaperExchange) -> list[Command]:
             (),
             ("on", "abruptly"),
             {"on": True},
+        ),
+        Command(
+            "/faults/alter-answer",
+            f"The next answers say something odd: {ODD_WORDS}.",
+            exchange.alter_answer,
+            ("path", "how"),
+            ("times", "symbol"),
+            {"path": "/contract/private/position-v2", "how": "empty", "times": 1},
+        ),
+        Command(
+            "/faults/alter-push",
+            "The next pushes of topics that begin so say something odd, in the same words.",
+            exchange.alter_push,
+            ("channel", "how"),
+            ("times", "symbol"),
+            {"channel": "futures/order", "how": "without:deal_size", "times": 1},
+        ),
+        Command(
+            "/faults/claim-limits",
+            "The rate limit headers of the next answers say this, whatever is so.",
+            exchange.claim_limits,
+            ("path", "limit", "remaining", "reset_s"),
+            ("times",),
+            {"path": submit, "limit": 24, "remaining": 24, "reset_s": 600, "times": 1},
+        ),
+        Command(
+            "/faults/refuse-channels",
+            "Topics that begin so (`*`: all) cannot be subscribed, until switched off.",
+            exchange.refuse_channels,
+            (),
+            ("channel", "on"),
+            {"channel": "*", "on": True},
+        ),
+        Command(
+            "/instrument",
+            "A contract is another from now on: its tick, its contract size, its limits.",
+            exchange.change_instrument,
+            ("symbol",),
+            CHANGEABLE,
+            {"symbol": "BTCUSDT", "contract_size": "0.01"},
+        ),
+        Command(
+            "/orders/amend",
+            "The owner gives a resting order another price, another size, or both.",
+            exchange.amend_by_hand,
+            ("client_order_id",),
+            ("price", "size"),
+            {"client_order_id": "abc", "size": 25},
+        ),
+        Command(
+            "/orders/cancel",
+            "The owner cancels a working order elsewhere.",
+            exchange.cancel_by_hand,
+            ("client_order_id",),
+            example={"client_order_id": "abc"},
         ),
         Command("/faults/clear", "Nothing goes wrong any more.", exchange.clear_faults),
     ]

@@ -194,6 +194,15 @@ class PaperConfig:
     ticker_group_suffix: str = unknown(
         "", "7 (8)", "a speed such as `@100ms` that the ticker's group carries unasked"
     )
+    trades_on_subscribe: int = unknown(
+        0,
+        "8.1",
+        "how many past trades, however old, a trade topic begins with",
+        check=AT_LEAST_0,
+    )
+    bars_on_subscribe: int = unknown(
+        0, "8.1", "how many past bars, however old, a kline topic begins with", check=AT_LEAST_0
+    )
     kline_interval_s: float = unknown(
         0.0,
         "8.1",
@@ -223,6 +232,13 @@ class PaperConfig:
 
     frames: Literal["text", "deflate"] = one_of(
         "text", "deflate", where="3.4", what="frames: text, or binary with raw deflate (wbits -15)"
+    )
+    pong: Literal["group", "text", "action"] = one_of(
+        "group",
+        "text",
+        "action",
+        where="7 (5), 3.3",
+        what="the answer to a ping: in a group, the bare text `pong` as documented, or an action",
     )
     frame_newline: bool = unknown(False, "2.3", "whether the text of a frame ends in a line feed")
     idle_close_s: float | None = unknown(

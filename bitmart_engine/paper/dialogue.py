@@ -73,8 +73,7 @@ class Dialogue:
         action = request.get("action", "")
         match action:
             case "ping":
-                pong = uuid.UUID(int=self._rng.getrandbits(128), version=4)
-                connection.send(encode({"group": "System", "data": f"pong+{pong}"}))
+                connection.send(self._pong())
             case "subscribe":
                 for topic in topics_of(request):
                     self._subscribe(connection, topic, request)
@@ -93,6 +92,15 @@ class Dialogue:
                     acknowledge(connection, request, topic, error)
         return True
 
+    def _pong(self) -> str:
+        pong = uuid.UUID(int=self._rng.getrandbits(128), version=4)
+        match self._config.pong:
+            case "text":
+                return "pong"
+            case "action":
+                return encode({"action": "pong"})
+        return encode({"group": "System", "data": f"pong+{pong}"})
+
     def _subscribe(self, connection: Connection, topic: str, request: Json) -> None:
         if topic in self._private_topics and not connection.logged_in:
             error = f"{topic} need authenication"
@@ -100,7 +108,7 @@ class Dialogue:
             connection.send(encode(frame))
             return
         known = self._private_topics if connection.private else self._public_topics
-        if topic not in known:
+        if topic not in known or self._faults.refuses_channel(topic):
             acknowledge(connection, request, topic, f"Invalid channel: not found {topic}")
             return
         self._hub.subscribe(connection, topic)

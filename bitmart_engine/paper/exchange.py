@@ -7,22 +7,24 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import trio
+from attrs import evolve
 
 from . import wire
 from .admin import make_admin_app
 from .books import Books
 from .broadcast import Broadcast
-from .candles import Candles
+from .candles import CHANNELS, Candles
 from .clock import wall_clock
+from .codes import Refusal
 from .config import PaperConfig
 from .deadman import DeadMan
 from .dialogue import Dialogue, FrameRecord
-from .feed import MarketFeed
+from .feed import MarketFeed, parts
 from .front import Front, RequestRecord
-from .instruments import PaperInstrument, exact, on_grid, to_grid
+from .instruments import CHANGEABLE, PaperInstrument, exact, on_grid, to_grid
 from .market import Market, RandomWalk
 from .memory import MemoryTransport
 from .orders import Direction, Order
@@ -71,7 +73,7 @@ class PaperExchange(Trouble):
         self._ws = WsServer(config, self.hub, self._dialogue, self.faults)
         rest_app = make_rest_app(
             config,
-            PublicDesk(config, self.candles, self._tape, now_ms),
+            PublicDesk(config, self.instruments, self.candles, self._tape, now_ms),
             PrivateDesk(self.books, now_ms, self.delays, self._deadman),
             self.limits,
             now_ms,
@@ -174,6 +176,15 @@ class PaperExchange(Trouble):
         """The market moves this symbol again."""
         self._held.discard(self._instrument(symbol).symbol)
 
+    def change_instrument(self, symbol: str, **changes: Any) -> PaperInstrument:
+        """A contract is another from now on: its tick, its contract size, its limits; what is held stays as it is."""
+        now = self._instrument(symbol)
+        for name in changes:
+            if name not in CHANGEABLE:
+                raise ValueError(f"unknown field {name!r}; there are {', '.join(CHANGEABLE)}")
+        changed = self.instruments[symbol] = evolve(now, **changes)
+        return changed
+
     # -- what happens to positions ------------------------------------------------------------
 
     def close_position_by_hand(
@@ -184,6 +195,29 @@ class PaperExchange(Trouble):
         order = self.books.close_by_hand(symbol, Direction.named(side), size, self.now_ms())
         self._broadcast.settle(None)
         return order
+
+    def amend_by_hand(
+        self, client_order_id: str, *, price: Decimal | None = None, size: int | None = None
+    ) -> Order:
+        """The owner gives a resting order another price, another size, or both. Raises ValueError where that fails."""
+        order = self.books.ledger.by_client_id(client_order_id)
+        if order is None or not order.is_working:
+            raise ValueError(f"no order {client_order_id!r} works")
+        try:
+            self.books.amend(order.order_id, price, size, self.now_ms())
+        except Refusal as refusal:
+            raise ValueError(str(refusal)) from None
+        self._broadcast.settle(None)
+        return self.books.orders[order.order_id]
+
+    def cancel_by_hand(self, client_order_id: str) -> Order:
+        """The owner cancels a working order elsewhere. Raises ValueError where there is none."""
+        order = self.books.ledger.by_client_id(client_order_id)
+        if order is None or not order.is_working:
+            raise ValueError(f"no order {client_order_id!r} works")
+        self.books.cancel(order.order_id, self.now_ms())
+        self._broadcast.settle(None)
+        return self.books.orders[order.order_id]
 
     def liquidate(
         self, symbol: str, side: Literal["long", "short"], size: int | None = None
@@ -212,8 +246,16 @@ class PaperExchange(Trouble):
 
     def _snapshot(self, topic: str) -> object:
         """What a topic begins with, if anything."""
-        is_private = topic in private_topics(self.config)
-        return self._broadcast.snapshot(topic) if is_private else self._feed.subscribed(topic)
+        if topic in private_topics(self.config):
+            return self._broadcast.snapshot(topic)
+        name, symbol = parts(topic)
+        if name == "trade":
+            past = list(self._tape[symbol])[-self.config.trades_on_subscribe or MOST_TRADES :]
+            return wire.trades(past) if self.config.trades_on_subscribe and past else None
+        if name in CHANNELS and self.config.bars_on_subscribe:
+            bars = self.candles[symbol].latest(CHANNELS[name], self.config.bars_on_subscribe)
+            return wire.klines(symbol, bars, self.config.kline_ts_offset_s)
+        return self._feed.subscribed(topic)
 
     def _cancel_everything(self, symbol: str) -> None:
         """A dead-man timer ran out."""

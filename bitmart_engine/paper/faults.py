@@ -10,6 +10,8 @@ from typing import Literal
 
 from attrs import Factory, define, frozen
 
+from .oddities import Oddities
+
 Kind = Literal["lose_reply", "fail", "delay", "refuse", "gateway"]
 Cure = Literal["resubscribe", "reconnect", "forever"]
 
@@ -51,6 +53,24 @@ class Freeze:
         return connection in self.connections and (connection, topic) not in self.cured
 
 
+@define
+class Claim:
+    """What the rate limit headers of the next `times` answers of a path, or of any (`*`), say, whatever is so."""
+
+    path: str
+    times: int
+    limit: int
+    remaining: int
+    reset_s: int
+
+    def headers(self) -> dict[str, str]:
+        return {
+            "x-bm-ratelimit-remaining": str(self.remaining),
+            "x-bm-ratelimit-limit": str(self.limit),
+            "x-bm-ratelimit-reset": str(self.reset_s),
+        }
+
+
 class Faults:
     """All that is wrong at the moment."""
 
@@ -60,6 +80,10 @@ class Faults:
         self.refused_logins: int | None = 0
         self.refusing_dials = False
         self.hanging_up_dials = False
+        self.refused_channels: str | None = None
+        """Topics that begin so (or all, `*`) cannot be subscribed."""
+        self.claims: list[Claim] = []
+        self.oddities = Oddities()
 
     def plan(self, fault: PathFault) -> None:
         """Add a fault of requests (ValueError)."""
@@ -80,6 +104,21 @@ class Faults:
                     self.requests.remove(fault)
                 return fault
         return None
+
+    def claim(self, path: str) -> Claim | None:
+        """What the headers of the answer at hand claim, counted down."""
+        for claim in self.claims:
+            if claim.path in ("*", path):
+                claim.times -= 1
+                if claim.times <= 0:
+                    self.claims.remove(claim)
+                return claim
+        return None
+
+    def refuses_channel(self, topic: str) -> bool:
+        """Whether a topic cannot be subscribed at the moment."""
+        refused = self.refused_channels
+        return refused is not None and (refused == "*" or topic.startswith(refused))
 
     def takes_login(self) -> bool:
         """Whether the login at hand is looked at, or refused whatever it says."""
@@ -105,3 +144,6 @@ class Faults:
         self.frozen.clear()
         self.refused_logins = 0
         self.refusing_dials = self.hanging_up_dials = False
+        self.refused_channels = None
+        self.claims.clear()
+        self.oddities.clear()

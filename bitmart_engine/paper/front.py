@@ -19,7 +19,7 @@ from attrs import define
 
 from .codes import Refusal
 from .delays import Delays
-from .faults import Faults, PathFault
+from .faults import Claim, Faults, PathFault
 from .hub import Gate, Hub
 from .wire import NOT_JSON, encode
 
@@ -96,6 +96,9 @@ class Front:
         async def recorded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
+                claim = self._faults.claim(record.path)
+                if claim is not None:
+                    message = {**message, "headers": claimed(message["headers"], claim)}
             await send(message)
 
         fault = self._faults.take(record.path)
@@ -111,12 +114,30 @@ class Front:
         gate = None if self._push_before_reply else Gate()
         token = current_gate.set(gate)
         try:
-            await self._app(scope, only(body), send)
+            if self._faults.oddities.answers:
+                await self._answer_oddly(scope, body, send)
+            else:
+                await self._app(scope, only(body), send)
         finally:
             current_gate.reset(token)
             if gate is not None:
                 gate.is_open = True
             self._hub.flush()
+
+    async def _answer_oddly(self, scope: Scope, body: bytes, send: Send) -> None:
+        """Handle a request whose answer may be altered on its way out."""
+        answer: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            answer.append(message)
+
+        await self._app(scope, only(body), keep)
+        start, content = answer
+        said = self._faults.oddities.answer(scope["path"], content["body"])
+        length = (b"content-length", str(len(said)).encode())
+        headers = [pair for pair in start["headers"] if pair[0] != b"content-length"]
+        await send({**start, "headers": [*headers, length]})
+        await send({**content, "body": said})
 
     async def _mishandle(self, fault: PathFault, scope: Scope, body: bytes, send: Send) -> None:
         reply: list[Message] = []
@@ -174,6 +195,12 @@ def gateway_reply(status: int) -> list[Message]:
         for name, value in start["headers"]
     ] + headers
     return [start, content]
+
+
+def claimed(headers: list[tuple[bytes, bytes]], claim: Claim) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer, with those of the rate limit as they are claimed."""
+    said = {name.encode(): value.encode() for name, value in claim.headers().items()}
+    return [pair for pair in headers if pair[0] not in said] + list(said.items())
 
 
 async def read_body(receive: Receive) -> bytes:

@@ -14,7 +14,6 @@ from attrs import define, field
 
 from .delays import PUSHES, DelayLine, Delays
 from .faults import Faults
-from .wire import encode
 
 NORMAL_CLOSURE = 1000
 
@@ -128,7 +127,7 @@ class Hub:
         """Send data to everybody who subscribed the topic and for whom it is not frozen."""
         if not self.is_wanted(topic):
             return
-        text = encode({"group": group or topic, "data": data})
+        text = self._faults.oddities.push(topic, {"group": group or topic, "data": data})
         name = self._delays.name_of(topic)
         self._lines[name].put(self._delays.of_push(name), lambda: self._deliver(topic, text))
 

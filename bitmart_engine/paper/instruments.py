@@ -7,6 +7,11 @@ from decimal import Decimal, InvalidOperation
 from attrs import frozen
 
 Price = Decimal
+CHANGEABLE = (
+    *("tick_size", "contract_size", "min_size", "max_size", "market_max_size"),
+    *("min_leverage", "max_leverage"),
+)
+"""What of a contract may change while the exchange is open."""
 
 
 def digits(value: object) -> int | None:

@@ -29,12 +29,13 @@ class PublicDesk:
     def __init__(
         self,
         config: PaperConfig,
+        instruments: Mapping[str, PaperInstrument],
         candles: Mapping[str, Candles],
         tape: Mapping[str, Sequence[Trade]],
         now_ms: Callable[[], int],
     ) -> None:
         self._config = config
-        self._instruments = {instrument.symbol: instrument for instrument in config.symbols}
+        self._instruments = instruments
         self._candles = candles
         self._tape = tape
         self._now_ms = now_ms

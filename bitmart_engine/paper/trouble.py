@@ -9,10 +9,11 @@ from typing import Literal
 
 from .config import PaperConfig
 from .delays import Delays
-from .faults import Cure, Faults, Freeze, PathFault
+from .faults import Claim, Cure, Faults, Freeze, PathFault
 from .front import GATEWAY_PAGES
 from .hub import Hub
 from .limits import RateLimits
+from .oddities import Alteration
 
 Which = Literal["public", "private", "all"]
 
@@ -90,6 +91,32 @@ class Trouble:
             known = ", ".join(map(str, GATEWAY_PAGES))
             raise ValueError(f"status must be one of {known}, not {status}")
         self.faults.plan(PathFault(path, "gateway", times, after=after, status=status))
+
+    def alter_answer(self, path: str, how: str, times: int = 1, symbol: str | None = None) -> None:
+        """The data of the next answers of `path` (`*`: any) are altered; the words for `how` are in `oddities.py`."""
+        if not path.startswith("/") and path != "*":
+            raise ValueError(f"path must be * or begin with /, not {path!r}")
+        self.faults.oddities.answers.append(Alteration(path, how, times, symbol))
+
+    def alter_push(self, channel: str, how: str, times: int = 1, symbol: str | None = None) -> None:
+        """The data of the next pushes of topics that begin with `channel` (`*`: any) are altered in the same way."""
+        if channel != "*" and not channel.startswith("futures/"):
+            raise ValueError(f"channel must be * or begin with futures/, not {channel!r}")
+        self.faults.oddities.pushes.append(Alteration(channel, how, times, symbol))
+
+    def claim_limits(
+        self, path: str, limit: int, remaining: int, reset_s: int, times: int = 1
+    ) -> None:
+        """The rate limit headers of the next answers of `path` (`*`: any) say this, whatever is so."""
+        if times < 1:
+            raise ValueError(f"times must be 1 or more, not {times}")
+        self.faults.claims.append(Claim(path, times, limit, remaining, reset_s))
+
+    def refuse_channels(self, channel: str = "*", on: bool = True) -> None:
+        """Topics that begin with `channel` (`*`: all) cannot be subscribed, until switched off."""
+        if channel != "*" and not channel.startswith("futures/"):
+            raise ValueError(f"channel must be * or begin with futures/, not {channel!r}")
+        self.faults.refused_channels = channel if on else None
 
     def set_delay(self, name: str, ms: int) -> None:
         """How late something is from now on; the names are in `delays.py`."""

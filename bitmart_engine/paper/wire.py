@@ -6,6 +6,7 @@ Prices, sizes and amounts are strings; enumerations and times are integers, as o
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -64,7 +65,18 @@ def order_price(order: Order) -> str:
 
 def kline(symbol: str, bar: Bar, shape: str, ts_offset_s: int) -> Json:
     """A running bar, in `items` as on the wire, or flat as in the documents."""
-    row = {
+    if shape == "flat":
+        return {"symbol": symbol, **_bar(bar, ts_offset_s)}
+    return klines(symbol, [bar], ts_offset_s)
+
+
+def klines(symbol: str, bars: Sequence[Bar], ts_offset_s: int) -> Json:
+    """Several bars in one frame, the oldest first."""
+    return {"symbol": symbol, "items": [_bar(bar, ts_offset_s) for bar in bars]}
+
+
+def _bar(bar: Bar, ts_offset_s: int) -> Json:
+    return {
         "o": wire_decimal(bar.open),
         "h": wire_decimal(bar.high),
         "l": wire_decimal(bar.low),
@@ -72,7 +84,11 @@ def kline(symbol: str, bar: Bar, shape: str, ts_offset_s: int) -> Json:
         "v": str(bar.volume),
         "ts": bar.ts + ts_offset_s,
     }
-    return {"symbol": symbol, **row} if shape == "flat" else {"symbol": symbol, "items": [row]}
+
+
+def trades(several: Sequence[Trade]) -> list[Json]:
+    """Several trades in one frame, the oldest first."""
+    return [row for one in several for row in trade(one)]
 
 
 def trade(one: Trade) -> list[Json]:

@@ -30,7 +30,7 @@ async def test_the_front_page_lists_commands_whose_curl_lines_work(visiting: Vis
         await visit.owner.submit(type="market")
         await visit.owner.submit(type="market")
         listed = (await get(visit, "/"))["commands"]
-        assert len(listed) == 21
+        assert len(listed) == 28
         async with httpx.AsyncClient() as client:
             for entry in listed:
                 words = shlex.split(entry["curl"])
@@ -41,6 +41,8 @@ async def test_the_front_page_lists_commands_whose_curl_lines_work(visiting: Vis
                     response = await client.post(words[3], content=words[5])
                 if "/positions/liquidate" in entry["curl"]:
                     assert "0 held" in response.json()["error"]
+                elif "/orders/" in entry["curl"]:
+                    assert "no order 'abc' works" in response.json()["error"]
                 else:
                     assert response.status_code == 200, (entry, response.text)
 
@@ -86,6 +88,11 @@ async def test_faults_of_requests_are_set_shown_and_cleared(visiting: Visiting) 
         await post(visit, "/faults/gateway", {"status": 403})
         await post(visit, "/delays", {"name": "order_push", "ms": 300})
         await post(visit, "/clock", {"ms": 2500})
+        await post(visit, "/faults/alter-answer", {"path": "/v", "how": "null", "times": 2})
+        await post(visit, "/faults/alter-push", {"channel": "futures/order", "how": "nested"})
+        claim = {"path": "*", "limit": 24, "remaining": 24, "reset_s": 600}
+        await post(visit, "/faults/claim-limits", claim)
+        await post(visit, "/faults/refuse-channels", {"channel": "futures/trade"})
         assert (await get(visit, "/state"))["faults"] == {
             "requests": [
                 f"lose_reply {SUBMIT}, 1 more",
@@ -97,6 +104,10 @@ async def test_faults_of_requests_are_set_shown_and_cleared(visiting: Visiting) 
             "frozen": ["* until forever"],
             "refusing_logins": True,
             "refusing_dials": True,
+            "refused_channels": "futures/trade",
+            "claims": ["*: 24 of 24, 1 more"],
+            "odd_answers": ["null /v, 2 more"],
+            "odd_pushes": ["nested futures/order, 1 more"],
             "delays_ms": {"order_push": 300},
             "clock_skew_ms": 2500,
             "rate_limits_enforced": True,
@@ -107,6 +118,10 @@ async def test_faults_of_requests_are_set_shown_and_cleared(visiting: Visiting) 
             "frozen": [],
             "refusing_logins": False,
             "refusing_dials": False,
+            "refused_channels": None,
+            "claims": [],
+            "odd_answers": [],
+            "odd_pushes": [],
             "delays_ms": {},
             "clock_skew_ms": 0,
             "rate_limits_enforced": False,
