@@ -47,6 +47,10 @@ class Books:
             for each in self._paper.books.orders.values()
         ]
 
+    def brought_by(self, plan_order_id: str) -> str:
+        """The client order id of the order that brought along a stop or a target."""
+        return self._brought_by.get(plan_order_id, "")
+
     def held(self) -> dict[tuple[str, str], int]:
         """Contracts by symbol and side."""
         return {

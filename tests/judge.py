@@ -39,6 +39,8 @@ class Row:
     seq: int
     kind: str
     body: Mapping[str, Any]
+    seen_ms: int = 0
+    """When it was first seen on disk, by a clock that is right; 0 where nobody looked."""
 
 
 @frozen(kw_only=True)
@@ -71,7 +73,13 @@ class Evidence:
     orders: Sequence[ExchangeOrder] = ()
     held: Mapping[tuple[str, str], int] = Factory(dict)
     """Contracts by symbol and side."""
+    own: Mapping[tuple[str, str], int] = Factory(dict)
+    """Of these the most that may be the account owner's own: nothing was promised for them, and nothing closes them."""
 
+    foreign: frozenset[str] = frozenset()
+    """The client order ids of what others than the engine have sent: another program, or a life that is forgotten."""
+    amended: Mapping[str, frozenset[int]] = Factory(dict)
+    """By client order id, the sizes that the owner has given an order at the exchange, by hand."""
     unwritten: frozenset[str] = frozenset()
     """The client order ids of closes that went out while the disk took nothing: a stop does not wait for a disk."""
     reduced: frozenset[tuple[str, str]] = frozenset()
@@ -210,7 +218,7 @@ class _Judge:
                 yield Violation(promise, id, f"{len(alive)} orders were taken: {alive}")
         intended = {each["client_order_id"] for made in self.intents.values() for each in made}
         intended |= {client_id for made in self.closes.values() for client_id in made}
-        intended |= self.e.unwritten
+        intended |= self.e.unwritten | self.e.foreign
         for client_id in self.by_client_id:
             if client_id and not client_id.startswith("PLAN") and client_id not in intended:
                 yield Violation("intent before order", client_id, "nothing was journalled of it")
@@ -231,7 +239,9 @@ class _Judge:
             for order in orders if body is not None else ():
                 assert body is not None
                 meant = (body["symbol"], body["side"] == "long", True, body["size"])
-                if (order.symbol, order.long, order.opens, order.size) != meant:
+                amended = order.size in self.e.amended.get(order.client_order_id, ())
+                size = body["size"] if amended else order.size
+                if (order.symbol, order.long, order.opens, size) != meant:
                     yield Violation("what was asked for", id, f"{meant}, but {order}")
 
     # Accepted is kept
@@ -317,9 +327,11 @@ class _Judge:
         for key, held in self.e.held.items():
             if key[0] == self.e.unguarded:
                 continue
-            if held > covered_by[key]:
-                yield Violation(promise, " ".join(key), f"{held} held, {covered_by[key]} covered")
-            if self.e.flushed and held:
+            ours = held - self.e.own.get(key, 0)
+            if ours > covered_by[key]:
+                detail = f"{held} held, {ours} of them ours, {covered_by[key]} covered"
+                yield Violation(promise, " ".join(key), detail)
+            if self.e.flushed and ours > 0:
                 yield Violation("every stop is watched", " ".join(key), f"{held} still held")
         for id, shown in self.e.shown_positions.items():
             if shown["state"] == "closing" or (self.e.flushed and shown["state"] == "armed"):

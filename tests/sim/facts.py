@@ -5,17 +5,23 @@ from __future__ import annotations
 import random
 from decimal import Decimal
 
+from attrs import evolve
+
 from bitmart_engine.paper import PaperConfig
 
+from .choices import Choices
 from .watch import SECRETS_MARK
 
-__all__ = ["facts"]
+__all__ = ["FACTS", "facts"]
+
+FACTS = frozenset({"old news", "other pongs"})
+"""Kinds of trouble that a run has from its beginning to its end, or not at all."""
 
 
-def facts(seed: int) -> PaperConfig:
+def facts(seed: int, choices: Choices) -> PaperConfig:
     """How the exchange of a seed behaves."""
     rng = random.Random(f"run:{seed}")
-    return PaperConfig(
+    config = PaperConfig(
         seed=seed,
         ticker_interval_s=60,  # nobody listens to tickers
         api_secret=f"{SECRETS_MARK}-{rng.getrandbits(64):x}",
@@ -31,3 +37,16 @@ def facts(seed: int) -> PaperConfig:
         snapshot_on_subscribe=rng.random() < 0.3,
         enforce_rate_limits=rng.random() < 0.5,
     )
+    return config if choices.world == 1 else _newer(config, choices.only or FACTS)
+
+
+def _newer(config: PaperConfig, kinds: frozenset[str]) -> PaperConfig:
+    """What the first world's exchanges all had alike, drawn by a generator of its own."""
+    rng = random.Random(f"facts:{config.seed}")
+    pong = rng.choice(("group", "group", "text", "action"))
+    trades, bars = rng.choice((0, 0, 5, 100)), rng.choice((0, 0, 5, 60))
+    if "other pongs" in kinds:
+        config = evolve(config, pong=pong)
+    if "old news" in kinds:
+        config = evolve(config, trades_on_subscribe=trades, bars_on_subscribe=bars)
+    return config

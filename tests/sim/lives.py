@@ -25,6 +25,7 @@ from .trace import Trace
 __all__ = ["OVER", "Lives"]
 
 OVER = "the run is over"
+INTRUDES_S = 5.0
 SKEWS_MS = (0, 0, 700, -700, 20_000, -20_000)
 """How wrong the machine's clock is when the run begins."""
 
@@ -101,6 +102,24 @@ class Lives:
                 self.trace.faults["killed"] += 1
             await trio.sleep(self.rng.choice((0.1, 0.5, 2, 2, 5, 15, self.rng.uniform(0, 60))))
             self.between()
+
+    async def intrude(self) -> None:
+        """Start another engine on the same directory, beside the one that runs: it may not come up."""
+        first = self.process
+        intruder = Process(
+            "intruder", self.settings(), self.network, self.disk, self.trace,
+            random.Random(f"intruder:{self.seed}"), self.now_ms, lambda: None,
+        )  # fmt: skip
+        with trio.move_on_after(INTRUDES_S):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(intruder.run)
+                while intruder.alive and not intruder.up:
+                    await trio.sleep(0.1)
+                nursery.cancel_scope.cancel()
+        if intruder.up and first is not None and first.alive:
+            detail = f"it came up on the directory of {first.name}"
+            self.broken(Violation("one engine on one journal", intruder.name, detail))
+        intruder.kill(OVER)
 
     def end(self) -> None:
         """No more engines."""

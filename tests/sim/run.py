@@ -10,8 +10,8 @@ import json
 import random
 import shutil
 import tempfile
-from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -33,9 +33,13 @@ from .clockwork import now_ms, run_seeded
 from .disk import Disk
 from .exposure import Exposure
 from .facts import facts
+from .holdings import Holdings
 from .lives import Lives
+from .machine import Machine
 from .market import Market, real_month
 from .network import Network
+from .oddities import Oddities
+from .owner import Owner
 from .pushes import Pushes
 from .receiver import Receiver
 from .rest import Rest
@@ -75,7 +79,7 @@ async def _play(
 ) -> None:
     async with (
         open_paper_exchange(
-            facts(seed), market=ManualMarket(), now_ms=now_ms, serve_sockets=False
+            facts(seed, choices), market=ManualMarket(), now_ms=now_ms, serve_sockets=False
         ) as paper,
         trio.open_nursery() as nursery,
     ):
@@ -104,7 +108,11 @@ class Run:
         self.paper = paper
         self.nursery = nursery
         self.chronicle = Chronicle(directory / "state" / "engine.sqlite3")
-        self.exposure = Exposure(paper, self.chronicle, lambda: self.lives.up, self._calm)
+        self.books = Books(paper)
+        self.holdings = Holdings(paper, self.books, self.chronicle, self._broken)
+        self.exposure = Exposure(
+            paper, self.chronicle, self.holdings, lambda: self.lives.up, self._calm
+        )
         self.watch = Watch(
             paper,
             self.chronicle,
@@ -113,6 +121,7 @@ class Run:
             self._broken,
             self._calm_since,
             lambda: self.disk.refused_at,
+            self.holdings,
         )
         self.receiver = Receiver(rng("receiver"), self.watch.received)
         self.network = Network(
@@ -146,17 +155,6 @@ class Run:
             rng("pace").choice(PACES_S) * (2 if choices.unhurried else 1),
         )
         self.chance = rng("races")
-        around = (paper, self.network, self.disk, self.receiver, pushes)
-        drawn = rng("weather")
-        self.weather = Weather(
-            *around,
-            drawn,
-            trace,
-            Troubles(*around, drawn, trace).kinds(),
-            self._newer(rng),
-            rng("newer weather"),
-            only=choices.only,
-        )
         self.lives = Lives(
             seed,
             directory,
@@ -171,13 +169,28 @@ class Run:
             self._broken,
             lambda how: outcome.counts.update((f"ended: {how}",)),
         )
+        self.owner = Owner(paper, self.chronicle, self.holdings, cache(rng), trace)
+        self.machine = Machine(
+            paper, self.lives, self.chronicle, self.disk, cache(rng), trace, self._broken
+        )
+        self.oddities = Oddities(paper, pushes, self.market, cache(rng), trace)
+        around = (paper, self.network, self.disk, self.receiver, pushes)
+        drawn = rng("weather")
+        self.weather = Weather(
+            *around,
+            drawn,
+            trace,
+            Troubles(*around, drawn, trace).kinds(),
+            self._newer() if choices.world > 1 else {},
+            rng("newer weather"),
+            only=choices.only,
+        )
         self.rest = Rest(self.app, self.user, self.market, trace, self._broken)
         self.over = trio.CancelScope()
-        self.books = Books(paper)
 
-    def _newer(self, rng: Callable[[str], random.Random]) -> Kinds:
+    def _newer(self) -> Kinds:
         """The kinds of trouble that the first world does not have."""
-        return {}
+        return {**self.oddities.kinds(), **self.owner.kinds(), **self.machine.kinds()}
 
     # The whole
 
@@ -257,7 +270,7 @@ class Run:
         for part in ("0.7", "2"):
             for symbol, centre in self.market.centre.items():
                 if symbol != UNGUARDED:
-                    self.market.centre[symbol] = centre * Decimal(part)
+                    self.market.centre[symbol] = self._beyond(symbol, centre, part)
             for _ in range(4):
                 for symbol in self.market.centre:
                     self.market.to(symbol, self.market.centre[symbol])
@@ -267,6 +280,13 @@ class Run:
         await self.rest.until("everything was told", self.rest.at_rest)
         self._take(judge(evolve(await self._evidence(), flushed=True)))
 
+    def _beyond(self, symbol: str, centre: Decimal, part: str) -> Decimal:
+        """A price beyond every stop and target on one side."""
+        if self.choices.world == 1:
+            return centre * Decimal(part)
+        lowest, highest = self.market.extremes[symbol]
+        return min(lowest, centre) * Decimal("0.7") if part == "0.7" else highest * Decimal("1.5")
+
     # What there is to be seen
 
     async def _evidence(self, *, over: bool = True) -> Evidence:
@@ -275,10 +295,13 @@ class Run:
             shown_orders=await self.rest.shown("orders"),
             shown_positions=await self.rest.shown("positions"),
             owed=await self.rest.owed(),
-            unwritten=frozenset(self.watch.unwritten),
+            unwritten=frozenset(self.chronicle.unwritten),
             reduced=self._reduced(),
             orders=self.books.orders(),
             held=self.books.held(),
+            own=self.holdings.all_own(),
+            foreign=self.owner.others,
+            amended={id: frozenset(sizes) for id, sizes in self.owner.amended.items()},
             received=list(self.receiver.receipts),
             unguarded=UNGUARDED,
             now_ms=self.lives.now_ms(),

@@ -18,6 +18,7 @@ from attrs import define
 from bitmart_engine.paper import PaperExchange
 
 from .disk import Disk
+from .facts import FACTS
 from .network import Conditions, Network
 from .pushes import Pushes
 from .receiver import Receiver
@@ -58,9 +59,10 @@ class Weather:
     """What goes wrong in this storm."""
 
     def __attrs_post_init__(self) -> None:
-        unknown = self.only - {*self.first, *self.newer}
+        known_ones = {*self.first, *self.newer, *FACTS}
+        unknown = self.only - known_ones
         if unknown:
-            known = ", ".join(sorted({*self.first, *self.newer}))
+            known = ", ".join(sorted(known_ones))
             raise ValueError(f"no such trouble: {', '.join(sorted(unknown))}; there are {known}")
 
     async def run(self, until_s: float, calmed: Callable[[], Awaitable[None]]) -> None:
