@@ -21,6 +21,8 @@ __all__ = ["Evidence", "ExchangeOrder", "Row", "Violation", "judge", "read_journ
 ENDED = ("filled", "cancelled", "expired", "rejected")
 LATE_MS = 2_000
 """How long after its deadline an order may still be sent by a process that has to share its processor."""
+SEEN_LATE_MS = 60_000
+"""How long after it was decided something may be on disk, whose disk may be full for a while."""
 STORY = re.compile(
     r"(timeout|failed|cancelled|placed( placed)*"
     r"( partially_filled)*( filled| cancelled| failed| timeout)?)?( late)*"
@@ -80,6 +82,10 @@ class Evidence:
     """The client order ids of what others than the engine have sent: another program, or a life that is forgotten."""
     amended: Mapping[str, frozenset[int]] = Factory(dict)
     """By client order id, the sizes that the owner has given an order at the exchange, by hand."""
+    tried: Mapping[str, frozenset[str]] = Factory(dict)
+    """Of orders, client order ids that an older life has used for them, and that a restored journal may not know."""
+    excused: frozenset[str] = frozenset()
+    """Protections of a restored journal that were closed after it was written: what is held may look like theirs."""
     unwritten: frozenset[str] = frozenset()
     """The client order ids of closes that went out while the disk took nothing: a stop does not wait for a disk."""
     reduced: frozenset[tuple[str, str]] = frozenset()
@@ -97,6 +103,9 @@ class Evidence:
     unguarded: str = ""
     """The symbol that is traded without protection."""
     now_ms: int = 0
+    true_now_ms: int | None = None
+    """The time by a clock that is right, where others were not: then deadlines are measured by when things were seen on
+    disk, and not by what the engine's clock said."""
     over: bool = True
     """Whether nothing is wished for any more: then everything has to have ended."""
     flushed: bool = False
@@ -197,13 +206,14 @@ class _Judge:
 
     def _orders_of(self, id: str) -> list[ExchangeOrder]:
         ids = dict.fromkeys(each["client_order_id"] for each in self.intents[id])
+        ids |= dict.fromkeys(sorted(self.e.tried.get(id, ())))
         return [order for each in ids for order in self.by_client_id[each]]
 
     def _entry_filled(self, id: str) -> int:
         return sum(each.filled for each in self._orders_of(id))
 
     def _closed_by_presets(self, id: str) -> int:
-        ids = {each["client_order_id"] for each in self.intents[id]}
+        ids = {each["client_order_id"] for each in self.intents[id]} | self.e.tried.get(id, set())
         return sum(each.filled for each in self.e.orders if each.preset_of in ids)
 
     def _at_most_once(self) -> Iterator[Violation]:
@@ -218,7 +228,7 @@ class _Judge:
                 yield Violation(promise, id, f"{len(alive)} orders were taken: {alive}")
         intended = {each["client_order_id"] for made in self.intents.values() for each in made}
         intended |= {client_id for made in self.closes.values() for client_id in made}
-        intended |= self.e.unwritten | self.e.foreign
+        intended |= self.e.unwritten | self.e.foreign | set().union(*self.e.tried.values())
         for client_id in self.by_client_id:
             if client_id and not client_id.startswith("PLAN") and client_id not in intended:
                 yield Violation("intent before order", client_id, "nothing was journalled of it")
@@ -281,6 +291,9 @@ class _Judge:
 
     def _deadlines(self) -> Iterator[Violation]:
         promise = "no deadline is forgotten"
+        if self.e.true_now_ms is not None:
+            yield from self._deadlines_by_a_right_clock(promise, self.e.true_now_ms)
+            return
         for row in self.e.journal:
             id = row.body.get("id", "")
             shown = self.e.shown_orders.get(id)
@@ -293,6 +306,28 @@ class _Judge:
                 yield Violation(promise, id, "it was expired before its deadline")
         for id, shown in self.e.shown_orders.items():
             if shown["state"] == "waiting" and shown["deadline_ms"] < self.e.now_ms:
+                yield Violation(promise, id, "it still waits")
+
+    def _deadlines_by_a_right_clock(self, promise: str, now_ms: int) -> Iterator[Violation]:
+        deadlines: dict[str, float] = {}
+        for row in self.e.journal:
+            if row.kind == "EntryAccepted":
+                request = row.body["order"]["request"]
+                wait_ms = float(request["timeout_seconds"]) * 1000
+                deadlines.setdefault(request["id"], row.seen_ms + wait_ms)
+            deadline_ms = deadlines.get(row.body.get("id", ""))
+            if deadline_ms is None:
+                continue
+            if row.kind == "EntryIntended" and row.seen_ms > deadline_ms + SEEN_LATE_MS:
+                yield Violation(promise, row.body["id"], "it was sent after its deadline")
+            expired = row.kind == "EntryMoved" and row.body["to"] == "expired"
+            if expired and row.seen_ms < deadline_ms - SEEN_LATE_MS:
+                early_s = (deadline_ms - row.seen_ms) / 1000
+                detail = f"it was expired {early_s:.1f} s before its deadline"
+                yield Violation(promise, row.body["id"], detail)
+        for id, shown in self.e.shown_orders.items():
+            late = deadlines.get(id, now_ms) + SEEN_LATE_MS < now_ms
+            if shown["state"] == "waiting" and late:
                 yield Violation(promise, id, "it still waits")
 
     # Never naked
@@ -342,6 +377,8 @@ class _Judge:
     def _closes(self) -> Iterator[Violation]:
         promise = "nothing is closed twice"
         for guard, closes in self.closes.items():
+            if guard in self.e.excused:
+                continue
             entry = self.entry_of[guard]
             closed = sum(
                 order.filled for client_id in closes for order in self.by_client_id[client_id]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from tests.judge import Row
 
@@ -74,6 +74,10 @@ class Chronicle:
     """Of guards, the client order ids of their closing orders."""
     unwritten: set[str] = field(factory=set)
     """The client order ids of closes that arrived, and whose intent was not on disk, for the disk took nothing."""
+    lost: set[str] = field(factory=set)
+    """The client order ids of lives that nobody knows of any more."""
+    forgotten: set[str] = field(factory=set)
+    """The keys of what such lives have told."""
     version: int = 0
     """Another one whenever anything was read."""
     guards: dict[str, Guard] = field(factory=dict)
@@ -114,9 +118,10 @@ class Chronicle:
     def forget(self) -> None:
         """The file is another one from now on: what is in that is all there is."""
         self.close()
-        version, kept = self.version, set(self.unwritten)
+        kept = evolve(self)
         self.__init__(self.path)  # type: ignore[misc]
-        self.version, self.unwritten = version + 1, kept
+        self.version, self.unwritten = kept.version + 1, kept.unwritten
+        self.lost, self.forgotten = kept.lost, kept.forgotten
 
     @property
     def exists(self) -> bool:

@@ -42,6 +42,8 @@ class Holdings:
     """Contracts that stops and targets at the exchange have closed, by the id of the order they came with."""
     excused: set[str] = field(factory=set)
     """The guards that may be mistaken about what is theirs: those of a journal older than what happened to them."""
+    written_off: Counter[str] = field(factory=Counter)
+    """By guard that was closed, contracts of its own that were gone then, whoever had closed them."""
     _read: int = 0
     _own: dict[Key, tuple[int, int]] = field(factory=dict)
 
@@ -96,7 +98,7 @@ class Holdings:
         """Contracts that are its own and were not closed for it; some may be gone all the same."""
         if guard.entry_id is None:
             return max(0, guard.covered - self.gone(guard))
-        return max(0, self.filled(guard) - self.gone(guard))
+        return max(0, self.filled(guard) - self.gone(guard) - self.written_off[guard.id])
 
     # Of a side
 

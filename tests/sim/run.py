@@ -43,6 +43,7 @@ from .owner import Owner
 from .pushes import Pushes
 from .receiver import Receiver
 from .rest import Rest
+from .restoring import Restoring
 from .trace import Trace
 from .troubles import Kinds, Troubles
 from .user import User
@@ -173,6 +174,19 @@ class Run:
         self.machine = Machine(
             paper, self.lives, self.chronicle, self.disk, cache(rng), trace, self._broken
         )
+        self.restoring = Restoring(
+            paper,
+            self.lives,
+            self.chronicle,
+            self.holdings,
+            self.watch,
+            self.receiver,
+            self.app,
+            self.user,
+            cache(rng),
+            trace,
+        )
+        self.lives.between = self.restoring.between
         self.oddities = Oddities(paper, pushes, self.market, cache(rng), trace)
         around = (paper, self.network, self.disk, self.receiver, pushes)
         drawn = rng("weather")
@@ -190,7 +204,8 @@ class Run:
 
     def _newer(self) -> Kinds:
         """The kinds of trouble that the first world does not have."""
-        return {**self.oddities.kinds(), **self.owner.kinds(), **self.machine.kinds()}
+        rooms = (self.oddities, self.owner, self.machine, self.restoring)
+        return {name: kind for room in rooms for name, kind in room.kinds().items()}
 
     # The whole
 
@@ -300,11 +315,14 @@ class Run:
             orders=self.books.orders(),
             held=self.books.held(),
             own=self.holdings.all_own(),
-            foreign=self.owner.others,
+            foreign=self.owner.others | self.chronicle.lost,
+            tried={id: frozenset(ids) for id, ids in self.restoring.tried.items()},
+            excused=frozenset(self.holdings.excused),
             amended={id: frozenset(sizes) for id, sizes in self.owner.amended.items()},
             received=list(self.receiver.receipts),
             unguarded=UNGUARDED,
             now_ms=self.lives.now_ms(),
+            true_now_ms=round(trio.current_time() * 1000) if self.machine.jumped else None,
             journal=self.chronicle.rows,
             over=over,
         )

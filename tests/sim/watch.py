@@ -116,6 +116,8 @@ class Watch:
         """A callback arrived."""
         self.trace("callback", key, body["event"], body["order_id"] or body["position_id"])
         lane = self.chronicle.lanes.get(key)
+        if lane is None and key in self.chronicle.forgotten:
+            return  # it was under way when what it tells of was forgotten
         if lane is None:
             self.broken(Violation("journalled before it is told", key, str(dict(body))))
             return
@@ -133,6 +135,11 @@ class Watch:
         known = self.chronicle.state if path == "/api/place-order" else self.chronicle.guards
         if id not in known:
             self.broken(Violation("accepted is durable", id, f"{path} was accepted, not on disk"))
+
+    def forget(self) -> None:
+        """The journal is another one: of what it owes, so much has arrived as can have."""
+        for lane, count in self._told.items():
+            self._told[lane] = min(count, len(self.chronicle.owed.get(lane, ())))
 
     def secrets(self, where: str, text: str) -> None:
         """Something was said to somebody."""
@@ -152,6 +159,8 @@ class Watch:
 
     def _submitted(self, process: Sender, body: Mapping[str, Any]) -> None:
         client_id = body.get("client_order_id", "")
+        if client_id in self.chronicle.lost:
+            return  # it was under way when its order was forgotten
         if client_id not in self.chronicle.intended:
             stuck = trio.current_time() - self.disk_refused_at() < STUCK_S
             if body["side"] in OPENS or not stuck:
@@ -209,6 +218,7 @@ class Watch:
             if left > 0:
                 detail = f"it is told to be closed, and {left} of its contracts are held"
                 self.broken(Violation("closed is told when it is gone", guard.id, detail))
+            self.holdings.written_off[guard.id] += self.holdings.left(guard)
 
     def _nobody_elses(self, guard: Guard) -> int:
         """Contracts on a protection's side that are neither the owner's own nor another protection's."""
