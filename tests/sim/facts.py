@@ -7,14 +7,15 @@ from decimal import Decimal
 
 from attrs import evolve
 
-from bitmart_engine.paper import PaperConfig
+from bitmart_engine.paper import PaperConfig, PaperInstrument
+from tests.wishes import OF_ANOTHER_SCRIPT
 
 from .choices import Choices
 from .watch import SECRETS_MARK
 
 __all__ = ["FACTS", "facts"]
 
-FACTS = frozenset({"old news", "other pongs"})
+FACTS = frozenset({"old news", "other pongs", "another script"})
 """Kinds of trouble that a run has from its beginning to its end, or not at all."""
 
 
@@ -49,4 +50,9 @@ def _newer(config: PaperConfig, kinds: frozenset[str]) -> PaperConfig:
         config = evolve(config, pong=pong)
     if "old news" in kinds:
         config = evolve(config, trades_on_subscribe=trades, bars_on_subscribe=bars)
+    if "another script" in kinds:
+        dragon = PaperInstrument(
+            OF_ANOTHER_SCRIPT, Decimal("8.5"), tick_size=Decimal("0.001"), contract_size=Decimal(1)
+        )
+        config = evolve(config, symbols=(*config.symbols, dragon))
     return config

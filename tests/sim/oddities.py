@@ -16,6 +16,7 @@ from attrs import define
 from bitmart_engine.paper import PaperExchange
 from tests.wishes import GUARDED_HERE, GUARDED_THERE, MONITORED, UNGUARDED
 
+from .chronicle import Chronicle
 from .market import Market
 from .pushes import Pushes
 from .trace import Trace
@@ -90,6 +91,7 @@ class Oddities:
     paper: PaperExchange
     pushes: Pushes
     market: Market
+    chronicle: Chronicle
     rng: Callable[[str], random.Random]
     trace: Trace
 
@@ -105,6 +107,7 @@ class Oddities:
             "late positions": self._late_positions,
             "wild prints": self._wild_prints,
             "crashes": self._crashes,
+            "leaps": self._leaps,
             "refused channels": self._refused_channels,
             "false limits": self._false_limits,
             "other contracts": self._other_contracts,
@@ -231,6 +234,28 @@ class Oddities:
             part = rng.choice((Decimal("0.68"), Decimal("1.35")))
             self.trace.fault("crash", symbol, part)
             self.market.centre[symbol] *= part
+            self.market.to(symbol, self.market.centre[symbol])
+
+    async def _leaps(self) -> None:
+        """A price is in the zone of an order that waits and, in the same push, somewhere else, where it stays."""
+        rng = self.rng("leaps")
+        while True:
+            await trio.sleep(rng.expovariate(1 / 15))
+            waiting = [
+                self.chronicle.requests[id]
+                for id, state in self.chronicle.state.items()
+                if state == "waiting"
+            ]
+            if not waiting:
+                continue
+            request = rng.choice(waiting)
+            symbol = request["symbol"]
+            within = (Decimal(request["zone_min"]) + Decimal(request["zone_max"])) / 2
+            self.trace.fault("leap", symbol, within)
+            self.pushes.gathering = True
+            self.market.to(symbol, within)
+            self.pushes.gathering = False
+            self.market.centre[symbol] = within * (1 + Decimal(rng.uniform(-30, 30)) / 1000)
             self.market.to(symbol, self.market.centre[symbol])
 
     async def _refused_channels(self) -> None:

@@ -34,7 +34,14 @@ class Prices:
                 break
         return found
 
-    def were_within(self, symbol: str, low: Decimal, high: Decimal, at: float) -> bool:
-        """Whether a price was between two, ends included, from a moment on; also if nobody knows."""
-        prices = self.since(symbol, at)
-        return not prices or any(low <= each <= high for each in prices)
+    def that_stood_since(self, symbol: str, at: float) -> list[Decimal]:
+        """The same without those that another followed in the very same moment."""
+        found: list[Decimal] = []
+        after = None
+        for when, price in reversed(self._trades[symbol]):
+            if when != after:
+                found.append(price)
+            if when <= at:
+                break
+            after = when
+        return found

@@ -154,6 +154,7 @@ class Run:
             self._broken,
             choices.several_there,
             rng("pace").choice(PACES_S) * (2 if choices.unhurried else 1),
+            rng("habits") if choices.world > 1 else None,
         )
         self.chance = rng("races")
         self.lives = Lives(
@@ -187,7 +188,7 @@ class Run:
             trace,
         )
         self.lives.between = self.restoring.between
-        self.oddities = Oddities(paper, pushes, self.market, cache(rng), trace)
+        self.oddities = Oddities(paper, pushes, self.market, self.chronicle, cache(rng), trace)
         around = (paper, self.network, self.disk, self.receiver, pushes)
         drawn = rng("weather")
         self.weather = Weather(

@@ -22,6 +22,7 @@ from tests.wishes import (
     GUARDED_HERE,
     GUARDED_THERE,
     MONITORED,
+    OF_ANOTHER_SCRIPT,
     UNGUARDED,
     digits,
     wish,
@@ -66,6 +67,8 @@ class User:
     """Whether there may be several orders on one side whose stops the exchange keeps too."""
     pause_s: float
     """How long on average between two wishes."""
+    habits: random.Random | None = None
+    """For what the user of the first world does not do: decides when he does it."""
     resting: bool = False
     asked: dict[str, dict[str, Any]] = field(factory=dict)
     busy: int = 0
@@ -123,10 +126,25 @@ class User:
         else:
             await self._close_by_hand()
 
-    async def _place(self) -> None:
+    def _has_habit(self, likely: float) -> bool:
+        return self.habits is not None and self.habits.random() < likely
+
+    def _new_id(self) -> str:
         self._orders += 1
-        id = f"o{self._orders:05}"
+        return f"o{self._orders:05}"
+
+    async def _twin(self, body: dict[str, Any]) -> None:
+        """The same again under another id: same side, zone, size, stop and target."""
+        id = self._new_id()
+        body = self.asked[id] = {**body, "id": id, "metadata": {"run": id}}
+        if await self.app.place(body):
+            self.said("POST", "/api/place-order", body)
+
+    async def _place(self) -> None:
+        id = self._new_id()
         body = self.asked[id] = self._wish(id)
+        if self.several_there and body["symbol"] == GUARDED_THERE and self._has_habit(0.3):
+            await self._twin(body)
         regretted = self.rng.random() < 0.15
         if await self.app.place(body):
             self.said("POST", "/api/place-order", body)
@@ -150,6 +168,8 @@ class User:
     def _wish(self, id: str) -> dict[str, Any]:
         rng = self.rng
         symbol = rng.choice((GUARDED_HERE, GUARDED_HERE, GUARDED_THERE, UNGUARDED))
+        if self._has_habit(0.06) and OF_ANOTHER_SCRIPT in self.centre:
+            symbol = OF_ANOTHER_SCRIPT
         side = rng.choice(("long", "short"))
         if symbol == GUARDED_THERE and not self.several_there:
             if side in self._there or self.chronicle.working(symbol, side):
@@ -160,6 +180,8 @@ class User:
         middle = last * (1 + Decimal(rng.uniform(-1, 1)) / rng.choice((100, 1000, 2000)))
         low, high = middle * Decimal("0.9993"), middle * Decimal("1.0007")
         body = wish(id, symbol, side, (low, high), TIMEOUTS, HOOK, rng)
+        if self._has_habit(0.25):
+            body["type"] = "market"
         if rng.random() < 0.2:
             body["leverage"] = rng.choice((5, 10, 10, 20))
         if symbol != UNGUARDED:

@@ -83,7 +83,7 @@ class Watch:
             self.trace("journal", row.seq, row.kind, _short(row.body))
             self._claims(row)
             if row.kind == "EntryIntended":
-                self._enters(row.body["id"], now)
+                self._enters(row.body["id"], row.body["price"], now)
             elif row.kind == "ProtectionMoved":
                 self._moves(row.body, now)
         if rows:
@@ -190,14 +190,17 @@ class Watch:
             detail = f"it is said to be {to}, and {filled} contracts are filled"
             self.broken(Violation("unknown stays unknown", id, detail))
 
-    def _enters(self, id: str, now: float) -> None:
-        """Whether the price was in the zone of an order that is about to go out."""
+    def _enters(self, id: str, price: str | None, now: float) -> None:
+        """Whether the price was in the zone of an order that is about to go out; one at the market only if it stood."""
         request = self.chronicle.requests[id]
+        symbol, at = request["symbol"], now - ENTERED_WITHIN_S
+        since = self.prices.since if price is not None else self.prices.that_stood_since
+        prices = since(symbol, at)
         low, high = Decimal(request["zone_min"]), Decimal(request["zone_max"])
-        if not self.prices.were_within(request["symbol"], low, high, now - ENTERED_WITHIN_S):
-            prices = self.prices.since(request["symbol"], now - ENTERED_WITHIN_S)
+        if prices and not any(low <= each <= high for each in prices):
             there = f"prices were from {min(prices)} to {max(prices)} in {ENTERED_WITHIN_S:g} s"
-            detail = f"it goes out for {low} to {high}, and {there}"
+            kind = "market" if price is None else "limit"
+            detail = f"it goes out ({kind}) for {low} to {high}, and {there}"
             self.broken(Violation("no entry at a price that was not", id, detail))
 
     def _moves(self, body: Mapping[str, Any], now: float) -> None:
