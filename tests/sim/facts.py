@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from decimal import Decimal
+from typing import Literal
 
 from attrs import evolve
 
@@ -44,7 +45,8 @@ def facts(seed: int, choices: Choices) -> PaperConfig:
 def _newer(config: PaperConfig, kinds: frozenset[str]) -> PaperConfig:
     """What the first world's exchanges all had alike, drawn by a generator of its own."""
     rng = random.Random(f"facts:{config.seed}")
-    pong = rng.choice(("group", "group", "text", "action"))
+    pongs: tuple[Literal["group", "text", "action"], ...] = ("group", "group", "text", "action")
+    pong = rng.choice(pongs)
     trades, bars = rng.choice((0, 0, 5, 100)), rng.choice((0, 0, 5, 60))
     if "other pongs" in kinds:
         config = evolve(config, pong=pong)
