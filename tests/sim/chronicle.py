@@ -33,6 +33,8 @@ class Guard:
     entry_id: str | None
     stop_loss: str | None
     take_profit: str | None
+    kind: tuple[str | None, ...] = ()
+    """Side, stop and target that it began with. What the exchange keeps of two alike cannot be told apart."""
     state: str = "pending_fill"
     covered: int = 0
     since_s: float = 0.0
@@ -180,7 +182,9 @@ class Chronicle:
                 made = body["protection"]
                 self.guards[made["id"]] = self.alive[made["id"]] = Guard(
                     made["id"], made["symbol"], made["side"], made["entry_id"],
-                    made["stop_loss"], made["take_profit"], since_s=now_s,
+                    made["stop_loss"], made["take_profit"],
+                    (made["symbol"], made["side"], made["stop_loss"], made["take_profit"]),
+                    since_s=now_s,
                 )  # fmt: skip
             case _ if body.get("id") in self.guards:
                 self._take_of_guard(kind, body, self.guards[body["id"]], now_s)

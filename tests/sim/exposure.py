@@ -97,7 +97,7 @@ class Exposure:
         alive = self.chronicle.alive.values()
         others = [each for each in alive if (each.symbol, each.side) == (symbol, side)]
         held = self.holdings.held((symbol, side)) - self.holdings.own((symbol, side))
-        return held - sum(map(self.holdings.left, others))
+        return held - sum(max(self.holdings.left(each), each.remaining) for each in others)
 
     def _kept_there(self, guard: Guard) -> bool:
         if guard.entry_id is None:

@@ -76,9 +76,17 @@ class Holdings:
         if guard is None or guard.entry_id is None or id in self.excused:
             return
         most, closed = self.filled(guard), self.gone(guard)
-        if closed > most:
+        if closed > most and self._together(guard) > 0:
             detail = f"{closed} contracts were closed for it, and {most} were its own"
             self.broken(Violation("what is somebody else's stays", id, detail))
+
+    def _together(self, guard: Guard) -> int:
+        """How much more was closed than opened for all that are like it, down to the stop and the target.
+
+        Whose stop it is that acted cannot be told where two are alike; what one of them lost, the other has then.
+        """
+        alike = [each for each in self.chronicle.guards.values() if each.kind == guard.kind]
+        return sum(map(self.gone, alike)) - sum(map(self.filled, alike))
 
     # Of a protection
 

@@ -217,6 +217,7 @@ class Watch:
                 detail = f"it closes for its {reason} {level}, and {there}"
                 self.broken(Violation("no close at a price that was not", guard.id, detail))
         if body["to"] == "closed":
+            self.holdings.look()
             left = min(guard.covered - self.holdings.gone(guard), self._nobody_elses(guard))
             if left > 0:
                 detail = f"it is told to be closed, and {left} of its contracts are held"
@@ -226,9 +227,8 @@ class Watch:
     def _nobody_elses(self, guard: Guard) -> int:
         """Contracts on a protection's side that are neither the owner's own nor another protection's."""
         key = (guard.symbol, guard.side)
-        self.holdings.look()
         others = sum(
-            self.holdings.left(each)
+            max(self.holdings.left(each), each.remaining * each.watches)
             for each in self.chronicle.guards.values()
             if each is not guard and (each.symbol, each.side) == key
         )
