@@ -58,7 +58,7 @@ class Holdings:
 
     def _take(self, fill: Fill) -> None:
         key = (fill.symbol, fill.side.direction.name.lower())
-        client_id = fill.client_order_id
+        client_id = self.books.name_of(fill.order_id)
         if not fill.side.is_close:
             self.opened[key][client_id] += fill.size
             return
@@ -87,6 +87,15 @@ class Holdings:
         """
         alike = [each for each in self.chronicle.guards.values() if each.kind == guard.kind]
         return sum(map(self.gone, alike)) - sum(map(self.filled, alike))
+
+    def lose(self, client_ids: set[str]) -> None:
+        """Nobody knows any more of the orders that have these client order ids."""
+        self.look()
+        for before, after in self.books.lose(client_ids):
+            for sizes in (*self.opened.values(), *self.closed.values(), self.fired):
+                if before in sizes:
+                    sizes[after] = sizes.pop(before)
+        self._own.clear()
 
     # Of a protection
 

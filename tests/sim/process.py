@@ -68,6 +68,8 @@ class Process:
     now_ms: Callable[[], int]
     came_up: Callable[[], None]
     alive: bool = True
+    forgotten: bool = False
+    """Whether its promises are: then what it sent and has not arrived yet never does."""
     died_of: str = ""
     failure: BaseException | None = None
     """What ended it, if it was neither killed nor stopped."""

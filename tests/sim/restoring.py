@@ -130,7 +130,11 @@ class Restoring:
         chronicle.forget()
         chronicle.read(trio.current_time())
         known = {*chronicle.state, *chronicle.guards}
-        chronicle.lost |= {client_id for client_id, id in intended.items() if id not in known}
+        lost = {client_id for client_id, id in intended.items() if id not in known}
+        chronicle.lost |= lost
+        holdings.lose(lost)
+        if self.lives.process is not None:
+            self.lives.process.forgotten = True
         chronicle.forgotten |= lanes - set(chronicle.lanes)
         for client_id, id in intended.items():
             if id in known:

@@ -316,7 +316,7 @@ class Run:
             orders=self.books.orders(),
             held=self.books.held(),
             own=self.holdings.all_own(),
-            foreign=self.owner.others | self.chronicle.lost,
+            foreign=self.owner.others | {self.books.name_of(each) for each in self.books.lost},
             tried={id: frozenset(ids) for id, ids in self.restoring.tried.items()},
             excused=frozenset(self.holdings.excused),
             amended={id: frozenset(sizes) for id, sizes in self.owner.amended.items()},
