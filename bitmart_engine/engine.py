@@ -3,7 +3,7 @@
     open_engine                      one async context manager; nothing outlives it
     |-- journal                      one writer; what is promised is on disk before it is said
     |-- exchange                     BitMart's REST API
-    |-- outbox                       a task for each order that something is owed about
+    |-- outbox                       a task for each callback that is being sent; the rest waits as data
     |-- streams                      a task for each WebSocket connection, in its reconnect loop
     |   |-- connection               reads, pings, subscribes; ends with a reason
     |   `-- backfill                 klines that subscribers missed, from the exchange's history

@@ -21,7 +21,7 @@ from .model.notifications import Notification
 from .model.orders import EntryOrder
 from .model.positions import Protection
 from .model.timeframes import Timeframe
-from .notify.outbox import Outbox, OutboxStatistics
+from .notify.outbox import Outbox, OutboxStatistics, Waiting
 from .settings import Settings
 from .store import State, Store
 from .store.records import NotificationOwed, Record, ViewChanged
@@ -275,6 +275,10 @@ class Engine:
         """What the application is still owed."""
         return self._outbox.statistics()
 
+    def still_owed(self, id: str) -> Waiting | None:
+        """Why a notification is still owed; None if it is not."""
+        return self._outbox.waiting(id)
+
     def dropped(self) -> Mapping[str, int]:
         """What was dropped, merged, retried or given up, by reason."""
         return self._tally.counts()
@@ -294,7 +298,9 @@ class Engine:
         elif any(each.state != "up" for each in streams.connections if each.name == "private"):
             missing.append("orders and positions not subscribed yet")
         elif not self._room.desk.reconciled:
-            missing.append("orders and positions not read yet")
+            why = self._room.desk.not_reconciled_because
+            missing.append("orders and positions not read yet" + (f": {why}" if why else ""))
+        missing += self._room.desk.exchange.held_back()
         if any(each.state != "up" for each in streams.connections if each.name != "private"):
             missing.append("a public connection is down")
         return missing

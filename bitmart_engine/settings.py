@@ -16,6 +16,8 @@ import attrs
 import environ
 from dotenv import dotenv_values
 
+from .model.urls import Forbidden, inspect_url, shown_url
+
 __all__ = ["IN_MEMORY", "SettingError", "Settings", "describe_settings"]
 
 IN_MEMORY = ":memory:"
@@ -73,6 +75,10 @@ def _uri(*schemes: str, optional: bool = False) -> Callable[[str, object], str]:
         if optional and not text:
             return ""
         allowed = f"must be a {' or '.join(schemes)} address such as {schemes[0]}://host/path"
+        if "@" in text:  # wherever it is: what is before it may be a password
+            raise SettingError(
+                variable, "***", f"{allowed}, without a user name or a password in it"
+            )
         try:
             parts = urlsplit(text)
             _ = parts.port
@@ -104,9 +110,38 @@ def _hosts(variable: str, value: object) -> tuple[str, ...]:
     if isinstance(value, (tuple, list, frozenset, set)):
         return tuple(str(each).lower() for each in value)
     hosts = tuple(part.strip().lower() for part in str(value).split(",") if part.strip())
-    if any("/" in host for host in hosts):
-        raise SettingError(variable, value, "must be host names, separated by commas")
+    if any("/" in host or "@" in host or _has_port(host) for host in hosts):
+        allowed = "must be host names without ports, separated by commas"
+        raise SettingError(variable, "***" if "@" in str(value) else value, allowed)
     return hosts
+
+
+def _has_port(host: str) -> bool:
+    """Whether it is `name:port`. An IPv6 address has more than one colon."""
+    return host.count(":") == 1 or "]:" in host
+
+
+def _check_signals(settings: Settings) -> None:
+    """Raise SettingError if signals could never be delivered where these settings send them."""
+    base = settings.trading_app_base_uri
+    if not base:
+        return
+    if "?" in base or "#" in base:
+        shown = base.partition("?")[0].partition("#")[0]
+        raise SettingError("TRADING_APP_BASE_URI", f"{shown}...", "must not have a ? or # in it")
+    _check_address("TRADING_APP_BASE_URI", base, base, settings)
+    for variable, path in (
+        ("TRADING_APP_ORDER_SIGNAL_PATH", settings.trading_app_order_signal_path),
+        ("TRADING_APP_BALANCE_SIGNAL_PATH", settings.trading_app_balance_signal_path),
+    ):
+        _check_address(variable, path, base.rstrip("/") + path, settings)
+
+
+def _check_address(variable: str, value: str, url: str, settings: Settings) -> None:
+    try:
+        inspect_url(url, settings.callback_allow)
+    except Forbidden as reason:
+        raise SettingError(variable, shown_url(value), str(reason)) from None
 
 
 def _setting(
@@ -221,6 +256,9 @@ class Settings:
         _hosts,
         "hosts that callbacks may go to, separated by commas; empty: any but cloud metadata",
     )
+    callback_timeout_s: float = _setting(
+        "CALLBACK_TIMEOUT_S", 5.0, _number(float, 0.1, 60), "how long one callback may take, s"
+    )
     trading_app_base_uri: str = _setting(
         "TRADING_APP_BASE_URI",
         "",
@@ -250,13 +288,16 @@ class Settings:
         "TRADING_APP_REQUEST_TIMEOUT",
         2.0,
         _number(float, 0.1, 60),
-        "how long one delivery may take, s",
+        "how long one signal may take, s",
     )
 
     mode: str = attrs.field(
         default=attrs.Factory(lambda self: "demo" if self.demo else "live", takes_self=True)
     )
     """`live`, `demo` or `paper`: what the engine says of itself. It changes nothing that the engine does."""
+
+    def __attrs_post_init__(self) -> None:
+        _check_signals(self)
 
     @classmethod
     def from_environment(

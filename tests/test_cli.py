@@ -401,6 +401,14 @@ def test_what_cannot_be_started_is_said_and_is_code_2(
     [
         ({"CTRL_ADDR": "nowhere"}, "bitmart-engine: CTRL_ADDR=nowhere: must be HOST:PORT"),
         ({"PING_INTERVAL_S": "soon"}, "bitmart-engine: PING_INTERVAL_S=soon: must be a number"),
+        (
+            {"TRADING_APP_BASE_URI": "http://me:hunter2@app.test"},
+            "bitmart-engine: TRADING_APP_BASE_URI=***: must be",
+        ),
+        (
+            {"TRADING_APP_BASE_URI": "http://169.254.169.254"},
+            "bitmart-engine: TRADING_APP_BASE_URI=http://169.254.169.254: is a link-local",
+        ),
     ],
 )
 async def test_a_wrong_setting_is_one_line_and_code_2(
@@ -410,6 +418,7 @@ async def test_a_wrong_setting_is_one_line_and_code_2(
         assert (command.lines, await command.ends()) == ([], 2)
     assert command.log.decode().startswith(line)
     assert command.log.count(b"\n") == 1
+    assert b"hunter2" not in command.log
 
 
 # What is kept between two lives

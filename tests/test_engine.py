@@ -9,7 +9,9 @@ import trio
 
 from bitmart_engine import Kline, Lagged
 from bitmart_engine.model.errors import BadRequest, Conflict, NotFound, Unavailable
+from bitmart_engine.store.records import NotificationOwed
 from tests.stage import SUBMIT, entry, open_stage
+from tests.store import stories
 
 
 async def test_an_embedding_program_iterates_over_klines(autojump_clock):
@@ -169,6 +171,16 @@ async def closing_in_vain(stage):
     await stage.until(lambda: stage.guarded() == "closing")
 
 
+async def owing_thousands_of_callbacks(stage):
+    stage.receiver.answer = lambda request: 503
+    for number in range(3000):
+        stage.engine._store.record(
+            NotificationOwed(stories.notification(f"n{number}", f"o{number}"))
+        )
+    await stage.settle(2)
+    assert stage.engine.outbox().owed == 3000
+
+
 async def owing_a_callback(stage):
     stage.receiver.answer = lambda request: 500
     await stage.bought()
@@ -192,6 +204,7 @@ async def reconnecting(stage):
         asking_for_a_lost_order,
         closing_in_vain,
         owing_a_callback,
+        owing_thousands_of_callbacks,
         reconnecting,
     ],
 )

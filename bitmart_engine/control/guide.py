@@ -38,7 +38,7 @@ ENDPOINTS = {
     "POST /api/positions/{id}/close": "close it now, at the market",
     "GET /api/futures-orders": "every order of the account at the exchange: ?status=, ?symbol=, ?limit=, ?after=",
     "GET /api/futures-orders/{id}": "one of them, by its order id or its client order id, with its newest raw event",
-    "GET /api/outbox": "callbacks that are owed, or given up (dead), newest first: ?state=, ?limit=, ?after=<id>",
+    "GET /api/outbox": "callbacks owed, or given up (dead), and why, newest first: ?state=, ?limit=, ?after=<id>",
     "GET /api/outbox/{id}": "one of them with its body",
     "POST /api/outbox/{id}/retry": "owe a dead one again",
     "GET /api/klines/{symbol}/{tf}": "the last klines, the newest last: ?limit= (100, at most 1000)",

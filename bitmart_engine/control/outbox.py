@@ -34,7 +34,9 @@ def endpoints(engine: Engine) -> Blueprint:
         state = engine.state
         owed, letter = state.owed.get(id), state.dead.get(id)
         if owed is not None:
-            return notification_view(owed, state=OutboxState.OWED.value)
+            return notification_view(
+                owed, state=OutboxState.OWED.value, waiting=engine.still_owed(id)
+            )
         if letter is None:
             return None
         return notification_view(
@@ -70,6 +72,7 @@ def endpoints(engine: Engine) -> Blueprint:
         if id in engine.state.owed:
             raise Conflict("it is owed already, and will be sent")
         again = await engine.retry_notification(id)
-        return answer(id=id, notification=notification_view(again, state=OutboxState.OWED.value))
+        view = notification_view(again, state=OutboxState.OWED.value, waiting=engine.still_owed(id))
+        return answer(id=id, notification=view)
 
     return routes

@@ -65,6 +65,8 @@ ORDER = record(
     open_type={"enum": ["isolated", "cross"]},
     exchange_protection=FLAG,
     timeout_seconds=DECIMAL,
+    resting_timeout_seconds=maybe(DECIMAL),
+    enter_anyway=FLAG,
     client_order_id=maybe(TEXT),
     exchange_order_id=maybe(TEXT),
     submit_only=FLAG,
@@ -131,6 +133,8 @@ NOTIFICATION = record(
     created_ms=MS,
     at_ms=maybe(MS),
     why=maybe(TEXT),
+    attempts=maybe(COUNT),
+    next_attempt_ms=maybe(MS),
 )
 
 FINDINGS = record(
@@ -267,6 +271,7 @@ ORDER_UPDATE = record(
     price=maybe(DECIMAL),
     size=maybe(COUNT),
     deal_size=COUNT,
+    deal_size_known=FLAG,
     deal_avg_price=maybe(DECIMAL),
     leverage=maybe(TEXT),
     open_type=maybe(TEXT),

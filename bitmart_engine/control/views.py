@@ -12,6 +12,8 @@ from ..model.events import OrderUpdate, PositionUpdate, Tick
 from ..model.notifications import Notification
 from ..model.orders import EntryOrder, Moment
 from ..model.positions import Close, Protection
+from ..model.urls import shown_url
+from ..notify.outbox import Waiting
 from ..streams.statistics import ConnectionStatistics
 from ..trading.balance import KnownBalance
 from ..trading.reconcile import Findings
@@ -50,7 +52,7 @@ def order_view(order: EntryOrder) -> View:
         "reason": order.reason,
         "entry_zone_min": text(asked.zone_min),
         "entry_zone_max": text(asked.zone_max),
-        "size": asked.size,
+        "size": order.size,
         "quantity": text(asked.quantity),
         "filled_size": order.filled,
         "price": text(order.price),
@@ -63,11 +65,13 @@ def order_view(order: EntryOrder) -> View:
         "open_type": asked.open_type,
         "exchange_protection": asked.exchange_protection,
         "timeout_seconds": text(asked.timeout_seconds),
+        "resting_timeout_seconds": text(asked.resting_timeout_seconds),
+        "enter_anyway": asked.enter_anyway,
         "client_order_id": order.client_order_id or None,
         "exchange_order_id": order.exchange_order_id or None,
         "submit_only": order.submit_only,
         "cancel_asked": order.cancel_asked,
-        "callback_url": asked.callback_url,
+        "callback_url": _shown(asked.callback_url),
         "metadata": asked.metadata,
         "accepted_ms": order.accepted_ms,
         "deadline_ms": order.deadline_ms,
@@ -97,7 +101,7 @@ def protection_view(protection: Protection) -> View:
         "closing_for": protection.closing_for.value if protection.closing_for else None,
         "close": _close(protection.close),
         "close_price": text(protection.close_price),
-        "callback_url": protection.callback_url,
+        "callback_url": _shown(protection.callback_url),
         "metadata": protection.metadata,
         "created_ms": protection.created_ms,
         "history": _history(protection.history),
@@ -199,19 +203,34 @@ def exchange_view(exchange: ExchangeStatistics) -> View:
 
 
 def notification_view(
-    notification: Notification, *, state: str, at_ms: int | None = None, why: str | None = None
+    notification: Notification,
+    *,
+    state: str,
+    at_ms: int | None = None,
+    why: str | None = None,
+    waiting: Waiting | None = None,
 ) -> View:
-    """A callback that is owed, or was given up at `at_ms`. `lane` is the order, or position, that it speaks of."""
+    """A callback that is owed, or was given up at `at_ms`, and why. `lane` is the order, or position, it speaks of.
+
+    `attempts` are those since the engine started.
+    """
     return {
         "id": notification.id,
         "state": state,
         "lane": notification.lane,
         "kind": notification.kind,
-        "url": notification.url,
+        "url": shown_url(notification.url),
         "created_ms": notification.created_ms,
         "at_ms": at_ms,
-        "why": why,
+        "why": waiting.why if waiting else why,
+        "attempts": waiting.attempts if waiting else None,
+        "next_attempt_ms": waiting.next_attempt_ms if waiting else None,
     }
+
+
+def _shown(url: str | None) -> str | None:
+    """Without the password that one of an older journal may have."""
+    return None if url is None else shown_url(url)
 
 
 def _close(close: Close | None) -> View | None:

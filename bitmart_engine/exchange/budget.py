@@ -6,6 +6,10 @@ its windows are aligned and whether they are fixed or sliding, also count togeth
 admits can be one too many, unless somebody else uses the same key or address. What others use shows in the headers.
 
 A part of the window may be kept for closes: nothing else is ever admitted to it.
+
+Headers may be wrong of what others use and of how long a window is. A close waits `KNOCK_AFTER_S` at most for a turn
+that only they forbid, where what we sent ourselves in the documented window leaves room. Then it is sent, and if it is
+taken, what the headers said of that is forgotten.
 """
 
 from __future__ import annotations
@@ -29,6 +33,8 @@ LONGEST_BAN_S = 900.0
 time until one is accepted. BitMart documents no length."""
 PROBE_EVERY_S = 10.0
 """A close may knock this often meanwhile: a position that nobody can close costs more than one more refusal."""
+KNOCK_AFTER_S = 2.0
+"""How long a close waits for a turn that nothing but the headers of answers forbids."""
 
 
 class Urgency(IntEnum):
@@ -51,8 +57,12 @@ class EndpointBudget:
         self.counted_by: str | None = None
         self.left = 0
         """How many have left the window, ever."""
+        self._documented_s, self._documented_limit = limit.window_s, limit.requests
         self._keeps_for_closes = keeps_for_closes
         self._in_flight = 0
+        self._ours: deque[float] = deque()
+        """When requests of ours ended, in the documented window."""
+        self._knocked_at: float | None = None
         self._ended: deque[float] = deque()
         self._refused_at = -inf
         self._paused_until = -inf
@@ -61,12 +71,18 @@ class EndpointBudget:
 
     # Before a request
 
-    def admit(self, now: float, urgency: Urgency) -> bool:
-        """Whether a request may be sent now. If so it counts from here on, and its end has to be told."""
+    def admit(self, now: float, urgency: Urgency, since: float = inf) -> bool:
+        """Whether a request may be sent now. If so it counts from here on, and its end has to be told.
+
+        `since` is when it began to wait, if it did.
+        """
         if now < self._closed_until(urgency):
             return False
         if self.used(now) >= self._open_to(urgency):
-            return False
+            knocks = urgency is Urgency.CLOSE and now >= since + KNOCK_AFTER_S
+            if not knocks or not self._has_room_of_our_own(now):
+                return False
+            self._knocked_at = now
         if self._ban_s:
             if self._in_flight:
                 return False
@@ -74,16 +90,22 @@ class EndpointBudget:
         self._in_flight += 1
         return True
 
-    def next_at(self, urgency: Urgency) -> float:
+    def next_at(self, urgency: Urgency, since: float = inf) -> float:
         """When to ask again after `admit` said no; infinity when only the end of a request can change the answer."""
-        too_many = self._in_flight + len(self._ended) - self._open_to(urgency) + 1
-        if too_many > len(self._ended) or (self._ban_s and self._in_flight):
-            room_at = inf
-        elif too_many <= 0:
-            room_at = -inf
-        else:
-            room_at = self._ended[too_many - 1] + self._counts_for_s
+        if self._ban_s and self._in_flight:
+            return inf
+        room_at = self._room_at(self._ended, self._open_to(urgency), self._counts_for_s)
+        if urgency is Urgency.CLOSE:
+            room_at = min(room_at, max(since + KNOCK_AFTER_S, self._room_of_our_own_at()))
         return max(room_at, self._closed_until(urgency))
+
+    def held_back(self, now: float) -> str:
+        """Why a close has to wait now, if that is not for what we sent ourselves; empty otherwise."""
+        if now < self._closed_until(Urgency.CLOSE):
+            return f"asked too often, paused for {self.paused_for_s(now):.0f} s"
+        if self.used(now) >= self.limit and self._has_room_of_our_own(now):
+            return f"headers claim that {self.limit} requests of {self.window_s:g} s are used up"
+        return ""
 
     # After it
 
@@ -91,6 +113,7 @@ class EndpointBudget:
         """A request was answered, or is given up."""
         self._in_flight -= 1
         self._ended.append(now)
+        self._ours.append(now)
 
     def unsent(self) -> None:
         """A request provably never left: it does not count."""
@@ -125,6 +148,8 @@ class EndpointBudget:
         """A request was not too many. One that was sent since the last refusal ends the pause."""
         if sent_at >= self._refused_at:
             self._paused_until, self._ban_s = -inf, 0.0
+        if self._knocked_at is not None and sent_at >= self._knocked_at:
+            self._forget_what_headers_said()
 
     # To be seen
 
@@ -142,6 +167,30 @@ class EndpointBudget:
 
     # Inside
 
+    def _forget_what_headers_said(self) -> None:
+        """A request was taken that they forbade: the documented window and what we sent ourselves are what counts."""
+        self._knocked_at = None
+        self.left += len(self._ended) - len(self._ours)
+        self._ended = deque(self._ours)
+        self.window_s = self._documented_s
+
+    def _has_room_of_our_own(self, now: float) -> bool:
+        """Whether what we sent ourselves leaves room in the documented window."""
+        ours, counts_for_s = self._ours, self._documented_s + MARGIN_S
+        while ours and ours[0] + counts_for_s <= now:
+            ours.popleft()
+        return self._in_flight + len(ours) < min(self.limit, self._documented_limit)
+
+    def _room_of_our_own_at(self) -> float:
+        limit = min(self.limit, self._documented_limit)
+        return self._room_at(self._ours, limit, self._documented_s + MARGIN_S)
+
+    def _room_at(self, ended: deque[float], limit: int, counts_for_s: float) -> float:
+        too_many = self._in_flight + len(ended) - limit + 1
+        if too_many > len(ended):
+            return inf
+        return -inf if too_many <= 0 else ended[too_many - 1] + counts_for_s
+
     @property
     def _counts_for_s(self) -> float:
         return self.window_s + MARGIN_S
@@ -153,6 +202,7 @@ class EndpointBudget:
         return max(1, self.limit - -(-self.limit // KEPT_SHARE))
 
     def _closed_until(self, urgency: Urgency) -> float:
-        if self._ban_s and urgency is Urgency.CLOSE:
-            return min(self._probe_at, self._paused_until)
+        if urgency is Urgency.CLOSE:
+            probe_at = self._probe_at if self._ban_s else self._refused_at + PROBE_EVERY_S
+            return min(probe_at, self._paused_until)
         return self._paused_until

@@ -24,7 +24,7 @@ from .errors import CredentialsMissing, ExchangeError, Meaning, NotSent, Outcome
 from .judge import judge
 from .signing import Headers, keyed_headers, signed_headers
 from .turns import Place, Turns
-from .wire import Unreadable, fields_of, whole_of
+from .wire import Unreadable, fields_of, reading, time_of
 
 __all__ = ["CONNECT_TIMEOUT_S", "TOTAL_TIMEOUT_S", "Calls"]
 
@@ -52,7 +52,8 @@ COMMON_HEADERS: Headers = [
 ]
 
 NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-LOST = (httpx.HTTPError, OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+NOT_BUILT = (httpx.InvalidURL, httpx.UnsupportedProtocol)
+"""Said of a request before any of it is sent. A LocalProtocolError may come while it is."""
 
 
 class _Progress:
@@ -107,9 +108,12 @@ class Calls:
         if private:
             self._need_credentials()
             headers = COMMON_HEADERS + keyed_headers(self._settings.api_key)
-        url = self._url(path)
-        if params:
-            url = url.copy_with(params=params)
+        try:
+            url = self._url(path)
+            if params:
+                url = url.copy_with(params=params)
+        except Exception as failure:
+            raise _not_built(path, failure) from None
         with await self.turns.enter(path, urgency) as place:
             return await self._send(place, path, "GET", url, headers)
 
@@ -159,12 +163,10 @@ class Calls:
             asked_at = trio.current_time()
             data = await self._send(place, TIME, "GET", self._url(TIME), COMMON_HEADERS)
             took_s = trio.current_time() - asked_at
-        try:
-            answer = whole_of(fields_of(data).get("server_time"))
-        except Unreadable:
-            answer = None
-        if answer is None:
-            raise OutcomeUnknown("no server_time in the answer", TIME)
+        with reading(TIME):
+            answer = time_of(fields_of(data).get("server_time"))
+            if answer is None:
+                raise Unreadable("no server_time in it")
         return answer, took_s
 
     async def _send(
@@ -177,21 +179,24 @@ class Calls:
         body: bytes | None = None,
     ) -> msgspec.Raw:
         progress = _Progress()
-        request = httpx.Request(
-            method,
-            url,
-            headers=headers,
-            content=body,
-            extensions={
-                "timeout": {
-                    "connect": CONNECT_TIMEOUT_S,
-                    "pool": CONNECT_TIMEOUT_S,
-                    "read": TOTAL_TIMEOUT_S,
-                    "write": TOTAL_TIMEOUT_S,
+        try:
+            request = httpx.Request(
+                method,
+                url,
+                headers=headers,
+                content=body,
+                extensions={
+                    "timeout": {
+                        "connect": CONNECT_TIMEOUT_S,
+                        "pool": CONNECT_TIMEOUT_S,
+                        "read": TOTAL_TIMEOUT_S,
+                        "write": TOTAL_TIMEOUT_S,
+                    },
+                    "trace": progress,
                 },
-                "trace": progress,
-            },
-        )
+            )
+        except Exception as failure:
+            raise _not_built(path, failure) from None
         answer: tuple[int, bytes] | None = None
         try:
             with trio.move_on_after(TOTAL_TIMEOUT_S):
@@ -203,13 +208,25 @@ class Calls:
                     await response.aclose()
         except NEVER_LEFT as failure:
             raise NotSent(f"no connection to {url.host}: {type(failure).__name__}") from None
-        except LOST as failure:
+        except ExchangeError:
+            raise
+        except Exception as failure:
+            # Whatever it is, it must not end the engine: all that is not provably unsent may have been taken.
+            if progress.provably_unsent:
+                raise NotSent(f"no connection to {url.host}: {type(failure).__name__}") from None
+            if isinstance(failure, NOT_BUILT) and not progress.sending:
+                raise _not_built(path, failure) from None
             raise OutcomeUnknown(f"answer lost: {type(failure).__name__}", path) from None
         if answer is None:
             if progress.provably_unsent:
                 raise NotSent(f"no connection to {url.host} within {TOTAL_TIMEOUT_S:g} s")
             raise OutcomeUnknown(f"no answer within {TOTAL_TIMEOUT_S:g} s", path)
-        return judge(path, *answer, self._redact)
+        try:
+            return judge(path, *answer, self._redact)
+        except ExchangeError:
+            raise
+        except Exception as failure:
+            raise OutcomeUnknown(f"unreadable answer: {type(failure).__name__}", path) from None
 
     def _need_credentials(self) -> None:
         if self._settings.missing_credentials:
@@ -225,6 +242,11 @@ class Calls:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
+
+
+def _not_built(path: str, failure: Exception) -> NotSent:
+    """What is said of a request that cannot be written, an id too long for a URL in it for example."""
+    return NotSent(f"{path}: the request cannot be built: {type(failure).__name__}")
 
 
 async def _read(response: httpx.Response, path: str) -> bytes:

@@ -16,13 +16,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from functools import partial
-from typing import Any, Literal, final
+from typing import Any, Literal, TypeVar, final
 
 import msgspec
 import trio
 from attrs import frozen
 
-from ..model.decimals import plain
+from ..model.decimals import plain, to_contracts
 from ..model.events import OrderUpdate, PositionUpdate
 from ..model.sides import PositionSide
 from ..settings import SettingError, Settings
@@ -32,25 +32,28 @@ from .budget import Urgency
 from .calls import Calls
 from .errors import CutShort
 from .judge import CANCEL, ORDER, SUBMIT
+from .limits import KEPT_FOR_CLOSES
 from .market import MarketClient
 from .orders import SubmitOrder, encode_order
 from .rows import (
     Balance,
+    Listed,
     PlanOrder,
     PositionSettings,
     balance_of,
     order_of,
     plan_order_of,
-    position_of,
+    positions_of,
     read_rows,
-    reading,
     settings_of,
 )
 from .transport import KeptConnections
-from .turns import EndpointStatistics
-from .wire import fields_of, needed, text_of
+from .turns import EndpointStatistics, HeldBack
+from .wire import fields_of, needed, needed_decimal, reading, text_of, whole_of
 
-__all__ = ["ExchangeClient", "ExchangeStatistics", "open_exchange"]
+__all__ = ["MOST_HISTORY", "ExchangeClient", "ExchangeStatistics", "open_exchange"]
+
+T = TypeVar("T")
 
 OPEN_ORDERS = "/contract/private/get-open-orders"
 PLAN_ORDERS = "/contract/private/current-plan-order"
@@ -65,8 +68,13 @@ SET_MODE = "/contract/private/set-position-mode"
 
 MOST_OPEN_ORDERS = 100
 """In one answer, and there is no second page. Source: fact sheet 5.3."""
+OPEN_ORDER_TYPES = ("limit", "market", "trailing")
+"""The parts in which the working orders of one symbol can be read."""
 MOST_PLAN_ORDERS = 100
+PLAN_TYPES = ("plan", "profit_loss")
+PLAN_ORDER_TYPES = ("limit", "market")
 MOST_HISTORY = 200
+"""In one answer, too."""
 MOST_TRADED_LOOKED_AT = 3
 
 
@@ -90,6 +98,9 @@ class ExchangeClient(MarketClient):
     def __init__(self, calls: Calls, tally: Tally) -> None:
         super().__init__(calls, tally)
         self._order_observers: list[Callable[[OrderUpdate], None]] = []
+        self.concerns: Callable[[str], bool] = lambda symbol: True
+        """Whether a symbol is one in which we have something: a row of another that cannot be read is counted and left
+        out of a list, where one of ours, or one that does not say of what it is, fails the query."""
 
     def observe_orders(self, observer: Callable[[OrderUpdate], None]) -> None:
         """Have `observer` called, synchronously, with every order that any query reads, of whomever it is."""
@@ -109,6 +120,18 @@ class ExchangeClient(MarketClient):
     async def measure_clock(self) -> int:
         """Measure that offset now, by three requests; also done at start, hourly, and when a timestamp is refused."""
         return await self._calls.clock.measure()
+
+    def observe_held_back(self, observer: Callable[[HeldBack], None]) -> None:
+        """Have `observer` called, synchronously, with every close that waits for its turn, and why."""
+        self._calls.turns.observe(observer)
+
+    def held_back(self) -> list[str]:
+        """What keeps closes waiting for longer than 3 s now, by endpoint: pauses, and headers that may be wrong."""
+        return [
+            f"{path}: {each.held_back}"
+            for path, each in self._calls.turns.statistics().items()
+            if path in KEPT_FOR_CLOSES and each.held_back
+        ]
 
     def statistics(self) -> ExchangeStatistics:
         """How many requests count at each endpoint now, how many wait, and whether it is paused."""
@@ -174,11 +197,23 @@ class ExchangeClient(MarketClient):
     async def open_orders(
         self, symbol: str | None = None, *, urgency: Urgency = Urgency.READ
     ) -> list[OrderUpdate]:
-        """All working orders. Raises CutShort where the answer is full."""
+        """All working orders. Raises CutShort, with those that were found, where not all could be read.
+
+        There is no second page. Of one symbol, what does not fit one answer is read in parts, by type.
+        """
         found = await self._open_orders(symbol, urgency)
-        if len(found) >= MOST_OPEN_ORDERS:
-            raise CutShort(f"{len(found)} orders or more, ask by symbol", OPEN_ORDERS)
-        return found
+        if len(found) < MOST_OPEN_ORDERS:
+            return found
+        orders = {each.order_id: each for each in found}
+        cut = symbol is None
+        for type in OPEN_ORDER_TYPES if symbol is not None else ():
+            part = await self._open_orders(symbol, urgency, type=type)
+            orders.update((each.order_id, each) for each in part)
+            cut = cut or len(part) >= MOST_OPEN_ORDERS
+        if not cut:
+            return list(orders.values())
+        why = "ask by symbol" if symbol is None else f"more than one answer holds of {symbol}"
+        raise CutShort(f"at least {len(orders)} orders, {why}", OPEN_ORDERS, orders.values())
 
     async def order_history(
         self,
@@ -200,34 +235,84 @@ class ExchangeClient(MarketClient):
             start_time=start_s,
             end_time=end_s,
         )
-        return self._heard(read_rows(HISTORY, data, order_of))
+        return self._heard(self._read_rows(HISTORY, data, order_of, symbol))
 
     async def find_order(
-        self, symbol: str, client_order_id: str, *, urgency: Urgency = Urgency.READ
+        self,
+        symbol: str,
+        client_order_id: str,
+        *,
+        type: Literal["limit", "market"] | None = None,
+        fits: Callable[[OrderUpdate], bool] = lambda order: True,
+        urgency: Urgency = Urgency.READ,
     ) -> OrderUpdate | None:
-        """The order with that client order id: working, finished or traded in the last 7 days.
+        """The order with that client order id that `fits`: working, finished or traded in the last 7 days.
 
         None says that the exchange knows none right now: all three lists were read, and none was cut short. Anything
-        less raises. Absence is about now: an order that is still on its way may show up later.
+        less raises. Absence is about now: an order that is still on its way may show up later. Where more orders work
+        than can be read, those of its `type` do.
         """
         if not client_order_id:
             raise ValueError("find_order needs a client_order_id")
-        working = await self._open_orders(symbol, urgency)
+        cut: CutShort | None = None
+        try:
+            working = await self.open_orders(symbol, urgency=urgency)
+        except CutShort as failure:
+            working, cut = list(failure.found), failure
         finished: list[OrderUpdate] = []
-        found = _with_id(working, client_order_id)
+        found = _with_id(working, client_order_id, fits)
         if found is None:
             finished = await self.order_history(
                 symbol, client_order_id=client_order_id, urgency=urgency
             )
-            found = _with_id(finished, client_order_id)
-        if found is None and len(working) >= MOST_OPEN_ORDERS:
-            raise CutShort("more open orders than one answer holds", OPEN_ORDERS)
+            found = _with_id(finished, client_order_id, fits)
         if found is None and len(finished) >= MOST_HISTORY:
-            raise CutShort("more finished orders than one answer holds", HISTORY)
-        return found or await self._traded(symbol, client_order_id, urgency)
+            raise CutShort("more finished orders than one answer holds", HISTORY, finished)
+        found = found or await self._traded(symbol, client_order_id, fits, urgency)
+        if found is None and cut is not None:
+            part = await self._open_orders(symbol, urgency, type=type) if type else []
+            found = _with_id(part, client_order_id, fits)
+            if found is None and (type is None or len(part) >= MOST_OPEN_ORDERS):
+                raise cut
+        return found
+
+    async def traded_size(
+        self, symbol: str, order_id: str, *, urgency: Urgency = Urgency.READ
+    ) -> int:
+        """Contracts that the trades of one order, by its id at the exchange, add up to. Raises CutShort."""
+        data = await self._private(TRADES, urgency, symbol=symbol, order_id=order_id)
+        rows = self._read_rows(TRADES, data, fields_of, symbol)
+        if len(rows) >= MOST_HISTORY:
+            raise CutShort(f"{len(rows)} trades of one order or more", TRADES)
+        with reading(TRADES):
+            sizes = [
+                needed_decimal(row, "vol")
+                for row in rows
+                if text_of(row.get("order_id")) == order_id
+            ]
+        return sum(map(to_contracts, sizes))
+
+    async def traded_orders(
+        self, symbol: str | None = None, *, since_s: int, urgency: Urgency = Urgency.READ
+    ) -> list[tuple[str, str]]:
+        """Symbol and id, at the exchange, of the order of every trade that opened something since. Raises CutShort."""
+        data = await self._private(TRADES, urgency, symbol=symbol, start_time=since_s)
+        rows = self._read_rows(TRADES, data, fields_of, symbol)
+        if len(rows) >= MOST_HISTORY:
+            raise CutShort(f"{len(rows)} trades or more, ask by symbol", TRADES)
+        with reading(TRADES):
+            return [
+                (text_of(needed(row, "symbol")).upper(), text_of(needed(row, "order_id")))
+                for row in rows
+                if whole_of(row.get("side")) not in (2, 3)
+            ]
 
     async def _traded(
-        self, symbol: str, client_order_id: str, urgency: Urgency
+        self,
+        symbol: str,
+        client_order_id: str,
+        fits: Callable[[OrderUpdate], bool],
+        urgency: Urgency,
     ) -> OrderUpdate | None:
         """The order with that client order id, if a trade of it is listed while it is not.
 
@@ -235,11 +320,14 @@ class ExchangeClient(MarketClient):
         for has been so since 2025-12 (fact sheet 7.1): the orders themselves say whose they are.
         """
         data = await self._private(TRADES, urgency, symbol=symbol, client_order_id=client_order_id)
-        rows = read_rows(TRADES, data, fields_of)
-        ids = dict.fromkeys(text_of(row.get("order_id")) for row in rows)
+        ids = dict.fromkeys(
+            self._read_rows(
+                TRADES, data, lambda row: text_of(fields_of(row).get("order_id")), symbol
+            )
+        )
         for order_id in list(filter(None, ids))[:MOST_TRADED_LOOKED_AT]:
             order = await self.order(symbol, order_id, urgency=urgency)
-            if order.client_order_id == client_order_id:
+            if order.client_order_id == client_order_id and fits(order):
                 return order
         return None
 
@@ -252,15 +340,24 @@ class ExchangeClient(MarketClient):
     ) -> list[PlanOrder]:
         """What waits at the exchange for a price; with `plan_type` profit_loss the stops and targets of positions.
 
-        Raises CutShort where the answer is full.
+        Raises CutShort, with those that were found, where not all could be read. Of one symbol, what does not fit one
+        answer is read in parts.
         """
-        data = await self._private(
-            PLAN_ORDERS, urgency, symbol=symbol, plan_type=plan_type, limit=MOST_PLAN_ORDERS
-        )
-        found = read_rows(PLAN_ORDERS, data, plan_order_of)
-        if len(found) >= MOST_PLAN_ORDERS:
-            raise CutShort(f"{len(found)} plan orders or more, ask by symbol", PLAN_ORDERS)
-        return found
+        found = await self._plan_orders(symbol, urgency, plan_type=plan_type)
+        if len(found) < MOST_PLAN_ORDERS:
+            return found
+        plans = {each.order_id: each for each in found}
+        cut = symbol is None
+        kinds = (plan_type,) if plan_type else PLAN_TYPES
+        parts = [(kind, type) for kind in kinds for type in PLAN_ORDER_TYPES] if symbol else []
+        for kind, type in parts:
+            part = await self._plan_orders(symbol, urgency, plan_type=kind, type=type)
+            plans.update((each.order_id, each) for each in part)
+            cut = cut or len(part) >= MOST_PLAN_ORDERS
+        if not cut:
+            return list(plans.values())
+        why = "ask by symbol" if symbol is None else f"more than one answer holds of {symbol}"
+        raise CutShort(f"at least {len(plans)} plan orders, {why}", PLAN_ORDERS, plans.values())
 
     async def cancel_plan_order(
         self, symbol: str, order_id: str, *, urgency: Urgency = Urgency.CANCEL
@@ -275,18 +372,22 @@ class ExchangeClient(MarketClient):
 
     async def positions(
         self, symbol: str | None = None, *, urgency: Urgency = Urgency.READ
-    ) -> list[PositionUpdate]:
-        """What is held: every side with contracts; for one `symbol` both its sides, a flat one with size 0."""
+    ) -> Listed[PositionUpdate]:
+        """What is held: every side with contracts; for one `symbol` both its sides, a flat one with size 0.
+
+        Of all symbols, those that do not concern us and could not be read are `left_out`: of these nothing is known.
+        """
         rows = await self._position_rows(symbol, urgency)
-        with reading(POSITIONS):
-            updates = [each for row in rows for each in position_of(row)]
+        updates = [each for _, sides in rows for each in sides]
         if symbol is None:
-            return [each for each in updates if each.size]
+            held = Listed(each for each in updates if each.size)
+            held.left_out = rows.left_out
+            return held
         sides = {each.side: each for each in sorted(updates, key=lambda each: each.size)}
-        return [
+        return Listed(
             sides.get(side) or PositionUpdate(symbol=symbol, side=side, size=0)
             for side in PositionSide
-        ]
+        )
 
     async def position_settings(
         self, symbol: str, *, urgency: Urgency = Urgency.READ
@@ -294,7 +395,7 @@ class ExchangeClient(MarketClient):
         """The leverage, the margin mode and the position mode of `symbol`, and what is held on each side."""
         rows = await self._position_rows(symbol, urgency)
         with reading(POSITIONS):
-            return settings_of(symbol, rows)
+            return settings_of(symbol, [row for row, _ in rows])
 
     async def submit_leverage(
         self,
@@ -333,9 +434,49 @@ class ExchangeClient(MarketClient):
         given = {name: str(value) for name, value in params.items() if value not in (None, "")}
         return await self._calls.get(path, given, private=True, urgency=urgency)
 
-    async def _open_orders(self, symbol: str | None, urgency: Urgency) -> list[OrderUpdate]:
-        data = await self._private(OPEN_ORDERS, urgency, symbol=symbol, limit=MOST_OPEN_ORDERS)
-        return self._heard(read_rows(OPEN_ORDERS, data, order_of))
+    def _read_rows(
+        self,
+        path: str,
+        data: msgspec.Raw,
+        convert: Callable[[msgspec.Raw], T],
+        symbol: str | None,
+    ) -> Listed[T]:
+        """The rows of a list that was asked for `symbol`, which is what concerns us then, or for all."""
+        concerns = self.concerns if symbol is None else symbol.__eq__
+        rows = read_rows(path, data, convert, concerns)
+        for each in sorted(rows.left_out):
+            self._tally.add(
+                "unreadable row of a symbol in which we have nothing", path=path, symbol=each
+            )
+        return rows
+
+    async def _open_orders(
+        self, symbol: str | None, urgency: Urgency, *, type: str | None = None
+    ) -> list[OrderUpdate]:
+        """One answer: 100 of them may not be all."""
+        data = await self._private(
+            OPEN_ORDERS, urgency, symbol=symbol, type=type, limit=MOST_OPEN_ORDERS
+        )
+        return self._heard(self._read_rows(OPEN_ORDERS, data, order_of, symbol))
+
+    async def _plan_orders(
+        self,
+        symbol: str | None,
+        urgency: Urgency,
+        *,
+        plan_type: str | None,
+        type: str | None = None,
+    ) -> list[PlanOrder]:
+        """One answer: 100 of them may not be all."""
+        data = await self._private(
+            PLAN_ORDERS,
+            urgency,
+            symbol=symbol,
+            plan_type=plan_type,
+            type=type,
+            limit=MOST_PLAN_ORDERS,
+        )
+        return self._read_rows(PLAN_ORDERS, data, plan_order_of, symbol)
 
     def _heard(self, orders: list[OrderUpdate]) -> list[OrderUpdate]:
         for observer in self._order_observers:
@@ -343,22 +484,27 @@ class ExchangeClient(MarketClient):
                 observer(each)
         return orders
 
-    async def _position_rows(self, symbol: str | None, urgency: Urgency) -> list[dict[str, Any]]:
+    async def _position_rows(
+        self, symbol: str | None, urgency: Urgency
+    ) -> Listed[tuple[dict[str, Any], list[PositionUpdate]]]:
         """The rows of one symbol, or all. BitMart answers a symbol with rows of zeros when it is flat: where it
         answers with none, the whole account is asked before anything is called flat.
         """
         answer = await self._private(POSITIONS, urgency, symbol=symbol)
-        rows = read_rows(POSITIONS, answer, fields_of)
+        rows = self._read_rows(POSITIONS, answer, positions_of, symbol)
         if symbol is None:
             return rows
         if not rows:
-            rows = read_rows(POSITIONS, await self._private(POSITIONS, urgency), fields_of)
-        with reading(POSITIONS):
-            return [row for row in rows if text_of(needed(row, "symbol")).upper() == symbol]
+            answer = await self._private(POSITIONS, urgency)
+            rows = self._read_rows(POSITIONS, answer, positions_of, symbol)
+        return Listed((row, sides) for row, sides in rows if sides[0].symbol == symbol)
 
 
-def _with_id(orders: list[OrderUpdate], client_order_id: str) -> OrderUpdate | None:
-    return next((each for each in orders if each.client_order_id == client_order_id), None)
+def _with_id(
+    orders: list[OrderUpdate], client_order_id: str, fits: Callable[[OrderUpdate], bool]
+) -> OrderUpdate | None:
+    with_id = (each for each in orders if each.client_order_id == client_order_id)
+    return next((each for each in with_id if fits(each)), None)
 
 
 @asynccontextmanager

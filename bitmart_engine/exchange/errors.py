@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
+from typing import Any
 
 __all__ = [
     "MEANINGS",
@@ -113,7 +114,14 @@ class OutcomeUnknown(ExchangeError):
 
 
 class CutShort(OutcomeUnknown):
-    """A list was read that is as long as one answer holds, so there may be more. Ask for less, for one symbol say."""
+    """A list was read that is as long as one answer holds, so there may be more. Ask for less, for one symbol say.
+
+    What was read is `found`: it is there, and says nothing of what else is.
+    """
+
+    def __init__(self, why: str, path: str, found: Iterable[Any] = ()) -> None:
+        super().__init__(why, path)
+        self.found = tuple(found)
 
 
 class NotSent(ExchangeError):

@@ -13,8 +13,8 @@ from .budget import Urgency
 from .calls import Calls
 from .errors import OutcomeUnknown
 from .judge import DETAILS
-from .rows import LeftOut, instrument_of, kline_of, past_trade_of, read_rows, reading
-from .wire import Unreadable, fields_of, needed_decimal, text_of
+from .rows import LeftOut, instrument_of, kline_of, past_trade_of, read_rows
+from .wire import Unreadable, fields_of, listed_in, needed_decimal, reading, shown
 
 __all__ = ["MarketClient"]
 
@@ -48,18 +48,19 @@ class MarketClient:
         """
         found = []
         for row in await self._details(symbol, urgency):
+            name = shown(row.get("symbol"))
             try:
                 found.append(instrument_of(row))
             except LeftOut as reason:
-                self._tally.add(str(reason), symbol=row.get("symbol"))
+                self._tally.add(str(reason), symbol=name)
             except Unreadable as reason:
-                self._tally.add("unreadable contract", symbol=row.get("symbol"), why=str(reason))
+                self._tally.add("unreadable contract", symbol=name, why=str(reason))
         return found
 
     async def last_price(self, symbol: str, *, urgency: Urgency = Urgency.READ) -> Decimal:
         """The price of the last trade, in the quote currency; about 2 s old at most (fact sheet 5.2)."""
         for row in await self._details(symbol, urgency):
-            if text_of(row.get("symbol")) == symbol:
+            if row.get("symbol") == symbol:
                 with reading(DETAILS):
                     price = needed_decimal(row, "last_price")
                 if price > 0:
@@ -114,7 +115,11 @@ class MarketClient:
         params = {"symbol": symbol} if symbol else None
         data = await self._calls.get(DETAILS, params, urgency=urgency)
         with reading(DETAILS):
-            rows = fields_of(data).get("symbols")
-            if not isinstance(rows, list):
-                raise Unreadable("no list of contracts")
-        return [row for row in rows if isinstance(row, dict)]
+            listed = listed_in(data, "symbols")
+        rows = []
+        for raw in listed:
+            try:
+                rows.append(fields_of(raw))
+            except Unreadable as reason:
+                self._tally.add("unreadable contract", symbol=symbol, why=str(reason))
+        return rows

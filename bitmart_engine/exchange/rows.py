@@ -7,35 +7,40 @@ look like an order that is gone. Pure functions; nothing here does IO.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Literal, TypeVar
 
 import msgspec
 from attrs import frozen
 
-from ..model.decimals import to_contracts
+from ..model.decimals import plain, to_contracts
 from ..model.events import Kline, OrderState, OrderUpdate, PastTrade, PositionUpdate, plan_order_id
 from ..model.instruments import Instrument
 from ..model.sides import OrderSide, PositionSide
 from ..model.timeframes import Timeframe
-from .errors import OutcomeUnknown
 from .wire import (
     Unreadable,
+    bounded_row,
+    count_of,
     decimal_of,
     fields_of,
     needed,
     needed_decimal,
+    needed_price,
     positive_of,
+    reading,
     rows_of,
+    symbol_of,
     text_of,
+    time_of,
     whole_of,
 )
 
 __all__ = [
     "Balance",
     "LeftOut",
+    "Listed",
     "PlanKind",
     "PlanOrder",
     "PositionSettings",
@@ -46,8 +51,8 @@ __all__ = [
     "past_trade_of",
     "plan_order_of",
     "position_of",
+    "positions_of",
     "read_rows",
-    "reading",
     "settings_of",
 ]
 
@@ -102,49 +107,72 @@ class PlanOrder:
     """Contracts. None: the whole position, whatever its size is by then."""
 
 
-@contextmanager
-def reading(path: str) -> Iterator[None]:
-    """What cannot be read inside was not learned: neither a success nor a refusal."""
-    try:
-        yield
-    except Unreadable as reason:
-        raise OutcomeUnknown(f"unreadable answer: {reason}", path) from None
+class Listed(list[T]):
+    """The rows of a list, and the symbols that are none of ours of which a row could not be read."""
+
+    left_out: frozenset[str] = frozenset()
 
 
-def read_rows(path: str, data: msgspec.Raw, convert: Callable[[msgspec.Raw], T]) -> list[T]:
-    """Every row of a list, converted; one that cannot be fails them all."""
+def read_rows(
+    path: str,
+    data: msgspec.Raw,
+    convert: Callable[[msgspec.Raw], T],
+    concerns: Callable[[str], bool] = lambda symbol: True,
+) -> Listed[T]:
+    """Every row of a list, converted. One that cannot be fails them all, for it would look like one that is gone.
+
+    But for a row that names a symbol which does not concern us: its symbol is among `left_out`. Raises OutcomeUnknown.
+    """
+    read: Listed[T] = Listed()
+    left_out = set()
     with reading(path):
-        return [convert(row) for row in rows_of(data)]
+        for row in rows_of(data):
+            try:
+                read.append(convert(row))
+            except Unreadable:
+                symbol = _symbol_at_least(row)
+                if symbol is None or concerns(symbol):
+                    raise
+                left_out.add(symbol)
+    read.left_out = frozenset(left_out)
+    return read
+
+
+def _symbol_at_least(row: msgspec.Raw) -> str | None:
+    """The symbol of a row of which something else cannot be read; None if that cannot be read either."""
+    try:
+        return symbol_of(fields_of(row))
+    except Unreadable:
+        return None
 
 
 def order_of(raw: msgspec.Raw) -> OrderUpdate:
     """One order, as `order`, `get-open-orders` and `order-history` show it. Raises Unreadable."""
-    row = fields_of(raw)
-    try:
-        state = OrderState(whole_of(row.get("state")) or 0)
-    except ValueError:
-        raise Unreadable("an order whose state is unknown") from None
-    deal_size = whole_of(row.get("deal_size") or 0)
-    if deal_size is None:
-        raise Unreadable("an order whose deal_size is not a whole number")
+    row = fields_of(bounded_row(raw))
+    number = whole_of(row.get("state"))
+    if number not in (1, 2, 4):
+        raise Unreadable("an order whose state is unknown")
+    state = OrderState(number)
+    deal_size = count_of(row.get("deal_size"))
     side = whole_of(row.get("side"))
     client_order_id = text_of(row.get("client_order_id"))
     return OrderUpdate(
         order_id=text_of(needed(row, "order_id")),
-        symbol=text_of(needed(row, "symbol")).upper(),
+        symbol=symbol_of(row),
         state=state,
         client_order_id=client_order_id,
         side=OrderSide(side) if side in (1, 2, 3, 4) else None,
         type=text_of(row.get("type")).lower() or None,
         price=decimal_of(row.get("price")),
-        size=whole_of(row.get("size")),
-        deal_size=deal_size,
+        size=count_of(row.get("size")),
+        deal_size=deal_size or 0,
+        deal_size_known=deal_size is not None,
         deal_avg_price=decimal_of(row.get("deal_avg_price")),
-        leverage=text_of(row.get("leverage")) or None,
+        leverage=_number_text(row.get("leverage")),
         open_type=text_of(row.get("open_type")).lower() or None,
         position_mode=text_of(row.get("position_mode")) or None,
-        create_time_ms=whole_of(row.get("create_time")),
-        update_time_ms=whole_of(row.get("update_time")),
+        create_time_ms=time_of(row.get("create_time")),
+        update_time_ms=time_of(row.get("update_time")),
         plan_order_id=plan_order_id("", client_order_id),
         trigger_price=positive_of(row.get("trigger_price")),
         raw=bytes(raw),
@@ -156,22 +184,20 @@ def plan_order_of(raw: msgspec.Raw) -> PlanOrder:
 
     Its `state` is not looked at: the sources contradict each other, and so they do about what `type` says.
     """
-    row = fields_of(raw)
+    row = fields_of(bounded_row(raw))
     side = whole_of(row.get("side"))
     if side not in (1, 2, 3, 4):
         raise Unreadable("a plan order without a side")
     trigger_price = positive_of(row.get("trigger_price"))
     if trigger_price is None:
         raise Unreadable("a plan order without a trigger_price")
-    size = whole_of(row.get("size") or 0)
-    if size is None:
-        raise Unreadable("a plan order whose size is not a whole number")
+    size = count_of(row.get("size")) or 0
     kind = PROTECTING.get(text_of(row.get("type")).lower(), "plan")
     whole_position = kind != "plan" and (not size or whole_of(row.get("plan_category")) == 2)
     return PlanOrder(
         order_id=text_of(needed(row, "order_id")),
         client_order_id=text_of(row.get("client_order_id")),
-        symbol=text_of(needed(row, "symbol")).upper(),
+        symbol=symbol_of(row),
         side=OrderSide(side),
         kind=kind,
         trigger_price=trigger_price,
@@ -179,12 +205,18 @@ def plan_order_of(raw: msgspec.Raw) -> PlanOrder:
     )
 
 
+def positions_of(raw: msgspec.Raw) -> tuple[dict[str, Any], list[PositionUpdate]]:
+    """One row of `position-v2`: its fields, and what `position_of` makes of them. Raises Unreadable."""
+    row = fields_of(raw)
+    return row, position_of(row)
+
+
 def position_of(row: Mapping[str, Any]) -> list[PositionUpdate]:
     """What one row of `position-v2` says: one side, or both for a one-way row, of which one at least is flat.
 
     `current_amount` says how much there is; a one-way row tells the side by the sign. Raises Unreadable.
     """
-    symbol = text_of(needed(row, "symbol")).upper()
+    symbol = symbol_of(row)
     amount = decimal_of(row.get("current_amount"))
     if amount is None:
         amount = needed_decimal(row, "position_amount")
@@ -213,7 +245,7 @@ def position_of(row: Mapping[str, Any]) -> list[PositionUpdate]:
             liquidation_price=(
                 positive_of(row.get("liquidation_price")) if size and side is held else None
             ),
-            update_time_ms=whole_of(row.get("timestamp")),
+            update_time_ms=time_of(row.get("timestamp")),
         )
         for side in sides
     ]
@@ -239,9 +271,22 @@ def settings_of(symbol: str, rows: list[dict[str, Any]]) -> PositionSettings:
     )
 
 
+def _number_text(value: Any) -> str | None:
+    """A number as plain text; None where there is none."""
+    number = decimal_of(value)
+    return None if number is None else plain(number)
+
+
+def _needed_time(row: Mapping[str, Any], name: str) -> int:
+    """A time that the row is nothing without; a fraction is dropped."""
+    at = time_of(int(needed_decimal(row, name)))
+    assert at is not None
+    return at
+
+
 def balance_of(currency: str, rows: list[dict[str, Any]]) -> Balance:
     """The account in `currency`. A currency that is not listed is one of which there is nothing."""
-    row = next((each for each in rows if text_of(each.get("currency")) == currency), None)
+    row = next((each for each in rows if each.get("currency") == currency), None)
 
     def amount(name: str) -> Decimal:
         return Decimal(0) if row is None else needed_decimal(row, name)
@@ -261,23 +306,24 @@ def kline_of(symbol: str, timeframe: Timeframe, row: Mapping[str, Any]) -> Kline
     return Kline(
         symbol=symbol,
         timeframe=timeframe,
-        open_time_s=int(needed_decimal(row, "timestamp")),
-        open=needed_decimal(row, "open_price"),
-        high=needed_decimal(row, "high_price"),
-        low=needed_decimal(row, "low_price"),
-        close=needed_decimal(row, "close_price"),
+        open_time_s=_needed_time(row, "timestamp"),
+        open=needed_price(row, "open_price"),
+        high=needed_price(row, "high_price"),
+        low=needed_price(row, "low_price"),
+        close=needed_price(row, "close_price"),
         volume=decimal_of(row.get("volume")) or Decimal(0),
     )
 
 
 def past_trade_of(symbol: str, row: Mapping[str, Any]) -> PastTrade:
     """One public trade of the past; that its price is called so is not established. Raises Unreadable."""
-    return PastTrade(symbol, needed_decimal(row, "price"), int(needed_decimal(row, "time")))
+    return PastTrade(symbol, needed_price(row, "price"), _needed_time(row, "time"))
 
 
 def instrument_of(row: Mapping[str, Any]) -> Instrument:
     """One contract. Raises Unreadable, and LeftOut for one that the engine's arithmetic does not fit."""
     symbol = text_of(needed(row, "symbol"))
+    symbol_of(row)  # no longer than a symbol is
     if text_of(row.get("quote_currency")).upper() == "USD":
         raise LeftOut("coin-margined contract left out")
     step = decimal_of(row.get("vol_precision", row.get("volume_precision")))

@@ -6,7 +6,7 @@ waits goes by itself when its turn comes, so a request whose task is cancelled h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from math import inf
 from types import TracebackType
@@ -22,13 +22,16 @@ from .budget import EndpointBudget, Urgency
 from .errors import Meaning, NotSent, Refused
 from .limits import KEPT_FOR_CLOSES, LIMITS, UNLISTED, reported
 
-__all__ = ["EndpointStatistics", "Place", "Turns"]
+__all__ = ["EndpointStatistics", "HeldBack", "Place", "Turns"]
 
 log = structlog.get_logger()
 
 TOO_MANY = 429
 SHUT_OUT = 418
 SHUT_OUT_CODE = 30017
+TOLD_FROM_S = 0.5
+"""A close that waits for longer is told of."""
+LONG_S = 3.0
 
 
 @frozen(kw_only=True)
@@ -44,8 +47,18 @@ class EndpointStatistics:
     pauses: int
     """Answers that said that we ask too often, ever."""
     paused_for_s: float
+    held_back: str
+    """Why a close would have to wait now for longer than 3 s, though we did not ask too often ourselves; or empty."""
     counted_by: str | None
     """What the exchange counts by (`IP`, `KEY`), where it says so."""
+
+
+@frozen(kw_only=True)
+class HeldBack:
+    """A close that waits for its turn, and why: because the exchange says, or its headers do, that we ask too often."""
+
+    path: str
+    why: str
 
 
 class Turns:
@@ -54,6 +67,11 @@ class Turns:
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
         self._lines: dict[str, _Line] = {}
+        self._observers: list[Callable[[HeldBack], None]] = []
+
+    def observe(self, observer: Callable[[HeldBack], None]) -> None:
+        """Have `observer` called, synchronously, with every close that is held back for more than a moment."""
+        self._observers.append(observer)
 
     async def enter(self, path: str, urgency: Urgency) -> Place:
         """Wait for a turn at `path`; to be used at once as `with await turns.enter(...) as place`.
@@ -63,7 +81,7 @@ class Turns:
         """
         line = self._lines.get(path)
         if line is None:
-            line = self._lines[path] = _Line(path, self._tally)
+            line = self._lines[path] = _Line(path, self._tally, self._observers)
         if urgency is Urgency.OPEN:
             await trio.lowlevel.checkpoint()
         now = trio.current_time()
@@ -123,7 +141,10 @@ class Place:
 class _Line:
     """Those who wait for one endpoint, the most urgent first."""
 
-    def __init__(self, path: str, tally: Tally) -> None:
+    def __init__(
+        self, path: str, tally: Tally, observers: Iterable[Callable[[HeldBack], None]]
+    ) -> None:
+        self._observers = observers
         self.budget = EndpointBudget(
             LIMITS.get(path, UNLISTED), keeps_for_closes=path in KEPT_FOR_CLOSES
         )
@@ -136,22 +157,34 @@ class _Line:
 
     async def wait_turn(self, urgency: Urgency) -> float:
         """Wait until a request of this urgency is admitted; the time at which it was."""
-        me = (urgency, next(self._numbers))
+        me, since = (urgency, next(self._numbers)), trio.current_time()
         self.waiting[me] = trio.Event()
-        delayed = 0
+        delayed, told = 0, False
         try:
             while True:
                 now, first = trio.current_time(), self.waiting.keys()[0] == me
-                if first and self.budget.admit(now, urgency):
+                if first and self.budget.admit(now, urgency, since):
                     return now
+                next_at = self.budget.next_at(urgency, since) if first else inf
+                if first and urgency is Urgency.CLOSE and not told and next_at - now > TOLD_FROM_S:
+                    told = self._tell(now)
                 delayed = 1
                 wake = self.waiting[me] = trio.Event()
-                with trio.move_on_at(self.budget.next_at(urgency) if first else inf):
+                with trio.move_on_at(next_at):
                     await wake.wait()
         finally:
             self._delayed += delayed
             del self.waiting[me]
             self.wake_first()
+
+    def _tell(self, now: float) -> bool:
+        """Say that a close waits, unless it does for what we sent ourselves."""
+        why = self.budget.held_back(now)
+        if why:
+            self._tally.add("close held back", path=self._path, why=why)
+            for observer in self._observers:
+                observer(HeldBack(path=self._path, why=why))
+        return bool(why)
 
     def wake_first(self) -> None:
         """Something changed: let whoever is first look again. Does not block."""
@@ -186,7 +219,11 @@ class _Line:
     def statistics(self, now: float) -> EndpointStatistics:
         """How this endpoint stands."""
         budget = self.budget
+        held_back = budget.held_back(now)
+        if budget.next_at(Urgency.CLOSE) <= now + LONG_S:
+            held_back = ""
         return EndpointStatistics(
+            held_back=held_back,
             used=budget.used(now),
             limit=budget.limit,
             window_s=budget.window_s,

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal, InvalidOperation
+import re
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 
-__all__ = ["decimal_or_none", "is_absurd", "plain", "shared", "to_contracts", "to_grid"]
+__all__ = [
+    "NotPlain",
+    "decimal_or_none",
+    "decimal_said",
+    "plain",
+    "shared",
+    "to_contracts",
+    "to_grid",
+]
 
 
 def plain(value: Decimal) -> str:
@@ -36,21 +45,33 @@ def to_contracts(value: Decimal) -> int:
     return int(value.to_integral_value(rounding=ROUND_DOWN))
 
 
-MOST_DIGITS = 40
-"""Before or after the point: no price or size has more, and arithmetic on `1e999999999` would not end."""
+MOST_DIGITS = 30
+"""Before and after the point together: no price or size has more, and arithmetic on `1e999999999` would not end."""
+
+PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+SAYS_NOTHING = frozenset({"", "-", "market price"})
+"""What BitMart writes in the place of a number where there is none."""
+
+
+class NotPlain(ValueError):
+    """A text in the place of a number that is no plain decimal of at most 30 digits."""
 
 
 def decimal_or_none(text: str | None) -> Decimal | None:
-    """The decimal that `text` says; None where it says nothing (`""`, `"-"`, a word, NaN)."""
-    if not text:
+    """The number that `text` is; None for anything but a plain ASCII decimal of at most 30 digits."""
+    if not text or len(text) > MOST_DIGITS + 2 or not PLAIN.fullmatch(text):
         return None
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        return None
-    return value if value.is_finite() else None
+    digits = len(text) - ("." in text) - text.startswith("-")
+    return Decimal(text) if digits <= MOST_DIGITS else None
 
 
-def is_absurd(value: Decimal) -> bool:
-    """Whether `value` is no number that a price or a size could be."""
-    return not value.is_finite() or abs(value.adjusted()) > MOST_DIGITS
+def decimal_said(text: str) -> Decimal | None:
+    """The number that `text` says; None where it says that there is none. Raises NotPlain for anything else.
+
+    `NaN`, `1_000`, `1e5`, digits of other scripts and numbers without end are what no exchange means and a stop would
+    believe: they are neither a number nor nothing.
+    """
+    number = decimal_or_none(text)
+    if number is None and text not in SAYS_NOTHING:
+        raise NotPlain(f"not a plain number: {text[:50]!r}")
+    return number

@@ -22,6 +22,7 @@ __all__ = [
     "OrderState",
     "OrderUpdate",
     "PositionUpdate",
+    "PrivateLost",
     "PrivateReady",
     "Tick",
     "Trade",
@@ -143,6 +144,8 @@ class OrderUpdate:
     price: Decimal | None = None
     size: int | None = None
     deal_size: int = 0
+    deal_size_known: bool = True
+    """False where the exchange did not say it: then `deal_size` is 0 and proves nothing."""
     deal_avg_price: Decimal | None = None
     leverage: str | None = None
     open_type: str | None = None
@@ -211,6 +214,13 @@ class BalanceUpdate:
 @frozen
 class PrivateReady:
     """The private stream is logged in and subscribed: from here on pushes arrive, so a snapshot may be taken."""
+
+    at: float
+
+
+@frozen
+class PrivateLost:
+    """The private stream, which was ready, is down: from here on pushes are missed."""
 
     at: float
 

@@ -10,6 +10,9 @@ from .decimals import plain, to_contracts, to_grid
 
 __all__ = ["Instrument"]
 
+WHOLE_WITHIN = Decimal("1e-9")
+"""In contracts: what a sum of binary fractions is off by, and no order is."""
+
 
 @frozen(kw_only=True)
 class Instrument:
@@ -30,8 +33,13 @@ class Instrument:
     trading: bool = True
 
     def size_of(self, quantity: Decimal) -> int:
-        """Whole contracts in `quantity` of the base currency, rounded down (0.01 BTC at 0.001 is 10)."""
-        return to_contracts(quantity / self.contract_size)
+        """Whole contracts in `quantity` of the base currency, rounded down (0.01 BTC at 0.001 is 10).
+
+        What is a whole number but for a caller's binary fractions (0.7 * 0.1 at 0.001) is that number.
+        """
+        contracts = quantity / self.contract_size
+        nearest = contracts.to_integral_value(ROUND_HALF_EVEN)
+        return int(nearest) if abs(contracts - nearest) <= WHOLE_WITHIN else to_contracts(contracts)
 
     def on_grid(self, price: Decimal, rounding: str = ROUND_HALF_EVEN) -> Decimal:
         """`price` on the tick grid."""

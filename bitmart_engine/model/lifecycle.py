@@ -127,7 +127,10 @@ ENTRY_MOVES: Mapping[EntryState, Mapping[EntryState, str]] = {
         EntryState.FILLED: "late fill",
     },
     EntryState.FILLED: {},
-    EntryState.REJECTED: {},
+    EntryState.REJECTED: {
+        EntryState.CANCELLED: "late fill, rest cancelled",
+        EntryState.FILLED: "late fill",
+    },
 }
 
 PROTECTION_MOVES: Mapping[ProtectionState, Mapping[ProtectionState, str]] = {

@@ -52,6 +52,12 @@ class EntryRequest:
     take_profit: Decimal | None = None
     exchange_protection: bool = True
     timeout_seconds: Decimal
+    asked_quantity: Decimal | None = None
+    """What was asked for in the base currency; None where contracts were asked for, and in older journals."""
+    enter_anyway: bool = False
+    """Whether it is sent too if its stop was passed, or its target reached, before."""
+    resting_timeout_seconds: Decimal | None = None
+    """How long it may rest at the exchange; None: as long as it takes."""
     callback_url: str | None = None
     metadata: Mapping[str, object] = Factory(dict)
 
@@ -84,9 +90,20 @@ class EntryOrder:
     state: EntryState = EntryState.WAITING
     spent: int = 0
     """How many client order ids the exchange has answered with no. One that it has not answered is used again."""
+    taken: int = 0
+    """How many of them were those of other orders."""
+    engine_id: str = ""
+    """The random name of the engine that accepted it, which its client order ids are derived from. Empty in journals
+    from before there was one."""
+    accepted_there_ms: int = 0
+    """The exchange's time when it was accepted; 0 where that was not known."""
+    intended_there_ms: int = 0
+    """The exchange's time when the latest client order id was first intended; 0 where that was not known."""
     client_order_id: str = ""
     price: Decimal | None = None
     """The limit price of the latest attempt; None for market orders."""
+    sent_size: int | None = None
+    """The contracts of the latest attempt, where they are not those of the request: contract sizes change."""
     submitted_ms: int | None = None
     exchange_order_id: str = ""
     announced: bool = False
@@ -103,6 +120,11 @@ class EntryOrder:
     @property
     def id(self) -> str:
         return self.request.id
+
+    @property
+    def size(self) -> int:
+        """The contracts that the latest attempt is for."""
+        return self.request.size if self.sent_size is None else self.sent_size
 
     @property
     def symbol(self) -> str:

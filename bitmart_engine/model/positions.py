@@ -94,6 +94,9 @@ class Protection:
     exchange_plans: tuple[str, ...] = ()
     """The ids of the plan orders by which it keeps them, where they could be told from those of other orders."""
 
+    engine_id: str = ""
+    """The random name of the engine that promised it, which the client order ids of its closes are derived from."""
+
     state: ProtectionState = ProtectionState.PENDING_FILL
     covered: int = 0
     covered_ms: int = 0

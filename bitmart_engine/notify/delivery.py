@@ -8,6 +8,9 @@ one's), and reads no more of an answer than its status and a little of the body.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
 
@@ -18,9 +21,10 @@ from attrs import frozen
 from ..model.notifications import Notification
 from ..settings import Settings
 from .destinations import Forbidden, Resolve, Target, targets
+from .posting import Misbehaved
 from .signature import signature_headers
 
-__all__ = ["Delivery", "Outcome", "Verdict", "verdict_of"]
+__all__ = ["Delivery", "Outcome", "Verdict", "retry_after_s", "verdict_of"]
 
 try:
     USER_AGENT = f"bitmart-engine/{version('bitmart-engine')}"
@@ -30,6 +34,14 @@ except PackageNotFoundError:  # a bare checkout on the path
 COURTESY_BYTES = 4096
 COURTESY_S = 0.2
 """How much of an answer's body is read, and for how long, so that the receiver can finish sending it."""
+
+SIGNALS = frozenset({"order_signal", "balance_signal"})
+"""The kinds that go to the application's own addresses; all else are callbacks."""
+AGAIN_THOUGH_4XX = frozenset({408, 429})
+LONGEST_RETRY_AFTER_S = 3600.0
+"""A receiver that asks for more is asked again after this long."""
+LONGEST_REST_S = 60.0
+"""Of a receiver with too many requests, for all that goes to it: there may be several applications behind it."""
 
 UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 BROKEN = (httpx.HTTPError, OSError, trio.BrokenResourceError, trio.ClosedResourceError)
@@ -49,13 +61,20 @@ class Outcome:
 
     verdict: Verdict
     why: str
+    answered: bool = False
+    """Whether the receiver said anything at all."""
+    not_before_s: float = 0
+    """How long the receiver asks to wait before this is sent again."""
+    rest_s: float = 0
+    """How long it asks to be left alone altogether."""
 
 
 def verdict_of(status: int) -> Verdict:
     """Success, to be tried again, or final. A 409 says that the application has it already."""
     if 200 <= status < 300 or status == 409:
         return Verdict.DELIVERED
-    return Verdict.AGAIN if status >= 500 else Verdict.REFUSED
+    again = status >= 500 or status in AGAIN_THOUGH_4XX
+    return Verdict.AGAIN if again else Verdict.REFUSED
 
 
 class Delivery:
@@ -73,6 +92,12 @@ class Delivery:
         self._transport = transport
         self._resolve = resolve
 
+    def timeout_s(self, notification: Notification) -> float:
+        """How long an attempt to deliver it may take."""
+        if notification.kind in SIGNALS:
+            return self._settings.trading_app_request_timeout
+        return self._settings.callback_timeout_s
+
     async def attempt(self, notification: Notification) -> Outcome:
         """Post it once, to the first address of its host that can be reached. Cancelling it is safe."""
         try:
@@ -84,18 +109,18 @@ class Delivery:
         why = ""
         for place in places:
             try:
-                status = await self._post(notification, place, len(places))
+                return await self._post(notification, place, len(places))
             except UNREACHABLE as failure:
                 why = f"no connection: {type(failure).__name__}"
+            except Misbehaved as failure:
+                return Outcome(Verdict.AGAIN, f"no answer: {failure}")
             except BROKEN as failure:
                 return Outcome(Verdict.AGAIN, f"no answer: {type(failure).__name__}")
-            else:
-                return Outcome(verdict_of(status), f"HTTP {status}")
         return Outcome(Verdict.AGAIN, why)
 
-    async def _post(self, notification: Notification, place: Target, places: int) -> int:
-        """The status of the answer. The time to connect is shared among the addresses there are."""
-        limit = self._settings.trading_app_request_timeout
+    async def _post(self, notification: Notification, place: Target, places: int) -> Outcome:
+        """What the answer means. The time to connect is shared among the addresses there are."""
+        limit = self.timeout_s(notification)
         extensions: dict[str, object] = {
             "timeout": {"connect": limit / places, "pool": limit, "read": limit, "write": limit}
         }
@@ -118,12 +143,34 @@ class Delivery:
             extensions=extensions,
         )
         response = await self._transport.handle_async_request(request)
-        status = response.status_code
+        outcome = self._outcome(response)
         # The status is what was asked for: from here on nothing may turn it into "no answer" again, neither a body
         # that never ends nor the attempt's own deadline.
         with trio.move_on_after(COURTESY_S, shield=True):
             await _let_finish(response)
-        return status
+        return outcome
+
+    def _outcome(self, response: httpx.Response) -> Outcome:
+        status = response.status_code
+        verdict, why = verdict_of(status), f"HTTP {status}"
+        if verdict is not Verdict.AGAIN:
+            return Outcome(verdict, why, answered=True)
+        asked_s = retry_after_s(response.headers.get("Retry-After", ""), self._wall_ms())
+        rest_s = min(asked_s, LONGEST_REST_S) if status == 429 else 0
+        return Outcome(verdict, why, answered=True, not_before_s=asked_s, rest_s=rest_s)
+
+
+def retry_after_s(text: str, now_ms: int) -> float:
+    """What `Retry-After` asks for, a number of seconds or a date, at most an hour; 0 if it says nothing."""
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:20]), LONGEST_RETRY_AFTER_S)
+    try:
+        when = parsedate_to_datetime(text)
+        asked_s = when.replace(tzinfo=when.tzinfo or UTC).timestamp() - now_ms / 1000
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return 0.0
+    return max(0.0, min(asked_s, LONGEST_RETRY_AFTER_S))
 
 
 async def _let_finish(response: httpx.Response) -> None:
@@ -134,6 +181,8 @@ async def _let_finish(response: httpx.Response) -> None:
             read += len(part)
             if read > COURTESY_BYTES:
                 break
-        await response.aclose()
     except BROKEN:
         pass
+    finally:
+        with suppress(*BROKEN):
+            await response.aclose()

@@ -55,6 +55,10 @@ class EntryIntended:
     at_ms: int
     client_order_id: str
     price: Decimal | None
+    size: int | None = None
+    """Contracts; None in older journals: those of the request."""
+    there_ms: int = 0
+    """The exchange's time; 0 where that is not known."""
 
 
 @frozen
@@ -75,7 +79,8 @@ class EntryObserved:
 class EntryMoved:
     """The engine itself moved the order: back to waiting, expired, rejected, cancelled before it went out, unknown.
 
-    `spent` says that the exchange answered its client order id with no, so that the next submit needs another.
+    `spent` says that the exchange answered its client order id with no, so that the next submit needs another;
+    `taken` that it is the id of another order.
     """
 
     id: str
@@ -83,6 +88,7 @@ class EntryMoved:
     to: EntryState
     reason: str = ""
     spent: bool = False
+    taken: bool = False
 
 
 @frozen

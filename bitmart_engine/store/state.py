@@ -107,7 +107,13 @@ class State:
             order,
             client_order_id=record.client_order_id,
             price=record.price,
+            sent_size=record.size,
             submitted_ms=record.at_ms,
+            intended_there_ms=(
+                min(order.intended_there_ms or record.there_ms, record.there_ms)
+                if order.client_order_id == record.client_order_id
+                else record.there_ms
+            ),
             exchange_order_id="",
             announced=False,
             submit_only=False,
@@ -130,7 +136,13 @@ class State:
     def _(self, record: EntryMoved) -> None:
         order = self._moved(record.id, record.to, record.at_ms, record.reason)
         if record.spent:
-            order = evolve(order, spent=order.spent + 1, client_order_id="", exchange_order_id="")
+            order = evolve(
+                order,
+                spent=order.spent + 1,
+                taken=order.taken + record.taken,
+                client_order_id="",
+                exchange_order_id="",
+            )
         self.orders[record.id] = order
 
     @apply.register

@@ -21,7 +21,21 @@ from ..model.events import (
 )
 from ..model.sides import OrderSide, PositionSide
 from ..tally import Tally
-from .said import NOTHING, Malformed, contracts, decimal, integer, named, text
+from .said import (
+    LONGEST_ROW,
+    NOTHING,
+    Malformed,
+    contracts,
+    count,
+    decimal,
+    identity,
+    integer,
+    moment,
+    named,
+    number_text,
+    symbol,
+    text,
+)
 
 __all__ = ["balances", "orders", "positions"]
 
@@ -100,29 +114,33 @@ READ_BALANCE = msgspec.json.Decoder(BalanceData)
 
 def orders(raw: bytes, tally: Tally) -> Iterator[OrderUpdate]:
     """The update in one element of an order push; its `raw` is that element. Raises ValueError if there is none."""
+    if len(raw) > LONGEST_ROW:
+        raise Malformed(f"an order event of {len(raw)} bytes")
     event = READ_ORDER_EVENT.decode(raw)
     order = READ_ORDER.decode(event.order)
-    order_id, symbol = text(order.order_id), text(order.symbol).upper()
-    if not order_id or not symbol:
+    order_id, of = text(order.order_id), symbol(order.symbol)
+    if not order_id or not of:
         raise Malformed("an order without its id or symbol")
     client_order_id = text(order.client_order_id)
+    deal_size = count(order.deal_size)
     yield OrderUpdate(
         order_id=order_id,
-        symbol=symbol,
+        symbol=of,
         state=_state(order.state, tally, order_id),
         client_order_id=client_order_id,
         side=_side(order.side, tally, order_id),
         type=text(order.type).lower() or None,
         action=integer(event.action),
         price=decimal(order.price),
-        size=contracts(order.size),
-        deal_size=contracts(order.deal_size) or 0,
+        size=count(order.size),
+        deal_size=deal_size or 0,
+        deal_size_known=deal_size is not None,
         deal_avg_price=decimal(order.deal_avg_price),
-        leverage=text(order.leverage) or None,
+        leverage=number_text(order.leverage),
         open_type=named(order.open_type, OPEN_TYPES),
         position_mode=named(order.position_mode, POSITION_MODES),
-        create_time_ms=integer(order.create_time),
-        update_time_ms=integer(order.update_time),
+        create_time_ms=moment(order.create_time),
+        update_time_ms=moment(order.update_time),
         last_fill=_fill(order.last_trade, tally, order_id),
         plan_order_id=plan_order_id(text(order.plan_order_id), client_order_id),
         trigger_price=decimal(order.trigger_price),
@@ -155,8 +173,8 @@ def _fill(raw: Raw, tally: Tally, order_id: str) -> Fill | None:
         return None
     try:
         trade = READ_LAST_TRADE.decode(raw)
-        trade_id, price, size = integer(trade.trade_id), decimal(trade.price), contracts(trade.size)
-    except (ValueError, ArithmeticError, msgspec.MsgspecError):
+        trade_id, price, size = identity(trade.trade_id), decimal(trade.price), count(trade.size)
+    except (ValueError, ArithmeticError, msgspec.MsgspecError, RecursionError):
         trade_id = price = size = None
     if trade_id is None or price is None or size is None:
         tally.add("malformed last trade of an order", order_id=order_id)
@@ -170,14 +188,14 @@ def positions(raw: bytes) -> Iterator[PositionUpdate]:
     In one-way mode the other side is flat by definition, and that is said too.
     """
     position = READ_POSITION.decode(raw)
-    symbol, volume = text(position.symbol).upper(), contracts(position.hold_volume)
-    if not symbol or volume is None:
+    of, volume = symbol(position.symbol), contracts(position.hold_volume)
+    if not of or volume is None:
         raise Malformed("a position without its symbol or volume")
     one_way = named(position.position_mode, POSITION_MODES) == "one_way_mode"
     side = _position_side(integer(position.position_type), volume, one_way)
-    at = integer(position.update_time)
+    at = moment(position.update_time)
     yield PositionUpdate(
-        symbol=symbol,
+        symbol=of,
         side=side,
         size=abs(volume),
         entry_price=decimal(position.hold_avg_price) or decimal(position.open_avg_price) or None,
@@ -186,7 +204,7 @@ def positions(raw: bytes) -> Iterator[PositionUpdate]:
     )
     if one_way and (volume or integer(position.position_type) is None):
         other = PositionSide.SHORT if side is PositionSide.LONG else PositionSide.LONG
-        yield PositionUpdate(symbol=symbol, side=other, size=0, update_time_ms=at)
+        yield PositionUpdate(symbol=of, side=other, size=0, update_time_ms=at)
 
 
 def balances(raw: bytes) -> Iterator[BalanceUpdate]:

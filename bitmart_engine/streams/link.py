@@ -51,6 +51,7 @@ class Link:
         frame: Callable[[Frame], None],
         acknowledged: Callable[[Link, str], None],
         refused: Callable[[str, str], None],
+        dropped: Callable[[Link], None] = lambda link: None,
     ) -> None:
         self.name = name
         self.topics: dict[str, None] = {}
@@ -67,6 +68,7 @@ class Link:
             acknowledged=lambda topic: acknowledged(self, topic),
             refused=refused,
         )
+        self._dropped = dropped
         self._backoff = Backoff(settings.reconnect_delay_s, world.random)
         self._login_backoff = Backoff(LOGIN_RETRY_S, world.random, LOGIN_RETRY_CAP_S)
         self._ledger = Ledger(self.topics, settings.subscribe_batch)
@@ -189,6 +191,7 @@ class Link:
             channels=len(self.topics),
             retry_in_s=None if pause is None else round(pause, 3),
         )
+        self._dropped(self)
 
     def _enter(self, state: State) -> None:
         self.state = state

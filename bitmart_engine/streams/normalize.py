@@ -16,7 +16,7 @@ from msgspec import Raw
 from ..model.events import Event, Kline, Trade
 from ..tally import Tally
 from .account import balances, orders, positions
-from .said import Malformed, plausible
+from .said import NOTHING, Malformed, decimal, identity, moment, price, text
 from .topics import Kind, Topic
 
 __all__ = ["events"]
@@ -35,26 +35,26 @@ class KlineData(msgspec.Struct):
 class Bar(msgspec.Struct):
     """One bar on the wire."""
 
-    o: Decimal
-    h: Decimal
-    l: Decimal  # noqa: E741 - the exchange's name
-    c: Decimal
-    ts: int
-    v: Decimal = Decimal(0)
+    o: Raw
+    h: Raw
+    l: Raw  # noqa: E741 - the exchange's name
+    c: Raw
+    ts: Raw
+    v: Raw = NOTHING
 
 
 class TradeData(msgspec.Struct):
     """One public trade on the wire."""
 
-    deal_price: Decimal
-    deal_vol: Decimal = Decimal(0)
-    trade_id: int = 0
-    symbol: str | None = None
+    deal_price: Raw
+    deal_vol: Raw = NOTHING
+    trade_id: Raw = NOTHING
+    symbol: Raw = NOTHING
 
 
 READ_KLINES = msgspec.json.Decoder(KlineData)
-READ_BAR = msgspec.json.Decoder(Bar, strict=False)
-READ_TRADE = msgspec.json.Decoder(TradeData, strict=False)
+READ_BAR = msgspec.json.Decoder(Bar)
+READ_TRADE = msgspec.json.Decoder(TradeData)
 READ_LIST = msgspec.json.Decoder(list[Raw])
 
 
@@ -99,49 +99,46 @@ def _malformed(tally: Tally, topic: Topic, raw: bytes, error: Exception) -> None
 
 def _same_symbol(topic: Topic, symbol: str | None) -> None:
     if symbol and symbol != topic.symbol:
-        raise Malformed(f"speaks of {symbol}")
+        raise Malformed(f"speaks of {symbol[:50]}")
 
 
 def _klines(topic: Topic, raw: bytes, tally: Tally) -> Iterator[Event]:
     bar = READ_BAR.decode(raw)
-    for price in (bar.o, bar.h, bar.l, bar.c):
-        _positive(price)
     assert topic.timeframe is not None
     yield Kline(
         topic.symbol,
         topic.timeframe,
-        _open_time_s(bar.ts),
-        bar.o,
-        bar.h,
-        bar.l,
-        bar.c,
-        plausible(bar.v),
+        _open_time_s(moment(bar.ts)),
+        price(bar.o),
+        price(bar.h),
+        price(bar.l),
+        price(bar.c),
+        decimal(bar.v) or Decimal(0),
     )
 
 
-def _open_time_s(ts: int) -> int:
+def _open_time_s(ts: int | None) -> int:
     """Seconds, on the minute: some years ago a bar's time was one second late, and documents differ on the unit."""
+    if ts is None:
+        raise Malformed("a bar without its time")
     seconds = ts // 1_000 if ts >= MILLISECONDS_FROM else ts
     return seconds // 60 * 60
 
 
 def _trades(topic: Topic, raw: bytes, tally: Tally) -> Iterator[Event]:
     trade = READ_TRADE.decode(raw)
-    _same_symbol(topic, trade.symbol)
+    _same_symbol(topic, text(trade.symbol))
     yield Trade(
-        topic.symbol, trade.trade_id, _positive(trade.deal_price), plausible(trade.deal_vol)
+        topic.symbol,
+        identity(trade.trade_id) or 0,
+        price(trade.deal_price),
+        decimal(trade.deal_vol) or Decimal(0),
     )
 
 
 def _trade_id(event: Event) -> int:
     """Trades of one push by their number: whether the newest comes first or last is documented nowhere."""
     return event.trade_id if isinstance(event, Trade) else 0
-
-
-def _positive(price: Decimal) -> Decimal:
-    if plausible(price) <= 0:
-        raise Malformed(f"a price of {price}")
-    return price
 
 
 Reader = Callable[[Topic, bytes, Tally], Iterable[Event]]

@@ -9,10 +9,9 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
-from ..model.decimals import decimal_or_none, is_absurd
 from ..model.futures_orders import OrderEvent
 from .account import OPEN_TYPES, READ_ORDER, READ_ORDER_EVENT
-from .said import Malformed, integer, named, text
+from .said import LONGEST_ROW, Malformed, decimal, integer, moment, named, symbol, text
 
 __all__ = ["order_event"]
 
@@ -31,22 +30,24 @@ def order_event(raw: bytes) -> OrderEvent:
 
 
 def _order_event(raw: bytes) -> OrderEvent:
+    if len(raw) > LONGEST_ROW:
+        raise Malformed(f"an order event of {len(raw)} bytes")
     try:
         event = READ_ORDER_EVENT.decode(raw)
         order, action = READ_ORDER.decode(event.order), integer(event.action)
     except msgspec.ValidationError:
         order, action = READ_ORDER.decode(raw), None
-    order_id, symbol = text(order.order_id), text(order.symbol)
-    if not order_id or not symbol:
+    order_id, of = text(order.order_id), text(order.symbol)
+    if not order_id or not symbol(order.symbol):
         raise Malformed("an order without its id or symbol")
     return OrderEvent(
         order_id=order_id,
-        symbol=symbol,
-        action=_bounded(action),
+        symbol=of,
+        action=action,
         client_order_id=text(order.client_order_id),
-        side=_bounded(integer(order.side)),
+        side=integer(order.side),
         type=text(order.type) or None,
-        state=_bounded(integer(order.state)),
+        state=integer(order.state),
         price=_number(order.price),
         size=_number(order.size, LARGEST),
         deal_avg_price=_number(order.deal_avg_price),
@@ -54,26 +55,19 @@ def _order_event(raw: bytes) -> OrderEvent:
         leverage=_number(order.leverage, LARGEST),
         open_type=named(order.open_type, OPEN_TYPES),
         position_mode=_position_mode(order.position_mode),
-        update_time_ms=_bounded(integer(order.update_time)),
+        update_time_ms=moment(order.update_time),
         raw_data=raw.decode(),
     )
 
 
 def _number(raw: Raw, largest: int | None = None) -> str | None:
     """A number as it was sent; None where none was. Raises Malformed for one that is out of all bounds."""
-    said = text(raw)
-    number = decimal_or_none(said)
+    number = decimal(raw)
     if number is None:
         return None
-    if is_absurd(number) or (largest is not None and abs(number) > largest):
-        raise Malformed(f"a number such as {said[:50]}")
-    return said
-
-
-def _bounded(number: int | None) -> int | None:
-    if number is not None and abs(number) > LARGEST:
-        raise Malformed(f"a number such as {str(number)[:50]}")
-    return number
+    if largest is not None and abs(number) > largest:
+        raise Malformed(f"a number such as {number}")
+    return text(raw)
 
 
 def _position_mode(raw: Raw) -> int | None:

@@ -1,6 +1,7 @@
 """What a value on the wire says, whichever way BitMart wrote it: numbers as text, text as numbers, `-` for nothing.
 
-A value is a `msgspec.Raw`: the bytes of one JSON scalar. It never becomes a float.
+A value is a `msgspec.Raw`: the bytes of one JSON scalar. It never becomes a float. A number is a plain decimal, an id
+is no longer than an id can be, a boolean is neither. What is something else is `Malformed`, and so is its event.
 """
 
 from __future__ import annotations
@@ -10,11 +11,32 @@ from decimal import Decimal
 import msgspec
 from msgspec import Raw
 
-from ..model.decimals import decimal_or_none, is_absurd, to_contracts
+from ..model.decimals import NotPlain, decimal_said, plain, to_contracts
+from ..model.identifiers import LONGEST_ID, LONGEST_SYMBOL, is_identifier
 
-__all__ = ["NOTHING", "Malformed", "contracts", "decimal", "integer", "named", "plausible", "text"]
+__all__ = [
+    "LONGEST_ROW",
+    "NOTHING",
+    "Malformed",
+    "contracts",
+    "count",
+    "decimal",
+    "identity",
+    "integer",
+    "moment",
+    "named",
+    "number_text",
+    "price",
+    "symbol",
+    "text",
+]
 
 NOTHING = Raw(b"null")
+LONGEST_ROW = 65_536
+"""In bytes: no event is longer, and order events are kept as they came."""
+LARGEST_WHOLE = 10**14
+"""No size is larger; and as a time in ms it is the year 5138."""
+LARGEST_ID = 2**63 - 1
 
 READ_TEXT = msgspec.json.Decoder(str)
 
@@ -24,41 +46,91 @@ class Malformed(ValueError):
 
 
 def text(raw: Raw) -> str:
-    """What a scalar says, as text; `""` for null, `"-"` and `""`. Raises `Malformed` for a list or an object."""
+    """An id, a word or a number, as text; `""` for null, `"-"` and `""`. Raises `Malformed` for anything else."""
     token = bytes(raw)
     if token == b"null":
         return ""
     if token.startswith(b'"'):
         said = READ_TEXT.decode(raw).strip()
-        return "" if said == "-" else said
-    if token.startswith((b"{", b"[")):
-        raise Malformed(f"a list or object in the place of a value: {token[:50]!r}")
-    return token.decode()
+        if said in ("", "-"):
+            return ""
+    elif token.startswith((b"{", b"[", b"t", b"f")):
+        raise Malformed(f"no value of that kind belongs here: {token[:50]!r}")
+    else:
+        said = token.decode()
+    if not is_identifier(said, LONGEST_ID):
+        raise Malformed(f"longer than any value, or not to be printed: {said[:50]!r}")
+    return said
+
+
+def symbol(raw: Raw) -> str:
+    """A symbol in capitals; `""` where nothing is said."""
+    said = text(raw).upper()
+    if len(said) > LONGEST_SYMBOL:
+        raise Malformed(f"longer than any symbol: {said[:50]!r}")
+    return said
 
 
 def decimal(raw: Raw) -> Decimal | None:
-    """The number that a scalar says; None where it says none. Raises `Malformed` for one that is out of all bounds."""
-    number = decimal_or_none(text(raw))
-    return None if number is None else plausible(number)
+    """The number that a scalar says; None where it says none. Raises `Malformed` for what is no plain decimal."""
+    try:
+        return decimal_said(text(raw))
+    except NotPlain as reason:
+        raise Malformed(str(reason)) from None
 
 
-def plausible(number: Decimal) -> Decimal:
-    """`number`, unless it is infinite, not a number, or out of all bounds: then raises `Malformed`."""
-    if is_absurd(number):
-        raise Malformed(f"a number such as {str(number)[:50]}")
+def number_text(raw: Raw) -> str | None:
+    """The number that a scalar says, as plain text; None where it says none."""
+    number = decimal(raw)
+    return None if number is None else plain(number)
+
+
+def price(raw: Raw) -> Decimal:
+    """A price. Raises `Malformed` for what is no number above zero: a stop would believe it."""
+    number = decimal(raw)
+    if number is None or number <= 0:
+        raise Malformed(f"a price of {number}")
     return number
 
 
 def integer(raw: Raw) -> int | None:
-    """The whole number that a scalar says; None where it says none."""
+    """The whole number that a scalar says; None where it says none. Raises `Malformed` for one out of all bounds."""
     number = decimal(raw)
-    return None if number is None else int(number)
+    return None if number is None else _bounded(int(number), LARGEST_WHOLE)
+
+
+def identity(raw: Raw) -> int | None:
+    """A number that names something, a trade for example; None where nothing is said."""
+    number = decimal(raw)
+    return None if number is None else _bounded(int(number), LARGEST_ID)
+
+
+def moment(raw: Raw) -> int | None:
+    """A time, in the unit of its field; None where nothing is said."""
+    return _not_below_zero(integer(raw))
 
 
 def contracts(raw: Raw) -> int | None:
-    """Whole contracts; None where nothing is said."""
+    """Whole contracts; None where nothing is said. Below zero is how some say that it is a short."""
     number = decimal(raw)
-    return None if number is None else to_contracts(number)
+    return None if number is None else _bounded(to_contracts(number), LARGEST_WHOLE)
+
+
+def count(raw: Raw) -> int | None:
+    """Whole contracts of an order; None where nothing is said."""
+    return _not_below_zero(contracts(raw))
+
+
+def _bounded(number: int, largest: int) -> int:
+    if abs(number) > largest:
+        raise Malformed(f"a number such as {number}")
+    return number
+
+
+def _not_below_zero(number: int | None) -> int | None:
+    if number is not None and number < 0:
+        raise Malformed(f"a number below zero: {number}")
+    return number
 
 
 def named(raw: Raw, names: dict[str, str]) -> str | None:

@@ -17,7 +17,7 @@ import structlog
 import trio
 from attrs import evolve
 
-from ..model.events import Kline, PrivateReady, Tick, Trade
+from ..model.events import Kline, PrivateLost, PrivateReady, Tick, Trade
 from ..model.timeframes import Timeframe
 from ..settings import Settings
 from ..tally import Tally
@@ -96,6 +96,7 @@ class Streams:
         self._waiting: dict[str, None] = {}
         """Held topics that did not fit. They get a place when there is room."""
         self._private: Link | None = None
+        self._private_ready = False
         self._private_sockets = trio.Semaphore(1)
         self._numbers = itertools.count(1)
         self._maker = TickMaker()
@@ -284,6 +285,7 @@ class Streams:
             frame=self._on_frame,
             acknowledged=self._on_acknowledged,
             refused=self._on_refused,
+            dropped=self._on_dropped,
         )
         self._nursery.start_soon(link.run, name=name)
         return link
@@ -351,7 +353,13 @@ class Streams:
         if parse(topic).kind in (Kind.ORDERS, Kind.POSITIONS):
             needed = {ORDERS, POSITIONS} & link.topics.keys()
             if all(link.is_acked(each) for each in needed):
+                self._private_ready = True
                 self.bus.publish(PrivateReady(trio.current_time()))
+
+    def _on_dropped(self, link: Link) -> None:
+        if link is self._private and self._private_ready:
+            self._private_ready = False
+            self.bus.publish(PrivateLost(trio.current_time()))
 
     def _after_pause(self, topic: Topic) -> None:
         """A channel is subscribed again: have the bars looked up that ended meanwhile."""

@@ -141,7 +141,7 @@ async def _found_again(protection: Protection, desk: Desk, guard: Guard) -> bool
     if earlier is None or earlier.final:
         return False
     update = await desk.exchange.find_order(
-        protection.symbol, earlier.client_order_id, urgency=Urgency.CLOSE
+        protection.symbol, earlier.client_order_id, type="market", urgency=Urgency.CLOSE
     )
     if update is None:
         return False
@@ -185,7 +185,7 @@ async def _sent(protection: Protection, size: int, desk: Desk, guard: Guard) -> 
     earlier = protection.close
     attempt = 1 if earlier is None else earlier.attempt + earlier.final
     under_way = earlier is not None and not earlier.final
-    client_order_id = close_client_order_id(protection.id, attempt)
+    client_order_id = close_client_order_id(protection.id, attempt, protection.engine_id)
     desk.store.record(
         CloseIntended(
             protection.id,

@@ -61,10 +61,14 @@ class Desk:
     """The ids of our entry orders that the exchange may fill at any moment, by what they would open."""
     positions: PositionBook = field(factory=PositionBook)
     waiters: OrderWaiters = field(factory=OrderWaiters)
+    engine_id: str = ""
+    """The engine's own name, random, which the client order ids of what it accepts are derived from."""
     opening: bool = True
     """Whether entries are taken and sent at all. Off while the engine shuts down; closing never is."""
     reconciled: bool = False
-    """Whether the engine and the exchange agreed since the engine started, or the private stream came back."""
+    """Whether the engine and the exchange agreed since the engine started, or the private stream came or went."""
+    not_reconciled_because: str = ""
+    """Why they do not, or did not when they were last compared; empty before that, and once they agreed."""
     withdraw_entry: Callable[[str], None] = _nobody_withdraws
     """Takes what has not filled of an entry order away from the exchange; set by whoever keeps the orders."""
     doubt: Callable[[], None] = _nobody_doubts
@@ -81,9 +85,20 @@ class Desk:
         """Whether an entry may go out now. It fails closed; cancels and closes never ask."""
         return self.opening and self.reconciled and self.store.trouble is None
 
+    def concerns(self, symbol: str) -> bool:
+        """Whether we have anything in a symbol: an order that has not ended, or a protection."""
+        state = self.state
+        return any(each.symbol == symbol for each in state.orders.alive()) or any(
+            each.symbol == symbol for each in state.protections.alive()
+        )
+
     def now_ms(self) -> int:
         """Unix time, ms."""
         return self.world.wall_ms()
+
+    def there_ms(self) -> int:
+        """The exchange's time, Unix ms, as far as its clock was measured; 0 where it was not."""
+        return 0 if self.exchange.clock_offset_ms is None else self.exchange.now_ms()
 
     async def keep_promise(self) -> None:
         """Return when what was recorded is durable: before a promise is given. Raises Unavailable."""

@@ -17,7 +17,7 @@ import structlog
 import trio
 
 from ..exchange.budget import Urgency
-from ..exchange.errors import ExchangeError, Meaning, Refused
+from ..exchange.errors import CutShort, ExchangeError, Meaning, Refused
 from ..exchange.rows import PlanOrder
 from ..model.positions import Protection
 from ..store.records import ProtectionKept
@@ -229,7 +229,7 @@ async def _look_for_fired(protection: Protection, desk: Desk, guard: Guard) -> l
             found = await ask(protection.symbol, urgency=Urgency.CLOSE)
         except ExchangeError as failure:
             failures.append(failure)
-        else:
-            for update in filter(made_there, found):
-                guard.on_fired(update)
+            found = list(failure.found) if isinstance(failure, CutShort) else []
+        for update in filter(made_there, found):
+            guard.on_fired(update)
     return failures

@@ -9,8 +9,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 import structlog
+from attrs import evolve
 
-from ..model.events import OrderUpdate, Tick
+from ..model.events import OrderState, OrderUpdate, Tick
+from ..model.instruments import Instrument
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder, EntryRequest, OrderType
 from ..model.sides import PositionSide
@@ -26,9 +28,12 @@ from ..store.records import (
 )
 from .deadlines import Deadlines
 from .desk import Desk, text
+from .endings import contradicted, settle_end, unaccounted
 from .guard import Guard
-from .identity import entry_client_order_id
+from .identity import entry_client_order_id, is_ours
+from .passing import PassedLevels, passed_at
 from .progress import observed, refused_for_crossing
+from .requests import does_not_fit, on_grid, size_now
 from .sharing import exchange_may_close
 from .signals import entry_signal
 from .submission import confirm, look_up, submit, withdraw
@@ -42,6 +47,9 @@ log = structlog.get_logger()
 CROSSING_TRIES = 3
 """How often a maker-only order may be refused for crossing before it is rejected."""
 
+IDS_TRIED = 5
+"""How many client order ids may turn out to be other orders' before the order is rejected."""
+
 
 class Entries:
     """All entry orders of the engine."""
@@ -50,6 +58,13 @@ class Entries:
         self._desk = desk
         self._guard = guard
         self._zones = ZoneBook()
+        self._before: dict[str, tuple[str, int]] = {}
+        """By order at the exchange, the client order id of its attempt, and what was held without account before it."""
+        self._levels = PassedLevels()
+        self._unsearched: set[str] = set()
+        """Orders of the journal that wait, before the exchange was asked whether it has them."""
+        self._settling: set[str] = set()
+        """Client order ids of orders that are said to have ended, while that is being confirmed."""
         self.deadlines = Deadlines(desk.now_ms, self._overdue)
         desk.store.observe(self._keep_track)
         desk.withdraw_entry = self.withdraw
@@ -97,53 +112,148 @@ class Entries:
     # What the market says
 
     def on_tick(self, tick: Tick) -> None:
-        """Send out the orders whose zones `tick` enters."""
-        for id in self._zones.entered(tick):
-            side = self._desk.state.orders[id].request.side
-            if (
+        """Send out the orders whose zones `tick` enters, unless it passes what makes them worthless."""
+        entered = self._zones.entered(tick)
+        for id, why in self._levels.passed(tick):
+            self.skipped(id, why)
+        for id in entered:
+            order = self._desk.state.orders[id]
+            request = order.request
+            if order.state is not EntryState.WAITING:
+                continue
+            if (why_not := passed_at(request, tick.last)) is not None:
+                self.skipped(id, why_not)
+            elif (
                 self._desk.may_open
                 and self._desk.instruments.known(tick.symbol)
-                and not exchange_may_close(tick.symbol, side, self._guard)
+                and not exchange_may_close(tick.symbol, request.side, self._guard)
+                and (request.type is OrderType.LIMIT or request.contains(tick.last))
             ):
                 self._enter(id, tick.last)
             else:
                 self._watch(id)
+
+    def skipped(self, id: str, why: str) -> None:
+        """An entry that waits is not worth sending any more."""
+        if id in self._unsearched:
+            self._watch(id)  # the exchange may have it: that comes first
+        elif self._desk.state.orders[id].state is EntryState.WAITING:
+            self.rejected(id, "skipped", error=why)
 
     def _enter(self, id: str, last: Decimal) -> None:
         desk = self._desk
         order = desk.state.orders[id]
         if order.state is not EntryState.WAITING:
             return
-        client_order_id = order.client_order_id or entry_client_order_id(id, order.spent + 1)
-        price = self._limit_price(order, last)
-        desk.store.record(EntryIntended(id, desk.now_ms(), client_order_id, price))
+        instrument = desk.instruments.known(order.symbol)
+        assert instrument is not None, "an accepted order has an instrument"
+        request, size = on_grid(order.request, instrument), size_now(order.request, instrument)
+        if (error := does_not_fit(request, size, instrument)) is not None:
+            self.rejected(id, "contract_changed", error=error)
+            return
+        client_order_id = order.client_order_id or self._next_client_order_id(order)
+        self._before[id] = (client_order_id, unaccounted(order, desk, self._guard))
+        price = self._limit_price(order, request, instrument, last)
+        desk.store.record(
+            EntryIntended(id, desk.now_ms(), client_order_id, price, size, desk.there_ms()),
+            *self._guard.kept_from(id, request),
+        )
+        self._let_rest(desk.state.orders[id])
         desk.fly(submit, id, desk, self)
 
-    def _limit_price(self, order: EntryOrder, last: Decimal) -> Decimal | None:
-        """The last price clamped into the zone, a tick less eager for every time it crossed already."""
-        request = order.request
+    def _next_client_order_id(self, order: EntryOrder) -> str:
+        return entry_client_order_id(order.id, order.spent + 1, order.engine_id)
+
+    def _limit_price(
+        self, order: EntryOrder, request: EntryRequest, instrument: Instrument, last: Decimal
+    ) -> Decimal | None:
+        """The last price clamped into the zone, a tick less eager for every time it crossed already.
+
+        `request` is the order's, on the grid of `instrument` as it is now.
+        """
         if request.type is OrderType.MARKET:
             return None
-        instrument = self._desk.instruments.known(order.symbol)
-        assert instrument is not None, "an accepted order has an instrument"
-        eager = instrument.tick_size * order.spent
+        eager = instrument.tick_size * (order.spent - order.taken)
         price = last - eager if request.side is PositionSide.LONG else last + eager
         return request.clamp(instrument.on_grid(price))
 
     # What the exchange says
 
-    def on_update(self, update: OrderUpdate) -> bool:
-        """Take in an update of one of our entry orders. False if it is not about one."""
+    def on_update(self, update: OrderUpdate, *, pushed: bool = False) -> bool:
+        """Take in an update of one of our entry orders. False if it is not about one.
+
+        An end with contracts unfilled is a claim if it was `pushed`, or if something contradicts it: it is read until
+        that is settled. What it says of fills counts at once.
+        """
         desk = self._desk
         order = desk.state.entry_of(update.client_order_id)
-        if order is None:
+        if order is None or not is_ours(order, update):
             return False
         if update.client_order_id != order.client_order_id:
-            if update.deal_size:
-                desk.tally.add(
-                    "fill of an order that was refused", id=order.id, client=update.client_order_id
-                )
+            self._filled_after_all(order, update)
             return True
+        if (
+            update.final
+            and update.deal_size < order.size
+            and not order.state.final
+            and (pushed or self.doubts(order, update))
+        ):
+            self._claimed(order, update)
+        else:
+            self.believe(update)
+        desk.waiters.wake(update.client_order_id)
+        return True
+
+    def _filled_after_all(self, order: EntryOrder, update: OrderUpdate) -> None:
+        """An attempt that was given up has filled: while the order waits again, that is its fill."""
+        if not update.deal_size:
+            return
+        what = "fill of an order that was refused"
+        self._desk.tally.add(what, id=order.id, client=update.client_order_id)
+        if order.state is EntryState.WAITING and update.deal_size > order.filled:
+            self._adopt(order, update)
+
+    def _adopt(self, order: EntryOrder, update: OrderUpdate) -> None:
+        """The exchange has an attempt of an order that waits: from here on that is the latest."""
+        desk = self._desk
+        desk.store.record(
+            EntryIntended(
+                order.id,
+                desk.now_ms(),
+                update.client_order_id,
+                update.price,
+                update.size or order.size,
+                update.create_time_ms or 0,
+            )
+        )
+        self._zones.disarm(order.id)
+        self.accepted(order.id, update.order_id)
+        self.on_update(update)
+
+    def doubts(self, order: EntryOrder, update: OrderUpdate) -> bool:
+        """Whether something speaks against the end with contracts unfilled that `update` tells of."""
+        client_order_id, before = self._before.get(order.id, ("", 0))
+        if client_order_id != order.client_order_id:
+            before = 0
+        return contradicted(update, before, unaccounted(order, self._desk, self._guard))
+
+    def _claimed(self, order: EntryOrder, update: OrderUpdate) -> None:
+        """The order is said to have ended: believe its fills, and have the rest confirmed."""
+        if update.deal_size > order.filled:
+            self.believe(evolve(update, state=OrderState.CHECK))
+        if update.client_order_id not in self._settling:
+            self._settling.add(update.client_order_id)
+            self._desk.fly(settle_end, order.id, update, self._desk, self._guard, self)
+
+    def settled(self, client_order_id: str) -> None:
+        """Whether the order of this id has ended is no longer being asked."""
+        self._settling.discard(client_order_id)
+
+    def believe(self, update: OrderUpdate) -> None:
+        """Take in what is certain of the latest attempt of one of our orders."""
+        desk = self._desk
+        order = desk.state.entry_of(update.client_order_id)
+        assert order is not None, "it is about one of ours"
         if refused_for_crossing(order, update):
             self.crossed(order.id, "cancelled by the exchange at once")
         else:
@@ -151,7 +261,6 @@ class Entries:
             if record is not None:
                 self._take_in(order, record)
         desk.waiters.wake(update.client_order_id)
-        return True
 
     def _take_in(self, order: EntryOrder, record: EntryObserved) -> None:
         """Record progress with all that follows from it, as one unit."""
@@ -181,7 +290,7 @@ class Entries:
             desk.world.reached("fill seen")
         desk.store.record(*records)
         if record.to is not order.state or record.filled > order.filled:
-            size = order.request.size
+            size = order.size
             log.info(f"order {record.to.value}", id=order.id, filled=f"{record.filled}/{size}")
 
     # What the submission found out
@@ -215,10 +324,21 @@ class Entries:
     def crossed(self, id: str, why: str) -> None:
         """A maker-only order would have matched at once: try again while the zone is worth it, but not for ever."""
         order = self._desk.state.orders[id]
-        if order.spent + 1 >= CROSSING_TRIES:
+        if order.spent - order.taken + 1 >= CROSSING_TRIES:
             self.rejected(id, "post_only_rejected", error=f"refused {CROSSING_TRIES} times: {why}")
         else:
             self.back_to_waiting(id, f"would have crossed: {why}", spent=True)
+
+    def id_taken(self, id: str, by: OrderUpdate | None) -> None:
+        """The client order id is another order's: the next one, but not for ever."""
+        order = self._desk.state.orders[id]
+        what = "an order of the past" if by is None else f"{by.symbol} order {by.order_id}"
+        why = f"client order id {order.client_order_id} is that of {what}"
+        self._desk.tally.add("client order id taken", id=id, why=why)
+        if order.taken + 1 >= IDS_TRIED:
+            self.rejected(id, "id_taken", error=f"{IDS_TRIED} ids are taken: {why}")
+        else:
+            self.back_to_waiting(id, why, spent=True, taken=True)
 
     def rejected(self, id: str, reason: str, error: str) -> None:
         """The exchange does not want the order, and asking again would not help."""
@@ -229,7 +349,9 @@ class Entries:
             )
             log.warning("order rejected", id=id, reason=reason, error=error)
 
-    def back_to_waiting(self, id: str, why: str, *, spent: bool = False, arm: bool = True) -> None:
+    def back_to_waiting(
+        self, id: str, why: str, *, spent: bool = False, taken: bool = False, arm: bool = True
+    ) -> None:
         """The exchange has no order of ours: watch the zone again, or end what has nothing left to wait for."""
         order = self._desk.state.orders[id]
         if order.cancel_asked:
@@ -240,7 +362,7 @@ class Entries:
             self._expire(order, spent=spent)
         else:
             self._desk.store.record(
-                EntryMoved(id, self._desk.now_ms(), EntryState.WAITING, why, spent)
+                EntryMoved(id, self._desk.now_ms(), EntryState.WAITING, why, spent, taken)
             )
             if arm:
                 self._arm(id)
@@ -255,11 +377,10 @@ class Entries:
             return
         self._keep_count(order)
         if order.state is EntryState.WAITING:
-            if desk.now_ms() >= order.deadline_ms:
-                self._expire(order)
-            else:
-                self._arm(id)
+            self._unsearched.add(id)
+            self._watch(id)
             return
+        self._let_rest(order)
         self.lost(id, "the engine ended before the answer")
         if desk.state.orders[id].state is EntryState.UNKNOWN:
             desk.fly(look_up, id, desk, self)
@@ -268,13 +389,48 @@ class Entries:
         if order.cancel_asked:
             desk.fly(withdraw, id, desk, self)
 
+    def searched(self, found: list[tuple[EntryOrder, OrderUpdate]]) -> None:
+        """The exchange was searched for what waits in the journal: take in what it has, and let the rest wait on."""
+        desk = self._desk
+        for order, update in found:
+            if desk.state.orders[order.id].state is not EntryState.WAITING:
+                continue
+            log.warning("a waiting order is at the exchange", id=order.id, order_id=update.order_id)
+            desk.tally.add("order found that the journal did not know", id=order.id)
+            self._adopt(order, update)
+        for id in self._unsearched:
+            order = desk.state.orders[id]
+            if order.state is EntryState.WAITING:
+                if desk.now_ms() >= order.deadline_ms:
+                    self._expire(order)
+                else:
+                    self.deadlines.add(id, order.deadline_ms)
+        self._unsearched.clear()
+
     # Time
 
     def _overdue(self, id: str, now_ms: int) -> None:
-        """A deadline of the order has come: perhaps not the one it has by now."""
+        """A deadline of the order has come: stale ones are ignored."""
         order = self._desk.state.orders[id]
         if order.state is EntryState.WAITING and order.deadline_ms <= now_ms:
             self._expire(order)
+        elif order.state.at_exchange and not order.cancel_asked:
+            rests_until_ms = self._rests_until_ms(order)
+            if rests_until_ms is not None and rests_until_ms <= now_ms:
+                log.info("order rested long enough, withdrawing it", id=id)
+                self.withdraw(id)
+
+    def _rests_until_ms(self, order: EntryOrder) -> int | None:
+        resting_s = order.request.resting_timeout_seconds
+        if resting_s is None or order.submitted_ms is None:
+            return None
+        return order.submitted_ms + int(resting_s * 1000)
+
+    def _let_rest(self, order: EntryOrder) -> None:
+        """An order is at the exchange, and may not rest there for ever."""
+        rests_until_ms = self._rests_until_ms(order)
+        if rests_until_ms is not None and order.state.at_exchange:
+            self.deadlines.add(order.id, rests_until_ms)
 
     def _expire(self, order: EntryOrder, *, spent: bool = False) -> None:
         self._desk.store.record(
@@ -290,6 +446,11 @@ class Entries:
         """The symbols that have a zone armed."""
         return self._zones.symbols()
 
+    def leveraged(self) -> list[str]:
+        """The symbols of entries that wait and want a leverage."""
+        waiting = (each.request for each in self._desk.state.orders.alive())
+        return sorted({each.symbol for each in waiting if each.leverage is not None})
+
     def recheck(self) -> None:
         """Look at every zone with the last price: entries may go out again."""
         for symbol in self._zones.symbols():
@@ -297,6 +458,7 @@ class Entries:
 
     def _watch(self, id: str) -> None:
         request = self._desk.state.orders[id].request
+        self._levels.watch(request)
         self._zones.arm(Zone(id, request.symbol, request.zone_min, request.zone_max))
 
     def _arm(self, id: str) -> None:
@@ -341,7 +503,11 @@ class Entries:
             there.add(id)
         else:
             there.discard(id)
+        if order.state is not EntryState.WAITING:
+            self._levels.rest(id)
         if order.state.final:
+            self._levels.forget(id)
+            self._before.pop(id, None)
             self._desk.prices.unneed(order.symbol, ("entry", id))
         else:
             self._desk.prices.need(order.symbol, ("entry", id))

@@ -6,12 +6,15 @@ and is not journalled again.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import trio
 from attrs import evolve
 
-from ..exchange.errors import ExchangeError, Meaning, Refused
+from ..exchange.errors import CutShort, ExchangeError, Meaning, Refused
 from ..model.events import OrderUpdate
-from ..model.futures_orders import upsert
+from ..model.futures_orders import FuturesOrder, upsert
+from ..model.identifiers import LONGEST_SYMBOL, is_identifier
 from ..store.records import FuturesOrderSeen
 from ..streams.order_events import order_event
 from .desk import Desk
@@ -56,22 +59,28 @@ class FuturesOrders:
     async def _look(self) -> None:
         """Ask about orders that work as far as the book knows, and that the exchange lists no longer.
 
-        A few at a time, those that were not asked about for longest first. A listing that failed, or that may be cut
-        short, proves nothing.
+        A few at a time, those that were not asked about for longest first. A listing that failed proves nothing.
         """
         alive = self._desk.state.futures_orders.alive()
         self._asked_at = {each.id: self._asked_at.get(each.id, 0.0) for each in alive}
         if not alive:
             return
         try:
-            working = {each.order_id for each in await self._desk.exchange.open_orders()}
-            gone = [each for each in alive if each.id not in working]
+            working = {each.order_id for each in await self._listed()}
+            gone = [each for each in alive if each.id not in working and _askable(each)]
             gone.sort(key=lambda each: self._asked_at[each.id])
             for order in gone[:ASKED_AT_ONCE]:
                 self._asked_at[order.id] = trio.current_time()
                 await self._ask(order.symbol, order.order_id)
         except ExchangeError as failure:
             self._desk.tally.add("orders of the book could not be read", why=str(failure))
+
+    async def _listed(self) -> Iterable[OrderUpdate]:
+        """The working orders, as far as they are listed: those that are not are asked about one by one."""
+        try:
+            return await self._desk.exchange.open_orders()
+        except CutShort as cut:
+            return cut.found
 
     async def _ask(self, symbol: str, order_id: str) -> None:
         """Read one order; what is read is heard. One that the exchange knows no more stays as it was."""
@@ -81,3 +90,8 @@ class FuturesOrders:
             if refusal.meaning is not Meaning.NO_SUCH_ORDER:
                 raise
             self._desk.tally.add("order of the book that the exchange does not know")
+
+
+def _askable(order: FuturesOrder) -> bool:
+    """Whether its id and symbol can be asked for: a journal of an earlier version may hold longer ones."""
+    return is_identifier(order.order_id) and is_identifier(order.symbol, LONGEST_SYMBOL)

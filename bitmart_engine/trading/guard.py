@@ -14,6 +14,7 @@ from ..exchange.budget import Urgency
 from ..model.decimals import plain
 from ..model.events import OrderUpdate, PositionUpdate, Tick
 from ..model.lifecycle import ProtectionState
+from ..model.orders import EntryRequest
 from ..model.positions import Close, CloseReason, FiredOrder, Protection
 from ..model.sides import PositionSide
 from ..store.records import (
@@ -105,6 +106,19 @@ class Guard:
         elif not protection.exchange_plans:
             return []
         return [ProtectionKept(protection.id, self._desk.now_ms(), stop, target)]
+
+    def kept_from(self, entry_id: str, sent: EntryRequest) -> list[Record]:
+        """The records of stop and target going out with an order, where they are not those of its acceptance."""
+        protection = self._desk.state.protection_of(entry_id)
+        if protection is None or not sent.exchange_protection:
+            return []
+        levels = (sent.stop_loss, sent.take_profit)
+        if levels == (protection.exchange_stop_loss, protection.exchange_take_profit):
+            return []
+        asked = self._desk.state.orders[entry_id].request
+        if levels == (asked.stop_loss, asked.take_profit):
+            return []
+        return [ProtectionKept(protection.id, self._desk.now_ms(), *levels)]
 
     def order_ended(self, entry_id: str, *, filled: int) -> list[Record]:
         """The records of an entry order's end: a protection that waits for its fill waits for nothing."""

@@ -1,26 +1,74 @@
-"""Client order ids, derived from what they stand for.
+"""Client order ids: derived from what they stand for, and whether an order that bears one is ours.
 
-BitMart takes 1 to 32 letters and digits (fact sheet 5.4); the ids of our users are any text. A digest of the id gives a
-name that is always valid, that is the same after a restart, and that two ids do not share (124 bits).
+BitMart takes 1 to 32 letters and digits (fact sheet 5.4); the ids of our users are any text. A digest of the id and of
+the engine's own random name gives an id that is always valid, that is the same after a restart (the name is in the
+journal with what was accepted under it), and that no other engine, and no earlier life of this one, ever derives.
+
+One exception: an id that BitMart would take as it is names the first attempt of its entry order itself, so that whoever
+gave it finds the order at the exchange. Such an id may have been used before, by anybody of the account.
 """
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
+from random import Random
 
-__all__ = ["close_client_order_id", "entry_client_order_id"]
+from ..model.events import OrderUpdate
+from ..model.orders import EntryOrder
+
+__all__ = [
+    "close_client_order_id",
+    "entry_client_order_id",
+    "is_ours",
+    "new_engine_id",
+]
+
+TAKEN_AS_IT_IS = re.compile(r"[A-Za-z0-9]{1,32}")
+CLOCKS_DIFFER_MS = 2_000
+"""How much earlier than its intent, by the exchange's clock as it was measured, an order may seem to be made."""
 
 
-def entry_client_order_id(entry_id: str, attempt: int) -> str:
-    """The client order id of the given attempt (from 1) to submit an entry order."""
-    return _derived("e", entry_id, attempt)
+def new_engine_id(random: Random, now_ms: int) -> str:
+    """A name that no other engine has, and no other life of this one."""
+    return f"{random.getrandbits(64):016x}{now_ms:x}"
 
 
-def close_client_order_id(protection_id: str, attempt: int) -> str:
+def entry_client_order_id(entry_id: str, attempt: int, engine_id: str = "") -> str:
+    """The client order id of the given attempt (from 1) to submit an entry order.
+
+    Without `engine_id`, as orders of older journals are, it is derived from the order's id alone.
+    """
+    if engine_id and attempt == 1 and TAKEN_AS_IT_IS.fullmatch(entry_id):
+        return entry_id
+    return _derived("e", entry_id, attempt, engine_id)
+
+
+def close_client_order_id(protection_id: str, attempt: int, engine_id: str = "") -> str:
     """The client order id of the given attempt (from 1) to close what a protection covers."""
-    return _derived("c", protection_id, attempt)
+    return _derived("c", protection_id, attempt, engine_id)
 
 
-def _derived(kind: str, id: str, attempt: int) -> str:
-    seed = f"{kind}:{attempt}:{id}".encode("utf-8", "surrogatepass")
+def is_ours(order: EntryOrder, update: OrderUpdate) -> bool:
+    """Whether what the exchange has under the client order id of one of `order`'s attempts is that attempt.
+
+    Symbol and side have to be the order's. An id without the engine's name in it may have been used by others, so size
+    and time of creation have to fit too; with it they prove nothing, for the owner may have amended the order.
+    """
+    if update.symbol != order.symbol or update.side not in (None, order.request.side.opening):
+        return False
+    if order.exchange_order_id and update.client_order_id == order.client_order_id:
+        return update.order_id == order.exchange_order_id
+    if order.engine_id and update.client_order_id != order.id:
+        return True
+    if update.size not in (None, order.size):
+        return False
+    since_ms = min(filter(None, (order.accepted_there_ms, order.intended_there_ms)), default=0)
+    made_ms = update.create_time_ms
+    return not since_ms or made_ms is None or made_ms + CLOCKS_DIFFER_MS >= since_ms
+
+
+def _derived(kind: str, id: str, attempt: int, engine_id: str) -> str:
+    name = f"{engine_id}:" if engine_id else ""
+    seed = f"{name}{kind}:{attempt}:{id}".encode("utf-8", "surrogatepass")
     return kind + sha256(seed).hexdigest()[:31]

@@ -1,27 +1,39 @@
-"""The instruments as the exchange describes them, remembered for a while."""
+"""The instruments as the exchange describes them, remembered for a minute.
+
+Tick sizes, contract sizes and limits change while orders wait and positions are held. What is armed is read again in
+the background once a minute, so that no order waits for it; whoever was refused reads again at once.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 
 import trio
 
+from ..exchange.budget import Urgency
 from ..exchange.client import ExchangeClient
 from ..exchange.errors import ExchangeError, Meaning, Refused
 from ..model.errors import BadRequest, Unavailable
+from ..model.identifiers import LONGEST_SYMBOL, is_identifier
 from ..model.instruments import Instrument
 
-__all__ = ["Instruments"]
+__all__ = ["FRESH_S", "Instruments"]
 
-REFRESH_AFTER_S = 3600.0
-"""Tick and contract sizes change rarely, and an order that no longer fits is refused with a clear code."""
+FRESH_S = 60.0
+"""How long what was read is taken for what is."""
+WAIT_S = 2.0
+"""How long a new reading is waited for where there is an old one."""
 ASKED_ALONE = 3
 """So many symbols are asked for one by one. Whoever needs more gets them all in one request: the exchange answers six
 of these in a second, and hundreds of symbols would wait in line for minutes."""
+KEPT_ALONE = 30
+"""So many armed symbols are read again one by one, spread over a minute; more, in one request for all."""
 
 
 class Instruments:
-    """Looks an instrument up at the exchange once an hour at most."""
+    """Looks an instrument up at the exchange once a minute at most, unless it is asked to read again."""
 
     def __init__(self, exchange: ExchangeClient) -> None:
         self._exchange = exchange
@@ -35,20 +47,55 @@ class Instruments:
         return entry[1] if entry else None
 
     async def get(self, symbol: str) -> Instrument:
-        """The instrument called `symbol`.
+        """The instrument called `symbol`, at most a minute old where the exchange answers within 2 s.
 
         Raises BadRequest for a symbol that the exchange does not have or trade, and Unavailable where it could not be
         asked and never was.
         """
-        entry = self._known.get(symbol)
-        if entry is not None and trio.current_time() - entry[0] < REFRESH_AFTER_S:
-            return entry[1]
+        if not is_identifier(symbol, LONGEST_SYMBOL):
+            raise BadRequest(f"must be 1 to {LONGEST_SYMBOL} printable characters", "$.symbol")
+        instrument = self._fresh(symbol)
+        if instrument is None:
+            remembered = self.known(symbol)
+            with trio.move_on_after(inf if remembered is None else WAIT_S):
+                return _traded(await self._looked_up(symbol))
+            assert remembered is not None, "without one the wait has no end"
+            instrument = remembered
+        return _traded(instrument)
+
+    async def refresh(self, symbol: str, urgency: Urgency = Urgency.READ) -> Instrument | None:
+        """Read the instrument again now. Where that fails, what was known of it, which may be nothing.
+
+        Never raises: for whoever was refused for what may have changed.
+        """
+        try:
+            found = await self._exchange.instruments(symbol, urgency=urgency)
+        except ExchangeError:
+            return self.known(symbol)
+        return self._keep(symbol, found) or self.known(symbol)
+
+    async def keep_fresh(self, symbols: Callable[[], list[str]]) -> None:
+        """Read again what `symbols` says is armed, each once a minute, for ever. Runs as a task."""
+        while True:
+            armed = symbols()
+            if len(armed) > KEPT_ALONE:
+                with suppress(ExchangeError):  # what is remembered is read again in a minute
+                    await self._ask_all()
+                armed = []
+            for symbol in armed:
+                if self._age_s(symbol) > FRESH_S / 2:
+                    await self.refresh(symbol)
+                await trio.sleep(FRESH_S / 2 / len(armed))
+            if not armed:
+                await trio.sleep(FRESH_S / 2)
+
+    async def _looked_up(self, symbol: str) -> Instrument:
         try:
             if len(self._known) >= ASKED_ALONE:
                 await self._ask_all()
-                entry = self._known.get(symbol)
-                if entry is not None and trio.current_time() - entry[0] < REFRESH_AFTER_S:
-                    return entry[1]
+                instrument = self._fresh(symbol)
+                if instrument is not None:
+                    return instrument
             found = await self._exchange.instruments(symbol)
         except Refused as refusal:
             if refusal.meaning is Meaning.INSTRUMENT:
@@ -56,22 +103,33 @@ class Instruments:
             return self._remembered(symbol, refusal)
         except ExchangeError as failure:
             return self._remembered(symbol, failure)
-        for instrument in found:
-            if instrument.symbol == symbol:
-                if not instrument.trading:
-                    raise BadRequest(f"{symbol} is not trading at the exchange", "$.symbol")
-                self._known[symbol] = (trio.current_time(), instrument)
-                return instrument
-        raise BadRequest(f"unknown symbol {symbol!r}", "$.symbol")
+        instrument = self._keep(symbol, found)
+        if instrument is None:
+            raise BadRequest(f"unknown symbol {symbol!r}", "$.symbol")
+        return instrument
 
     async def _ask_all(self) -> None:
         """Look up all that trade, unless that was done lately; one request however many ask for it at once."""
         async with self._asking_all:
-            if trio.current_time() - self._all_asked_at < REFRESH_AFTER_S:
+            if trio.current_time() - self._all_asked_at < FRESH_S:
                 return
             found = await self._exchange.instruments()
             now = self._all_asked_at = trio.current_time()
             self._known.update((each.symbol, (now, each)) for each in found if each.trading)
+
+    def _keep(self, symbol: str, found: list[Instrument]) -> Instrument | None:
+        for instrument in found:
+            if instrument.symbol == symbol:
+                self._known[symbol] = (trio.current_time(), instrument)
+                return instrument
+        return None
+
+    def _age_s(self, symbol: str) -> float:
+        entry = self._known.get(symbol)
+        return inf if entry is None else trio.current_time() - entry[0]
+
+    def _fresh(self, symbol: str) -> Instrument | None:
+        return self.known(symbol) if self._age_s(symbol) < FRESH_S else None
 
     def _remembered(self, symbol: str, failure: ExchangeError) -> Instrument:
         instrument = self.known(symbol)
@@ -80,3 +138,9 @@ class Instruments:
                 f"the exchange could not be asked about {symbol}: {failure}"
             ) from None
         return instrument
+
+
+def _traded(instrument: Instrument) -> Instrument:
+    if not instrument.trading:
+        raise BadRequest(f"{instrument.symbol} is not trading at the exchange", "$.symbol")
+    return instrument

@@ -23,6 +23,7 @@ from .requests import (
     checked_id,
     checked_levels,
     checked_metadata,
+    checked_order_id,
     parse_side,
 )
 
@@ -53,6 +54,7 @@ class Monitoring:
         """
         desk = self._desk
         checked_id(asked.id)
+        checked_order_id(asked.order_id, desk.state.orders)
         desk.check_promises()
         if asked.stop_loss is None and asked.take_profit is None:
             raise BadRequest("give a stop_loss, a take_profit, or both", "$.stop_loss")
@@ -184,6 +186,7 @@ class Monitoring:
             symbol=request.symbol,
             side=side,
             created_ms=desk.now_ms(),
+            engine_id=desk.engine_id,
             stop_loss=stop_loss,
             take_profit=take_profit,
             entry_id=entry.id if entry is not None else None,

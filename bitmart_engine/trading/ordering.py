@@ -15,7 +15,7 @@ from ..model.orders import EntryOrder
 from ..notify.destinations import check_url
 from .desk import Desk
 from .entries import Entries
-from .requests import PlaceOrder, checked_entry
+from .requests import PlaceOrder, checked_entry, same_request
 
 __all__ = ["Ordering", "Placed"]
 
@@ -55,7 +55,7 @@ class Ordering:
         await desk.wait_promised(request.id)
         known = desk.state.orders.get(request.id)
         if known is not None:
-            if known.request != request:
+            if not same_request(known.request, request, instrument):
                 raise Conflict(
                     f"an order with the id {request.id!r} exists with another body", "$.id"
                 )
@@ -67,6 +67,8 @@ class Ordering:
         order = EntryOrder(
             request=request,
             accepted_ms=now_ms,
+            engine_id=desk.engine_id,
+            accepted_there_ms=desk.there_ms(),
             deadline_ms=now_ms + int(request.timeout_seconds * 1000),
         )
         async with desk.promising(order.id):

@@ -108,6 +108,10 @@ class Prices:
         kind, id = who
         watch.needed_by.setdefault(kind, set()).add(id)
 
+    def needed(self) -> list[str]:
+        """The symbols that anybody needs."""
+        return list(self._watched)
+
     def unneed(self, symbol: str, who: tuple[str, str]) -> None:
         """`who` no longer needs `symbol`."""
         watch = self._watched.get(symbol)

@@ -20,8 +20,8 @@ CROSSING_CANCEL_WITHIN_MS = 1_500
 
 def observed(order: EntryOrder, update: OrderUpdate, now_ms: int) -> EntryObserved | None:
     """The record that `update` makes of `order`; None if it says nothing new."""
-    filled = max(order.filled, min(update.deal_size, order.request.size))
-    if filled >= order.request.size:
+    filled = max(order.filled, min(update.deal_size, order.size))
+    if filled >= order.size:
         to = EntryState.FILLED
     elif order.state.final:
         to = EntryState.CANCELLED if filled > order.filled else order.state

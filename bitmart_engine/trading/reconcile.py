@@ -58,8 +58,12 @@ class Snapshot:
     """Client order ids of ours that it was asked for and does not know."""
     foreign: tuple[OrderUpdate, ...] = ()
     """Working orders that are not ours."""
+    more_foreign: bool = False
+    """Whether there may be more of them: more orders work than can be read."""
+    left_out: frozenset[str] = frozenset()
+    """Symbols in which we have nothing and of which nothing was learned: their rows could not be read."""
     positions: Mapping[Key, PositionUpdate] = Factory(dict)
-    """Everything held; a side that is not listed is flat."""
+    """Everything held; a side that is not listed is flat, unless its symbol was left out."""
     plans: tuple[PlanOrder, ...] | None = None
     """The stops and targets that it keeps; None where that was not learned, which proves nothing."""
     plans_at_ms: int = 0
@@ -121,6 +125,8 @@ class Findings:
     unknown: tuple[str, ...] = ()
     """Orders that the exchange should know and does not."""
     foreign_orders: int = 0
+    foreign_orders_at_least: bool = False
+    """Whether more orders work than can be read, so that there may be more than `foreign_orders`."""
     foreign_positions: Mapping[str, int] = Factory(dict)
     """Contracts held beyond what our protections and orders account for, by `SYMBOL side`."""
 
@@ -311,6 +317,7 @@ def findings(state: State, snapshot: Snapshot, actions: Iterable[Action]) -> Fin
         closed_while_away=len({each.id for each in actions if isinstance(each, Gone | Fired)}),
         unknown=unknown,
         foreign_orders=len(snapshot.foreign),
+        foreign_orders_at_least=snapshot.more_foreign,
         foreign_positions=foreign,
     )
 

@@ -6,17 +6,19 @@ grows, a stop is never later and a target never further than was asked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Literal
 
 import msgspec
-from attrs import Factory, frozen
+from attrs import Factory, evolve, frozen
 
 from ..model.decimals import plain, shared
 from ..model.errors import BadRequest
+from ..model.identifiers import LONGEST_ID as LONGEST_ORDER_ID
+from ..model.identifiers import is_identifier
 from ..model.instruments import Instrument
-from ..model.orders import EntryRequest, OrderType
+from ..model.orders import EntryOrder, EntryRequest, OrderType
 from ..model.sides import PositionSide
 
 __all__ = [
@@ -25,7 +27,13 @@ __all__ = [
     "checked_entry",
     "checked_levels",
     "checked_metadata",
+    "checked_order_id",
+    "does_not_fit",
+    "is_outdated",
+    "on_grid",
     "parse_side",
+    "same_request",
+    "size_now",
 ]
 
 LONGEST_ID = 1000
@@ -55,6 +63,8 @@ class PlaceOrder:
     post_only: bool = True
     open_type: Literal["isolated", "cross"] = "isolated"
     exchange_protection: bool = True
+    enter_anyway: bool = False
+    resting_timeout_seconds: Decimal | None = None
 
 
 @frozen(kw_only=True)
@@ -82,6 +92,12 @@ def checked_id(id: str) -> str:
     if not id.strip() or len(id) > LONGEST_ID or not _is_text(id):
         raise BadRequest(f"must be 1 to {LONGEST_ID} characters and not blank", "$.id")
     return id
+
+
+def checked_order_id(order_id: str | None, known: Container[str]) -> None:
+    """Raises BadRequest for an `order_id` that no order can have: neither one of `known` nor one of the exchange."""
+    if order_id and order_id not in known and not is_identifier(order_id, LONGEST_ORDER_ID):
+        raise BadRequest(f"must be at most {LONGEST_ORDER_ID} printable characters", "$.order_id")
 
 
 def checked_metadata(metadata: Mapping[str, object]) -> Mapping[str, object]:
@@ -136,6 +152,11 @@ def checked_entry(
         raise BadRequest(
             f"must be more than 0 and at most {LONGEST_TIMEOUT_S}", "$.timeout_seconds"
         )
+    resting = asked.resting_timeout_seconds
+    if resting is not None and not 0 < resting <= LONGEST_TIMEOUT_S:
+        raise BadRequest(
+            f"must be more than 0 and at most {LONGEST_TIMEOUT_S}", "$.resting_timeout_seconds"
+        )
     request = EntryRequest(
         id=asked.id,
         symbol=instrument.symbol,
@@ -152,6 +173,9 @@ def checked_entry(
         take_profit=take_profit,
         exchange_protection=asked.exchange_protection,
         timeout_seconds=shared(asked.timeout_seconds),
+        asked_quantity=None if asked.quantity is None else shared(asked.quantity),
+        enter_anyway=asked.enter_anyway,
+        resting_timeout_seconds=None if resting is None else shared(resting),
         callback_url=asked.callback_url,
         metadata=checked_metadata(asked.metadata),
     )
@@ -167,6 +191,55 @@ def checked_entry(
         if price is not None and price != getattr(asked, name)
     }
     return request, rounded
+
+
+def same_request(known: EntryRequest, again: EntryRequest, instrument: Instrument) -> bool:
+    """Whether the same was asked for twice: what the instrument made of it may have changed in between."""
+    if known.asked_quantity is None and again.quantity == known.quantity:
+        known = evolve(known, asked_quantity=again.asked_quantity)  # an older journal's, maybe
+    if known.asked_quantity is not None:
+        known = evolve(known, size=again.size, quantity=again.quantity)
+    return on_grid(known, instrument) == again
+
+
+def on_grid(request: EntryRequest, instrument: Instrument) -> EntryRequest:
+    """The request with its prices on the grid of `instrument`, to the careful side. The zone may be empty then."""
+    long = request.side is PositionSide.LONG
+    stop, target = request.stop_loss, request.take_profit
+    nearer, further = (ROUND_CEILING, ROUND_FLOOR) if long else (ROUND_FLOOR, ROUND_CEILING)
+    return evolve(
+        request,
+        zone_min=instrument.on_grid(request.zone_min, ROUND_CEILING),
+        zone_max=instrument.on_grid(request.zone_max, ROUND_FLOOR),
+        stop_loss=None if stop is None else instrument.on_grid(stop, nearer),
+        take_profit=None if target is None else instrument.on_grid(target, further),
+    )
+
+
+def size_now(request: EntryRequest, instrument: Instrument) -> int:
+    """The contracts that were asked for, as `instrument` is now."""
+    if request.asked_quantity is None:
+        return request.size
+    return instrument.size_of(request.asked_quantity)
+
+
+def does_not_fit(request: EntryRequest, size: int, instrument: Instrument) -> str | None:
+    """Why what was accepted cannot be sent any more now that the contract has changed; None if it can.
+
+    `request` is on the grid of `instrument`. Contracts that were asked for as such are for the exchange to refuse.
+    """
+    if request.zone_min > request.zone_max:
+        return f"no price on the tick grid ({plain(instrument.tick_size)}) lies in the zone now"
+    if request.asked_quantity is None:
+        return None
+    return instrument.size_error(size, market=request.type is OrderType.MARKET)
+
+
+def is_outdated(order: EntryOrder, instrument: Instrument) -> bool:
+    """Whether an attempt that was refused would be another one with `instrument` as it is now."""
+    if order.price is not None and instrument.on_grid(order.price) != order.price:
+        return True
+    return size_now(order.request, instrument) != order.size
 
 
 def checked_levels(

@@ -7,6 +7,7 @@ bounded time: a close that is under way when the engine stops is not cut off in 
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,8 +17,17 @@ from attrs import define, field
 
 from ..exchange.client import ExchangeClient
 from ..exchange.errors import ExchangeError
+from ..exchange.turns import HeldBack
 from ..model.errors import BadRequest, Unavailable
-from ..model.events import BalanceUpdate, OrderUpdate, PositionUpdate, PrivateReady, Tick
+from ..model.events import (
+    BalanceUpdate,
+    OrderUpdate,
+    PositionUpdate,
+    PrivateLost,
+    PrivateReady,
+    Tick,
+)
+from ..model.lifecycle import ProtectionState
 from ..settings import Settings
 from ..store import Store
 from ..streams.bus import Lagged, Listener
@@ -29,6 +39,7 @@ from .desk import Desk
 from .entries import Entries
 from .futures_orders import FuturesOrders
 from .guard import Guard
+from .identity import new_engine_id
 from .instruments import Instruments
 from .leverage import Leverage
 from .monitoring import Monitoring
@@ -48,6 +59,7 @@ from .reconcile import (
     findings,
     reconcile,
 )
+from .searching import find_waiting
 from .snapshot import take_snapshot
 from .submission import read
 from .tracking import Tracking
@@ -59,6 +71,7 @@ log = structlog.get_logger()
 FLIGHT_GRACE_S = 2.0
 """How long a submit or a close that is in flight may go on when the engine stops."""
 KEEP_WARM_EVERY_S = 20.0
+TELL_HELD_BACK_EVERY_S = 60.0
 REFRESH_EVERY_S = 60.0
 REFRESH_BLIND_EVERY_S = 5.0
 """While the private stream is down, fills and closes are seen over REST only."""
@@ -81,7 +94,11 @@ class TradingRoom:
         self.latest: Findings | None = None
         self._streams = streams
         self._until_next = trio.CancelScope()
+        self._lost_sight = trio.Event()
+        self._told_held_back_at: dict[str, float] = {}
         desk.doubt = self._doubt
+        desk.exchange.concerns = desk.concerns
+        desk.exchange.observe_held_back(self._held_back)
 
     def on_tick(self, tick: Tick) -> None:
         """Protection first, then entries."""
@@ -100,7 +117,7 @@ class TradingRoom:
             if event.size > (0 if before is None else before.size):
                 self.tracking.grown(event.symbol, event.side)
             return
-        if not self.entries.on_update(event):
+        if not self.entries.on_update(event, pushed=True):
             self.guard.on_update(event)
         self.tracking.heard(event)  # last, for it may be what the order is tracked from
         self.futures_orders.take(event)
@@ -119,29 +136,38 @@ class TradingRoom:
             assert not isinstance(event, Lagged), "a listener without a capacity misses nothing"
             self.on_event(event)
 
-    async def keep_reconciled(self, logins: Listener[PrivateReady]) -> None:
-        """Agree with the exchange: now, after every private login, and regularly. Runs as a task.
+    def lose_sight(self, event: PrivateReady | PrivateLost) -> None:
+        """The private stream came or went: what it did not tell is unknown, so until it is read nothing is opened."""
+        self.desk.reconciled = False
+        self._lost_sight.set()
 
-        A login comes after its subscriptions, so what a snapshot misses is pushed. Until they agree nothing is opened.
+    async def keep_reconciled(self) -> None:
+        """Agree with the exchange: now, whenever the private stream comes or goes, and regularly. Runs as a task.
+
+        Only a comparison that began since then counts. A login comes after its subscriptions, so what a snapshot misses
+        is pushed.
         """
         while True:
             for pause_s in Pauses(0.5, 5.0):
-                if await self.refresh() and await self._instruments_known():
+                lost_sight = self._lost_sight = trio.Event()
+                agreed = await self.refresh() and await self._instruments_known()
+                if agreed and not lost_sight.is_set():
                     break
-                await trio.sleep(pause_s)
+                with trio.move_on_after(pause_s):
+                    await lost_sight.wait()
             self._agreed()
             seeing = self._streams.statistics().authenticated
             with trio.move_on_after(REFRESH_EVERY_S if seeing else REFRESH_BLIND_EVERY_S) as scope:
                 self._until_next = scope
-                await logins.receive()
-                self.desk.reconciled = False
+                await lost_sight.wait()
 
     async def _instruments_known(self) -> bool:
         """Whether every armed zone has its instrument, as far as the exchange still has it: an order needs its grid."""
         for symbol in self.entries.symbols():
             try:
                 await self.desk.instruments.get(symbol)
-            except Unavailable:
+            except Unavailable as failure:
+                self.desk.not_reconciled_because = failure.message
                 return False
             except BadRequest as gone:
                 self.desk.tally.add("armed zone of a symbol that is not traded", why=gone.message)
@@ -152,7 +178,21 @@ class TradingRoom:
         soon = trio.current_time() + YOUNG_MS / 1000
         self._until_next.deadline = min(self._until_next.deadline, soon)
 
+    def _held_back(self, held: HeldBack) -> None:
+        """A close waits for its turn at the exchange: told for each that is being closed, once a minute at most."""
+        now = trio.current_time()
+        alive = self.desk.state.protections.alive()
+        closing = [each for each in alive if each.state is ProtectionState.CLOSING]
+        before = self._told_held_back_at
+        told_at = {each.id: before[each.id] for each in closing if each.id in before}
+        self._told_held_back_at = told_at
+        for each in closing:
+            if now >= told_at.get(each.id, -math.inf) + TELL_HELD_BACK_EVERY_S:
+                told_at[each.id] = now
+                self.guard.close_failed(each, f"waits for its turn at {held.path}: {held.why}")
+
     def _agreed(self) -> None:
+        self.desk.not_reconciled_because = ""
         if not self.desk.reconciled:
             self.desk.reconciled = True
             self.entries.recheck()
@@ -170,9 +210,12 @@ class TradingRoom:
     async def refresh(self) -> bool:
         """Compare with the exchange and do what follows. False if a query failed: then nothing follows."""
         try:
+            if self.found is None:
+                self.entries.searched(await find_waiting(self.desk))
             snapshot = await take_snapshot(self.desk)
         except ExchangeError as failure:
             self.desk.tally.add("exchange could not be read", why=str(failure))
+            self.desk.not_reconciled_because = str(failure)
             return False
         state = self.desk.state
         actions = reconcile(state, snapshot)
@@ -190,6 +233,7 @@ class TradingRoom:
                 closed_while_away=found.closed_while_away,
                 unknown=list(found.unknown),
                 foreign_orders=found.foreign_orders,
+                foreign_orders_at_least=found.foreign_orders_at_least,
                 foreign_positions=dict(found.foreign_positions),
             )
         self.found = self.found or found
@@ -202,6 +246,7 @@ class TradingRoom:
             PositionUpdate(symbol=each.symbol, side=each.side, size=0)
             for each in self.desk.positions.all()
             if (each.symbol, each.side) not in snapshot.positions
+            and each.symbol not in snapshot.left_out
         ]
 
     def _do(self, action: Action) -> None:
@@ -247,22 +292,23 @@ async def open_trading(
             leverage=Leverage(exchange),
             prices=Prices(streams, exchange, settings.stale_after_s, tally),
             tally=tally,
+            engine_id=new_engine_id(world.random, world.wall_ms()),
             flights=flights.nursery,
         )
         room = TradingRoom(desk, streams)
-        with (
-            streams.bus.listen(OrderUpdate, PositionUpdate, BalanceUpdate) as account,
-            streams.bus.listen(PrivateReady) as logins,
-        ):
+        with streams.bus.listen(OrderUpdate, PositionUpdate, BalanceUpdate) as account:
             monitors.start_soon(room.watch_prices)
             monitors.start_soon(room.watch_account, account)
             monitors.start_soon(desk.prices.keep_fresh)
             monitors.start_soon(room.entries.deadlines.run)
             monitors.start_soon(room.keep_warm)
             monitors.start_soon(room.tracking.run)
+            monitors.start_soon(desk.instruments.keep_fresh, desk.prices.needed)
+            monitors.start_soon(desk.leverage.keep_fresh, room.entries.leveraged)
             if not settings.missing_credentials:
                 room.resume()
-                monitors.start_soon(room.keep_reconciled, logins)
+                streams.bus.observe(room.lose_sight, PrivateReady, PrivateLost)
+                monitors.start_soon(room.keep_reconciled)
                 monitors.start_soon(room.futures_orders.run)
                 monitors.start_soon(room.balance.run)
             try:

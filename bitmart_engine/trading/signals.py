@@ -46,7 +46,7 @@ def entry_signal(order: EntryOrder, record: EntryObserved) -> Signal:
         "side": int(request.side.opening),
         "type": request.type.value,
         "price": None if order.price is None else plain(order.price),
-        "size": str(request.size),
+        "size": str(order.size),
         "deal_size": str(record.filled),
         "deal_avg_price": plain(average) if average is not None and record.filled else "0",
         "leverage": None if request.leverage is None else plain(request.leverage),

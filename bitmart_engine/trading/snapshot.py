@@ -7,17 +7,20 @@ the snapshot says that it is not known.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import trio
 
+from ..exchange.client import MOST_HISTORY
 from ..exchange.errors import CutShort, ExchangeError, Meaning, Refused
 from ..exchange.rows import PlanOrder
 from ..model.events import OrderUpdate, PositionUpdate
+from ..model.identifiers import is_identifier
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder
 from .attribution import made_there
 from .desk import Desk
+from .identity import is_ours
 from .reconcile import Key, Snapshot, live_orders
 
 __all__ = ["PLANS_WITHIN_S", "take_snapshot"]
@@ -37,7 +40,7 @@ async def take_snapshot(desk: Desk) -> Snapshot:
     Raises ExchangeError if any query fails.
     """
     ours = live_orders(desk.state)
-    working = await _working(desk, {order.symbol for order in ours})
+    working, cut = await _working(desk, {order.symbol for order in ours})
     by_client_id = {update.client_order_id: update for update in working}
     orders: dict[str, OrderUpdate] = {}
     absent: set[str] = set()
@@ -45,14 +48,23 @@ async def take_snapshot(desk: Desk) -> Snapshot:
     for order in ours:
         update = by_client_id.get(order.client_order_id)
         if update is None and order.exchange_order_id:
-            update = await _ended(desk, order)
+            try:
+                update = await _ended(desk, order)
+            except CutShort as failure:
+                why = str(failure)
+                desk.tally.add("order neither found nor proved absent", id=order.id, why=why)
+                continue
             if update is None:
                 absent.add(order.client_order_id)
         elif update is None and order.state is EntryState.WAITING:
             if order.symbol not in histories:
                 histories[order.symbol] = await _history(desk, order.symbol)
             update = histories[order.symbol].get(order.client_order_id)
-        if update is not None:
+            if update is None and len(histories[order.symbol]) >= MOST_HISTORY:
+                update = (await _history(desk, order.symbol, order.client_order_id)).get(
+                    order.client_order_id
+                )
+        if update is not None and is_ours(order, update):
             orders[order.client_order_id] = update
     plans_at_ms = desk.now_ms()
     plans = await _plans(desk)
@@ -70,6 +82,8 @@ async def take_snapshot(desk: Desk) -> Snapshot:
             if state.entry_of(update.client_order_id) is None
             and state.closing_of(update.client_order_id) is None
         ),
+        more_foreign=cut,
+        left_out=positions.left_out,
         positions={(update.symbol, update.side): update for update in positions},
         plans=plans,
         plans_at_ms=plans_at_ms,
@@ -78,14 +92,27 @@ async def take_snapshot(desk: Desk) -> Snapshot:
     )
 
 
-async def _working(desk: Desk, symbols: set[str]) -> list[OrderUpdate]:
-    """All working orders; only those of our symbols where the account has more than one answer holds."""
+async def _working(desk: Desk, symbols: set[str]) -> tuple[list[OrderUpdate], bool]:
+    """The working orders, and whether there may be more, that are not listed.
+
+    Where the account has more than one answer holds, all that can be read of our symbols is: what then is not listed
+    of ours is asked for by its id.
+    """
     try:
-        return await desk.exchange.open_orders()
-    except CutShort:
-        return [
-            each for symbol in sorted(symbols) for each in await desk.exchange.open_orders(symbol)
-        ]
+        return await desk.exchange.open_orders(), False
+    except CutShort as cut:
+        found = {each.order_id: each for each in cut.found}
+    for symbol in sorted(symbols):
+        found |= {each.order_id: each for each in await _open_orders(desk, symbol)}
+    return list(found.values()), True
+
+
+async def _open_orders(desk: Desk, symbol: str) -> Iterable[OrderUpdate]:
+    """The working orders of a symbol, as far as they can be read."""
+    try:
+        return await desk.exchange.open_orders(symbol)
+    except CutShort as cut:
+        return cut.found
 
 
 async def _plans(desk: Desk) -> tuple[PlanOrder, ...] | None:
@@ -124,7 +151,7 @@ async def _fired(
     symbols |= {key[0] for key, size in owed.items() if held[key] < size}
     found: list[OrderUpdate] = []
     for symbol in sorted(symbols):
-        found += await desk.exchange.open_orders(symbol)
+        found += await _open_orders(desk, symbol)
         found += await desk.exchange.order_history(symbol)
     return tuple(update for update in found if made_there(update))
 
@@ -144,14 +171,22 @@ async def _listed_plans(desk: Desk, symbols: set[str]) -> tuple[PlanOrder, ...]:
         )
 
 
-async def _history(desk: Desk, symbol: str) -> Mapping[str, OrderUpdate]:
+async def _history(
+    desk: Desk, symbol: str, client_order_id: str | None = None
+) -> Mapping[str, OrderUpdate]:
     """The latest finished orders of a symbol, by client order id: where one that was proved absent may turn up."""
-    return {each.client_order_id: each for each in await desk.exchange.order_history(symbol)}
+    ask = desk.exchange.order_history
+    return {
+        each.client_order_id: each for each in await ask(symbol, client_order_id=client_order_id)
+    }
 
 
 async def _ended(desk: Desk, order: EntryOrder) -> OrderUpdate | None:
-    """One of our orders that is not working (any more), by its id at the exchange or by ours."""
-    if order.exchange_order_id:
+    """One of our orders that is not working (any more), by its id at the exchange or by ours.
+
+    A journal of an earlier version may hold an id that is longer than one can be: then by ours.
+    """
+    if is_identifier(order.exchange_order_id):
         try:
             return await desk.exchange.order(order.symbol, order.exchange_order_id)
         except Refused as refusal:

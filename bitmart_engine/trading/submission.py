@@ -5,19 +5,23 @@ What is not known is asked until it is known. Nothing here gives up on an order 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 import trio
 
-from ..exchange.errors import ExchangeError, Meaning, OutcomeUnknown, Refused
+from ..exchange.errors import MEANINGS, ExchangeError, Meaning, OutcomeUnknown, Refused
 from ..exchange.orders import SubmitOrder
 from ..model.decimals import plain
+from ..model.events import OrderUpdate
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder
 from ..store import JournalUnavailable
 from .desk import Desk
+from .identity import is_ours
 from .pacing import Pauses
+from .requests import is_outdated, on_grid
 
 if TYPE_CHECKING:
     from .entries import Entries
@@ -58,7 +62,7 @@ async def submit(id: str, desk: Desk, entries: Entries) -> None:
             entries.back_to_waiting(id, "")
             return
         exchange_order_id = await desk.exchange.submit_order(
-            _wire_order(order), still_wanted=lambda: _still_wanted(id, desk)
+            _wire_order(order, desk), still_wanted=lambda: _still_wanted(id, desk)
         )
         desk.world.reached("order submitted")
     except ExchangeError as failure:
@@ -86,8 +90,11 @@ def _is_latest(order: EntryOrder, desk: Desk) -> bool:
     return desk.state.orders[order.id].client_order_id == order.client_order_id
 
 
-async def look_up(id: str, desk: Desk, entries: Entries) -> None:
+async def look_up(id: str, desk: Desk, entries: Entries, in_use: bool = False) -> None:
     """Ask for an order of which the answer was lost, until it is found or proved absent.
+
+    An order that bears its client order id and is not ours is as good as none. `in_use` says that the exchange has
+    refused the id as one it knows: if it knows none of ours, the id is another order's.
 
     It is absent if a look-up does not find it that began when the request could not be taken any more, and whatever was
     taken by then would show. A request may be under way for long, and the exchange takes it as long as its signature
@@ -98,28 +105,49 @@ async def look_up(id: str, desk: Desk, entries: Entries) -> None:
         if order.state is not EntryState.UNKNOWN:
             return
         began_ms = desk.now_ms()
+        others: list[OrderUpdate] = []
+        fits = partial(_fits, order, others)
         try:
-            update = await desk.exchange.find_order(order.symbol, order.client_order_id)
+            update = await desk.exchange.find_order(
+                order.symbol, order.client_order_id, type=order.request.type.value, fits=fits
+            )
         except ExchangeError as failure:
             desk.tally.add("look-up of an order failed", id=id, why=str(failure))
         else:
             if update is not None:
                 entries.on_update(update)
                 return
-            if began_ms >= _shown_by_ms(order, desk):
+            shown = began_ms >= _shown_by_ms(order, desk, refused=in_use)
+            if in_use and (others or shown):
+                if desk.state.orders[id].state is EntryState.UNKNOWN:
+                    entries.id_taken(id, others[0] if others else None)
+                return
+            if shown:
                 if desk.state.orders[id].state is EntryState.UNKNOWN:
                     entries.back_to_waiting(id, "looked up: the exchange never had it")
                 return
         await desk.waiters.wait_news(order.client_order_id, pause_s)
 
 
-def _shown_by_ms(order: EntryOrder, desk: Desk) -> int:
-    """When the exchange shows the order, if it took the request at all: it was signed before the answer was lost."""
+def _fits(order: EntryOrder, others: list[OrderUpdate], update: OrderUpdate) -> bool:
+    """Whether `update` is of `order`; if not, it goes to the `others`."""
+    if is_ours(order, update):
+        return True
+    others.append(update)
+    return False
+
+
+def _shown_by_ms(order: EntryOrder, desk: Desk, *, refused: bool) -> int:
+    """When the exchange shows the order, if it took a request at all: it was signed before the answer was lost.
+
+    One that was `refused` will not be taken any more: only what was taken before may not show yet.
+    """
     lost_ms = next(
         (each.at_ms for each in reversed(order.history) if each.state == EntryState.UNKNOWN.value),
         order.submitted_ms or 0,
     )
-    return lost_ms + round((desk.settings.request_valid_s + VISIBLE_WITHIN_S) * 1000)
+    valid_s = 0 if refused else desk.settings.request_valid_s
+    return lost_ms + round((valid_s + VISIBLE_WITHIN_S) * 1000)
 
 
 async def withdraw(id: str, desk: Desk, entries: Entries) -> None:
@@ -177,13 +205,14 @@ async def _set_leverage(order: EntryOrder, desk: Desk, entries: Entries) -> bool
     return True
 
 
-def _wire_order(order: EntryOrder) -> SubmitOrder:
-    request = order.request
+def _wire_order(order: EntryOrder, desk: Desk) -> SubmitOrder:
+    instrument = desk.instruments.known(order.symbol)
+    request = order.request if instrument is None else on_grid(order.request, instrument)
     keep_there = request.exchange_protection
     return SubmitOrder(
         symbol=request.symbol,
         side=request.side.opening,
-        size=request.size,
+        size=order.size,
         client_order_id=order.client_order_id,
         type=request.type.value,
         price=order.price,
@@ -212,15 +241,47 @@ async def _refused(order: EntryOrder, refusal: Refused, desk: Desk, entries: Ent
     id = order.id
     if refusal.meaning is Meaning.DUPLICATE_ID:
         entries.lost(id, "the exchange has this client order id already")
-        await look_up(id, desk, entries)
+        await look_up(id, desk, entries, in_use=True)
     elif refusal.meaning in TRY_AGAIN:
         await _try_again(id, str(refusal), TRY_AGAIN[refusal.meaning], entries)
+    elif why := await _changed_meanwhile(order, refusal, desk):
+        if _is_latest(order, desk) and desk.state.orders[id].state is EntryState.SUBMITTING:
+            entries.back_to_waiting(id, f"{why}: {refusal}")
+    elif desk.state.orders[id].state is not EntryState.SUBMITTING or not _is_latest(order, desk):
+        desk.tally.add("order spoken of after it was refused", id=id, why=str(refusal))
     elif order.request.maker_only and refusal.may_be_crossing:
         entries.crossed(id, str(refusal))
     else:
-        if refusal.meaning is Meaning.LEVERAGE:
-            desk.leverage.forget(order.symbol)
         entries.rejected(id, refusal.meaning.name.lower(), error=str(refusal))
+
+
+async def _changed_meanwhile(order: EntryOrder, refusal: Refused, desk: Desk) -> str | None:
+    """What has changed since the order was made, if it may have been refused for that."""
+    if await _has_changed(order, refusal, desk):
+        return "the contract has changed"
+    if await _leverage_was_changed(order, refusal, desk):
+        return "the leverage was changed"
+    return None
+
+
+async def _has_changed(order: EntryOrder, refusal: Refused, desk: Desk) -> bool:
+    """Whether the order was refused for what the contract is no longer. Reads it, if it may have been."""
+    if refusal.meaning not in (Meaning.INVALID, Meaning.OTHER) and refusal.code in MEANINGS:
+        return False
+    before = desk.instruments.known(order.symbol)
+    now = await desk.instruments.refresh(order.symbol)
+    return now is not None and (now != before or is_outdated(order, now))
+
+
+async def _leverage_was_changed(order: EntryOrder, refusal: Refused, desk: Desk) -> bool:
+    """Whether somebody changed the leverage since the engine set it. Reads it, if it may have been."""
+    request = order.request
+    if refusal.meaning is not Meaning.LEVERAGE or request.leverage is None:
+        return False
+    desk.leverage.forget(order.symbol)
+    await desk.leverage.learn(order.symbol)
+    now = desk.leverage.known(order.symbol)
+    return now is not None and now != (request.leverage, request.open_type)
 
 
 async def _try_again(id: str, why: str, pause_s: float, entries: Entries) -> None:

@@ -30,6 +30,7 @@ def promised_protection(order: EntryOrder) -> list[Record]:
                 entry_id=request.id,
                 callback_url=request.callback_url,
                 metadata=request.metadata,
+                engine_id=order.engine_id,
                 exchange_stop_loss=request.stop_loss if at_exchange else None,
                 exchange_take_profit=request.take_profit if at_exchange else None,
             )
@@ -46,7 +47,7 @@ def announcement(
         "client_order_id": order.client_order_id,
         "entry_price": text(order.price),
         "quantity": plain(order.request.quantity),
-        "size": order.request.size,
+        "size": order.size,
     }
     if submit_only:
         facts["submit_only"] = True

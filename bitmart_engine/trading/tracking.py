@@ -5,6 +5,9 @@ after 0.25, 0.5, 1 and 2 s, then every 5 s, until it has ended or a push arrives
 two minutes is read once in any case: about then applications give up on theirs, and what became of it only the exchange
 can say.
 
+An order that ended of late with contracts unfilled is read too when its side grows: it may have ended otherwise than it
+was said.
+
 An order that works on a side of which more is held than before is suspected of having filled: unless the stream speaks
 of it within a second it is read, and a few times more, for its own channel may be dead while others are not.
 
@@ -22,6 +25,7 @@ import trio
 from attrs import evolve, frozen
 
 from ..model.events import OrderUpdate
+from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder
 from ..model.sides import PositionSide
 from ..store.records import EntryObserved, Record
@@ -33,6 +37,10 @@ FIRST_PUSH_WITHIN_S = 1.5
 POLL_AFTER_S = (0.25, 0.5, 1.0, 2.0)
 POLL_EVERY_S = 5.0
 PENDING_AFTER_S = 120.0
+ENDED_OF_LATE_S = 60.0
+"""How long after its end an order is read once more if its side grows."""
+ENDED_KEPT = 20
+"""Of one side."""
 SPOKEN_OF_WITHIN_S = 1.0
 """How long the stream has to tell of an order after it told of a position that has grown."""
 
@@ -59,6 +67,8 @@ class Tracking:
         self._tracked: dict[str, str] = {}
         self._unheard: set[str] = set()
         self._suspected: dict[str, float] = {}
+        self._ended: dict[tuple[str, PositionSide], dict[str, float]] = {}
+        """By side, the orders that ended of late with contracts unfilled, and when."""
         self._planned = trio.Event()
         desk.store.observe(self._on_record)
 
@@ -90,6 +100,9 @@ class Tracking:
             if order.exchange_order_id and order.client_order_id not in self._suspected:
                 self._suspected[order.client_order_id] = now
                 self._plan(now + SPOKEN_OF_WITHIN_S, _Look(id, order.client_order_id, 0, now))
+        for id, ended_at in self._ended.pop((symbol, side), {}).items():
+            if now - ended_at <= ENDED_OF_LATE_S and id in self._desk.state.orders:
+                self._desk.fly(self._read, id)
 
     async def run(self) -> None:
         """Look at what is due, for ever. Runs as a task."""
@@ -136,4 +149,10 @@ class Tracking:
 
     def _on_record(self, record: Record) -> None:
         if isinstance(record, EntryObserved):
-            self.begin(self._desk.state.orders[record.id])
+            order = self._desk.state.orders[record.id]
+            self.begin(order)
+            if order.state is EntryState.CANCELLED:
+                ended = self._ended.setdefault((order.symbol, order.request.side), {})
+                ended[order.id] = trio.current_time()
+                if len(ended) > ENDED_KEPT:
+                    del ended[next(iter(ended))]

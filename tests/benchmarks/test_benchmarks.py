@@ -45,6 +45,16 @@ def test_klines_come_through_the_engine_and_to_a_bare_loop() -> None:
     assert "ratio: " in said
 
 
+def test_an_engine_that_owes_callbacks_is_started_and_stopped(tmp_path: Path) -> None:
+    said = run("bench_outbox", str(tmp_path), "50")
+    assert re.findall(r"(\d+) owed, (\w+): first answer", said) == [
+        ("0", "refuses"),
+        ("50", "refuses"),
+        ("50", "hangs"),
+    ]
+    assert said.count("SIGTERM to the end") == 3
+
+
 def test_armed_orders_are_timed_and_weighed() -> None:
     said = run("bench_armed", "1", "20")
     assert re.search(r"20 armed: +[\d.]+ KB an order", said)

@@ -20,6 +20,12 @@ async def owe(desk: Desk, *ids: str) -> None:
         await desk.ask("DELETE", f"/api/orders/{id}")
 
 
+def tried(desk: Desk, id: str) -> bool:
+    """Whether an attempt to deliver a notification has failed."""
+    waiting = desk.engine.still_owed(id)
+    return waiting is not None and waiting.attempts > 0
+
+
 async def given_up(desk: Desk, id: str) -> str:
     """Have the callback about an order given up; returns its id."""
     await owe(desk, id)
@@ -31,9 +37,12 @@ async def given_up(desk: Desk, id: str) -> str:
 async def test_what_is_owed_is_listed(desk: Desk) -> None:
     assert await desk.get("/api/outbox") == {"ok": True, "notifications": [], "next": None}
     await owe(desk, "order-1")
+    [notification] = desk.engine.state.owed.values()
+    await desk.until(lambda: tried(desk, notification.id))
+    before_ms = notification.created_ms
     answer = await desk.get("/api/outbox?state=owed")
     [owed] = answer["notifications"]
-    [notification] = desk.engine.state.owed.values()
+    assert before_ms < owed.pop("next_attempt_ms") < before_ms + 60_000
     assert owed == {
         "id": notification.id,
         "state": "owed",
@@ -42,7 +51,8 @@ async def test_what_is_owed_is_listed(desk: Desk) -> None:
         "url": HOOK,
         "created_ms": notification.created_ms,
         "at_ms": None,
-        "why": None,
+        "why": "no connection: ConnectError",
+        "attempts": 1,
     }
     assert (await desk.get("/api/outbox?state=dead"))["notifications"] == []
     status = await desk.get("/status")
@@ -54,6 +64,7 @@ async def test_what_was_given_up_says_why_and_shows_its_body(desk: Desk) -> None
     [dead] = (await desk.get("/api/outbox?state=dead"))["notifications"]
     assert (dead["id"], dead["state"], dead["at_ms"]) == (id, "dead", 5000)
     assert dead["why"] == "it said 404"
+    assert (dead["attempts"], dead["next_attempt_ms"]) == (None, None)
     one = (await desk.get(f"/api/outbox/{id}"))["notification"]
     assert one["body"]["event"] == "cancelled"
     assert one["body"]["order_id"] == "order-1"

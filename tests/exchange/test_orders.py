@@ -7,7 +7,7 @@ import attrs
 import httpx
 import pytest
 
-from bitmart_engine.exchange import Meaning, OutcomeUnknown, Refused, SubmitOrder
+from bitmart_engine.exchange import CutShort, Meaning, OutcomeUnknown, Refused, SubmitOrder
 from bitmart_engine.exchange.orders import encode_order
 from bitmart_engine.model.events import OrderState
 from bitmart_engine.model.sides import OrderSide
@@ -230,17 +230,19 @@ async def test_open_orders_are_asked_for_with_the_largest_limit(fake, client):
     assert fake.params == {"symbol": "BTCUSDT", "limit": "100"}
 
 
-async def test_no_open_orders_may_be_null_but_not_missing(fake, client):
-    fake.says(OPEN, None)
-    assert await client.open_orders() == []
-    fake.answers.clear()
-    fake.says(OPEN, ...)
+@pytest.mark.parametrize("data", [None, ..., {}, ""])
+async def test_anything_but_a_list_of_open_orders_is_no_answer(fake, client, data):
+    fake.says(OPEN, data)
     with pytest.raises(OutcomeUnknown):
         await client.open_orders()
-    fake.answers.clear()
-    fake.says(OPEN, {})
+
+
+@pytest.mark.parametrize("path", [OPEN, HISTORY, TRADES])
+async def test_null_in_the_place_of_a_list_proves_no_absence(fake, client, path):
+    for each in (OPEN, HISTORY, TRADES):
+        fake.says(each, None if each == path else [])
     with pytest.raises(OutcomeUnknown):
-        await client.open_orders()
+        await client.find_order("BTCUSDT", "eng01a7")
 
 
 async def test_a_full_answer_may_be_cut_short_and_so_is_no_answer(fake, client):
@@ -288,7 +290,7 @@ async def test_an_order_is_found_among_the_finished_ones(fake, client):
 
 async def test_an_order_is_absent_only_when_all_three_lists_were_read(fake, client):
     fake.says(OPEN, [])
-    fake.says(HISTORY, None)
+    fake.says(HISTORY, [])
     fake.says(TRADES, [])
     assert await client.find_order("BTCUSDT", "eng01a7") is None
     assert fake.paths == [OPEN, HISTORY, TRADES]
@@ -336,10 +338,78 @@ async def test_a_list_that_may_be_cut_short_proves_nothing_about_absence(
 ):
     fake.says(OPEN, [row(client_order_id="") for _ in range(working)])
     fake.says(HISTORY, [row(client_order_id="", state=4) for _ in range(finished)])
-    with pytest.raises(OutcomeUnknown, match="more"):
+    fake.says(TRADES, [])
+    with pytest.raises(CutShort, match="more"):
         await client.find_order("BTCUSDT", "eng01a7")
 
 
 async def test_an_order_is_found_in_a_full_list_all_the_same(fake, client):
     fake.says(OPEN, [row(client_order_id="") for _ in range(99)] + [row(order_id="9")])
     assert (await client.find_order("BTCUSDT", "eng01a7")).order_id == "9"
+
+
+def listing(orders):
+    """Answers as the exchange does: at most 100, the newest first, of the type that was asked for."""
+
+    async def answer(request):
+        asked = request.url.params
+        rows = [each for each in orders if asked.get("type") in (None, each["type"])]
+        return httpx.Response(200, json={"code": 1000, "data": rows[: int(asked["limit"])]})
+
+    return answer
+
+
+def kinds(**numbers):
+    return [
+        row(order_id=f"{type}{number}", client_order_id=f"{type}{number}", type=type)
+        for type, most in numbers.items()
+        for number in range(most)
+    ]
+
+
+async def test_what_one_answer_does_not_hold_of_a_symbol_is_read_by_type(fake, client):
+    fake.does(OPEN, listing(kinds(limit=99, market=60, trailing=7)))
+    found = await client.open_orders("BTCUSDT")
+    assert len(found) == len({each.order_id for each in found}) == 166
+
+
+async def test_three_hundred_orders_of_one_type_are_cut_short_and_what_was_read_is_told(
+    fake, client
+):
+    fake.does(OPEN, listing(kinds(market=2, limit=300)))
+    with pytest.raises(CutShort, match="at least 102") as cut:
+        await client.open_orders("BTCUSDT")
+    assert len(cut.value.found) == 102
+
+
+async def test_a_market_order_is_proved_absent_beside_three_hundred_limit_orders(fake, client):
+    fake.does(OPEN, listing(kinds(limit=300, market=3)))
+    fake.says(HISTORY, [])
+    fake.says(TRADES, [])
+    assert await client.find_order("BTCUSDT", "gone", type="market") is None
+    for type in ("limit", None):
+        with pytest.raises(CutShort):
+            await client.find_order("BTCUSDT", "gone", type=type)
+
+
+async def test_a_trade_whose_order_id_cannot_be_read_is_no_answer(fake, client):
+    fake.says(OPEN, [])
+    fake.says(HISTORY, [])
+    fake.says(TRADES, [{"order_id": [7], "symbol": "BTCUSDT"}])
+    with pytest.raises(OutcomeUnknown):
+        await client.find_order("BTCUSDT", "eng01a7")
+
+
+async def test_an_unreadable_order_of_a_symbol_in_which_we_have_nothing_is_left_out(fake, client):
+    client.concerns = {"BTCUSDT"}.__contains__
+    theirs = row(symbol="ETHUSDT", state="odd", order_id="8")
+    fake.says(OPEN, [theirs, row(order_id="9")])
+    assert [each.order_id for each in await client.open_orders()] == ["9"]
+    assert fake.tally.counts()["unreadable row of a symbol in which we have nothing"] == 1
+    with pytest.raises(OutcomeUnknown):
+        await client.open_orders("ETHUSDT")
+    for bad in (row(state="odd"), row(symbol=7.5, state="odd"), row(symbol=None), 7, [], None):
+        fake.answers.clear()
+        fake.says(OPEN, [bad, row(order_id="9")])
+        with pytest.raises(OutcomeUnknown):
+            await client.open_orders()

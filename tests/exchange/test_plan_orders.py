@@ -2,9 +2,10 @@
 
 from decimal import Decimal
 
+import httpx
 import pytest
 
-from bitmart_engine.exchange import OutcomeUnknown, PlanOrder, SubmitOrder, Urgency
+from bitmart_engine.exchange import CutShort, OutcomeUnknown, PlanOrder, SubmitOrder, Urgency
 from bitmart_engine.model.sides import OrderSide
 
 from .test_paper import BUY, meet
@@ -75,9 +76,13 @@ async def test_the_kind_and_the_size_are_what_the_row_says(fake, client, fields,
 async def test_an_empty_list_is_an_answer(fake, client):
     fake.says(PATH, [])
     assert await client.plan_orders() == []
-    fake.answers.clear()
-    fake.says(PATH, None)
-    assert await client.plan_orders() == []
+
+
+@pytest.mark.parametrize("data", [None, ..., {}])
+async def test_anything_but_a_list_of_plan_orders_is_no_answer(fake, client, data):
+    fake.says(PATH, data)
+    with pytest.raises(OutcomeUnknown):
+        await client.plan_orders()
 
 
 @pytest.mark.parametrize(
@@ -129,3 +134,18 @@ async def test_the_presets_of_an_order_are_plan_orders_once_it_is_filled(sockets
         assert await client.plan_orders("ETHUSDT") == []
         paper.close_position_by_hand("BTCUSDT", "long")
         assert await client.plan_orders() == []
+
+
+async def test_plans_that_one_answer_does_not_hold_are_read_in_parts(fake, client):
+    async def answer(request):
+        asked = request.url.params
+        assert asked["plan_type"] == "profit_loss"
+        kinds = [asked["type"]] if "type" in asked else ["limit", "market"]
+        rows = [row(order_id=f"{kind}{number}") for kind in kinds for number in range(80)]
+        return httpx.Response(200, json={"code": 1000, "data": rows[:100]})
+
+    fake.does(PATH, answer)
+    assert len(await client.plan_orders("BTCUSDT", plan_type="profit_loss")) == 160
+    with pytest.raises(CutShort) as cut:
+        await client.plan_orders(plan_type="profit_loss")
+    assert len(cut.value.found) == 100

@@ -96,8 +96,18 @@ async def test_an_answer_without_rows_is_checked_against_the_whole_account(fake,
     assert await sizes(client) == {LONG: 0, SHORT: 4}
     assert len(fake.requests) == 2
     fake.answers.clear()
-    fake.says(PATH, None)
+    fake.says(PATH, [])
     assert await sizes(client) == {LONG: 0, SHORT: 0}
+
+
+@pytest.mark.parametrize("symbol", ["BTCUSDT", None])
+@pytest.mark.parametrize("data", [None, ..., {}, "", 0, False])
+async def test_anything_but_a_list_of_positions_says_nothing_of_what_is_held(
+    fake, client, data, symbol
+):
+    fake.says(PATH, data)
+    with pytest.raises(OutcomeUnknown):
+        await client.positions(symbol)
 
 
 @pytest.mark.parametrize(
@@ -186,3 +196,19 @@ async def test_the_balance_is_that_of_the_currency(fake, client):
     assert (await client.balance("USDC")).equity == 0
     with pytest.raises(OutcomeUnknown):
         await client.balance("BTC")
+
+
+async def test_an_unreadable_position_of_a_symbol_in_which_we_have_nothing_is_left_out(
+    fake, client
+):
+    client.concerns = {"BTCUSDT"}.__contains__
+    fake.says(PATH, [row("long", "odd", symbol="ETHUSDT"), row("long", "3")])
+    held = await client.positions()
+    assert [(each.symbol, each.size) for each in held] == [("BTCUSDT", 3)]
+    assert held.left_out == {"ETHUSDT"}
+    with pytest.raises(OutcomeUnknown):
+        await client.positions("ETHUSDT")
+    fake.answers.clear()
+    fake.says(PATH, [row("long", "odd")])
+    with pytest.raises(OutcomeUnknown):
+        await client.positions()

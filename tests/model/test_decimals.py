@@ -6,7 +6,14 @@ from decimal import ROUND_CEILING, Decimal
 
 import pytest
 
-from bitmart_engine.model.decimals import decimal_or_none, is_absurd, plain, to_contracts, to_grid
+from bitmart_engine.model.decimals import (
+    NotPlain,
+    decimal_or_none,
+    decimal_said,
+    plain,
+    to_contracts,
+    to_grid,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,14 +33,52 @@ def test_decimals_are_written_plainly(value, text):
     assert plain(Decimal(value)) == text
 
 
-@pytest.mark.parametrize("text", ["", None, "-", "market", "NaN", "Infinity"])
+@pytest.mark.parametrize("text", ["", "-", "market price"])
 def test_what_says_nothing_is_none(text):
     assert decimal_or_none(text) is None
+    assert decimal_said(text) is None
 
 
-@pytest.mark.parametrize("text", ["NaN", "Infinity", "1e999999999", "1e-999999999", "9" * 90])
-def test_what_no_price_or_size_could_be_is_absurd(text):
-    assert is_absurd(Decimal(text))
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "NaN",
+            "Infinity",
+            "-inf",
+            "1e5",
+            "1E-7",
+            "1e1000000",
+            "1_000",
+            "\uff16\uff15",
+            "\u0661",
+            "0x10",
+        ),
+        *(
+            "9" * 31,
+            "0." + "1" * 30,
+            "9" * 100_000,
+            "+5",
+            "--5",
+            "5.",
+            ".5",
+            "1,5",
+            " 5",
+            "5\n",
+            "true",
+            "1.2.3",
+        ),
+    ],
+)
+def test_what_is_no_plain_decimal_is_neither_a_number_nor_nothing(text):
+    assert decimal_or_none(text) is None
+    with pytest.raises(NotPlain):
+        decimal_said(text)
+
+
+def test_thirty_digits_are_a_number():
+    assert decimal_said("9" * 30) == Decimal("9" * 30)
+    assert decimal_said("-0." + "1" * 29) == Decimal("-0." + "1" * 29)
 
 
 def test_what_says_something_is_that():

@@ -9,7 +9,7 @@ import trio
 from bitmart_engine.model.errors import BadRequest
 from bitmart_engine.model.notifications import Notification
 from bitmart_engine.notify import check_url, open_outbox
-from bitmart_engine.notify.destinations import Forbidden, resolve_name, targets
+from bitmart_engine.notify.destinations import Forbidden, targets
 from bitmart_engine.settings import Settings
 from bitmart_engine.tally import Tally
 from bitmart_engine.world import World
@@ -142,12 +142,6 @@ async def test_a_name_without_addresses_does_not_resolve():
         await targets("http://app.test/", (), partial(resolves_to, []))
 
 
-async def test_the_systems_resolver_knows_this_machine_and_refuses_nonsense():
-    assert await resolve_name("127.0.0.1", 80) == ["127.0.0.1"]
-    with pytest.raises(OSError, match="not a host name"):
-        await resolve_name("a" * 70 + ".test", 80)
-
-
 async def test_a_forbidden_destination_is_a_dead_letter_without_a_byte_sent(box, autojump_clock):
     box.names["rebound.test"] = ["169.254.169.254"]
     async with box.open() as outbox:
@@ -210,7 +204,7 @@ async def test_over_a_real_socket_a_redirect_to_metadata_is_not_followed():
         (listener,) = await nursery.start(partial(trio.serve_tcp, answer, 0, host="127.0.0.1"))
         port = listener.socket.getsockname()[1]
         async with open_outbox(
-            Settings(trading_app_request_timeout=30),
+            Settings(callback_timeout_s=30),
             World(http_transport=httpx.AsyncHTTPTransport),
             Tally(),
             durable=durable,

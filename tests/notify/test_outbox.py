@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import httpx
 import pytest
+import structlog
 import trio
 
 from bitmart_engine.notify import OutboxStatistics
@@ -110,7 +111,7 @@ async def test_a_success_is_delivered(box, status, autojump_clock):
     assert box.settlements == [("n1", "delivered")]
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 410, 422, 429, 499, 301, 307, 304])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422, 499, 301, 307, 304])
 async def test_a_refusal_is_final_and_the_lane_goes_on(box, status, autojump_clock):
     box.receiver.answers["app.test"] = [status, 200]
     async with box.open() as outbox:
@@ -126,6 +127,8 @@ async def test_a_refusal_is_final_and_the_lane_goes_on(box, status, autojump_clo
     "failure",
     [
         500,
+        408,
+        429,
         502,
         503,
         599,
@@ -144,6 +147,73 @@ async def test_a_fault_of_the_receiver_or_the_network_is_retried(box, failure, a
         await outbox.wait_idle()
     assert box.receiver.times == [0, 5]
     assert box.settlements == [("n1", "delivered")]
+
+
+@pytest.mark.parametrize("status", [429, 503, 408])
+@pytest.mark.parametrize(
+    ("asked", "at"),
+    [
+        ("30", 30),
+        ("2", 5),
+        ("Tue, 14 Nov 2023 22:14:00 GMT", 40),
+        ("Tue, 14 Nov 2000 22:14:00 GMT", 5),
+        ("9" * 400, 3600),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600),
+        ("-5", 5),
+        ("1e9", 5),
+        ("\u0663\u0660", 5),
+        ("soon", 5),
+        ("", 5),
+    ],
+)
+async def test_a_receiver_that_says_when_to_come_again_is_heeded(
+    box, status, asked, at, autojump_clock
+):
+    async def busy(_request):
+        headers = [(b"Retry-After", asked.encode())]
+        return httpx.Response(status if trio.current_time() < at else 200, headers=headers)
+
+    box.receiver.answers["app.test"] = busy
+    async with box.open() as outbox:
+        outbox.offer(box.note("n1"))
+        await outbox.wait_idle()
+    assert box.receiver.times == [0, at]
+    assert box.settlements == [("n1", "delivered")]
+
+
+async def test_a_receiver_with_too_many_requests_is_left_alone_by_all_orders(box, autojump_clock):
+    async def limited(_request):
+        if trio.current_time() < 30:
+            return httpx.Response(429, headers={"Retry-After": "30"})
+        return httpx.Response(200)
+
+    box.receiver.answers["app.test"] = limited
+    async with box.open() as outbox:
+        outbox.offer(box.note("n1", lane="a"))
+        await trio.sleep(1)
+        outbox.offer(box.note("n2", lane="b"))
+        outbox.offer(box.note("n3", lane="c", url="http://other.test/"))
+        await trio.sleep(1)
+        assert box.settlements == [("n3", "delivered")]
+        await outbox.wait_idle()
+    assert sorted(box.receiver.times) == [0, 1, 30, 30]
+
+
+async def test_a_wall_clock_that_jumps_changes_no_pause_and_gives_nothing_up(box, autojump_clock):
+    box.receiver.answers["app.test"] = 500
+    jumps = iter([0, 3 * DAY, -3 * DAY, DAY, 0])
+    truth, jump = box.wall_ms, 0
+
+    def wall_ms():
+        return truth() + jump * 1000
+
+    box.wall_ms = wall_ms
+    async with box.open() as outbox:
+        outbox.offer(box.note("n1"))
+        for jump in jumps:  # noqa: B007
+            await trio.sleep(60)
+        assert box.receiver.times == [0, 5, 20, 65, 185]
+        assert outbox.statistics().owed == 1
 
 
 async def test_a_name_that_does_not_resolve_is_retried(box, autojump_clock):
@@ -198,7 +268,7 @@ async def test_a_receiver_that_hangs_never_delays_another_lane(box, autojump_clo
 
 async def test_an_attempt_is_cut_at_the_timeout(box, autojump_clock):
     box.receiver.answers["app.test"] = [hang, 200]
-    async with box.open(trading_app_request_timeout=1.5) as outbox:
+    async with box.open(callback_timeout_s=1.5) as outbox:
         outbox.offer(box.note("n1"))
         await outbox.wait_idle()
     assert box.receiver.times == [0, 6.5]
@@ -214,13 +284,13 @@ async def test_a_name_that_takes_for_ever_to_resolve_is_cut_at_the_timeout(box, 
     async with box.open() as outbox:
         outbox.offer(box.note("n1"))
         await outbox.wait_idle()
-    assert box.receiver.times == [7]
+    assert box.receiver.times == [10]
 
 
 async def test_every_address_of_a_name_is_tried_before_giving_up(box, autojump_clock):
     box.names["app.test"] = ["::1", "10.0.0.2"]
     box.receiver.answers["app.test"] = [httpx.ConnectError("x"), 200]
-    async with box.open(trading_app_request_timeout=3) as outbox:
+    async with box.open(callback_timeout_s=3) as outbox:
         outbox.offer(box.note("n1"))
         await outbox.wait_idle()
     hosts = [request.url.host for _, request in box.receiver.got]
@@ -236,6 +306,22 @@ async def test_what_was_sent_is_not_sent_to_another_address_at_once(box, autojum
         outbox.offer(box.note("n1"))
         await outbox.wait_idle()
     assert box.receiver.times == [0, 5]
+
+
+async def test_a_fault_of_our_own_is_told_without_its_message_and_takes_nothing_down(
+    box, autojump_clock
+):
+    box.names["app.test"] = KeyError("http://app.test/t0ken")
+    with structlog.testing.capture_logs() as logs:
+        async with box.open() as outbox:
+            outbox.offer(box.note("n1"))
+            await trio.sleep(1)
+            assert outbox.waiting("n1").why == "unexpected KeyError"
+            box.names.clear()
+            await outbox.wait_idle()
+    assert box.settlements == [("n1", "delivered")]
+    assert box.tally.counts()["delivery failed unexpectedly"] == 1
+    assert "t0ken" not in str(logs)
 
 
 async def test_the_same_notification_is_not_owed_twice(box, autojump_clock):

@@ -88,7 +88,14 @@ def test_every_kind_of_record_has_a_name_of_its_own() -> None:
 
 def test_an_operator_can_read_it() -> None:
     body = json.loads(encode(EntryIntended("a", 5, "e1", Decimal("65000.10")))[1])
-    assert body == {"id": "a", "at_ms": 5, "client_order_id": "e1", "price": "65000.10"}
+    assert body == {
+        "id": "a",
+        "at_ms": 5,
+        "client_order_id": "e1",
+        "price": "65000.10",
+        "size": None,
+        "there_ms": 0,
+    }
     assert '"to":"expired"' in encode(EntryMoved("a", 5, EntryState.EXPIRED))[1]
 
 

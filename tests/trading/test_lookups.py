@@ -29,7 +29,7 @@ class Exchange:
             raise answer
         return answer
 
-    async def instruments(self, symbol=None):
+    async def instruments(self, symbol=None, *, urgency=None):
         return self._answer(symbol)
 
     async def position_settings(self, symbol):
@@ -43,23 +43,63 @@ def refused(meaning):
     return Refused(1, "no", 400, meaning, "/path")
 
 
-async def test_an_instrument_is_asked_for_once_an_hour(autojump_clock):
+async def test_an_instrument_is_asked_for_once_a_minute(autojump_clock):
     exchange = Exchange([BTC])
     instruments = Instruments(exchange)
     assert instruments.known("BTCUSDT") is None
     assert await instruments.get("BTCUSDT") is BTC
     assert await instruments.get("BTCUSDT") is BTC
     assert len(exchange.asked) == 1
-    autojump_clock.jump(3601)
+    autojump_clock.jump(61)
     await instruments.get("BTCUSDT")
     assert len(exchange.asked) == 2
+
+
+async def test_an_instrument_is_read_again_at_once_when_asked_for(autojump_clock):
+    coarser = attrs.evolve(BTC, tick_size=Decimal(1))
+    exchange = Exchange([BTC], [coarser], NotSent("down"))
+    instruments = Instruments(exchange)
+    await instruments.get("BTCUSDT")
+    assert await instruments.refresh("BTCUSDT") is coarser
+    assert instruments.known("BTCUSDT") is coarser
+    assert await instruments.refresh("BTCUSDT") is coarser
+    assert await instruments.refresh("ETHUSDT") is None
+
+
+async def test_a_new_reading_is_waited_for_two_seconds_at_most(autojump_clock):
+    exchange = Exchange([BTC])
+    instruments = Instruments(exchange)
+    await instruments.get("BTCUSDT")
+    autojump_clock.jump(61)
+
+    async def never(symbol=None, *, urgency=None):
+        await trio.sleep_forever()
+
+    exchange.instruments = never
+    with trio.fail_after(2.1):
+        assert await instruments.get("BTCUSDT") is BTC
+
+
+async def test_what_is_armed_is_read_again_in_the_background_once_a_minute(autojump_clock):
+    coarser = attrs.evolve(BTC, tick_size=Decimal(1))
+    exchange = Exchange([BTC], NotSent("down"), [coarser])
+    instruments = Instruments(exchange)
+    await instruments.get("BTCUSDT")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(instruments.keep_fresh, lambda: ["BTCUSDT"])
+        await trio.sleep(70)
+        assert instruments.known("BTCUSDT") is BTC, "the exchange did not answer"
+        await trio.sleep(60)
+        assert instruments.known("BTCUSDT") is coarser
+        nursery.cancel_scope.cancel()
+    assert len(exchange.asked) == 3
 
 
 @pytest.mark.parametrize("failure", [NotSent("down"), refused(Meaning.RATE)])
 async def test_an_old_instrument_is_better_than_none(autojump_clock, failure):
     instruments = Instruments(Exchange([BTC], failure))
     await instruments.get("BTCUSDT")
-    autojump_clock.jump(3601)
+    autojump_clock.jump(61)
     assert await instruments.get("BTCUSDT") is BTC
 
 
@@ -99,7 +139,7 @@ async def test_whoever_needs_many_symbols_gets_them_all_in_one_request(autojump_
     with pytest.raises(BadRequest, match="not trading"):
         await instruments.get("GONEUSDT")
     assert exchange.asked[4:] == [("GONEUSDT",)]
-    autojump_clock.jump(3601)
+    autojump_clock.jump(61)
     await get_all()
     assert exchange.asked[5:] == [(None,)]
 

@@ -113,3 +113,18 @@ def test_metadata_that_is_not_json_is_refused(metadata):
 def test_an_id_that_is_not_text_is_refused():
     with pytest.raises(BadRequest):
         checked_entry(entry("\ud800"), BTC)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "size"),
+    [
+        (0.7 * 0.1, 70),
+        (0.1 * 3, 300),
+        ("0.0699999999", 69),
+        ("0.0699999999999995", 70),
+        ("0.0709", 70),
+    ],
+)
+def test_a_quantity_that_is_whole_but_for_binary_fractions_is_that_many_contracts(quantity, size):
+    request, _ = checked_entry(entry(quantity=Decimal(str(quantity))), BTC)
+    assert request.size == size

@@ -1,0 +1,130 @@
+"""After a start: are orders that wait in the journal at the exchange already?
+
+A journal may be older than reality, a restored copy say. So every client order id that a waiting order may have gone
+out under is looked for before anything is sent: among the working orders, in the history of its symbol and in the
+trades, in one request each. Until that has succeeded, no waiting order is sent, and none expires.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+import structlog
+
+from ..exchange.errors import CutShort, Meaning, Refused
+from ..model.events import OrderUpdate
+from ..model.lifecycle import EntryState
+from ..model.orders import EntryOrder
+from .desk import Desk
+from .identity import entry_client_order_id, is_ours
+
+__all__ = ["ATTEMPTS", "find_waiting"]
+
+log = structlog.get_logger()
+
+ATTEMPTS = 8
+"""How many client order ids an order may have gone out under before it ends: 3 crossings, 5 taken."""
+HISTORIES = 30
+"""Symbols of which the history is read; of more, only working orders and trades, so that a start takes seconds."""
+BEFORE_S = 60
+"""How long before the oldest waiting order was accepted trades are read from: clocks differ."""
+
+
+async def find_waiting(desk: Desk) -> list[tuple[EntryOrder, OrderUpdate]]:
+    """The waiting orders that the exchange has, each with what it has of them. Raises ExchangeError."""
+    waiting = [each for each in desk.state.orders.alive() if each.state is EntryState.WAITING]
+    if not waiting:
+        return []
+    wanted = {id: order for order in waiting for id in _ids(order)}
+    since_s = min(order.accepted_ms for order in waiting) // 1000 - BEFORE_S
+    symbols = sorted({order.symbol for order in waiting})
+    found, cut = await _working(desk, symbols)
+    if len(symbols) <= HISTORIES:
+        for symbol in symbols:
+            found += await desk.exchange.order_history(symbol)
+    known = {each.order_id for each in found}
+    traded, cut_too = await _traded(desk, symbols, since_s)
+    for symbol, order_id in traded:
+        if order_id not in known and desk.state.futures_order_of(order_id) is None:
+            found += await _read(desk, symbol, order_id)
+    for order in waiting:
+        if order.symbol in cut | cut_too:
+            found += await _looked_up(desk, order)
+    best: dict[str, OrderUpdate] = {}
+    for update in found:
+        wanting = wanted.get(update.client_order_id)
+        if wanting is not None and is_ours(wanting, update):
+            now = best.get(wanting.id)
+            if now is None or _rank(wanting, update) > _rank(wanting, now):
+                best[wanting.id] = update
+    return [(order, best[order.id]) for order in waiting if order.id in best]
+
+
+def _ids(order: EntryOrder) -> Iterable[str]:
+    """Every client order id that it has gone out under, or may have."""
+    derived = [
+        entry_client_order_id(order.id, attempt, order.engine_id)
+        for attempt in range(1, ATTEMPTS + 1)
+    ]
+    return dict.fromkeys([*filter(None, [order.client_order_id]), *derived])
+
+
+def _rank(order: EntryOrder, update: OrderUpdate) -> tuple[bool, bool, int]:
+    """What filled comes before what works, and that before what ended; of these the latest attempt."""
+    attempt = list(_ids(order)).index(update.client_order_id)
+    return update.deal_size > 0, not update.final, attempt
+
+
+async def _working(desk: Desk, symbols: list[str]) -> tuple[list[OrderUpdate], set[str]]:
+    """The working orders, and the symbols of which there are more than one answer holds."""
+    with suppress(CutShort):
+        return list(await desk.exchange.open_orders()), set()
+    found: list[OrderUpdate] = []
+    cut = set()
+    for symbol in symbols:
+        try:
+            found += await desk.exchange.open_orders(symbol)
+        except CutShort:
+            cut.add(symbol)
+    return found, cut
+
+
+async def _traded(
+    desk: Desk, symbols: list[str], since_s: int
+) -> tuple[list[tuple[str, str]], set[str]]:
+    """Symbol and id of every order of these symbols that opened something since, and the symbols that are cut short."""
+    found: list[tuple[str, str]] = []
+    cut = set()
+    try:
+        found += await desk.exchange.traded_orders(since_s=since_s)
+    except CutShort:
+        for symbol in symbols:
+            try:
+                found += await desk.exchange.traded_orders(symbol, since_s=since_s)
+            except CutShort:
+                cut.add(symbol)
+    return [each for each in dict.fromkeys(found) if each[0] in symbols], cut
+
+
+async def _read(desk: Desk, symbol: str, order_id: str) -> list[OrderUpdate]:
+    try:
+        return [await desk.exchange.order(symbol, order_id)]
+    except Refused as refusal:
+        if refusal.meaning is not Meaning.NO_SUCH_ORDER:
+            raise
+        desk.tally.add("traded order not readable any more", symbol=symbol, order_id=order_id)
+        return []
+
+
+async def _looked_up(desk: Desk, order: EntryOrder) -> list[OrderUpdate]:
+    """What is found of the order's next attempt where lists are too long: a later one is found once its id is sent."""
+    id = order.client_order_id or entry_client_order_id(order.id, order.spent + 1, order.engine_id)
+    try:
+        found = await desk.exchange.find_order(order.symbol, id)
+    except CutShort as failure:
+        desk.tally.add(
+            "waiting order neither found nor proved absent", id=order.id, why=str(failure)
+        )
+        return []
+    return [] if found is None else [found]

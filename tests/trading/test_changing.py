@@ -1,0 +1,183 @@
+"""Contracts, leverage and minds change while orders wait: what goes out is what was asked for, as things are now."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from bitmart_engine.model.errors import Conflict
+from tests.stage import CANCEL, SUBMIT, entry, open_stage
+
+LEVERAGE = "/contract/private/submit-leverage"
+
+
+async def armed(stage, **changes):
+    """An order that waits for a price that has not come."""
+    await stage.place(timeout_seconds=Decimal(3600), **changes)
+    await stage.until(stage.prices_come)
+    stage.move(65200)
+    await stage.settle()
+
+
+async def test_a_quantity_is_as_many_contracts_as_the_contract_size_makes_it_when_it_goes_out(
+    autojump_clock,
+):
+    async with open_stage({"balance": Decimal(10_000_000)}) as stage:
+        await armed(stage, quantity="0.05")
+        stage.paper.change_instrument("BTCUSDT", contract_size=Decimal("0.01"))
+        await stage.settle(70)
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "open")
+        assert [body["size"] for body in stage.sent()] == [5]
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "filled")
+        assert stage.protection().remaining == 5
+        await stage.until(lambda: "filled" in stage.receiver.names())
+        assert stage.receiver.events()[0]["size"] == 5
+
+
+async def test_contracts_that_were_asked_for_as_such_stay_what_they_are(autojump_clock):
+    async with open_stage({"balance": Decimal(10_000_000)}) as stage:
+        await armed(stage, size=10)
+        stage.paper.change_instrument("BTCUSDT", contract_size=Decimal("0.01"))
+        await stage.settle(70)
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "open")
+        assert [body["size"] for body in stage.sent()] == [10]
+
+
+async def test_a_quantity_that_is_no_contract_any_more_is_rejected_and_says_why(autojump_clock):
+    async with open_stage() as stage:
+        await armed(stage, quantity="0.005")
+        stage.paper.change_instrument("BTCUSDT", contract_size=Decimal("0.01"))
+        await stage.settle(70)
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "rejected")
+        await stage.until(lambda: stage.receiver.names() == ["failed"])
+        (failed,) = stage.receiver.events()
+        assert failed["reason"] == "contract_changed"
+        assert failed["error"].startswith("0 contracts is outside 1 to ")
+        assert stage.sent() == []
+
+
+@pytest.mark.parametrize("code", [40043, 40011, 40044])
+async def test_an_order_on_an_old_grid_is_refused_once_and_goes_out_on_the_new_one(
+    autojump_clock, code
+):
+    async with open_stage() as stage:
+        await armed(stage, id="other", entry_zone_max=64995)
+        stage.move("65000.4")
+        await stage.settle()
+        stage.paper.change_instrument("BTCUSDT", tick_size=Decimal(1))
+        if code != 40043:
+            stage.paper.refuse(SUBMIT, code)
+        await stage.place(stop_loss="64500.3", take_profit="66000.7")
+        await stage.until(lambda: stage.state() == "open")
+        assert len(stage.sent()) == 2
+        body = stage.sent()[-1]
+        assert body["price"] == "65000"
+        assert (body["preset_stop_loss_price"], body["preset_take_profit_price"]) == (
+            "64501",
+            "66000",
+        )
+        assert stage.protection().exchange_stop_loss == 64501
+        assert stage.protection().stop_loss == Decimal("64500.3")
+
+
+async def test_a_zone_that_has_no_price_any_more_is_rejected_and_says_why(autojump_clock):
+    async with open_stage() as stage:
+        await armed(stage, entry_zone_min="65000.2", entry_zone_max="65000.8")
+        stage.paper.change_instrument("BTCUSDT", tick_size=Decimal(1))
+        stage.move(65001)
+        await stage.settle(70)
+        stage.paper.change_instrument("BTCUSDT", tick_size=Decimal("0.1"))
+        stage.move("65000.5")
+        await stage.until(lambda: stage.state() == "rejected")
+        assert stage.order().reason == "no price on the tick grid (1) lies in the zone now"
+
+
+async def test_the_same_request_is_the_same_though_the_contract_has_changed(autojump_clock):
+    async with open_stage() as stage:
+        await armed(stage, quantity="0.05", stop_loss="64500.3")
+        stage.paper.change_instrument(
+            "BTCUSDT", contract_size=Decimal("0.01"), tick_size=Decimal(1)
+        )
+        await stage.settle(70)
+        same = entry("a", quantity="0.05", stop_loss="64500.3", timeout_seconds=Decimal(3600))
+        assert (await stage.engine.place_order(same)).duplicate
+        with pytest.raises(Conflict):
+            await stage.engine.place_order(
+                entry("a", quantity="0.06", stop_loss="64500.3", timeout_seconds=Decimal(3600))
+            )
+
+
+async def test_a_refusal_that_no_change_explains_is_passed_on(autojump_clock):
+    async with open_stage() as stage:
+        await armed(stage)
+        stage.paper.refuse(SUBMIT, 40044, times=5)
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "rejected")
+        assert len(stage.sent()) == 1
+
+
+async def by_hand_leverage(stage, leverage):
+    """The owner sets the leverage elsewhere."""
+    stage.paper.books.account.set_leverage("BTCUSDT", leverage, "isolated")
+
+
+@pytest.mark.parametrize("after_s", [5, 200])
+async def test_leverage_that_was_changed_by_hand_is_set_again(autojump_clock, after_s):
+    async with open_stage() as stage:
+        await stage.place("first", leverage=Decimal(25))
+        await stage.until(stage.prices_come)
+        stage.move(65000)
+        await stage.until(lambda: stage.state("first") == "open")
+        await stage.engine.cancel_order("first")
+        await stage.settle(5)
+        await by_hand_leverage(stage, 10)
+        await stage.settle(after_s)
+        await stage.place("second", leverage=Decimal(25))
+        stage.move(65000)
+        await stage.until(lambda: stage.state("second") in ("open", "filled"))
+        assert [body["leverage"] for body in stage.sent(LEVERAGE)] == ["25", "25"]
+
+
+async def test_leverage_that_is_changed_while_an_order_waits_is_set_again(autojump_clock):
+    async with open_stage() as stage:
+        await armed(stage, leverage=Decimal(25))
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "open")
+        await stage.place("b", leverage=Decimal(25), entry_zone_max=64995)
+        await stage.settle(2)
+        await stage.engine.cancel_order("a")
+        await by_hand_leverage(stage, 10)
+        await stage.settle(90)
+        stage.move(64995)
+        await stage.until(lambda: stage.state("b") == "open")
+        assert [body["leverage"] for body in stage.sent(LEVERAGE)] == ["25", "25"]
+
+
+async def test_an_entry_that_rests_too_long_is_withdrawn(autojump_clock):
+    async with open_stage() as stage:
+        await stage.place(resting_timeout_seconds=Decimal(60))
+        await stage.until(stage.prices_come)
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "open")
+        await stage.settle(58)
+        assert stage.sent(CANCEL) == []
+        await stage.until(lambda: stage.state() == "cancelled", within=5)
+        assert stage.guarded() == "released"
+        await stage.until(lambda: stage.receiver.names() == ["placed", "cancelled"])
+
+
+async def test_what_has_filled_of_an_entry_that_rests_too_long_stays_protected(autojump_clock):
+    async with open_stage({"liquidity": 4}) as stage:
+        await stage.place(resting_timeout_seconds=Decimal(10))
+        await stage.until(stage.prices_come)
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "open")
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "partially_filled")
+        await stage.until(lambda: stage.state() == "cancelled", within=15)
+        assert (stage.guarded(), stage.protection().remaining) == ("armed", 4)
