@@ -5,20 +5,10 @@ A patch is a file of the package, a text that is in it exactly once, and what st
 
 from __future__ import annotations
 
-from attrs import frozen
+from .newer import NEWER
+from .patch import Patch
 
 __all__ = ["PATCHES", "Patch"]
-
-
-@frozen
-class Patch:
-    """One bug. `what` says it in words."""
-
-    name: str
-    what: str
-    file: str
-    old: str
-    new: str
 
 
 PATCHES = (
@@ -191,7 +181,8 @@ PATCHES = (
         "deadlines-forgotten",
         "orders wait for ever",
         "trading/entries.py",
-        "        self.deadlines.add(id, order.deadline_ms)\n",
-        "",
+        "        self._watch(id)\n        self.deadlines.add(id, order.deadline_ms)\n",
+        "        self._watch(id)\n",
     ),
+    *NEWER,
 )

@@ -1,0 +1,87 @@
+"""Deliberate bugs that only the second world shows: each takes back what was mended of a fault found outside."""
+
+from __future__ import annotations
+
+from .patch import Patch
+
+__all__ = ["NEWER"]
+
+NEWER = (
+    Patch(
+        "deep-answers-end-it",
+        "an answer that is nested too deep to be read is no answer that nobody foresaw",
+        "exchange/wire.py",
+        "BROKEN = (msgspec.MsgspecError, ValueError, RecursionError)\n",
+        "BROKEN = (msgspec.MsgspecError, ValueError)\n",
+    ),
+    Patch(
+        "any-number-counts",
+        "what Python takes for a number is one",
+        "model/decimals.py",
+        "    if not text or len(text) > MOST_DIGITS + 2 or not PLAIN.fullmatch(text):\n        return None\n",
+        "    if not text or text in SAYS_NOTHING:\n        return None\n    if text:\n        return Decimal(text)\n",
+    ),
+    Patch(
+        "one-bad-row-spoils-all",
+        "a row that cannot be read spoils its list, whosever it is",
+        "exchange/rows.py",
+        "                if symbol is None or concerns(symbol):\n",
+        "                if symbol is None or symbol:\n",
+    ),
+    Patch(
+        "every-found-order-is-ours",
+        "an order under the id of an order is that order, whatever it is",
+        "trading/identity.py",
+        """    if update.symbol != order.symbol or update.side not in (None, order.request.side.opening):
+        return False
+""",
+        """    if order.id:
+        return True
+""",
+    ),
+    Patch(
+        "market-anywhere",
+        "a market order goes out when the price has left its zone again",
+        "trading/entries.py",
+        "                and (request.type is OrderType.LIMIT or request.contains(tick.last))\n",
+        "",
+    ),
+    Patch(
+        "pushed-ends-are-believed",
+        "an order that is said to have ended without a fill has, and nobody reads it",
+        "trading/entries.py",
+        "            and (pushed or self.doubts(order, update))\n",
+        "            and False\n",
+    ),
+    Patch(
+        "found-and-left",
+        "an order that the exchange has, and a journal older than it does not, is left to itself",
+        "trading/entries.py",
+        """            desk.tally.add("order found that the journal did not know", id=order.id)
+            self._adopt(order, update)
+""",
+        """            desk.tally.add("order found that the journal did not know", id=order.id)
+""",
+    ),
+    Patch(
+        "headers-are-law",
+        "a close waits for as long as a header says",
+        "exchange/budget.py",
+        "KNOCK_AFTER_S = 2.0\n",
+        "KNOCK_AFTER_S = 600.0\n",
+    ),
+    Patch(
+        "close-the-whole-side",
+        "all that is held of a side is closed, whosever it is",
+        "trading/closing.py",
+        "    return min(protection.remaining, held.size)\n",
+        "    return held.size\n",
+    ),
+    Patch(
+        "moved-stop-is-forgotten",
+        "a stop that was moved is where it was",
+        "store/state.py",
+        "            stop_loss=record.stop_loss,\n",
+        "            stop_loss=now.stop_loss,\n",
+    ),
+)
