@@ -83,7 +83,7 @@ class Watch:
             self.trace("journal", row.seq, row.kind, _short(row.body))
             self._claims(row)
             if row.kind == "EntryIntended":
-                self._enters(row.body["id"], row.body["price"], now)
+                self._enters(row.body, now)
             elif row.kind == "ProtectionMoved":
                 self._moves(row.body, now)
         if rows:
@@ -190,8 +190,11 @@ class Watch:
             detail = f"it is said to be {to}, and {filled} contracts are filled"
             self.broken(Violation("unknown stays unknown", id, detail))
 
-    def _enters(self, id: str, price: str | None, now: float) -> None:
+    def _enters(self, body: Mapping[str, Any], now: float) -> None:
         """Whether the price was in the zone of an order that is about to go out; one at the market only if it stood."""
+        id, price = body["id"], body["price"]
+        if self.paper.books.ledger.by_client_id(body["client_order_id"]) is not None:
+            return  # it is there already, and was found
         request = self.chronicle.requests[id]
         symbol, at = request["symbol"], now - ENTERED_WITHIN_S
         since = self.prices.since if price is not None else self.prices.that_stood_since
