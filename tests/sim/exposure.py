@@ -106,6 +106,6 @@ class Exposure:
         for plan in self.paper.books.plans.waiting(guard.symbol):
             parent = self.paper.books.orders.get(plan.parent_id or 0)
             stops = plan.kind == "stop_loss"
-            if stops and parent is not None and parent.client_order_id in ids:
+            if stops and parent is not None and self.holdings.books.name_of(parent.order_id) in ids:
                 return True
         return False

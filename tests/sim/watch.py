@@ -240,7 +240,8 @@ class Watch:
     def _orders(self, id: str) -> list[Order]:
         by_client_id = self.paper.books.ledger.by_client_id
         found = map(by_client_id, self.chronicle.attempts.get(id, ()))
-        return [each for each in found if each is not None]
+        lost = self.holdings.books.lost
+        return [each for each in found if each is not None and each.order_id not in lost]
 
     def _overdue(self, now: float) -> None:
         calm_since = self.calm_since()
