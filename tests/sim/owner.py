@@ -30,6 +30,7 @@ SUBMIT = "/contract/private/submit-order"
 LEVERAGE = "/contract/private/submit-leverage"
 MOST_OWN = 20
 """Contracts that he holds at most on one side."""
+MOST_AMENDED = 40
 FAR = Decimal("0.2")
 """Where orders wait that nobody shall fill, as a part of the price."""
 MANY = (120, 300)
@@ -157,7 +158,8 @@ class Owner:
             order = rng.choice(working)
             size = price = None
             if rng.random() < 0.7:
-                size = max(order.deal_size + 1, order.size + rng.choice((-3, -1, 1, 5, 15)))
+                size = min(order.size + rng.choice((-3, -1, 1, 5, 15)), MOST_AMENDED)
+                size = max(size, order.deal_size + 1)
             elif order.price is not None:
                 tick = self.paper.instruments[order.symbol].tick_size
                 price = order.price + tick * rng.randint(-30, 30)

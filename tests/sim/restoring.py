@@ -63,6 +63,8 @@ class Restoring:
     trace: Trace
     tried: dict[str, set[str]] = field(factory=dict)
     """Of orders that a restored journal knows, the client order ids that were used after it was written."""
+    closed_with: set[str] = field(factory=set)
+    """Client order ids of closes that older lives have sent for what the restored journal knows."""
     _due: Copy | None = None
     _fresh: bool = False
     _copies: int = 0
@@ -147,6 +149,7 @@ class Restoring:
         for id, guard in guards.items():
             now = chronicle.guards.get(id)
             if now is not None:
+                self.closed_with |= set(closes.get(id, ()))
                 chronicle.closes.setdefault(id, set()).update(closes.get(id, ()))
                 holdings.written_off.pop(id, None)
                 if (now.state, now.covered, now.closed_by) != (

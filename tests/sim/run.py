@@ -316,7 +316,7 @@ class Run:
             orders=self.books.orders(),
             held=self.books.held(),
             own=self.holdings.all_own(),
-            foreign=self.owner.others | {self.books.name_of(each) for each in self.books.lost},
+            foreign=self._foreign(),
             tried={id: frozenset(ids) for id, ids in self.restoring.tried.items()},
             excused=frozenset(self.holdings.excused),
             amended={id: frozenset(sizes) for id, sizes in self.owner.amended.items()},
@@ -327,6 +327,11 @@ class Run:
             journal=self.chronicle.rows,
             over=over,
         )
+
+    def _foreign(self) -> frozenset[str]:
+        """The client order ids of what is not this journal's: another program's orders, and forgotten lives'."""
+        lost = {self.books.name_of(each) for each in self.books.lost}
+        return self.owner.others | lost | self.restoring.closed_with
 
     def _reduced(self) -> frozenset[tuple[str, str]]:
         """The positions of which somebody closed something who is neither an engine nor a stop at the exchange."""
