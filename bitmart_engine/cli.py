@@ -239,7 +239,7 @@ def _simulation(
     if symbol not in known:
         raise click.UsageError(f"--symbol {symbol}: the paper exchange has {', '.join(known)}")
     try:
-        market = Replay(replay, symbol, speed or REPLAY_SPEED)
+        market = Replay(replay, symbol, speed or REPLAY_SPEED, clock="from now")
     except ReplayError as error:
         fail(str(error), 2)
     return _Simulation(market, config)

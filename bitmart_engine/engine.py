@@ -17,7 +17,11 @@
         |-- futures_orders           what became of orders that ended while nobody listened
         |-- balance                  the account's balance, read now and then beside what is pushed
         |-- keep_warm                a connection for the next order, while anything is armed
+        |-- settle_doubts            prices that are old or far from the last: what REST says
         `-- in flight                one task for each submit, look-up, cancel or close
+
+Housekeeping (backfill, the exchange's clock, tracking, futures_orders, balance, keep_warm) that crashes is told of and
+begins again; any other task that crashes ends the engine.
 
 It starts from the outside in and stops from the inside out: first nothing new is opened, then what is in flight gets
 its bounded time, then the connections close, then the outbox has a last second, then the process may go.
@@ -25,7 +29,7 @@ its bounded time, then the connections close, then the outbox has a last second,
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -34,7 +38,8 @@ import trio
 from attrs import evolve
 
 from .bars import reader_of
-from .exchange.client import open_exchange
+from .exchange.client import ExchangeClient, open_exchange
+from .exchange.errors import ExchangeError
 from .model.notifications import Notification
 from .notify.outbox import Outbox, Settlement, open_outbox
 from .running import VIEW, Engine
@@ -42,6 +47,7 @@ from .settings import IN_MEMORY, Settings
 from .store import JournalUnavailable, MemoryJournal, Store, check_belonging, open_journal
 from .store.records import NotificationOwed, NotificationSettled, Record
 from .streams.streams import open_streams
+from .streams.subscriptions import ENGINE
 from .streams.topics import ORDERS, POSITIONS, asset_topic
 from .tally import Tally
 from .trading.pacing import Pauses
@@ -52,8 +58,6 @@ __all__ = ["Engine", "open_engine"]
 
 log = structlog.get_logger()
 
-ENGINE = "engine"
-"""Who holds the channels that the engine itself needs."""
 BALANCE = asset_topic("USDT")
 
 
@@ -90,6 +94,8 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
                 evolve(world, wall_ms=exchange.now_ms),
                 tally,
                 read_bars=reader_of(exchange, tally),
+                clock_known=lambda: exchange.clock_offset_ms is not None,
+                login_refused=_clock_of(exchange, tally),
             ) as streams,
             open_trading(settings, world, tally, store, exchange, streams) as room,
         ):
@@ -125,6 +131,18 @@ async def _open_store(settings: Settings, world: World, tally: Tally) -> AsyncIt
         run=world.run_blocking,
     ) as (journal, state):
         yield Store(journal, state)
+
+
+def _clock_of(exchange: ExchangeClient, tally: Tally) -> Callable[[], Awaitable[None]]:
+    """Measures the exchange's clock, by which logins are signed, if it can be read."""
+
+    async def measure() -> None:
+        try:
+            await exchange.measure_clock()
+        except ExchangeError as failure:
+            tally.add("the exchange's clock could not be read", why=str(failure))
+
+    return measure
 
 
 def _owed_to(outbox: Outbox) -> Callable[[Record], None]:

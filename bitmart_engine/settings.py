@@ -236,6 +236,12 @@ class Settings:
         _number(float, 0.1, 3600),
         "a watched symbol without a price for this long is stale, s",
     )
+    price_jump_percent: float = _setting(
+        "PRICE_JUMP_PERCENT",
+        20,
+        _number(float, 1, 1000),
+        "a price further from the last is acted on once a second source confirms it, percent",
+    )
 
     state_dir: str = _setting(
         "STATE_DIR",

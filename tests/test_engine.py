@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from bitmart_engine import Kline, Lagged
 from bitmart_engine.model.errors import BadRequest, Conflict, NotFound, Unavailable
@@ -262,14 +263,107 @@ async def test_what_is_not_guarded_while_the_engine_is_down_is_named(autojump_cl
         assert [each.id for each in stage.engine.unprotected()] == ["bare"]
 
 
-async def test_a_task_that_crashes_takes_the_engine_down_loudly(autojump_clock):
+async def test_a_monitor_that_crashes_takes_the_engine_down_loudly(autojump_clock):
     with pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True):
         async with open_stage() as stage:
-            stage.engine._room.guard.on_tick = lambda tick: 1 / 0
+            stage.engine._room.on_tick = lambda tick: 1 / 0
             await stage.place()
             await stage.until(stage.prices_come)
             stage.move(65000)
             await stage.settle(5)
+
+
+def failing(times, then):
+    """Raises so many times; then it is what it was."""
+    left = [times]
+
+    def call(*args, **more):
+        left[0] -= 1
+        if left[0] >= 0:
+            raise ZeroDivisionError("a bug")
+        return then(*args, **more)
+
+    return call
+
+
+async def test_a_tick_that_cannot_be_dealt_with_does_not_end_the_engine_and_the_next_fires_the_stop(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.bought(exchange_protection=False)
+        guard = stage.engine._room.guard
+        guard.on_tick = failing(1, guard.on_tick)
+        stage.move(64900)
+        await stage.settle(1)
+        counts = stage.engine.dropped()
+        assert counts["tick for protections could not be dealt with"] == 1
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded() == "closed", within=3)
+
+
+async def test_a_touch_that_cannot_be_dealt_with_leaves_the_stop_watched_and_fires_the_others(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.bought("a", exchange_protection=False)
+        await stage.bought("b", exchange_protection=False)
+        guard = stage.engine._room.guard
+        guard.fire = failing(1, guard.fire)
+        stage.paper.freeze("futures/klineBin1m:BTCUSDT", until="forever")
+        stage.move(64400)
+        await stage.until(lambda: "closed" in (stage.guarded("a"), stage.guarded("b")), within=3)
+        stage.move(64390)
+        await stage.until(lambda: stage.guarded("a") == stage.guarded("b") == "closed", within=3)
+
+
+async def test_an_order_that_cannot_be_sent_waits_for_the_next_price(autojump_clock):
+    async with open_stage() as stage:
+        await stage.place()
+        await stage.until(stage.prices_come)
+        entries = stage.engine._room.entries
+        entries._limit_price = failing(1, entries._limit_price)
+        stage.paper.freeze("futures/klineBin1m:BTCUSDT", until="forever")
+        stage.move(65000)
+        await stage.settle(1)
+        assert stage.engine.dropped()["price in a zone could not be dealt with"] == 1
+        assert stage.state() == "waiting"
+        stage.move(65001)
+        await stage.until(lambda: stage.state() == "open", within=3)
+
+
+async def test_an_event_that_cannot_be_dealt_with_has_the_exchange_read_soon(autojump_clock):
+    async with open_stage() as stage:
+        await stage.place(exchange_protection=False)
+        await stage.until(stage.prices_come)
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "open")
+        await stage.settle(5)
+        guard = stage.engine._room.guard
+        guard.covered = failing(1, guard.covered)
+        stage.move(65000)
+        await stage.until(lambda: stage.guarded() == "armed", within=20)
+        assert stage.engine.dropped()["OrderUpdate could not be dealt with"] == 1
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded() == "closed", within=3)
+
+
+async def test_housekeeping_that_crashes_is_told_begins_again_and_takes_no_stop_with_it(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.bought(exchange_protection=False)
+        exchange = stage.engine._room.desk.exchange
+        balance = exchange.balance
+        for name in ("balance", "server_time_ms"):
+            setattr(exchange, name, failing(3, getattr(exchange, name)))
+        with capture_logs() as lines:
+            await stage.settle(120)
+        assert stage.engine.dropped()["balance crashed"] == 3
+        assert stage.engine.dropped()["keep_warm crashed"] == 3
+        assert {"balance_crashed", "keep_warm_crashed"} <= {line["event"] for line in lines}
+        exchange.balance = balance
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded() == "closed", within=3)
 
 
 async def test_a_lifecycle_in_flight_that_crashes_takes_the_engine_down_loudly_too(autojump_clock):

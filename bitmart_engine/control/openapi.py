@@ -104,6 +104,12 @@ KLINES = Operation(SUBSCRIBED.answer, WRITE, "KlineView")
 ONE_POSITION = answer_of(
     {"duplicate": FLAG}, id=TEXT, status=one_of(ProtectionState), position=named("Position")
 )
+DROPPED_POSITION = answer_of(
+    {"exchange_protection_removed": FLAG},
+    id=TEXT,
+    status=one_of(ProtectionState),
+    position=named("Position"),
+)
 NEXT = maybe(TEXT)
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -162,7 +168,7 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "GET /api/positions/{id}": Operation(answer_of(position=named("Position")), (*READ, 404)),
     "PATCH /api/positions/{id}": Operation(ONE_POSITION, (*WRITE, 404, 409), "Levels"),
-    "DELETE /api/positions/{id}": Operation(ONE_POSITION, (*WRITE, 404, 409)),
+    "DELETE /api/positions/{id}": Operation(DROPPED_POSITION, (*WRITE, 404, 409)),
     "POST /api/positions/{id}/close": Operation(ONE_POSITION, (*WRITE, 404, 409)),
     "GET /api/outbox": Operation(
         answer_of(notifications=listing(named("Notification")), next=NEXT),

@@ -71,7 +71,8 @@ def endpoints(engine: Engine) -> Blueprint:
     @routes.delete("/api/positions/<id:id>")
     async def drop(id: str) -> Response:
         await no_body()
-        return _as_it_stands(await engine.release_protection(id))
+        released = await engine.release_protection(id)
+        return _as_it_stands(released, exchange_protection_removed=not released.kept_at_exchange)
 
     @routes.post("/api/positions/<id:id>/close")
     async def close(id: str) -> Response:

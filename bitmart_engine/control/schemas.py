@@ -290,6 +290,7 @@ POSITION_UPDATE = record(
     entry_price=maybe(DECIMAL),
     liquidation_price=maybe(DECIMAL),
     update_time_ms=maybe(MS),
+    open_time_ms=maybe(MS),
 )
 
 BALANCE_UPDATE = record(

@@ -22,6 +22,7 @@ import msgspec
 import trio
 from attrs import frozen
 
+from ..housekeeping import supervised
 from ..model.decimals import plain, to_contracts
 from ..model.events import OrderUpdate, PositionUpdate
 from ..model.sides import PositionSide
@@ -522,6 +523,6 @@ async def open_exchange(
     make = world.http_transport or partial(KeptConnections, world.dial)
     async with make() as transport, trio.open_nursery() as nursery:
         calls = Calls(settings, world, tally, transport)
-        nursery.start_soon(calls.clock.keep)
+        nursery.start_soon(supervised, calls.clock.keep, "clock", tally)
         yield ExchangeClient(calls, tally)
         nursery.cancel_scope.cancel()

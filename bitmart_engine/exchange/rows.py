@@ -57,6 +57,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+UNLIMITED = 1_000_000_000
+"""Contracts in one order where no limit is told, or one below a single contract: then the exchange has to say no."""
 PlanKind = Literal["stop_loss", "take_profit", "plan"]
 PROTECTING: Mapping[str, PlanKind] = {"stop_loss": "stop_loss", "take_profit": "take_profit"}
 
@@ -246,6 +248,9 @@ def position_of(row: Mapping[str, Any]) -> list[PositionUpdate]:
                 positive_of(row.get("liquidation_price")) if size and side is held else None
             ),
             update_time_ms=time_of(row.get("timestamp")),
+            open_time_ms=(
+                time_of(row.get("open_timestamp")) or None if size and side is held else None
+            ),
         )
         for side in sides
     ]
@@ -335,15 +340,15 @@ def instrument_of(row: Mapping[str, Any]) -> Instrument:
     )
     if tick_size is None or contract_size is None:
         raise Unreadable("a contract without tick size or contract size")
-    max_size = to_contracts(needed_decimal(row, "max_volume"))
-    market_max = decimal_of(row.get("market_max_volume"))
+    max_size = to_contracts(needed_decimal(row, "max_volume")) or UNLIMITED
+    market_max = to_contracts(decimal_of(row.get("market_max_volume")) or Decimal(0))
     return Instrument(
         symbol=symbol,
         tick_size=tick_size,
         contract_size=contract_size,
         min_size=max(1, int(needed_decimal(row, "min_volume").to_integral_value(ROUND_CEILING))),
         max_size=max_size,
-        market_max_size=max_size if market_max is None else to_contracts(market_max),
+        market_max_size=market_max if market_max > 0 else max_size,
         min_leverage=positive_of(row.get("min_leverage")) or Decimal(1),
         max_leverage=needed_decimal(row, "max_leverage"),
         trading=text_of(row.get("status") or "Trading").lower() == "trading",

@@ -61,8 +61,11 @@ class Trade:
 
     symbol: str
     trade_id: int
+    """0 if it was not told."""
     price: Decimal
     size: Decimal
+    at_ms: int | None = None
+    """When it was made, by the exchange's clock; None if it was not told."""
 
 
 @frozen
@@ -89,12 +92,23 @@ class Tick:
     gap_since: float | None = None
     """When the stream last told of the symbol before a gap (Trio's clock), if this is the first it tells after one: its
     extremes may then be as old as that. None if the stream went on."""
+    last_ms: int | None = None
+    """When the last price was made (the exchange's clock), if that was some seconds before it arrived; None if it
+    arrived in time, or nobody knows."""
+    oldest_ms: int | None = None
+    """The same of the oldest of its prices."""
+    unconfirmed: bool = False
+    """Whether its extremes are far from the last price and no second source has confirmed them: they count for stops
+    only."""
 
     def merge(self, later: Tick) -> Tick:
         """This tick and the `later` one as one: the last price wins, the extremes widen."""
         gap = later.gap_since if self.gap_since is None else self.gap_since
         if later.gap_since is not None and gap is not None:
             gap = min(gap, later.gap_since)
+        oldest = later.oldest_ms if self.oldest_ms is None else self.oldest_ms
+        if later.oldest_ms is not None and oldest is not None:
+            oldest = min(oldest, later.oldest_ms)
         return Tick(
             later.symbol,
             later.last,
@@ -102,11 +116,16 @@ class Tick:
             min(self.low, later.low),
             later.at,
             gap,
+            later.last_ms,
+            oldest,
+            self.unconfirmed or later.unconfirmed,
         )
 
     def only_last(self) -> Tick:
         """The price now, without what was before."""
-        return evolve(self, high=self.last, low=self.last)
+        return evolve(
+            self, high=self.last, low=self.last, oldest_ms=self.last_ms, unconfirmed=False
+        )
 
 
 class OrderState(IntEnum):
@@ -197,6 +216,8 @@ class PositionUpdate:
     entry_price: Decimal | None = None
     liquidation_price: Decimal | None = None
     update_time_ms: int | None = None
+    open_time_ms: int | None = None
+    """Since when the side has been held without a break, where the exchange says so."""
 
 
 @frozen(kw_only=True)

@@ -7,7 +7,7 @@ asking. A maker-only order that would have crossed goes back to `waiting` while 
 A *protection* is the stop-loss and take-profit over a position, or over the part of it that an order filled. It waits
 for the fill, is armed by it, and fires a close. It leaves the scene in two ways only: `closed`, on evidence that the
 position is gone, or `released`, because the user said so. A close that fails leaves it `closing`; a fill that shows up
-after the end arms it again.
+after the end arms it again, and so do its contracts if they turn out to be held still.
 
 Every state and every allowed move stands in the tables below; `move` is the only way to change a state. An illegal move
 raises `IllegalMove` and changes nothing. The diagrams of the README are generated from these tables.
@@ -147,7 +147,7 @@ PROTECTION_MOVES: Mapping[ProtectionState, Mapping[ProtectionState, str]] = {
         ProtectionState.CLOSED: "position gone",
     },
     ProtectionState.CLOSED: {
-        ProtectionState.ARMED: "late fill",
+        ProtectionState.ARMED: "late fill, or still held after all",
     },
     ProtectionState.RELEASED: {
         ProtectionState.ARMED: "late fill of an order that had ended",

@@ -110,6 +110,12 @@ class Protection:
     fired: tuple[FiredOrder, ...] = ()
     """What the exchange itself closed of it, by the stop or the target that it keeps."""
     close_price: Decimal | None = None
+    others_held: int | None = None
+    """Contracts of its side that were not of our orders before it fired; None where that is not known."""
+    unexplained: bool = False
+    """Whether it ended though nobody was seen to close what it covered."""
+    filled_there_ms: int = 0
+    """When the exchange says that its order began to fill; 0 where it did not say."""
     reason: str = ""
     history: tuple[Moment, ...] = ()
 

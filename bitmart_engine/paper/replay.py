@@ -7,7 +7,8 @@ Time: candles and public trades carry the file's own time, the market's, which r
 clock; at speed 60 a new one-minute candle begins every second. Orders, logins and signatures live by the
 exchange's clock as ever. A client that asks REST for candles between two moments of the wall clock will find none:
 it has to ask by the times of the candles it was sent, or be given `clock="wall"`, where trades carry the wall clock
-and one wall minute holds `speed` recorded ones.
+and one wall minute holds `speed` recorded ones. With `clock="from now"` the file's times are moved so that the first
+candle opens in the minute in which the exchange does: for a client that takes trades of the past for what they are.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Replay(Market):
         symbol: str = "BTCUSDT",
         speed: float = 60,
         *,
-        clock: Literal["market", "wall"] = "market",
+        clock: Literal["market", "wall", "from now"] = "market",
     ) -> None:
         if speed <= 0:
             raise ValueError(f"speed must be positive, not {speed}")
@@ -75,14 +76,17 @@ class Replay(Market):
         self._speed = speed
         self._clock = clock
         self._at_ms = self._candles[0].at_ms
+        self._moved_ms: int | None = None if clock == "from now" else 0
         self.finished = trio.Event()
 
     def opening_prices(self) -> dict[str, Decimal]:
         return {self._symbol: self._candles[0].open}
 
     def market_ms(self, now_ms: int) -> int:
-        """The file's time of the newest trade, or the wall's."""
-        return now_ms if self._clock == "wall" else self._at_ms
+        """The file's time of the newest trade, moved if it is to be, or the wall's."""
+        if self._moved_ms is None:
+            self._moved_ms = now_ms - now_ms % CANDLE_MS - self._candles[0].at_ms
+        return now_ms if self._clock == "wall" else self._at_ms + self._moved_ms
 
     async def run(self, floor: Floor) -> None:
         instrument = floor.instruments[self._symbol]

@@ -128,6 +128,8 @@ class ProtectionCovers:
     id: str
     covered: int
     at_ms: int = 0
+    there_ms: int = 0
+    """The exchange's time of the first fill, where that is what the record is of."""
 
 
 @frozen
@@ -162,6 +164,10 @@ class ProtectionMoved:
     reason: str = ""
     closing_for: CloseReason | None = None
     close_price: Decimal | None = None
+    others_held: int | None = None
+    """When it fires or ends: contracts of its side that were not of our orders before. None: that is not known."""
+    unexplained: bool = False
+    """When it ends: nobody was seen to close what it covered."""
 
 
 @frozen

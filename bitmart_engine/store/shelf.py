@@ -104,6 +104,15 @@ class Shelf(MutableMapping[str, T]):
                 found.append(id)
         return found
 
+    def ended_since(self, when_ms: int) -> list[str]:
+        """The ids of what ended at `when_ms` or later. It unpacks nothing."""
+        found = []
+        for id, thing in self._things.items():
+            ended = thing.ended_ms if isinstance(thing, Packed) else ended_ms(thing)
+            if ended is not None and ended >= when_ms:
+                found.append(id)
+        return found
+
     def put_packed(self, id: str, packed: Packed) -> None:
         """Put something that has ended at the end of the shelf, without looking into it."""
         self._things[id] = packed

@@ -175,8 +175,12 @@ class State:
 
     @apply.register
     def _(self, record: ProtectionCovers) -> None:
+        now = self.protections[record.id]
         self.protections[record.id] = evolve(
-            self.protections[record.id], covered=record.covered, covered_ms=record.at_ms
+            now,
+            covered=record.covered,
+            covered_ms=record.at_ms,
+            filled_there_ms=now.filled_there_ms or record.there_ms,
         )
 
     @apply.register
@@ -211,6 +215,8 @@ class State:
             reason=record.reason or now.reason,
             closing_for=record.closing_for or now.closing_for,
             close_price=record.close_price or now.close_price,
+            others_held=now.others_held if record.others_held is None else record.others_held,
+            unexplained=record.unexplained,
             history=(*now.history, Moment(to.value, record.at_ms, record.reason)),
         )
 

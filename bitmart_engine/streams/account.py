@@ -93,6 +93,7 @@ class PositionData(msgspec.Struct):
     hold_avg_price: Raw = NOTHING
     open_avg_price: Raw = NOTHING
     liquidate_price: Raw = NOTHING
+    create_time: Raw = NOTHING
     update_time: Raw = NOTHING
 
 
@@ -201,6 +202,7 @@ def positions(raw: bytes) -> Iterator[PositionUpdate]:
         entry_price=decimal(position.hold_avg_price) or decimal(position.open_avg_price) or None,
         liquidation_price=decimal(position.liquidate_price) or None,
         update_time_ms=at,
+        open_time_ms=(integer(position.create_time) or None) if volume else None,
     )
     if one_way and (volume or integer(position.position_type) is None):
         other = PositionSide.SHORT if side is PositionSide.LONG else PositionSide.LONG

@@ -1,11 +1,13 @@
 """What one connection has asked for, what was answered, and so which frame to send next.
 
 A plain object with the time as an argument. For one connection only: the next one starts with an empty ledger, and asks
-for everything again, once also for what was refused before. It neither sends nor waits.
+for everything again, once also for what was refused before. What is needed, and refused, is asked for again for as long
+as it is wanted, ever slower. It neither sends nor waits.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Collection, Iterator
 
@@ -23,6 +25,13 @@ LONGEST_ACK_TIMEOUT = 30.0
 would only fall further behind if everything were asked again: thousands of channels at once never got out of that. Once
 something that was asked later is answered, the answer was not late but lost."""
 
+REFUSED_RETRY = 5.0
+LONGEST_REFUSED_RETRY = 60.0
+"""Seconds after which what is needed is asked for again though it was refused: at first, and at the slowest. An
+exchange may refuse everything for half a minute, and does not say whether it means it."""
+TOGETHER = 1.0
+"""What is due within so many seconds is asked for in one frame with what is due now."""
+
 RETRYABLE = ("authentication is temporarily unavailable", "need authen")
 """In a refusal: it says `not now`, so it counts as no answer."""
 
@@ -34,6 +43,10 @@ class Entry:
     asked_at: float
     acked: bool = False
     refused: str | None = None
+    refusals: int = 0
+    """In a row."""
+    again_at: float = math.inf
+    """When it is asked for again, if it is refused and needed."""
     renew: bool = False
 
     @property
@@ -43,11 +56,27 @@ class Entry:
 
 
 class Ledger:
-    """Subscriptions of one connection. `wanted` may change under it at any time; it is only read."""
+    """Subscriptions of one connection. `wanted` may change under it at any time; it is only read.
 
-    def __init__(self, wanted: Collection[str], batch: int) -> None:
+    `needed` says of a wanted topic whether it is asked for again after a refusal, `jitter` (0.5 to 1) is what the
+    pauses before that are multiplied with. With `essential` nothing is settled while something needed is refused.
+    """
+
+    def __init__(
+        self,
+        wanted: Collection[str],
+        batch: int,
+        needed: Callable[[str], bool] = lambda topic: False,
+        *,
+        jitter: float = 1.0,
+        essential: bool = False,
+    ) -> None:
         self._wanted = wanted
         self._batch = batch
+        self._needed = needed
+        self._jitter = jitter
+        self._essential = essential
+        self._refused: set[str] = set()
         self._entries: dict[str, Entry] = {}
         self._unanswered: set[str] = set()
         self._leaving: dict[str, float] = {}
@@ -65,9 +94,11 @@ class Ledger:
         """
         new = self._cut((t for t in self._wanted if self._is_due(t, now)), subscribe)
         for topic in new:
-            self.repeated += topic in self._entries
-            self._entries[topic] = Entry(now)
+            before = self._entries.get(topic)
+            self.repeated += topic in self._unanswered
+            self._entries[topic] = Entry(now, refusals=before.refusals if before else 0)
             self._unanswered.add(topic)
+            self._refused.discard(topic)
             self._leaving.pop(topic, None)
         if new:
             return subscribe(new)
@@ -76,12 +107,14 @@ class Ledger:
         for topic in old:
             del self._entries[topic]
             self._unanswered.discard(topic)
+            self._refused.discard(topic)
             self._leaving[topic] = now
         return unsubscribe(old) if old else None
 
     def next_due_at(self) -> float:
         """When `next_frame` may have something to say though nothing changed."""
-        return min((self._due_at(topic) for topic in self._unanswered), default=math.inf)
+        waiting = itertools.chain(self._unanswered, self._refused)
+        return min((self._due_at(topic) for topic in waiting), default=math.inf)
 
     @property
     def all_answered(self) -> bool:
@@ -106,17 +139,21 @@ class Ledger:
         entry = self._entries.get(topic)
         if entry is None or entry.acked:
             return False
-        entry.acked, entry.refused = True, None
+        entry.acked, entry.refused, entry.refusals = True, None, 0
         self._unanswered.discard(topic)
+        self._refused.discard(topic)
         return True
 
-    def refused(self, topic: str, error: str) -> bool:
+    def refused(self, topic: str, error: str, now: float) -> bool:
         """The exchange refused a subscription. Returns False if that says only `not now`, or was not asked for."""
         entry = self._entries.get(topic)
         if entry is None or any(text in error for text in RETRYABLE):
             return False
-        entry.acked, entry.refused = False, error
+        pause = min(REFUSED_RETRY * 2 ** min(entry.refusals, 10), LONGEST_REFUSED_RETRY)
+        entry.acked, entry.refused, entry.again_at = False, error, now + pause * self._jitter
+        entry.refusals += 1
         self._unanswered.discard(topic)
+        self._refused.add(topic)
         return True
 
     def renew(self, topic: str) -> None:
@@ -132,24 +169,38 @@ class Ledger:
 
     @property
     def settled(self) -> bool:
-        """Whether every wanted topic was answered."""
-        return all(t in self._entries and self._entries[t].answered for t in self._wanted)
+        """Whether every wanted topic was answered, and with `essential` what is needed with a yes."""
+        return all(
+            t in self._entries
+            and self._entries[t].answered
+            and not (self._essential and self._needs_again(t))
+            for t in self._wanted
+        )
 
     @property
     def hopeless(self) -> bool:
-        """Whether every wanted topic was refused, so that the connection is for nothing."""
+        """Whether every wanted topic was refused and none is needed, so that the connection is for nothing."""
         return bool(self._wanted) and all(
-            t in self._entries and self._entries[t].refused is not None for t in self._wanted
+            t in self._entries and self._entries[t].refused is not None and not self._needed(t)
+            for t in self._wanted
         )
+
+    def _needs_again(self, topic: str) -> bool:
+        """Whether a topic was refused, and cannot be done without."""
+        entry = self._entries.get(topic)
+        return entry is not None and entry.refused is not None and self._needed(topic)
 
     def _is_due(self, topic: str, now: float) -> bool:
         entry = self._entries.get(topic)
-        return entry is None or (self._due_at(topic) <= now and not entry.renew)
+        if entry is None:
+            return True
+        soon = now + TOGETHER if entry.refused is not None else now
+        return self._due_at(topic) <= soon and not entry.renew
 
     def _due_at(self, topic: str) -> float:
         """When it is to be asked for again."""
         if topic not in self._unanswered:
-            return math.inf
+            return self._entries[topic].again_at if self._needs_again(topic) else math.inf
         asked_at = self._entries[topic].asked_at
         if self._reached > asked_at:
             return asked_at + ACK_TIMEOUT

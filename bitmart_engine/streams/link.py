@@ -1,14 +1,15 @@
 """Keeps one connection: opens it, and opens it again after every drop, with everything it carried.
 
 A link owns the topics of its connection and the backoff between attempts. Each drop is one log line with its reason. It
-never gives up; it only waits longer. A refused login is retried slowly, and concerns nobody else. While its connection
-lives, one of the sockets that there may be is taken.
+never gives up; it only waits longer. A refused login is retried slowly, and concerns nobody else; it is retried soon if
+the exchange's clock turns out to be another than the one it was signed by. While its connection lives, one of the
+sockets that there may be is taken.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import final
 
 import structlog
@@ -24,12 +25,20 @@ from .ledger import Ledger
 from .statistics import ConnectionStatistics
 from .wire import Credentials, Frame
 
-__all__ = ["Link"]
+__all__ = ["Link", "nothing_to_do"]
 
 RENEW_AGAIN_S = 60.0
 """How often a connection is renewed at most: a market in which nobody trades looks like one with dead channels."""
 LOGIN_RETRY_S = 60.0
 LOGIN_RETRY_CAP_S = 600.0
+CLOCK_WRONG_MS = 1_000
+CLOCK_WITHIN_S = 10.0
+
+
+async def nothing_to_do() -> None:
+    """A refused login has nothing to do with us."""
+    await trio.lowlevel.checkpoint()
+
 
 log = structlog.get_logger()
 
@@ -51,8 +60,12 @@ class Link:
         frame: Callable[[Frame], None],
         acknowledged: Callable[[Link, str], None],
         refused: Callable[[str, str], None],
+        needed: Callable[[str], bool] = lambda topic: False,
+        login_refused: Callable[[], Awaitable[None]] = nothing_to_do,
         dropped: Callable[[Link], None] = lambda link: None,
     ) -> None:
+        """`needed` topics are asked for until they are acknowledged. `login_refused` measures the exchange's clock, by
+        which `world` goes."""
         self.name = name
         self.topics: dict[str, None] = {}
         """In the order in which they were wanted; an ordered set."""
@@ -62,6 +75,8 @@ class Link:
         self._world = world
         self._tally = tally
         self._sockets = sockets
+        self._needed = needed
+        self._login_refused = login_refused
         self._handlers = Handlers(
             state=self._enter,
             frame=frame,
@@ -71,11 +86,12 @@ class Link:
         self._dropped = dropped
         self._backoff = Backoff(settings.reconnect_delay_s, world.random)
         self._login_backoff = Backoff(LOGIN_RETRY_S, world.random, LOGIN_RETRY_CAP_S)
-        self._ledger = Ledger(self.topics, settings.subscribe_batch)
+        self._ledger = self._new_ledger()
         self._connection: Connection | None = None
         self._asked = trio.Event()
         self._scope = trio.CancelScope()
         self._renewed_at = -math.inf
+        self._signed: tuple[float, int] | None = None
         self._reconnects = 0
         self._last_error: str | None = None
         self.state = State.CONNECTING
@@ -90,6 +106,11 @@ class Link:
     def discard(self, topic: str) -> None:
         """Carry a topic no longer. The exchange is told after `wake`; a link without topics is its owner's to close."""
         self.topics.pop(topic, None)
+
+    def ask_again(self) -> None:
+        """Something that was refused is needed now."""
+        self._asked.set()
+        self.wake()
 
     def wake(self) -> None:
         """The topics have changed."""
@@ -141,8 +162,17 @@ class Link:
                 self._reconnects += 1
         self._enter(State.CLOSED)
 
+    def _new_ledger(self) -> Ledger:
+        return Ledger(
+            self.topics,
+            self._settings.subscribe_batch,
+            self._needed,
+            jitter=self._world.random.uniform(0.5, 1.0),
+            essential=self._credentials is not None,
+        )
+
     async def _connect(self) -> Ending:
-        self._ledger = Ledger(self.topics, self._settings.subscribe_batch)
+        self._ledger = self._new_ledger()
         self._connection = Connection(
             self._uri,
             self._credentials,
@@ -158,6 +188,7 @@ class Link:
             async with self._sockets:
                 return await self._connection.run()
         finally:
+            self._signed = self._connection.signed
             self._connection = None
 
     async def _pause_after(self, ending: Ending) -> None:
@@ -170,8 +201,12 @@ class Link:
             self._asked = trio.Event()
             await self._asked.wait()
             return
+        if ending.login_refused:
+            self._enter(State.LOGIN_REFUSED)
         if ending.renewed:
             pause, state = 0.0, State.WAITING
+        elif ending.login_refused and await self._was_signed_by_a_wrong_clock():
+            pause, state = self._backoff.next_delay(), State.LOGIN_REFUSED
         elif ending.login_refused or ending.hopeless:
             pause = self._login_backoff.next_delay()
             state = State.LOGIN_REFUSED if ending.login_refused else State.WAITING
@@ -180,6 +215,16 @@ class Link:
             state = State.WAITING
         self._drop(ending, state, pause)
         await trio.sleep(pause)
+
+    async def _was_signed_by_a_wrong_clock(self) -> bool:
+        """Have the exchange's clock measured; whether the login would be signed with another time by it."""
+        with trio.move_on_after(CLOCK_WITHIN_S):
+            await self._login_refused()
+        if self._signed is None:
+            return False
+        at, signed_ms = self._signed
+        should_ms = self._world.wall_ms() - round((trio.current_time() - at) * 1000)
+        return abs(should_ms - signed_ms) > CLOCK_WRONG_MS
 
     def _drop(self, ending: Ending, state: State, pause: float | None) -> None:
         self._enter(state)

@@ -8,6 +8,7 @@ is counted with its reason, and never takes its neighbours with it. No number be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from decimal import Decimal
 
 import msgspec
@@ -17,6 +18,7 @@ from ..model.events import Event, Kline, Trade
 from ..tally import Tally
 from .account import balances, orders, positions
 from .said import NOTHING, Malformed, decimal, identity, moment, price, text
+from .times import unix_ms
 from .topics import Kind, Topic
 
 __all__ = ["events"]
@@ -50,6 +52,9 @@ class TradeData(msgspec.Struct):
     deal_vol: Raw = NOTHING
     trade_id: Raw = NOTHING
     symbol: Raw = NOTHING
+    created_at: Raw = NOTHING
+    create_time_mill: Raw = NOTHING
+    create_time: Raw = NOTHING
 
 
 READ_KLINES = msgspec.json.Decoder(KlineData)
@@ -71,7 +76,7 @@ def events(topic: Topic, data: bytes, tally: Tally) -> list[Event]:
         except (ValueError, ArithmeticError, msgspec.MsgspecError, RecursionError) as error:
             _malformed(tally, topic, raw, error)
     if topic.kind is Kind.TRADES:
-        made.sort(key=_trade_id)
+        made.sort(key=_when_made)
     return made
 
 
@@ -133,12 +138,24 @@ def _trades(topic: Topic, raw: bytes, tally: Tally) -> Iterator[Event]:
         identity(trade.trade_id) or 0,
         price(trade.deal_price),
         decimal(trade.deal_vol) or Decimal(0),
+        _made_at_ms(trade),
     )
 
 
-def _trade_id(event: Event) -> int:
-    """Trades of one push by their number: whether the newest comes first or last is documented nowhere."""
-    return event.trade_id if isinstance(event, Trade) else 0
+def _made_at_ms(trade: TradeData) -> int | None:
+    """When a trade was made: as it is told now, or as older frames tell it; None where no form of it can be read."""
+    for raw in (trade.created_at, trade.create_time_mill, trade.create_time):
+        with suppress(ValueError, ArithmeticError, msgspec.MsgspecError):
+            at_ms = unix_ms(text(raw))
+            if at_ms is not None:
+                return at_ms
+    return None
+
+
+def _when_made(event: Event) -> tuple[int, int]:
+    """Trades of one push by their number and time: whether the newest comes first or last is documented nowhere."""
+    assert isinstance(event, Trade)
+    return event.trade_id, event.at_ms or 0
 
 
 Reader = Callable[[Topic, bytes, Tally], Iterable[Event]]

@@ -7,7 +7,7 @@ refused login or a dead connection never concerns the other connections.
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from types import MappingProxyType
@@ -15,22 +15,25 @@ from typing import final
 
 import structlog
 import trio
-from attrs import evolve
 
-from ..model.events import Kline, PrivateLost, PrivateReady, Tick, Trade
+from ..housekeeping import supervised
+from ..model.events import Kline, PrivateLost, PrivateReady, Trade
 from ..model.timeframes import Timeframe
 from ..settings import Settings
 from ..tally import Tally
 from ..world import World
 from . import normalize
+from .ages import Moment
 from .backfill import Backfill, ReadBars
 from .bus import Bus
 from .connection import State
 from .history import History
-from .link import Link
+from .jumps import Source
+from .link import Link, nothing_to_do
+from .pricing import Pricing
 from .statistics import StreamsStatistics
-from .subscriptions import MAX_CONNECTIONS, MONITORS, Holds, Spread, check_topic
-from .ticks import Range, TickMailbox, TickMaker
+from .subscriptions import MAX_CONNECTIONS, MONITORS, NEEDED_BY, Holds, Spread, check_topic
+from .ticks import Range, TickMailbox
 from .topics import ORDERS, POSITIONS, Kind, Topic, is_private, kline_topic, parse
 from .wire import Credentials, Frame
 
@@ -50,16 +53,29 @@ async def open_streams(
     tally: Tally,
     *,
     read_bars: ReadBars | None = None,
+    clock_known: Callable[[], bool] = lambda: True,
+    login_refused: Callable[[], Awaitable[None]] = nothing_to_do,
     most_connections: int = MAX_CONNECTIONS,
 ) -> AsyncGenerator[Streams, None]:
     """The streams, without a connection yet: the first held topic opens one.
 
     There are never more than `most_connections` sockets, the private one and those that are being closed included.
-    With `read_bars` klines that a subscriber missed are filled in from the exchange's history. On exit every connection
+    With `read_bars` klines that a subscriber missed are filled in from the exchange's history. The clock of `world` is
+    the exchange's, as soon as `clock_known` says so; before, it may be wrong by minutes. `login_refused` has it
+    measured. On exit every connection
     is closed, politely within a second, and every listener's iteration ends.
     """
     async with trio.open_nursery() as nursery:
-        streams = Streams(nursery, settings, world, tally, read_bars, most_connections)
+        streams = Streams(
+            nursery,
+            settings,
+            world,
+            tally,
+            read_bars,
+            clock_known,
+            login_refused,
+            most_connections,
+        )
         try:
             yield streams
         finally:
@@ -78,6 +94,8 @@ class Streams:
         world: World,
         tally: Tally,
         read_bars: ReadBars | None,
+        clock_known: Callable[[], bool],
+        login_refused: Callable[[], Awaitable[None]],
         most_connections: int,
     ) -> None:
         self.bus = Bus(tally)
@@ -99,7 +117,10 @@ class Streams:
         self._private_ready = False
         self._private_sockets = trio.Semaphore(1)
         self._numbers = itertools.count(1)
-        self._maker = TickMaker()
+        self.pricing = Pricing(self.ticks, tally, settings.price_jump_percent)
+        """The way of every price into `ticks`."""
+        self._clock_known = clock_known
+        self._login_refused = login_refused
         self._refused: dict[str, str] = {}
         self._last_data_at: dict[str, float] = {}
         self._acknowledged_at: dict[str, float] = {}
@@ -108,7 +129,7 @@ class Streams:
             self._backfill = Backfill(
                 self.history, read_bars, self.bus.publish, self._is_subscribed, world.wall_ms
             )
-            nursery.start_soon(self._backfill.run, name="backfill")
+            nursery.start_soon(supervised, self._backfill.run, "backfill", tally, name="backfill")
         self._closed = False
         self._credentials = None
         if not settings.missing_credentials:
@@ -124,7 +145,7 @@ class Streams:
     @property
     def refused(self) -> Mapping[str, str]:
         """Held topics that are not subscribed to, and why: the exchange refused them (each connection asks for such
-        once), or they did not fit."""
+        once, for those that the engine needs again and again), or they did not fit."""
         return MappingProxyType(self._refused)
 
     def held_by(self, holder: str) -> frozenset[str]:
@@ -167,6 +188,11 @@ class Streams:
 
     def _hold(self, holder: str, topics: Iterable[str], new: Iterable[str]) -> None:
         self._holds.hold(holder, topics)
+        if holder in NEEDED_BY and self._refused:
+            for topic in self._refused.keys() & set(topics):
+                link = self._link_of(topic)
+                if link is not None:
+                    link.ask_again()
         for topic in new:
             if topic in self._waiting:
                 continue
@@ -204,8 +230,8 @@ class Streams:
             self._last_data_at.pop(topic, None)
             self._acknowledged_at.pop(topic, None)
             meaning = parse(topic)
+            self.pricing.released(topic, meaning.symbol, meaning.timeframe)
             if meaning.timeframe is not None:
-                self._maker.forget(meaning.symbol, meaning.timeframe)
                 self.history.forget(meaning.symbol, meaning.timeframe)
             link = self._link_of(topic)
             if link is not None:
@@ -246,15 +272,22 @@ class Streams:
 
     def start_afresh(self, symbol: str) -> None:
         """Whoever watches the symbol does so from now on: extremes of its running bars from before are no news."""
-        self._maker.start_afresh(symbol)
+        self.pricing.start_afresh(symbol)
 
-    def observe(self, symbol: str, price: Decimal) -> None:
-        """A price that was read elsewhere, over REST say: it becomes a tick."""
-        self.ticks.put_nowait(self._maker.observe(symbol, price, trio.current_time()))
+    def observe(
+        self,
+        symbol: str,
+        price: Decimal,
+        asked_at: float | None = None,
+        source: Source = Source.REST,
+    ) -> None:
+        """A price that was read elsewhere, over REST say: it becomes a tick, unless the stream told one since
+        `asked_at` (Trio's clock)."""
+        self.pricing.observe(symbol, price, self._moment(), asked_at, source)
 
     def untold(self, kline: Kline) -> Range:
         """Of a bar that history tells, the extremes that no push of its channel, nor of a finer one, has told."""
-        return self._maker.untold(kline)
+        return self.pricing.untold(kline)
 
     def statistics(self) -> StreamsStatistics:
         """How everything stands."""
@@ -285,6 +318,8 @@ class Streams:
             frame=self._on_frame,
             acknowledged=self._on_acknowledged,
             refused=self._on_refused,
+            needed=self._holds.is_needed,
+            login_refused=self._login_refused,
             dropped=self._on_dropped,
         )
         self._nursery.start_soon(link.run, name=name)
@@ -301,22 +336,27 @@ class Streams:
         if topic.name not in self._holds:
             self._tally.add("push of a topic that nobody holds", topic=topic.name)
             return
-        now = trio.current_time()
-        gap_since = self._gap_since(topic.name, now)
-        self._last_data_at[topic.name] = now
-        for event in normalize.events(topic, bytes(frame.data), self._tally):
-            tick: Tick | None = None
+        moment = self._moment()
+        gap_since = self._gap_since(topic.name, moment.now)
+        link = self._link_of(topic.name)
+        if link is not None and not link.is_acked(topic.name):
+            self.pricing.subscribed(topic.name, moment)  # not acknowledged yet, but it is by this
+        moved = topic.kind not in (Kind.KLINES, Kind.TRADES)
+        events = normalize.events(topic, bytes(frame.data), self._tally)
+        self.pricing.told_together([each for each in events if isinstance(each, Trade)], moment)
+        for event in events:
             if isinstance(event, Kline):
-                tick = self._maker.kline(event, now)
-                if tick is not None and gap_since is not None:
-                    tick = evolve(tick, gap_since=gap_since)
+                moved |= self.pricing.kline(event, topic.name, moment, gap_since)
                 self._tell(event, after_gap=gap_since is not None)
             else:
                 if isinstance(event, Trade):
-                    tick = self._maker.trade(event, now)
+                    moved |= self.pricing.trade(event, topic.name, moment)
                 self.bus.publish(event)
-            if tick is not None:
-                self.ticks.put_nowait(tick)
+        if moved:
+            self._last_data_at[topic.name] = moment.now
+
+    def _moment(self) -> Moment:
+        return Moment(trio.current_time(), self._world.wall_ms(), self._clock_known())
 
     def _gap_since(self, topic: str, now: float) -> float | None:
         """When data of the topic last arrived, if it was silent or subscribed to again since then; None if not."""
@@ -349,6 +389,7 @@ class Streams:
     def _on_acknowledged(self, link: Link, topic: str) -> None:
         self._refused.pop(topic, None)
         self._acknowledged_at[topic] = trio.current_time()
+        self.pricing.subscribed(topic, self._moment())
         self._after_pause(parse(topic))
         if parse(topic).kind in (Kind.ORDERS, Kind.POSITIONS):
             needed = {ORDERS, POSITIONS} & link.topics.keys()
@@ -372,7 +413,9 @@ class Streams:
                 self._look_up_after(newest)
 
     def _on_refused(self, topic: str, error: str) -> None:
+        known = self._refused.get(topic)
         if topic in self._holds:
             self._refused[topic] = error
         self._tally.add("subscription refused", topic=topic)
-        log.error("subscription refused", topic=topic, reason=error)
+        if known != error:
+            log.error("subscription refused", topic=topic, reason=error)

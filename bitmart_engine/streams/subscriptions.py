@@ -12,9 +12,11 @@ from typing import Generic, TypeVar
 from ..model.errors import BadRequest, Unavailable
 
 __all__ = [
+    "ENGINE",
     "KEPT_SHARE",
     "MAX_CONNECTIONS",
     "MONITORS",
+    "NEEDED_BY",
     "TOPICS_PER_CONNECTION",
     "Holds",
     "Spread",
@@ -23,6 +25,12 @@ __all__ = [
 
 MONITORS = "armed"
 """The holder of what the monitors need, whoever else listens."""
+
+ENGINE = "engine"
+"""The holder of what the engine itself needs."""
+
+NEEDED_BY = (MONITORS, ENGINE)
+"""What these hold is asked for until it is acknowledged; what is only looked at is refused once for each connection."""
 
 TOPICS_PER_CONNECTION = 100
 """BitMart states no limit; 100 were seen to work (fact sheet 3.5)."""
@@ -61,6 +69,10 @@ class Holds:
     def by(self, holder: str) -> frozenset[str]:
         """What `holder` holds."""
         return frozenset(self._by_holder.get(holder, ()))
+
+    def is_needed(self, topic: str) -> bool:
+        """Whether anybody holds the topic who cannot do without."""
+        return any(topic in self._by_holder.get(each, ()) for each in NEEDED_BY)
 
     def is_held_by_others(self, topic: str, than: str) -> bool:
         """Whether anybody but `than` holds the topic."""

@@ -26,14 +26,15 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 import trio
-from attrs import define, field
+from attrs import define, field, frozen
 
 from ..model.events import Kline, Tick, Trade
 from ..model.timeframes import Timeframe
 from ..tally import Tally
 
-__all__ = ["Range", "TickMailbox", "TickMaker"]
+__all__ = ["News", "Range", "TickMailbox", "TickMaker"]
 
+ZERO = Decimal(0)
 REMEMBERED = 10
 """Bars that ended, of a channel."""
 
@@ -69,12 +70,25 @@ class RunningBar:
     told: Range
     told_since: Range
     """By finer channels, after this channel's last push: part of the next bar if that is what comes next."""
+    volume: Decimal = ZERO
+    """The most that was told of it."""
     ended: deque[tuple[int, Range]] = field(factory=lambda: deque(maxlen=REMEMBERED))
     """What was told of the bars before, with the times when they opened."""
 
     def told_of(self, open_time_s: int) -> Range | None:
         """What was told of a bar; None if it is not known any more."""
         return self.told if open_time_s == self.open_time_s else dict(self.ended).get(open_time_s)
+
+
+@frozen
+class News:
+    """What a push of a bar tells: its last price, and the extremes that were not told yet."""
+
+    last: Decimal
+    low: Decimal
+    high: Decimal
+    overtaken: bool
+    """Whether a later push of the same bar came before: it had more volume."""
 
 
 class TickMaker:
@@ -85,30 +99,55 @@ class TickMaker:
 
     def kline(self, kline: Kline, now: float) -> Tick | None:
         """The tick in a push of a bar; None for a bar older than one seen before on this channel."""
+        news = self.news(kline)
+        if news is None:
+            return None
+        self.tell(kline, news.low, news.high)
+        return Tick(kline.symbol, news.last, news.high, news.low, now)
+
+    def news(self, kline: Kline) -> News | None:
+        """What a push of a bar tells; None for a bar older than one seen before on this channel.
+
+        What follows is for `tell`: until then nothing of it counts as told.
+        """
         bars = self._bars.setdefault(kline.symbol, {})
         bar = bars.get(kline.timeframe)
-        low = high = last = kline.close
+        low = high = kline.close
+        overtaken = False
         if bar is None:
             bar = bars[kline.timeframe] = RunningBar(
                 kline.timeframe.seconds, kline.open_time_s, Range(), Range()
             )
+            bar.told.widen(min(kline.low, low), max(kline.high, high))
         elif kline.open_time_s < bar.open_time_s:
             return None
         else:
             if kline.open_time_s > bar.open_time_s:
                 bar.ended.append((bar.open_time_s, bar.told))
-                bar.open_time_s, bar.told = kline.open_time_s, bar.told_since
+                bar.open_time_s, bar.told, bar.volume = kline.open_time_s, bar.told_since, ZERO
+                bar.told_since = Range()
+            overtaken = kline.volume < bar.volume
             low, high = _with_news(kline, bar.told)
-        bar.told.widen(min(kline.low, low), max(kline.high, high))
+        bar.volume = max(bar.volume, kline.volume)
+        return News(kline.close, low, high, overtaken)
+
+    def tell(self, kline: Kline, low: Decimal, high: Decimal) -> None:
+        """The prices from `low` to `high` of a push were told."""
+        bars = self._bars[kline.symbol]
+        bar = bars[kline.timeframe]
+        bar.told.widen(low, high)
         bar.told_since = Range()
         _tell(bars, low, high, finer_than=bar.seconds)
-        return Tick(kline.symbol, last, high, low, now)
 
     def trade(self, trade: Trade, now: float) -> Tick:
         """The tick of one trade."""
         tick = self.observe(trade.symbol, trade.price, now)
-        _tell(self._bars.get(trade.symbol, {}), tick.low, tick.high, finer_than=0)
+        self.tell_all(trade.symbol, tick.low, tick.high)
         return tick
+
+    def tell_all(self, symbol: str, low: Decimal, high: Decimal) -> None:
+        """The prices from `low` to `high` were told, and are part of every bar that runs."""
+        _tell(self._bars.get(symbol, {}), low, high, finer_than=0)
 
     def observe(self, symbol: str, price: Decimal, now: float) -> Tick:
         """The tick of a price read elsewhere, over REST say."""

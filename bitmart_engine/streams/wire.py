@@ -36,6 +36,9 @@ MAX_MESSAGE_BYTES = 4 * 2**20
 
 RAW_DEFLATE = -15
 
+LONGEST_PONG = 100
+BARE_PONG = re.compile(r"\s*[\"']?pong\b[^{}]*", re.IGNORECASE)
+
 PING = '{"action":"ping"}'
 
 
@@ -54,9 +57,11 @@ class Frame(msgspec.Struct):
 
     @property
     def is_pong(self) -> bool:
-        """Whether this answers a ping: `{"group":"System","data":"pong+..."}`."""
-        return bytes(memoryview(self.data)[:5]) == b'"pong' or (
-            self.group == "System" and not self.error
+        """Whether this answers a ping: `{"group":"System","data":"pong+..."}`, or another form that is told of it."""
+        return (
+            bytes(memoryview(self.data)[:5]) == b'"pong'
+            or self.action == "pong"
+            or (self.group == "System" and not self.error)
         )
 
 
@@ -64,9 +69,17 @@ DECODER = msgspec.json.Decoder(Frame)
 
 
 def decode(message: str | bytes) -> Frame:
-    """The frame in a text message, or in a binary one: raw deflate of the JSON. Raises `FrameError`."""
+    """The frame in a text message, or in a binary one: raw deflate of the JSON. Raises `FrameError`.
+
+    The bare text `pong`, which BitMart's page says is the answer to a ping, is one too.
+    """
     try:
-        return DECODER.decode(message if isinstance(message, str) else inflate(message))
+        text = message if isinstance(message, str) else inflate(message)
+        if len(text) < LONGEST_PONG and BARE_PONG.fullmatch(
+            text if isinstance(text, str) else text.decode()
+        ):
+            return Frame(action="pong")
+        return DECODER.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise FrameError(f"not a frame: {error}") from None
 

@@ -96,8 +96,14 @@ def _all_known(protection: Protection) -> bool:
 
 
 def _made_since(update: OrderUpdate, protection: Protection, clock_ahead_ms: int | None) -> bool:
-    """Whether the order was made after the protection was: its fill may have been seen much later."""
+    """Whether the order was made after the protection was: its fill may have been seen much later.
+
+    When the exchange says that the protection's order began to fill, and when it made this one, are times of one clock:
+    a stop is made with the first fill, and acts after it.
+    """
     made_ms = update.create_time_ms
+    if made_ms is not None and made_ms < protection.filled_there_ms:
+        return False
     if made_ms is None or clock_ahead_ms is None:
         return True
     return made_ms >= protection.created_ms + clock_ahead_ms - CLOCKS_MS

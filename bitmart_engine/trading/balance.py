@@ -113,4 +113,5 @@ class BalanceBook:
     def _on_record(self, record: Record) -> None:
         if isinstance(record, NotificationSettled) and record.id == self._owed:
             self._owed = None
-            self._tell()
+            with self._desk.surviving("balance to tell"):
+                self._tell()

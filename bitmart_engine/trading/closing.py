@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 import trio
+from attrs import define
 
 from ..exchange.budget import Urgency
 from ..exchange.errors import ExchangeError, Meaning, OutcomeUnknown, Refused
@@ -23,30 +24,36 @@ from ..model.positions import Close, Protection
 from ..store.records import CloseIntended, CloseObserved
 from .attribution import fired_news
 from .desk import Desk
-from .disarming import disarm, take_away
+from .disarming import disarm, look_for_fired, take_away
 from .identity import close_client_order_id
 from .pacing import Pauses
 from .reconcile import is_young
+from .reporting import Report
 from .sharing import fires_there_too, is_shared
 
 if TYPE_CHECKING:
     from .guard import Guard
 
-__all__ = ["close", "confirm_gone"]
+__all__ = ["close"]
 
 log = structlog.get_logger()
 
 RETRY_FROM_S = 0.1
 RETRY_UP_TO_S = 5.0
-REPORT_EVERY_S = 60.0
 NEWS_WITHIN_S = 1.5
 """How long the stream may take to tell of a close before it is asked for."""
 QUICKER_WITHIN_S = 0.3
 """How long the exchange gets to say that its own stop, at the same price, has closed the contracts already."""
 HELD_STILL_AFTER_S = 1.5
 """How long after a close a read that shows contracts still may be from before it."""
-FLAT_READS = 2
-"""How many reads, half a second apart, have to say that nothing is held before that is believed."""
+ASK_AGAIN_S = 0.5
+"""How long until positions are read again that are said to be flat."""
+LIMITS_WITHIN_S = 2.0
+"""How long a close waits to learn what size an order may have."""
+OUT_OF_RANGE = (40043, 40044)
+"""What a close may be refused with for its size."""
+NO_POSITION = (40018, 40021)
+"""Refusals that say that there is no position. 40020 may come of any call that is suspended (fact sheet 6.3)."""
 
 
 class CloseFailed(Exception):
@@ -56,37 +63,61 @@ class CloseFailed(Exception):
 async def close(id: str, desk: Desk, guard: Guard) -> None:
     """Close what protection `id` covers, until it is gone."""
     pauses = iter(Pauses(RETRY_FROM_S, RETRY_UP_TO_S))
-    reported_at: float | None = None
+    report = Report(id, desk, guard)
+    most = Most()
     first = True
     while desk.state.protections[id].state is ProtectionState.CLOSING:
         try:
-            if await _attempt(id, desk, guard) and await _whole_is_gone(id, desk, guard):
+            if await _attempt(id, desk, guard, most) and await _whole_is_gone(id, desk, guard):
                 await take_away(id, desk, guard)
                 desk.world.reached("position closed")
                 guard.gone(id)
                 return
         except (ExchangeError, CloseFailed) as failure:
-            now = trio.current_time()
             log.error("close failed", id=id, why=str(failure))
-            await _learn_limits(id, desk)
             desk.tally.add("close failed", id=id)
-            if reported_at is None or now - reported_at >= REPORT_EVERY_S:
-                reported_at = now
-                guard.close_failed(desk.state.protections[id], str(failure))
+            report.failed(str(failure))
+            await _learn_limits(id, desk, failure, most)
             if not first:
                 await trio.sleep(next(pauses))
             first = False
 
 
-async def _learn_limits(id: str, desk: Desk) -> None:
-    """A close may fail for being larger than an order may be, which the engine does not know after a restart."""
-    symbol = desk.state.protections[id].symbol
-    if desk.instruments.known(symbol) is None:
-        with suppress(CallerError):
+@define
+class Most:
+    """How many contracts one closing order may have, where the exchange refuses what its limits seem to allow."""
+
+    size: int | None = None
+
+    def of(self, size: int) -> int:
+        return size if self.size is None else min(size, self.size)
+
+    def refused(self, size: int) -> None:
+        """An order of `size` was refused for its size: the next is smaller."""
+        self.size = max(1, size // 2)
+
+    def taken(self) -> None:
+        """An order was taken: what is left may go out in larger ones, if that was not it."""
+        self.size = None if self.size is None else self.size * 2
+
+
+async def _learn_limits(id: str, desk: Desk, failure: Exception, most: Most) -> None:
+    """A close may fail for being larger than an order may be: that is unknown after a restart, and it may change."""
+    protection = desk.state.protections[id]
+    symbol, refused = protection.symbol, protection.close
+    out_of_range = isinstance(failure, Refused) and failure.code in OUT_OF_RANGE
+    with suppress(CallerError), trio.move_on_after(LIMITS_WITHIN_S):
+        if out_of_range or (isinstance(failure, Refused) and failure.meaning is Meaning.INVALID):
+            await desk.instruments.refresh(symbol, Urgency.CLOSE)
+        elif desk.instruments.known(symbol) is None:
             await desk.instruments.get(symbol)
+    if out_of_range and refused is not None:
+        instrument = desk.instruments.known(symbol)
+        if instrument is None or refused.size <= instrument.market_max_size:
+            most.refused(refused.size)
 
 
-async def _attempt(id: str, desk: Desk, guard: Guard) -> bool:
+async def _attempt(id: str, desk: Desk, guard: Guard, most: Most) -> bool:
     """Send one closing order, or find the one whose answer was lost, and follow it. True when all is closed.
 
     Raises ExchangeError and CloseFailed.
@@ -94,20 +125,32 @@ async def _attempt(id: str, desk: Desk, guard: Guard) -> bool:
     if not await _found_again(desk.state.protections[id], desk, guard):
         await _leave_to_the_exchange(id, desk, guard)
         protection = desk.state.protections[id]
-        if protection.remaining and is_shared(protection, desk, guard):
-            if protection.kept_at_exchange and await disarm(id, desk, guard):
+        if protection.kept_at_exchange and protection.remaining:
+            await _learn_position(protection, desk, guard)
+            if is_shared(protection, desk, guard) and await disarm(id, desk, guard):
                 return False
             protection = desk.state.protections[id]
+        if guard.all_acted_there(id):
+            return await _nothing_left(id, desk)
         if not protection.remaining:
             return await _nothing_left(id, desk)
-        size = _in_one_order(await _closable(protection, desk, guard), protection, desk)
-        if not size:
+        left = await _closable(protection, desk, guard)
+        if not left:
             return await _nothing_left(id, desk)
+        size = most.of(_in_one_order(left, protection, desk))
         if not await _sent(protection, size, desk, guard):
             return await _nothing_left(id, desk)
+        most.taken()
     _withdraw_rest(id, desk)
     await _follow(id, desk, guard)
     return not desk.state.protections[id].remaining and await _nothing_left(id, desk)
+
+
+async def _learn_position(protection: Protection, desk: Desk, guard: Guard) -> None:
+    """Read what is held where nothing is known of it, as after a start: whether it is shared depends on it."""
+    if desk.positions.get(protection.symbol, protection.side) is None:
+        with suppress(ExchangeError):
+            await guard.observe_positions(protection.symbol, Urgency.CLOSE)
 
 
 async def _leave_to_the_exchange(id: str, desk: Desk, guard: Guard) -> None:
@@ -150,10 +193,11 @@ async def _found_again(protection: Protection, desk: Desk, guard: Guard) -> bool
 
 
 async def _closable(protection: Protection, desk: Desk, guard: Guard) -> int:
-    """How many contracts to close: what is covered, but no more than is held.
+    """How many contracts to close: what is covered, but no more than is held. 0 only where it is certain that none are.
 
     The stream may not have told of the last fill or close yet, so less than what is covered is asked for once more.
-    What was filled a moment ago may not be listed at all: then a refusal of the close has to say that nothing is held.
+    What was filled a moment ago may not be listed at all, and an answer may list nothing though all is held: then a
+    refusal of the close has to say that nothing is held.
     """
     held = desk.positions.get(protection.symbol, protection.side)
     if held is None:
@@ -165,15 +209,38 @@ async def _closable(protection: Protection, desk: Desk, guard: Guard) -> int:
             if not held.size:
                 raise
         held = desk.positions.get(protection.symbol, protection.side) or held
-    if not held.size and is_young(protection, desk.now_ms()):
-        return protection.remaining
-    return min(protection.remaining, held.size)
+    if held.size:
+        return min(protection.remaining, held.size)
+    if not is_young(protection, desk.now_ms()) and await _is_gone(protection, desk, guard):
+        return 0
+    return protection.remaining
+
+
+async def _is_gone(protection: Protection, desk: Desk, guard: Guard) -> bool:
+    """Whether nothing is held, asked again until that is certain. Raises ExchangeError.
+
+    False at once where only answers say so that anything contradicts: a close that is sent for nothing does no harm.
+    """
+    side = guard.evidence.on(protection.symbol, protection.side)
+    while not guard.is_gone(protection):
+        if not (side.told_flat or side.explained):
+            return False
+        if protection.kept_at_exchange:
+            await look_for_fired(protection, desk, guard)
+            if not desk.state.protections[protection.id].remaining:
+                return True
+        await trio.sleep(ASK_AGAIN_S)
+        await guard.observe_positions(protection.symbol, Urgency.CLOSE)
+        held = desk.positions.get(protection.symbol, protection.side)
+        if held is not None and held.size:
+            return side.is_another(held)
+    return True
 
 
 def _in_one_order(size: int, protection: Protection, desk: Desk) -> int:
     """As much of `size` as one market order may have; what is left goes out after it."""
     instrument = desk.instruments.known(protection.symbol)
-    return size if instrument is None else min(size, instrument.market_max_size)
+    return size if instrument is None else min(size, max(instrument.market_max_size, 1))
 
 
 async def _sent(protection: Protection, size: int, desk: Desk, guard: Guard) -> bool:
@@ -199,16 +266,15 @@ async def _sent(protection: Protection, size: int, desk: Desk, guard: Guard) -> 
     )
     await desk.keep_if_possible()
     desk.world.reached("close journalled")
+    order = SubmitOrder(
+        symbol=protection.symbol,
+        side=protection.side.closing,
+        size=size,
+        client_order_id=client_order_id,
+        type="market",
+    )
     try:
-        exchange_order_id = await desk.exchange.submit_order(
-            SubmitOrder(
-                symbol=protection.symbol,
-                side=protection.side.closing,
-                size=size,
-                client_order_id=client_order_id,
-                type="market",
-            )
-        )
+        exchange_order_id = await desk.exchange.submit_order(order)
     except OutcomeUnknown:
         if await _found_again(desk.state.protections[protection.id], desk, guard):
             return True
@@ -224,7 +290,10 @@ async def _sent(protection: Protection, size: int, desk: Desk, guard: Guard) -> 
             await guard.observe_positions(protection.symbol, Urgency.CLOSE)
             held = desk.positions.get(protection.symbol, protection.side)
             if held is not None and not held.size:
-                return False
+                if refusal.code in NO_POSITION:
+                    guard.evidence.on(protection.symbol, protection.side).refused()
+                if await _is_gone(protection, desk, guard):
+                    return False
         raise
     except ExchangeError:
         if not under_way:
@@ -292,53 +361,28 @@ async def _nothing_left(id: str, desk: Desk) -> bool:
 async def _whole_is_gone(id: str, desk: Desk, guard: Guard) -> bool:
     """Whether nothing is left of a position that is monitored; what is left is covered, and so closed, too.
 
-    What was known of its size when the engine closed it may have been too little. One that was seen flat is gone: what
-    is held after that is another position. Raises ExchangeError.
+    What was known of its size when the engine closed it may have been too little. One that was told flat is gone: what
+    is held after that is another position. One answer that lists nothing is not enough. Raises ExchangeError.
     """
-    for pause_s in (HELD_STILL_AFTER_S, 0):
+    left = 0
+    for pause_s in (ASK_AGAIN_S, HELD_STILL_AFTER_S, 0):
         protection = desk.state.protections[id]
         part, ours = protection.size, protection.close
         if protection.entry_id is not None or (part is not None and protection.closed >= part):
             return True
         held = desk.positions.get(protection.symbol, protection.side)
-        if ours is None or not ours.filled or (held is not None and not held.size):
+        side = guard.evidence.on(protection.symbol, protection.side)
+        told_flat = side.told_flat or guard.is_gone(protection)
+        if ours is None or not ours.filled or (told_flat and held is not None and not held.size):
             return True
         await guard.observe_positions(protection.symbol, Urgency.CLOSE)
         held = desk.positions.get(protection.symbol, protection.side)
         others = guard.lookout.alive_on(protection.symbol, protection.side)
         left = (held.size if held else 0) - sum(e.remaining for e in others if e.id != id)
-        if left <= 0:
+        if left <= 0 and held is not None and held.size:
             return True
         await trio.sleep(pause_s)
+    if left <= 0:
+        return True
     guard.cover(id, left)
     return not desk.state.protections[id].remaining
-
-
-async def confirm_gone(id: str, desk: Desk, guard: Guard) -> None:
-    """A position under an armed protection was reported flat: ask until that is certain, one way or the other."""
-    flat_reads = 0
-    try:
-        for pause_s in Pauses(0.5, RETRY_UP_TO_S):
-            protection = desk.state.protections[id]
-            if protection.state is not ProtectionState.ARMED:
-                return
-            try:
-                await guard.observe_positions(protection.symbol)
-            except ExchangeError as failure:
-                desk.tally.add(
-                    "positions could not be read", symbol=protection.symbol, why=str(failure)
-                )
-            else:
-                held = desk.positions.get(protection.symbol, protection.side)
-                if held is not None and held.size:
-                    return
-                flat_reads += 1
-                protection = desk.state.protections[id]
-                if protection.state is not ProtectionState.ARMED:
-                    return
-                if flat_reads >= FLAT_READS and not is_young(protection, desk.now_ms()):
-                    guard.gone(id)
-                    return
-            await trio.sleep(pause_s)
-    finally:
-        guard.confirmed(id)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
 from hashlib import sha256
 
 import msgspec
+import structlog
 import trio
 from attrs import define, field
 
@@ -31,6 +32,8 @@ from .prices import Prices
 from .waiters import OrderWaiters
 
 __all__ = ["Desk"]
+
+log = structlog.get_logger()
 
 
 def _nobody_withdraws(entry_id: str) -> None:
@@ -106,6 +109,20 @@ class Desk:
             await self.store.durable()
         except JournalUnavailable as trouble:
             raise Unavailable(str(trouble)) from None
+
+    @contextmanager
+    def surviving(self, what: str, **facts: object) -> Iterator[None]:
+        """What fails in the block is counted, logged, and a reason to compare with the exchange soon.
+
+        It must not end the engine with contracts held: the next process would be told the same, and end as well.
+        """
+        try:
+            yield
+        except Exception as failure:  # whatever it is: the stops go on
+            why = f"{type(failure).__name__}: {failure}"[:300]
+            self.tally.add(f"{what} could not be dealt with", 1, why=why, **facts)
+            log.error("event_crashed", what=what, exc_info=failure, **facts)
+            self.doubt()
 
     @asynccontextmanager
     async def promising(self, id: str) -> AsyncIterator[None]:

@@ -4,7 +4,9 @@ Before the close, where others share the position: what was cancelled cannot act
 cancelled has acted, which the exchange's orders then say. After it, for what was not shared then and may be by now.
 
 A close that fails for want of an answer is tried again, and would not get through either. Where the exchange answers,
-but not about its stops, the position tells: as long as all is held that should be, none of them has acted.
+but not about its stops, the position tells: as long as all is held that should be, none of them has acted. Where a
+stop is not there any more and the position has lost contracts since, the stop has closed them, though the exchange may
+take a while to show the order: that many are not closed again.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import trio
 from ..exchange.budget import Urgency
 from ..exchange.errors import CutShort, ExchangeError, Meaning, Refused
 from ..exchange.rows import PlanOrder
+from ..model.lifecycle import ProtectionState
 from ..model.positions import Protection
 from ..store.records import ProtectionKept
 from .attribution import fired_news, made_there
@@ -29,10 +32,12 @@ from .sharing import is_shared
 if TYPE_CHECKING:
     from .guard import Guard
 
-__all__ = ["disarm", "kept_for", "take_away"]
+__all__ = ["disarm", "kept_for", "look_for_fired", "shed", "take_away", "unwanted"]
 
 log = structlog.get_logger()
 
+ACTED_WITHIN_S = 15.0
+"""How long it is looked for the order of a stop that is gone together with contracts of the position."""
 UNSEEN_WITHIN_S = 2.0
 """How long it is looked for what became of a stop that is neither listed nor seen to have acted."""
 LOOK_AT_POSITION_AFTER_S = 10.0
@@ -63,12 +68,20 @@ async def disarm(id: str, desk: Desk, guard: Guard) -> bool:
         if not failures and not legs.missing:
             _gone(id, desk)
             return False
-        failures += await _look_for_fired(desk.state.protections[id], desk, guard)
+        failures += await look_for_fired(desk.state.protections[id], desk, guard)
         if len(desk.state.protections[id].fired) > seen:
             return True
         if not failures:
             unseen_from = asked_at if unseen_from is None else unseen_from
             if asked_at >= unseen_from + UNSEEN_WITHIN_S:
+                lost = await _lost(id, desk, guard)
+                if lost and asked_at < unseen_from + ACTED_WITHIN_S:
+                    await desk.waiters.wait_news(fired_news(id), ASK_AGAIN_S)
+                    continue
+                if lost:
+                    guard.acted_there(id, lost)
+                    _gone(id, desk)
+                    return False
                 _beside(id, desk, "neither listed nor seen to have acted")
                 _gone(id, desk)
                 return False
@@ -89,7 +102,23 @@ async def _whole(id: str, desk: Desk, guard: Guard) -> bool:
         return False
     held = desk.positions.get(protection.symbol, protection.side)
     owed = guard.lookout.owed_on(protection.symbol, protection.side)
-    return held is not None and held.size >= owed
+    return held is not None and held.size >= owed + (protection.others_held or 0)
+
+
+async def _lost(id: str, desk: Desk, guard: Guard) -> int:
+    """How many of its contracts the position has lost without an order to show for it. 0 where that is not known."""
+    protection = desk.state.protections[id]
+    if protection.others_held is None:
+        return 0
+    try:
+        await guard.observe_positions(protection.symbol, Urgency.CLOSE)
+    except ExchangeError:
+        return 0
+    held = desk.positions.get(protection.symbol, protection.side)
+    owed = guard.lookout.owed_on(protection.symbol, protection.side)
+    if held is None:
+        return 0
+    return min(protection.remaining, max(owed + protection.others_held - held.size, 0))
 
 
 def _beside(id: str, desk: Desk, why: str) -> None:
@@ -128,15 +157,22 @@ def _gone(id: str, desk: Desk) -> None:
 
 
 def kept_for(
-    protection: Protection, size: int, plans: list[PlanOrder], others: Collection[str] = ()
+    protection: Protection,
+    size: int,
+    plans: list[PlanOrder],
+    others: Collection[str] = (),
+    levels: Collection[Decimal] | None = None,
 ) -> list[PlanOrder]:
     """Of `plans`, those that went out with the protection's order, for `size` contracts at most; none of `others`' ids.
 
     Several orders may have their stops at one price; the exchange does not say whose is whose, and need not: as many
-    contracts are taken away as were covered. What closes a whole position is never ours.
+    contracts are taken away as were covered. What closes a whole position is never ours. With `levels`, only those that
+    wait for one of these prices.
     """
     found = []
     for price in (protection.exchange_stop_loss, protection.exchange_take_profit):
+        if levels is not None and price not in levels:
+            continue
         left = size
         for plan in plans:
             mine = plan.side is protection.side.closing and plan.trigger_price == price
@@ -146,6 +182,104 @@ def kept_for(
                 left -= plan.size
                 found.append(plan)
     return found
+
+
+def _of(
+    protection: Protection,
+    plans: list[PlanOrder],
+    desk: Desk,
+    guard: Guard,
+    levels: Collection[Decimal] | None = None,
+) -> list[PlanOrder]:
+    """Of `plans`, those that are the protection's, as far as they are not another's."""
+    others = {
+        plan_id
+        for each in guard.lookout.alive_on(protection.symbol, protection.side)
+        if each.id != protection.id
+        for plan_id in each.exchange_plans
+    }
+    order = desk.state.orders.get(protection.entry_id or "")
+    size = max(protection.covered, order.filled if order is not None else 0)
+    return kept_for(protection, size, plans, others, levels)
+
+
+def unwanted(protection: Protection) -> set[Decimal]:
+    """The prices at which the exchange would close what the engine would not: a stop or target that was moved further
+    away, and all of a protection that the user dropped."""
+    stop, target, side = (
+        protection.exchange_stop_loss,
+        protection.exchange_take_profit,
+        protection.side,
+    )
+    dropped = protection.state is ProtectionState.RELEASED
+    found = set()
+    if stop is not None:
+        ours = protection.stop_loss
+        if dropped or ours is None or (ours != stop and side.loses_at(ours, stop)):
+            found.add(stop)
+    if target is not None:
+        ours = protection.take_profit
+        if dropped or ours is None or (ours != target and side.wins_at(ours, target)):
+            found.add(target)
+    return found
+
+
+async def shed(id: str, desk: Desk, guard: Guard) -> None:
+    """Take away at the exchange what the user does not want any more of protection `id`, while its position lives.
+
+    It is looked for a while, for the exchange may take a moment to list what it keeps. Whoever closes the protection
+    meanwhile sees to the rest.
+    """
+    give_up_at = trio.current_time() + LEFT_BEHIND_AFTER_S
+    missing_from: float | None = None
+    why = "not tried"
+    for pause_s in Pauses(ASK_AGAIN_S, RETRY_UP_TO_S):
+        protection = desk.state.protections[id]
+        levels = unwanted(protection)
+        ended = protection.state in (ProtectionState.CLOSING, ProtectionState.CLOSED)
+        if not levels or ended:
+            return
+        now = trio.current_time()
+        try:
+            symbol = protection.symbol
+            plans = await desk.exchange.plan_orders(
+                symbol, plan_type="profit_loss", urgency=Urgency.CANCEL
+            )
+            mine = _of(protection, plans, desk, guard, levels)
+            for plan in mine:
+                try:
+                    await desk.exchange.cancel_plan_order(symbol, plan.order_id)
+                except Refused as refusal:
+                    if refusal.meaning not in (Meaning.NO_SUCH_ORDER, Meaning.ORDER_DONE):
+                        raise
+        except ExchangeError as failure:
+            why = str(failure)
+        else:
+            missing_from = None if mine else (now if missing_from is None else missing_from)
+            covered = {plan.trigger_price for plan in mine} == levels
+            if covered or (missing_from is not None and now >= missing_from + UNSEEN_WITHIN_S):
+                _shed(id, levels, {plan.order_id for plan in mine}, desk)
+                return
+        if now >= give_up_at:
+            break
+        await trio.sleep(pause_s)
+    desk.tally.add("stop left behind at the exchange", id=id, why=why)
+    log.error("a stop may be left behind at the exchange", id=id, why=why)
+
+
+def _shed(id: str, levels: set[Decimal], cancelled: set[str], desk: Desk) -> None:
+    now = desk.state.protections[id]
+    stop, target = now.exchange_stop_loss, now.exchange_take_profit
+    desk.store.record(
+        ProtectionKept(
+            id,
+            desk.now_ms(),
+            None if stop in levels else stop,
+            None if target in levels else target,
+            tuple(each for each in now.exchange_plans if each not in cancelled),
+        )
+    )
+    log.info("taken away at the exchange", id=id, levels=sorted(map(str, levels)))
 
 
 class _Legs:
@@ -195,15 +329,7 @@ class _Legs:
         symbol = protection.symbol
         ask = self._desk.exchange.plan_orders
         plans = await ask(symbol, plan_type="profit_loss", urgency=Urgency.CANCEL)
-        others = {
-            plan_id
-            for each in self._guard.lookout.alive_on(symbol, protection.side)
-            if each.id != protection.id
-            for plan_id in each.exchange_plans
-        }
-        order = self._desk.state.orders.get(protection.entry_id or "")
-        size = max(protection.covered, order.filled if order is not None else 0)
-        return kept_for(protection, size, plans, others)
+        return _of(protection, plans, self._desk, self._guard)
 
     async def _cancel(self, symbol: str, plan_id: str) -> ExchangeError | None:
         if plan_id in self._cancelled or plan_id in self._vanished:
@@ -221,7 +347,7 @@ class _Legs:
         return None
 
 
-async def _look_for_fired(protection: Protection, desk: Desk, guard: Guard) -> list[ExchangeError]:
+async def look_for_fired(protection: Protection, desk: Desk, guard: Guard) -> list[ExchangeError]:
     """Look through the exchange's orders for what its stops close now, or have closed. Returns what went wrong."""
     failures = []
     for ask in (desk.exchange.open_orders, desk.exchange.order_history):

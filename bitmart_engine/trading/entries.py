@@ -115,23 +115,32 @@ class Entries:
         """Send out the orders whose zones `tick` enters, unless it passes what makes them worthless."""
         entered = self._zones.entered(tick)
         for id, why in self._levels.passed(tick):
-            self.skipped(id, why)
+            with self._desk.surviving("price beyond a level", id=id):
+                self.skipped(id, why)
         for id in entered:
-            order = self._desk.state.orders[id]
-            request = order.request
-            if order.state is not EntryState.WAITING:
+            with self._desk.surviving("price in a zone", id=id):
+                self._entered(id, tick)
                 continue
-            if (why_not := passed_at(request, tick.last)) is not None:
-                self.skipped(id, why_not)
-            elif (
-                self._desk.may_open
-                and self._desk.instruments.known(tick.symbol)
-                and not exchange_may_close(tick.symbol, request.side, self._guard)
-                and (request.type is OrderType.LIMIT or request.contains(tick.last))
-            ):
-                self._enter(id, tick.last)
-            else:
+            if self._desk.state.orders[id].state is EntryState.WAITING:
                 self._watch(id)
+
+    def _entered(self, id: str, tick: Tick) -> None:
+        """The price is in the zone of an order."""
+        order = self._desk.state.orders[id]
+        request = order.request
+        if order.state is not EntryState.WAITING:
+            return
+        if (why_not := passed_at(request, tick.last)) is not None:
+            self.skipped(id, why_not)
+        elif (
+            self._desk.may_open
+            and self._desk.instruments.known(tick.symbol)
+            and not exchange_may_close(tick.symbol, request.side, self._guard)
+            and (request.type is OrderType.LIMIT or request.contains(tick.last))
+        ):
+            self._enter(id, tick.last)
+        else:
+            self._watch(id)
 
     def skipped(self, id: str, why: str) -> None:
         """An entry that waits is not worth sending any more."""
@@ -277,7 +286,8 @@ class Entries:
         if record.reason == "late fill":
             fill["late_fill"] = True
         if record.filled > order.filled:
-            records += self._guard.covered(order.id, record.filled)
+            there_ms = record.update_time_ms if record.update_time_ms > 1 else 0
+            records += self._guard.covered(order.id, record.filled, there_ms)
             event = "filled" if record.to is EntryState.FILLED else "partially_filled"
             records += desk.tell_of_order(order, event, **fill)
         if record.to is EntryState.CANCELLED and not order.state.final:
@@ -459,7 +469,15 @@ class Entries:
     def _watch(self, id: str) -> None:
         request = self._desk.state.orders[id].request
         self._levels.watch(request)
-        self._zones.arm(Zone(id, request.symbol, request.zone_min, request.zone_max))
+        since_ms = self._counts_from(id)
+        self._zones.arm(Zone(id, request.symbol, request.zone_min, request.zone_max, since_ms))
+
+    def _counts_from(self, id: str) -> int | None:
+        """Since when the order is taken, by the exchange's clock: no price from before enters its zone."""
+        desk = self._desk
+        if desk.exchange.clock_offset_ms is None:
+            return None
+        return desk.exchange.now_ms() - (desk.now_ms() - desk.state.orders[id].accepted_ms)
 
     def _arm(self, id: str) -> None:
         order = self._desk.state.orders[id]

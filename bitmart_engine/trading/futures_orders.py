@@ -37,6 +37,10 @@ class FuturesOrders:
 
     def take(self, update: OrderUpdate) -> None:
         """Take in what was pushed, or read over REST. What cannot be read is counted, and changes nothing."""
+        with self._desk.surviving("order of the book"):
+            self._take(update)
+
+    def _take(self, update: OrderUpdate) -> None:
         if not update.raw:
             return
         desk = self._desk

@@ -6,11 +6,15 @@ decided without waiting.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
+from math import inf
 
 import structlog
+import trio
 
 from ..exchange.budget import Urgency
+from ..exchange.errors import ExchangeError
 from ..model.decimals import plain
 from ..model.events import OrderUpdate, PositionUpdate, Tick
 from ..model.lifecycle import ProtectionState
@@ -26,12 +30,17 @@ from ..store.records import (
     Record,
 )
 from .attribution import fired_news, made_there, observed_there, whose
-from .closing import close, confirm_gone
+from .closing import close
+from .confirming import confirm_gone
 from .desk import Desk, text
+from .disarming import shed, unwanted
+from .evidence import Evidence
 from .foreign import ForeignCloses
 from .gaps import look_back
 from .keeping import Keeps
 from .lookout import Lookout
+from .rearming import Rearming
+from .settling import settle
 from .signals import close_signal, fired_signal
 
 __all__ = ["Guard"]
@@ -39,6 +48,14 @@ __all__ = ["Guard"]
 log = structlog.get_logger()
 
 ORDER_ENDED = "the order ended unfilled"
+THERE = {
+    CloseReason.STOP_LOSS: CloseReason.EXCHANGE_STOP_LOSS,
+    CloseReason.TAKE_PROFIT: CloseReason.EXCHANGE_TAKE_PROFIT,
+}
+ENDED_LATELY_S = 60.0
+"""How long after its end a protection's stop may be told to have acted."""
+BEFORE_S = 5.0
+"""How long before the price that fires a stop the exchange's own may have closed: what was held before that counts."""
 
 
 class Guard:
@@ -47,8 +64,14 @@ class Guard:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self.lookout = Lookout(desk)
+        self.evidence = Evidence()
         self.foreign = ForeignCloses()
+        self.rearming = Rearming(desk, self)
         self._confirming: set[str] = set()
+        self._acted: dict[str, CloseReason] = {}
+        """Whose contracts are all held to be closed by the exchange, though no order of it shows that."""
+        self._ends: dict[tuple[str, PositionSide], float] = {}
+        self._settling: dict[str, OrderUpdate] = {}
         desk.prices.look_back = partial(look_back, desk, self)
 
     # What the market says
@@ -57,31 +80,50 @@ class Guard:
         """Close what `tick` is the stop or the target of."""
         for id, reason in self.lookout.touched(tick):
             log.warning("protection fires", id=id, reason=reason.value, price=plain(tick.last))
-            self.fire(id, reason)
+            with self._desk.surviving("touch of a protection", id=id):
+                self.fire(id, reason)
+                continue
+            self.lookout.watch_again(id)
 
     def fire(self, id: str, reason: CloseReason) -> None:
         """Start closing, unless that is under way. Does not block."""
-        if self._desk.state.protections[id].state is ProtectionState.ARMED:
-            self._desk.store.record(
-                ProtectionMoved(
-                    id, self._desk.now_ms(), ProtectionState.CLOSING, reason.value, reason
-                )
-            )
+        protection = self._desk.state.protections[id]
+        if protection.state is ProtectionState.ARMED:
+            self._desk.store.record(self._fires(protection, reason))
             self._desk.fly(close, id, self._desk, self)
+
+    def _fires(self, protection: Protection, reason: CloseReason) -> ProtectionMoved:
+        side = self.evidence.on(protection.symbol, protection.side)
+        return ProtectionMoved(
+            protection.id,
+            self._desk.now_ms(),
+            ProtectionState.CLOSING,
+            reason.value,
+            reason,
+            others_held=side.others(trio.current_time(), BEFORE_S),
+        )
 
     # What the exchange says
 
-    def covered(self, entry_id: str, filled: int) -> list[Record]:
-        """The records of an entry order's fills being protected: `filled` contracts in all."""
+    def covered(self, entry_id: str, filled: int, there_ms: int = 0) -> list[Record]:
+        """The records of an entry order's fills being protected: `filled` contracts in all.
+
+        `there_ms` is the exchange's time of what told so.
+        """
         protection = self._desk.state.protection_of(entry_id)
         if protection is None:
             return []
+        self.evidence.on(protection.symbol, protection.side).filled()
         late = protection.state is ProtectionState.CLOSED
+        if protection.kept_at_exchange and filled and unwanted(protection):
+            self._desk.fly(shed, protection.id, self._desk, self)
         if protection.state is ProtectionState.RELEASED:
             if protection.reason != ORDER_ENDED:
                 return []
             late = True
-        records: list[Record] = [ProtectionCovers(protection.id, filled, self._desk.now_ms())]
+        records: list[Record] = [
+            ProtectionCovers(protection.id, filled, self._desk.now_ms(), there_ms)
+        ]
         records += self._kept_for_more(protection, late)
         if late or protection.state is ProtectionState.PENDING_FILL:
             records.append(
@@ -135,6 +177,10 @@ class Guard:
         """Take in an update of a closing order: ours, or anybody's, which may be why a position is gone."""
         desk = self._desk
         protection = desk.state.closing_of(update.client_order_id)
+        if update.side is not None and update.side.closes and update.deal_size:
+            self.evidence.on(update.symbol, update.side.position_side).closed(
+                update.order_id, update.deal_size, update.update_time_ms
+            )
         if protection is not None:
             now = protection.close
             if now is not None and now.client_order_id == update.client_order_id:
@@ -144,13 +190,17 @@ class Guard:
             desk.waiters.wake(update.client_order_id)
         elif update.side is not None and update.side.closes:
             ours = made_there(update) and self.on_fired(update)
-            if update.deal_size and not ours:
+            if update.deal_size and not ours and not self.rearming.explains(update):
                 self.foreign.note(update)
+        else:
+            self.rearming.opened(update)
 
-    def on_fired(self, update: OrderUpdate) -> bool:
+    def on_fired(self, update: OrderUpdate, but_not: Collection[str] | None = None) -> bool:
         """Take in an order that the exchange made of a stop or target it keeps. False if it is of none of ours.
 
-        The engine goes on from there as if its own had fired: it closes what is left, and withdraws the rest.
+        Where it is not named whose it is, and may be somebody else's or of one that has ended, that is looked into
+        first, and it is taken in, or noted as foreign, after that: then `but_not` are those whose it is not. The engine
+        goes on from there as if its own had fired: it closes what is left, and withdraws the rest.
         """
         desk = self._desk
         protection = desk.state.fired_for(update.order_id)
@@ -160,10 +210,21 @@ class Guard:
                 return True
             reason = known.reason
         else:
-            found = whose(update, self._alive_on_side_of(update), desk.exchange.clock_offset_ms)
+            if self.rearming.explains(update, named_only=True):
+                return False
+            alive = [
+                each for each in self._alive_on_side_of(update) if each.id not in (but_not or ())
+            ]
+            found = whose(update, alive, desk.exchange.clock_offset_ms)
             if found is None:
                 return False
             protection, reason = found
+            if but_not is None and self._is_doubtful(update, protection):
+                settling = update.order_id in self._settling
+                self._settling[update.order_id] = update
+                if not settling:
+                    desk.fly(settle, update.order_id, self._settling, desk, self)
+                return True
         order = observed_there(update, reason)
         entry = desk.state.orders.get(protection.entry_id or "")
         records: list[Record] = [
@@ -174,17 +235,21 @@ class Guard:
             ),
         ]
         if protection.state is ProtectionState.ARMED:
-            records.append(
-                ProtectionMoved(
-                    protection.id, desk.now_ms(), ProtectionState.CLOSING, reason.value, reason
-                )
-            )
+            records.append(self._fires(protection, reason))
         desk.store.record(*records)
         if protection.state is ProtectionState.ARMED:
             log.warning("the exchange's own fires", id=protection.id, reason=reason.value)
             desk.fly(close, protection.id, desk, self)
         desk.waiters.wake(fired_news(protection.id))
         return True
+
+    def _is_doubtful(self, update: OrderUpdate, protection: Protection) -> bool:
+        """Whether an order that is not named may be of a protection that has ended, or of somebody else."""
+        if update.plan_order_id and update.plan_order_id in protection.exchange_plans:
+            return False
+        key, now = (protection.symbol, protection.side), trio.current_time()
+        ended_lately = now - self._ends.get(key, -inf) < ENDED_LATELY_S
+        return ended_lately or bool(self.evidence.on(*key).others(now, BEFORE_S))
 
     def _alive_on_side_of(self, update: OrderUpdate) -> list[Protection]:
         return (
@@ -208,21 +273,41 @@ class Guard:
         lane = protection.entry_id or protection.id
         desk.store.record(record, *desk.signal(lane, close_signal(protection, record, entry)))
 
-    def on_position(self, update: PositionUpdate) -> None:
-        """Take in what is held of one side of a symbol."""
+    def on_position(self, update: PositionUpdate, *, was_read: bool = False) -> None:
+        """Take in what is held of one side of a symbol: pushed, or read, which may have been answered with nothing."""
         desk = self._desk
         if not desk.positions.observe(update):
             return
         key = (update.symbol, update.side)
+        side, now, owed = self.evidence.on(*key), trio.current_time(), self.lookout.owed_on(*key)
+        if update.size:
+            side.held(update, now, owed, was_read=was_read)
+            self.rearming.on_position(update, was_read=was_read)
+        else:
+            side.flat(now, owed, was_read=was_read)
         if not self.lookout.closing_on(*key) and update.size < self.lookout.owed_on(*key):
             desk.doubt()
         for protection in self.lookout.alive_on(update.symbol, update.side):
             id = protection.id
             if update.size:
                 self._follow(protection, update.size)
-            elif protection.state is ProtectionState.ARMED and id not in self._confirming:
-                self._confirming.add(id)
-                desk.fly(confirm_gone, id, desk, self)
+            else:
+                self.confirm(id)
+
+    def confirm(self, id: str) -> None:
+        """The position under a protection is said to be gone: ask until that is certain. Does not block."""
+        armed = self._desk.state.protections[id].state is ProtectionState.ARMED
+        if armed and id not in self._confirming:
+            self._confirming.add(id)
+            self._desk.fly(confirm_gone, id, self._desk, self)
+
+    def is_gone(self, protection: Protection) -> bool:
+        """Whether all that speaks for the protection's contracts being held has been contradicted long enough."""
+        return self.evidence.on(protection.symbol, protection.side).is_gone(trio.current_time())
+
+    def could_not_read(self, symbol: str, failure: ExchangeError) -> None:
+        """A read of the positions failed, which says nothing of them."""
+        self._desk.tally.add("positions could not be read", symbol=symbol, why=str(failure))
 
     async def observe_positions(self, symbol: str, urgency: Urgency = Urgency.READ) -> None:
         """Read both sides of a symbol at the exchange and take in what is held. Raises ExchangeError."""
@@ -231,7 +316,8 @@ class Guard:
             for update in await self._desk.exchange.positions(symbol, urgency=urgency)
         }
         for side in PositionSide:
-            self.on_position(found.get(side) or PositionUpdate(symbol=symbol, side=side, size=0))
+            update = found.get(side) or PositionUpdate(symbol=symbol, side=side, size=0)
+            self.on_position(update, was_read=True)
 
     def cover(self, id: str, size: int) -> None:
         """Have a protection cover `size` contracts from here on, and arm it if it waited for them."""
@@ -267,6 +353,23 @@ class Guard:
 
     # What a close found out
 
+    def acted_there(self, id: str, size: int) -> None:
+        """The exchange's own stop or target has closed `size` contracts, as the position shows, and no order does."""
+        protection = self._desk.state.protections[id]
+        self._desk.tally.add("stop held to have acted at the exchange", id=id, size=size)
+        log.warning("the exchange's own has fired, as the position shows", id=id, size=size)
+        if size >= protection.remaining:
+            self._acted[id] = THERE.get(
+                protection.closing_for or CloseReason.STOP_LOSS, CloseReason.EXCHANGE_STOP_LOSS
+            )
+        else:
+            covered, now_ms = protection.covered - size, self._desk.now_ms()
+            self._desk.store.record(ProtectionCovers(id, covered, now_ms))
+
+    def all_acted_there(self, id: str) -> bool:
+        """Whether all that the protection covered is held to be closed by the exchange."""
+        return id in self._acted
+
     def gone(self, id: str) -> None:
         """The position is gone, and the protection with it."""
         desk = self._desk
@@ -277,17 +380,29 @@ class Guard:
         there = [each for each in protection.fired if each.filled]
         ours = close is not None and protection.closed > sum(each.filled for each in there)
         foreign = self.foreign.last(protection.symbol, protection.side)
+        side = self.evidence.on(protection.symbol, protection.side)
+        self._ends[protection.symbol, protection.side] = trio.current_time()
+        unexplained = protection.remaining > 0 and not side.explained
+        others = self.rearming.ended(protection) if unexplained else None
         if ours and close is not None:
             reason = protection.closing_for or CloseReason.CLOSED_ELSEWHERE
             price = close.average_price
         elif there:
             reason, price = there[-1].reason, there[-1].average_price
+        elif id in self._acted:
+            reason, price = self._acted.pop(id), None
         else:
             reason = foreign.reason if foreign else CloseReason.CLOSED_ELSEWHERE
             price = foreign.price if foreign else None
         desk.store.record(
             ProtectionMoved(
-                id, desk.now_ms(), ProtectionState.CLOSED, reason.value, close_price=price
+                id,
+                desk.now_ms(),
+                ProtectionState.CLOSED,
+                reason.value,
+                close_price=price,
+                others_held=others,
+                unexplained=unexplained,
             ),
             *desk.tell_of_protection(
                 protection,

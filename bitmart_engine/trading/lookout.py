@@ -5,6 +5,8 @@ It follows the records: what is armed is watched, and its symbol priced, until i
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import trio
 from attrs import evolve
 
@@ -33,6 +35,8 @@ class Lookout:
         self._stops = StopBook()
         self._alive: dict[tuple[str, PositionSide], set[str]] = {}
         self._closing: dict[tuple[str, PositionSide], set[str]] = {}
+        self._since: dict[str, tuple[tuple[Decimal | None, Decimal | None], int | None]] = {}
+        """The levels of what is armed, and since when they count."""
         self._started_ms = desk.now_ms()
         desk.store.observe(self._keep_watch)
 
@@ -113,6 +117,7 @@ class Lookout:
         """The promise of this protection is not given after all."""
         self._alive.get((protection.symbol, protection.side), set()).discard(protection.id)
         self._stops.disarm(protection.id)
+        self._since.pop(protection.id, None)
         self._desk.prices.unneed(protection.symbol, ("protection", protection.id))
 
     def keep(self, protection: Protection) -> None:
@@ -137,6 +142,13 @@ class Lookout:
             self._desk.prices.recheck(protection.symbol)
         else:
             self._stops.disarm(id)
+            self._since.pop(id, None)
+
+    def watch_again(self, id: str) -> None:
+        """Watch the levels of a protection that was touched and not fired: the next price decides."""
+        protection = self._desk.state.protections[id]
+        if protection.state is ProtectionState.ARMED:
+            self._watch_levels(protection)
 
     def _watch_levels(self, protection: Protection) -> None:
         self._stops.arm(
@@ -146,5 +158,17 @@ class Lookout:
                 protection.side,
                 protection.stop_loss,
                 protection.take_profit,
+                self._counts_from(protection),
             )
         )
+
+    def _counts_from(self, protection: Protection) -> int | None:
+        """Since when the levels of a protection are watched, by the exchange's clock; None while that is unmeasured."""
+        levels = (protection.stop_loss, protection.take_profit)
+        known = self._since.get(protection.id)
+        if known is not None and known[0] == levels:
+            return known[1]
+        exchange = self._desk.exchange
+        since_ms = None if exchange.clock_offset_ms is None else exchange.now_ms()
+        self._since[protection.id] = (levels, since_ms)
+        return since_ms

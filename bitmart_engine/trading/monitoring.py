@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 
 import structlog
+import trio
 from attrs import evolve, frozen
 
 from ..exchange.errors import ExchangeError
 from ..model.errors import BadRequest, Conflict, NotFound
 from ..model.instruments import Instrument
-from ..model.lifecycle import ProtectionState
+from ..model.lifecycle import EntryState, ProtectionState
 from ..model.orders import EntryOrder
 from ..model.positions import CloseReason, MonitorRequest, Protection
 from ..model.sides import PositionSide
 from ..notify.destinations import check_url
-from ..store.records import ProtectionLevelled, ProtectionMoved, ProtectionOpened, Record
+from ..store.records import (
+    ProtectionKept,
+    ProtectionLevelled,
+    ProtectionMoved,
+    ProtectionOpened,
+    Record,
+)
 from .desk import Desk, text
+from .disarming import shed, unwanted
 from .guard import Guard
 from .requests import (
     MonitorPosition,
@@ -30,6 +39,10 @@ from .requests import (
 __all__ = ["Monitored", "Monitoring"]
 
 log = structlog.get_logger()
+
+SHED_WITHIN_S = 3.0
+"""How long an answer waits for the exchange to take a stop away; that goes on after it."""
+PRICE_WITHIN_S = 2.0
 
 
 @frozen
@@ -79,12 +92,13 @@ class Monitoring:
                 await self._guard.observe_positions(asked.symbol)
             except ExchangeError as failure:
                 desk.tally.add("positions could not be read", symbol=asked.symbol, why=str(failure))
+        price = await self._price(request) if self._known(request) is None else None
         await desk.wait_promised(request.id, request.order_id)
         known = self._known(request)
         if known is not None:
             await desk.keep_promise()
             return Monitored(known, True)
-        desk.store.record(*self._promise(request, instrument))
+        desk.store.record(*self._promise(request, instrument, price))
         await desk.keep_promise()
         log.info("position monitored", id=request.id, symbol=request.symbol)
         return Monitored(desk.state.protections[request.id], False)
@@ -115,13 +129,21 @@ class Monitoring:
         stop = new_stop if stop_loss is not None else now.stop_loss
         target = new_target if take_profit is not None else now.take_profit
         checked_levels(now.side, stop, target, instrument)
-        desk.store.record(ProtectionLevelled(id, desk.now_ms(), stop, target))
+        records: list[Record] = [ProtectionLevelled(id, desk.now_ms(), stop, target)]
+        if self._has_not_left(now) and now.kept_at_exchange:
+            records.append(ProtectionKept(id, desk.now_ms(), stop, target))
+        desk.store.record(*records)
         await desk.keep_promise()
         log.info("protection moved", id=id, stop_loss=text(stop), take_profit=text(target))
+        await self._shed(id)
         return self.get(id)
 
     async def release(self, id: str) -> Protection:
-        """Drop a protection because the user says so. Returns once durable. Raises NotFound and Conflict."""
+        """Drop a protection because the user says so, and take the exchange's stop and target of it away.
+
+        Returns once durable. What the exchange still keeps by then is in what is returned: the rest of an order that
+        has not filled carries them, and they are taken away when it fills. Raises NotFound and Conflict.
+        """
         self._desk.check_promises()
         now = await self._promised(id)
         if now.state not in (ProtectionState.PENDING_FILL, ProtectionState.ARMED):
@@ -131,8 +153,33 @@ class Monitoring:
             ProtectionMoved(id, self._desk.now_ms(), ProtectionState.RELEASED, reason),
             *self._desk.tell_of_protection(now, "released", reason=reason),
         )
+        if self._has_not_left(now) and now.kept_at_exchange:
+            self._desk.store.record(ProtectionKept(id, self._desk.now_ms(), None, None))
         await self._desk.keep_promise()
+        await self._shed(id)
         return self.get(id)
+
+    def _has_not_left(self, protection: Protection) -> bool:
+        """Whether its order waits for its zone: what the exchange is to keep goes out with it, as it is then."""
+        entry = self._desk.state.orders.get(protection.entry_id or "")
+        return entry is not None and entry.state is EntryState.WAITING
+
+    async def _shed(self, id: str) -> None:
+        """Have taken away at the exchange what is not wanted any more; wait a moment for that, and no longer."""
+        protection = self.get(id)
+        if not (protection.covered and unwanted(protection)):
+            return
+        done = trio.Event()
+
+        async def shed_then(id: str) -> None:
+            try:
+                await shed(id, self._desk, self._guard)
+            finally:
+                done.set()
+
+        self._desk.fly(shed_then, id)
+        with trio.move_on_after(SHED_WITHIN_S):
+            await done.wait()
 
     async def close_now(self, id: str) -> Protection:
         """Close what the protection covers, now. Returns once that is durable; the close goes on by itself.
@@ -141,7 +188,12 @@ class Monitoring:
         """
         now = await self._promised(id)
         if now.state is ProtectionState.PENDING_FILL:
-            raise Conflict("nothing is held yet", "$.id")
+            told_by_order = now.entry_id is not None
+            known = told_by_order or self._desk.positions.knows(now.symbol, now.side)
+            raise Conflict(
+                "nothing is held yet" if known else "it is not known yet whether anything is held",
+                "$.id",
+            )
         if now.state.final:
             raise Conflict(f"the protection is {now.state.value}", "$.id")
         self._guard.fire(id, CloseReason.MANUAL)
@@ -170,7 +222,18 @@ class Monitoring:
             )
         return known
 
-    def _promise(self, request: MonitorRequest, instrument: Instrument) -> list[Record]:
+    async def _price(self, request: MonitorRequest) -> Decimal | None:
+        """The price now, where a target may be passed already; None where it cannot be told soon."""
+        tick = self._desk.prices.fresh(request.symbol)
+        if tick is not None or request.take_profit is None:
+            return None if tick is None else tick.last
+        with suppress(ExchangeError), trio.move_on_after(PRICE_WITHIN_S):
+            return await self._desk.exchange.last_price(request.symbol)
+        return None
+
+    def _promise(
+        self, request: MonitorRequest, instrument: Instrument, price: Decimal | None
+    ) -> list[Record]:
         desk = self._desk
         entry = desk.state.orders.get(request.order_id or "")
         if entry is not None and entry.symbol != request.symbol:
@@ -178,8 +241,17 @@ class Monitoring:
         side = entry.request.side if entry is not None else self._side(request)
         if entry is not None and request.side not in (None, side):
             raise BadRequest(f"the order is a {side.value}", "$.side")
+        held = desk.positions.get(request.symbol, side)
+        arms = entry.filled if entry is not None else (held is not None and held.size)
+        passed = price if arms else None
+        long = side is PositionSide.LONG
         stop_loss, take_profit = checked_levels(
-            side, request.stop_loss, request.take_profit, instrument
+            side,
+            request.stop_loss,
+            request.take_profit,
+            instrument,
+            low=None if long else passed,
+            high=passed if long else None,
         )
         made = Protection(
             id=request.id,
@@ -197,7 +269,6 @@ class Monitoring:
         )
         if entry is not None:
             return self._promise_for(entry, made)
-        held = desk.positions.get(request.symbol, side)
         return [
             ProtectionOpened(made),
             *self._guard.covering(made, held.size if held is not None else 0),
@@ -240,6 +311,11 @@ class Monitoring:
         if request.stop_loss is not None and request.take_profit is not None:
             rising = request.take_profit > request.stop_loss
             return PositionSide.LONG if rising else PositionSide.SHORT
+        if not all(self._desk.positions.knows(request.symbol, side) for side in PositionSide):
+            raise BadRequest(
+                f"it is not known yet what is held of {request.symbol}: give long or short",
+                "$.side",
+            )
         raise BadRequest(
             f"no position of {request.symbol} is open yet: give long or short", "$.side"
         )

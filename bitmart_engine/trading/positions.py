@@ -13,6 +13,8 @@ class PositionBook:
 
     def __init__(self) -> None:
         self._latest: dict[tuple[str, PositionSide], PositionUpdate] = {}
+        self.was_read = False
+        """Whether all positions were read at least once: before that, what is not known is not flat."""
 
     def observe(self, update: PositionUpdate) -> bool:
         """Take `update` in. False if it is older than what is known, and was ignored."""
@@ -31,6 +33,10 @@ class PositionBook:
     def get(self, symbol: str, side: PositionSide) -> PositionUpdate | None:
         """The latest report, None if there never was one: that is not the same as flat."""
         return self._latest.get((symbol, side))
+
+    def knows(self, symbol: str, side: PositionSide) -> bool:
+        """Whether it is known what is held of a side, which may be nothing."""
+        return self.was_read or (symbol, side) in self._latest
 
     def all(self) -> list[PositionUpdate]:
         """Every side that is held."""

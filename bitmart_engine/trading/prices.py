@@ -4,6 +4,10 @@ Arming an order or a protection subscribes what it needs; nobody has to remember
 had no price from the stream for `STALE_AFTER_S` is stale: it is said, resubscribed, and if that does not help its
 connection is dropped to be made anew. Meanwhile it is priced over REST. A channel can die while pings are answered.
 
+A price that the stream tells and that is old, or far from the last one, is not acted on (`streams.pricing`); REST is
+asked at once what the price is. A far one is acted on as soon as a second source says so too; what becomes of it if
+none does within a second, `Pricing.time_is_up` says.
+
 What the stream missed is looked up when it is back: after every new subscription, the first one too, and after a
 silence; meanwhile also every now and then, for a price that was asked for says nothing of those between. Once more a
 little later, since nobody documents how soon the exchange's bars are complete. What follows from it is for `look_back`.
@@ -15,18 +19,21 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import structlog
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 
+from ..exchange.budget import Urgency
 from ..exchange.client import ExchangeClient
 from ..exchange.errors import ExchangeError
 from ..model.decimals import plain
 from ..model.events import Kline, Tick
 from ..model.timeframes import Timeframe
+from ..streams.jumps import CONFIRMED_WITHIN_S, Source
 from ..streams.streams import Streams
 from ..streams.subscriptions import MONITORS
 from ..streams.ticks import Range
 from ..streams.topics import kline_topic, trade_topic
 from ..tally import Tally
+from .pacing import Pauses
 
 __all__ = ["Prices"]
 
@@ -34,6 +41,9 @@ log = structlog.get_logger()
 
 REST_PRICE_EVERY_S = 2.0
 """The exchange refreshes the last price of its details about every 2 s (fact sheet 5.2)."""
+SECOND_SOURCE_EVERY_S = 0.25
+SECOND_SOURCE_UP_TO_S = 1.0
+"""How often REST is asked for a price that is in doubt, at first and at the slowest."""
 BLIND_LOOK_EVERY_S = 15.0
 """How often a stream that stays dead is made up for by looking at the exchange's bars."""
 BAR_S = 60
@@ -93,6 +103,11 @@ class Prices:
         self._tally = tally
         self._watched: dict[str, _Watch] = {}
         self._last: dict[str, Tick] = {}
+        self._doubted: dict[str, None] = {}
+        self._something_doubted = trio.Event()
+        self._deciding: set[str] = set()
+        self._asking: set[str] = set()
+        streams.pricing.doubted = self._doubt
         self.look_back: Callable[[str, int], Awaitable[None]] = _nobody_looks_back
         """Does what follows from what a symbol missed since a time (the exchange's clock, ms; 0: whenever), and
         returns once that is known. Set by whoever keeps the stops."""
@@ -150,7 +165,7 @@ class Prices:
         if waiting is not None:
             mailbox.put_nowait(waiting)
         elif tick is not None:
-            mailbox.put_nowait(Tick(symbol, tick.last, tick.last, tick.last, tick.at))
+            mailbox.put_nowait(evolve(tick.only_last(), gap_since=None))
 
     def statistics(self) -> Mapping[str, tuple[Tick, float, bool]]:
         """For every symbol: its last tick, that tick's age in seconds, and whether it is stale."""
@@ -163,6 +178,67 @@ class Prices:
     def stale(self) -> list[str]:
         """The needed symbols that the stream does not price now."""
         return [symbol for symbol, watch in self._watched.items() if watch.stale]
+
+    def _doubt(self, symbol: str) -> None:
+        """A price of the symbol was kept out: see what another source says. Does not block."""
+        self._doubted[symbol] = None
+        self._something_doubted.set()
+
+    async def settle_doubts(self) -> None:
+        """Ask REST about prices that were kept out, for ever. Runs as a task."""
+        async with trio.open_nursery() as nursery:
+            while True:
+                await self._something_doubted.wait()
+                self._something_doubted = trio.Event()
+                doubted, self._doubted = self._doubted, {}
+                for symbol in doubted:
+                    if self._streams.pricing.in_doubt_since(symbol) is None:
+                        if watch := self._watched.get(symbol):
+                            self._ask_at_times(symbol, watch, nursery)
+                    elif symbol not in self._deciding:
+                        self._deciding.add(symbol)
+                        nursery.start_soon(self._decide_in_time, symbol)
+                        if symbol not in self._asking:
+                            self._asking.add(symbol)
+                            nursery.start_soon(self._ask_until_settled, symbol)
+
+    async def _decide_in_time(self, symbol: str) -> None:
+        """See to it that a price that is in doubt is decided in time."""
+        pricing = self._streams.pricing
+        while (since := pricing.in_doubt_since(symbol)) is not None:
+            await trio.sleep_until(since + CONFIRMED_WITHIN_S)
+            if pricing.in_doubt_since(symbol) == since:
+                pricing.time_is_up(symbol)
+        self._deciding.discard(symbol)
+
+    async def _ask_until_settled(self, symbol: str) -> None:
+        """Ask REST for the last price and for the running bar, which differ where REST itself told what is in doubt.
+
+        A little longer than until it is decided: what REST told may have been from before.
+        """
+        pricing = self._streams.pricing
+        enough_at = trio.current_time() + REST_PRICE_EVERY_S
+        for pause_s in Pauses(SECOND_SOURCE_EVERY_S, SECOND_SOURCE_UP_TO_S):
+            await self._ask(symbol, Urgency.CLOSE if symbol in self._watched else Urgency.READ)
+            await self._ask_for_bar(symbol)
+            open_still = pricing.was_given_up(symbol) or pricing.in_doubt_since(symbol) is not None
+            if not open_still and trio.current_time() >= enough_at:
+                break
+            await trio.sleep(pause_s)
+        self._asking.discard(symbol)
+
+    async def _ask_for_bar(self, symbol: str) -> None:
+        asked_at, now_s = trio.current_time(), self._exchange.now_ms() // 1000
+        try:
+            bars = await self._exchange.klines(
+                symbol, Timeframe.M1, now_s - BAR_S, now_s, urgency=Urgency.CLOSE
+            )
+        except ExchangeError as failure:
+            self._tally.add("no price over REST either", symbol=symbol, why=str(failure))
+            return
+        # The bar of a minute that is over may be from before the price that is in doubt.
+        if bars and bars[-1].close > 0 and bars[-1].open_time_s == now_s - now_s % BAR_S:
+            self._streams.observe(symbol, bars[-1].close, asked_at, Source.KLINES)
 
     async def keep_fresh(self) -> None:
         """Watch for stale symbols, for ever. Runs as a task."""
@@ -197,9 +273,7 @@ class Prices:
                 self._streams.resubscribe(topic)
         elif now - self._could_tell_since(symbol, watch.resubscribed_at) >= self._stale_after_s:
             self._streams.renew(topics_of(symbol)[0], f"no prices of {symbol}")
-        if now - watch.asked_at >= REST_PRICE_EVERY_S:
-            watch.asked_at = now
-            nursery.start_soon(self._ask, symbol)
+        self._ask_at_times(symbol, watch, nursery)
         if now - watch.looked_at >= BLIND_LOOK_EVERY_S:
             watch.looked_at = now
             watch.miss(self._exchange_ms(watch.heard_at))
@@ -243,11 +317,19 @@ class Prices:
             await self.look_back(symbol, since_ms)
         watch.looking = False
 
-    async def _ask(self, symbol: str) -> None:
+    def _ask_at_times(self, symbol: str, watch: _Watch, nursery: trio.Nursery) -> None:
+        """Ask REST for the price, unless it was asked just now."""
+        now = trio.current_time()
+        if now - watch.asked_at >= REST_PRICE_EVERY_S:
+            watch.asked_at = now
+            nursery.start_soon(self._ask, symbol)
+
+    async def _ask(self, symbol: str, urgency: Urgency = Urgency.READ) -> None:
+        asked_at = trio.current_time()
         try:
-            price = await self._exchange.last_price(symbol)
+            price = await self._exchange.last_price(symbol, urgency=urgency)
         except ExchangeError as failure:
             self._tally.add("no price over REST either", symbol=symbol, why=str(failure))
             return
         log.debug("priced over REST", symbol=symbol, price=plain(price))
-        self._streams.observe(symbol, price)
+        self._streams.observe(symbol, price, asked_at)

@@ -3,6 +3,9 @@
 Updates come twice, late, and in any order: over the stream, over REST, before and after the answer to the submit. The
 filled size is cumulative and never shrinks, and an end is never undone, so applying the same updates in any order, any
 number of times, gives the same order.
+
+Somebody may amend the order at the exchange to be larger than what was asked for. All that fills under it counts, for
+all of it has to be protected; it is filled once what the exchange has of it is.
 """
 
 from __future__ import annotations
@@ -20,8 +23,10 @@ CROSSING_CANCEL_WITHIN_MS = 1_500
 
 def observed(order: EntryOrder, update: OrderUpdate, now_ms: int) -> EntryObserved | None:
     """The record that `update` makes of `order`; None if it says nothing new."""
-    filled = max(order.filled, min(update.deal_size, order.size))
-    if filled >= order.size:
+    filled = max(order.filled, update.deal_size)
+    amended = update.size is not None and update.size > order.size
+    works = amended and not update.final and filled < (update.size or 0)
+    if filled >= order.size and not (works and not order.state.final):
         to = EntryState.FILLED
     elif order.state.final:
         to = EntryState.CANCELLED if filled > order.filled else order.state

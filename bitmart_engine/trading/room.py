@@ -1,5 +1,8 @@
 """The trading room: its monitors and everything in flight, opened and closed as one.
 
+One tick or one event that cannot be dealt with ends nothing: it is counted and logged, and the exchange is compared
+with soon. A monitor that crashes ends the engine, and housekeeping that crashes begins again (`housekeeping`).
+
 The monitors are thin tasks around plain decisions: a tick goes to the guard first and to the entries second, an order
 or position event to whom it concerns. What is in flight lives in a task of its own, which the end of the room gives a
 bounded time: a close that is under way when the engine stops is not cut off in the middle.
@@ -10,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 import trio
@@ -18,6 +22,7 @@ from attrs import define, field
 from ..exchange.client import ExchangeClient
 from ..exchange.errors import ExchangeError
 from ..exchange.turns import HeldBack
+from ..housekeeping import supervised
 from ..model.errors import BadRequest, Unavailable
 from ..model.events import (
     BalanceUpdate,
@@ -103,11 +108,17 @@ class TradingRoom:
     def on_tick(self, tick: Tick) -> None:
         """Protection first, then entries."""
         self.desk.prices.note(tick)
-        self.guard.on_tick(tick)
-        self.entries.on_tick(tick)
+        with self.desk.surviving("tick for protections", symbol=tick.symbol):
+            self.guard.on_tick(tick)
+        with self.desk.surviving("tick for entries", symbol=tick.symbol):
+            self.entries.on_tick(tick)
 
     def on_event(self, event: OrderUpdate | PositionUpdate | BalanceUpdate) -> None:
         """What the exchange says of our orders, our positions and the balance."""
+        with self.desk.surviving(type(event).__name__):
+            self._on_event(event)
+
+    def _on_event(self, event: OrderUpdate | PositionUpdate | BalanceUpdate) -> None:
         if isinstance(event, BalanceUpdate):
             self.balance.take(event)
             return
@@ -123,7 +134,9 @@ class TradingRoom:
         self.futures_orders.take(event)
 
     async def _read(self, id: str) -> bool:
-        return await read(id, self.desk, self.entries)
+        with self.desk.surviving("look at an order", id=id):
+            return await read(id, self.desk, self.entries)
+        return False
 
     async def watch_prices(self) -> None:
         while True:
@@ -223,7 +236,8 @@ class TradingRoom:
         for action in actions:
             self._do(action)
         for update in [*snapshot.positions.values(), *self._flat(snapshot)]:
-            self.guard.on_position(update)
+            self.guard.on_position(update, was_read=True)
+        self.desk.positions.was_read = True
         self.desk.foreign_orders = snapshot.foreign
         if actions or self.found is None:
             log.info(
@@ -258,7 +272,7 @@ class TradingRoom:
             case Cover(id=id, size=size):
                 self.guard.cover(id, size)
             case Gone(id=id):
-                self.guard.gone(id)
+                self.guard.confirm(id)
             case Keeps():
                 self.guard.keeps(action)
 
@@ -269,6 +283,7 @@ class TradingRoom:
             self.tracking.begin(order)
         for protection in self.desk.state.protections.alive():
             self.guard.resume(protection.id)
+        self.guard.rearming.resume()
 
 
 @asynccontextmanager
@@ -300,17 +315,21 @@ async def open_trading(
             monitors.start_soon(room.watch_prices)
             monitors.start_soon(room.watch_account, account)
             monitors.start_soon(desk.prices.keep_fresh)
+            monitors.start_soon(desk.prices.settle_doubts)
             monitors.start_soon(room.entries.deadlines.run)
-            monitors.start_soon(room.keep_warm)
-            monitors.start_soon(room.tracking.run)
-            monitors.start_soon(desk.instruments.keep_fresh, desk.prices.needed)
-            monitors.start_soon(desk.leverage.keep_fresh, room.entries.leveraged)
+            monitors.start_soon(supervised, room.keep_warm, "keep_warm", tally)
+            monitors.start_soon(supervised, room.tracking.run, "tracking", tally)
+            for name, keep_fresh, symbols in (
+                ("instruments", desk.instruments.keep_fresh, desk.prices.needed),
+                ("leverage", desk.leverage.keep_fresh, room.entries.leveraged),
+            ):
+                monitors.start_soon(supervised, partial(keep_fresh, symbols), name, tally)
             if not settings.missing_credentials:
                 room.resume()
                 streams.bus.observe(room.lose_sight, PrivateReady, PrivateLost)
                 monitors.start_soon(room.keep_reconciled)
-                monitors.start_soon(room.futures_orders.run)
-                monitors.start_soon(room.balance.run)
+                monitors.start_soon(supervised, room.futures_orders.run, "futures_orders", tally)
+                monitors.start_soon(supervised, room.balance.run, "balance", tally)
             try:
                 yield room
             finally:

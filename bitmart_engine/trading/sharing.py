@@ -21,7 +21,11 @@ __all__ = ["exchange_may_close", "fires_there_too", "is_shared"]
 
 
 def is_shared(protection: Protection, desk: Desk, guard: Guard) -> bool:
-    """Whether somebody else holds contracts of the position, or an order that would may fill at any moment."""
+    """Whether somebody else holds contracts of the position, or an order that would may fill at any moment.
+
+    What was held before the close counts too: by now the exchange's own stop may have closed ours, and what is left
+    looks like ours. Where nothing of the position is known, somebody may.
+    """
     key = (protection.symbol, protection.side)
     others = [
         each for each in guard.lookout.alive_on(*key) if each.id != protection.id and each.entry_id
@@ -30,8 +34,10 @@ def is_shared(protection: Protection, desk: Desk, guard: Guard) -> bool:
         return True
     if desk.at_exchange.get(key, set()) - {protection.entry_id}:
         return True
+    if protection.others_held:
+        return True
     held = desk.positions.get(*key)
-    return held is not None and held.size > protection.remaining
+    return held is None or held.size > protection.remaining
 
 
 def fires_there_too(protection: Protection, desk: Desk) -> bool:

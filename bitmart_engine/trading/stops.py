@@ -1,12 +1,13 @@
 """The armed stops and targets of every symbol, indexed by price. Synchronous, and knows nothing of positions.
 
 A stop fires on any price since the previous tick, so the extremes count; a target fires on the last price only. Where
-one tick reaches both, the stop wins. A tick costs what it fires, plus a logarithm; one that fires nothing costs two
-comparisons.
+one tick reaches both, the stop wins. A price from before a level was armed by more than some seconds fires nothing. A
+tick costs what it fires, plus a logarithm; one that fires nothing costs two comparisons.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 from attrs import define, field, frozen
@@ -15,9 +16,11 @@ from sortedcontainers import SortedKeyList
 from ..model.events import Tick
 from ..model.positions import CloseReason
 from ..model.sides import PositionSide
+from ..streams.ages import is_of_its_time
 
 __all__ = ["Levels", "StopBook"]
 
+STOP_LOSS, TAKE_PROFIT = CloseReason.STOP_LOSS, CloseReason.TAKE_PROFIT
 NEVER_UP, NEVER_DOWN = Decimal("Infinity"), Decimal("-Infinity")
 
 
@@ -30,6 +33,8 @@ class Levels:
     side: PositionSide
     stop: Decimal | None
     target: Decimal | None
+    armed_ms: int | None = None
+    """Since when it counts, by the exchange's clock; None if that is not known, or long ago."""
 
 
 @frozen(weakref_slot=False)
@@ -66,6 +71,20 @@ class _Ladder:
 
     def targets(self, side: PositionSide) -> SortedKeyList:
         return self.long_targets if side is PositionSide.LONG else self.short_targets
+
+    def reached(self, reason: CloseReason, low: Decimal, high: Decimal) -> Iterator[_Level]:
+        """The levels of a kind that prices from `low` to `high` reach."""
+        falling, rising = self.long_stops, self.short_stops
+        if reason is TAKE_PROFIT:
+            falling, rising = self.short_targets, self.long_targets
+        for level in reversed(falling):
+            if level.price < low:
+                break
+            yield level
+        for level in rising:
+            if level.price > high:
+                break
+            yield level
 
 
 class StopBook:
@@ -107,24 +126,14 @@ class StopBook:
         if ladder is None or (tick.low > ladder.falls_to and tick.high < ladder.rises_to):
             return []
         fired: dict[str, CloseReason] = {}
-        for reason, falling, rising, low, high in (
-            (CloseReason.STOP_LOSS, ladder.long_stops, ladder.short_stops, tick.low, tick.high),
-            (
-                CloseReason.TAKE_PROFIT,
-                ladder.short_targets,
-                ladder.long_targets,
-                tick.last,
-                tick.last,
-            ),
+        for reason, low, high, made_ms in (
+            (STOP_LOSS, tick.low, tick.high, tick.oldest_ms),
+            (STOP_LOSS, tick.last, tick.last, tick.last_ms),
+            (TAKE_PROFIT, tick.last, tick.last, tick.last_ms),
         ):
-            for level in reversed(falling):
-                if level.price < low:
-                    break
-                fired.setdefault(level.id, reason)
-            for level in rising:
-                if level.price > high:
-                    break
-                fired.setdefault(level.id, reason)
+            for level in ladder.reached(reason, low, high):
+                if is_of_its_time(made_ms, self._levels[level.id].armed_ms):
+                    fired.setdefault(level.id, reason)
         for id in fired:
             self.disarm(id)
         return list(fired.items())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 import trio
+from attrs import evolve
 
 from ..exchange.errors import MEANINGS, ExchangeError, Meaning, OutcomeUnknown, Refused
 from ..exchange.orders import SubmitOrder
@@ -206,9 +207,15 @@ async def _set_leverage(order: EntryOrder, desk: Desk, entries: Entries) -> bool
 
 
 def _wire_order(order: EntryOrder, desk: Desk) -> SubmitOrder:
+    """The order as it goes out, with the stop and the target that the exchange is to keep: they may have been moved."""
     instrument = desk.instruments.known(order.symbol)
-    request = order.request if instrument is None else on_grid(order.request, instrument)
-    keep_there = request.exchange_protection
+    asked, kept = order.request, desk.state.protection_of(order.id)
+    asked = evolve(
+        asked,
+        stop_loss=kept.exchange_stop_loss if kept else None,
+        take_profit=kept.exchange_take_profit if kept else None,
+    )
+    request = asked if instrument is None else on_grid(asked, instrument)
     return SubmitOrder(
         symbol=request.symbol,
         side=request.side.opening,
@@ -219,8 +226,8 @@ def _wire_order(order: EntryOrder, desk: Desk) -> SubmitOrder:
         maker_only=request.maker_only,
         leverage=request.leverage,
         open_type=request.open_type,
-        preset_stop_loss=request.stop_loss if keep_there else None,
-        preset_take_profit=request.take_profit if keep_there else None,
+        preset_stop_loss=request.stop_loss,
+        preset_take_profit=request.take_profit,
     )
 
 

@@ -6,17 +6,20 @@ looking at the rest: a tick costs what it passes, plus a logarithm; one that pas
 
 What counts as entering is a price that was really there: the last one, or an extreme since the previous tick. Of a zone
 that lies strictly between two extremes nobody can tell whether a trade happened in it, so it is passed over. After a
-gap in the stream the extremes may be old: then only the last price enters.
+gap in the stream the extremes may be old: then only the last price enters. A price from before a zone was armed by more
+than some seconds does not enter it, and an extreme that nobody has confirmed enters none.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 from attrs import define, field, frozen
 from sortedcontainers import SortedKeyList
 
 from ..model.events import Tick
+from ..streams.ages import is_of_its_time
 
 __all__ = ["Zone", "ZoneBook"]
 
@@ -31,6 +34,8 @@ class Zone:
     symbol: str
     low: Decimal
     high: Decimal
+    armed_ms: int | None = None
+    """Since when it counts, by the exchange's clock; None if that is not known, or long ago."""
 
     def contains(self, price: Decimal) -> bool:
         return self.low <= price <= self.high
@@ -125,12 +130,21 @@ class ZoneBook:
         ladder.last = tick.last
         ladder.look_around()
         hit = []
-        prices = {tick.last, tick.high, tick.low} if tick.gap_since is None else {tick.last}
         for zone in passed:
-            if any(zone.contains(price) for price in prices):
+            if any(zone.contains(price) for price in _prices(tick, zone)):
                 del self._zones[zone.id]
                 hit.append(zone)
             else:
                 ladder.place(zone)
         hit.sort(key=lambda zone: (zone.low, zone.id))
         return [zone.id for zone in hit]
+
+
+def _prices(tick: Tick, zone: Zone) -> Iterator[Decimal]:
+    """The prices of a tick that may enter a zone."""
+    if is_of_its_time(tick.last_ms, zone.armed_ms):
+        yield tick.last
+    extremes_count = tick.gap_since is None and not tick.unconfirmed
+    if extremes_count and is_of_its_time(tick.oldest_ms, zone.armed_ms):
+        yield tick.high
+        yield tick.low

@@ -136,6 +136,18 @@ async def test_a_replay_can_live_by_the_wall_clock(
         assert 0 <= now_s - visit.exchange.candles["BTCUSDT"].running(1).ts < 60
 
 
+async def test_a_replay_can_begin_now_and_keep_its_own_pace(
+    recorded: Path, visiting: Visiting, autojump_clock: trio.testing.MockClock
+) -> None:
+    market = Replay(recorded, clock="from now")
+    async with visiting(memory=True, market=market) as visit:
+        began_s = visit.exchange.now_ms() // 1000
+        opened = visit.exchange.candles["BTCUSDT"].running(1).ts
+        assert opened == began_s // 60 * 60
+        await market.finished.wait()
+        assert visit.exchange.candles["BTCUSDT"].running(1).ts == opened + 180
+
+
 async def test_a_held_symbol_is_not_replayed(
     recorded: Path, visiting: Visiting, autojump_clock: trio.testing.MockClock
 ) -> None:

@@ -116,10 +116,57 @@ def test_unsubscribing_counts_as_being_at_it_too() -> None:
 def test_a_refused_topic_is_not_asked_for_again() -> None:
     ledger = Ledger(["a"], 20)
     ledger.next_frame(0.0)
-    assert ledger.refused("a", "Invalid channel: not found a")
+    assert ledger.refused("a", "Invalid channel: not found a", 0.0)
     assert ledger.settled
     assert ledger.hopeless
     assert ledger.next_frame(1e9) is None
+
+
+def test_a_needed_topic_is_asked_for_again_ever_slower_but_for_ever() -> None:
+    needed = {"a", "b"}
+    ledger = Ledger(["a", "b", "c"], 20, needed.__contains__)
+    ledger.next_frame(0.0)
+    asked, now = [], 0.0
+    for topic in ("a", "b", "c"):
+        assert ledger.refused(topic, "no", now)
+    for _ in range(8):
+        assert not ledger.hopeless
+        now = ledger.next_due_at()
+        asked.append(now)
+        assert said(ledger.next_frame(now)) == ("subscribe", ["a", "b"])
+        assert ledger.refused("a", "no", now)
+        assert ledger.refused("b", "no", now + 0.5)
+    assert asked == [5, 15, 35, 75, 135, 195, 255, 315]
+    assert ledger.acknowledged("a")
+    assert ledger.acknowledged("b") is True
+    assert ledger.next_due_at() == math.inf
+    assert ledger.repeated == 0
+
+
+def test_a_refused_topic_is_asked_for_again_once_somebody_needs_it() -> None:
+    needed = set[str]()
+    ledger = Ledger(["a"], 20, needed.__contains__, jitter=0.5)
+    ledger.next_frame(0.0)
+    ledger.refused("a", "no", 0.0)
+    assert ledger.next_due_at() == math.inf
+    assert ledger.hopeless
+    needed.add("a")
+    assert not ledger.hopeless
+    assert ledger.next_due_at() == 2.5
+    assert said(ledger.next_frame(100.0)) == ("subscribe", ["a"])
+    needed.clear()
+    ledger.refused("a", "no", 100.0)
+    assert ledger.next_due_at() == math.inf
+
+
+def test_what_is_essential_is_settled_by_a_yes_only() -> None:
+    for essential in (False, True):
+        ledger = Ledger(["a"], 20, {"a"}.__contains__, essential=essential)
+        ledger.next_frame(0.0)
+        ledger.refused("a", "no", 0.0)
+        assert ledger.settled is not essential
+        ledger.acknowledged("a")
+        assert ledger.settled
 
 
 @pytest.mark.parametrize(
@@ -128,7 +175,7 @@ def test_a_refused_topic_is_not_asked_for_again() -> None:
 def test_not_now_counts_as_no_answer(error: str) -> None:
     ledger = Ledger(["a"], 20)
     ledger.next_frame(0.0)
-    assert not ledger.refused("a", error)
+    assert not ledger.refused("a", error, 0.0)
     assert not ledger.hopeless
     assert said(ledger.next_frame(5.0)) == ("subscribe", ["a"])
 
@@ -136,7 +183,7 @@ def test_not_now_counts_as_no_answer(error: str) -> None:
 def test_an_answer_to_what_was_not_asked_is_no_news() -> None:
     ledger = Ledger(["a"], 20)
     assert not ledger.acknowledged("z")
-    assert not ledger.refused("z", "no")
+    assert not ledger.refused("z", "no", 0.0)
     ledger.renew("z")
     assert not ledger.is_acked("z")
 
@@ -156,7 +203,7 @@ def test_changes_are_said_with_what_is_new_first() -> None:
 def test_a_renewed_topic_is_unsubscribed_then_subscribed() -> None:
     ledger = Ledger(["a"], 20)
     ledger.next_frame(0.0)
-    ledger.refused("a", "no")
+    ledger.refused("a", "no", 0.0)
     ledger.renew("a")
     assert said(ledger.next_frame(1.0)) == ("unsubscribe", ["a"])
     assert said(ledger.next_frame(1.0)) == ("subscribe", ["a"])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import trio
+from attrs import evolve
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
@@ -15,7 +16,7 @@ from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams import ORDERS, POSITIONS, kline_topic, open_streams
 from bitmart_engine.tally import Tally
 
-from .fake import KEY, MEMO, SECRET, FakeExchange, Session, bar, settings, with_account
+from .fake import KEY, MEMO, SECRET, FakeExchange, Session, bar, settings, wall_ms, with_account
 
 BTC = kline_topic("BTCUSDT", Timeframe.M1)
 
@@ -170,6 +171,68 @@ async def test_a_private_side_that_is_refused_whole_is_tried_again_slowly(
         await trio.sleep(60)
         assert exchange.private().topics == {ORDERS}
         assert streams.refused == {}
+
+
+@pytest.mark.parametrize("error", ["Invalid channel: not found", "too many requests"])
+async def test_orders_and_positions_refused_for_a_while_come_back_and_are_missed_meanwhile(
+    error: str, exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+) -> None:
+    async with open_streams(with_account(), exchange.world, tally) as streams:
+        with streams.bus.listen(PrivateReady) as ready:
+            streams.hold("engine", [ORDERS, POSITIONS])
+            await ready.receive()
+            exchange.refuses.update({ORDERS: error, POSITIONS: error})
+            await exchange.private().drop()
+            await trio.sleep(30)
+            assert streams.statistics().connections[0].state != "up"
+            exchange.refuses.clear()
+            with trio.fail_after(40):
+                await ready.receive()
+            assert exchange.private().topics == {ORDERS, POSITIONS}
+            await trio.sleep(1)
+            assert streams.statistics().connections[0].state == "up"
+
+
+async def test_a_refused_login_has_the_clock_measured_and_is_retried_soon_if_it_was_wrong(
+    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+) -> None:
+    ahead_ms, measured = 3_600_000, 0
+
+    async def measure() -> None:
+        nonlocal ahead_ms, measured
+        await trio.sleep(0.2)
+        measured += 1
+        ahead_ms = 0
+
+    world = evolve(exchange.world, wall_ms=lambda: wall_ms() + ahead_ms)
+    async with open_streams(with_account(), world, tally, login_refused=measure) as streams:
+        streams.hold("engine", [ORDERS])
+        await trio.sleep(6)
+        assert streams.statistics().authenticated
+        assert measured == 1
+
+
+async def test_a_login_refused_by_a_right_clock_is_retried_slowly_whatever_measuring_does(
+    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+) -> None:
+    exchange.login_error = "access failed"
+    measured = 0
+
+    async def measure() -> None:
+        nonlocal measured
+        measured += 1
+        await trio.sleep_forever()
+
+    async with open_streams(
+        with_account(), exchange.world, tally, login_refused=measure
+    ) as streams:
+        streams.hold("engine", [ORDERS])
+        await trio.sleep(600)
+        assert 4 <= len(exchange.sessions) <= 8
+        assert len(exchange.sessions) - 1 <= measured <= len(exchange.sessions)
+        exchange.login_error = None
+        await trio.sleep(700)
+        assert streams.statistics().authenticated
 
 
 async def test_without_credentials_private_topics_are_held_and_nothing_is_opened(

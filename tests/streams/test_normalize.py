@@ -134,6 +134,42 @@ def test_trades_of_one_push_come_in_the_order_of_their_numbers() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"created_at": "2026-08-03T03:00:00.123456789Z"},
+        {"created_at": "2026-08-03T03:00:00.123Z"},
+        {"created_at": "2026-08-03T11:00:00.123456789+08:00"},
+        {"created_at": "2026-08-03T03:00:00.123456789"},
+        {"created_at": "yesterday", "create_time_mill": 1785726000123},
+        {"created_at": None, "create_time_mill": "1785726000123"},
+        {"created_at": {}, "create_time": 1785726000123},
+        {"create_time": 1785726000123456789},
+        {"create_time_mill": 0, "create_time": 1785726000123456},
+    ],
+)
+def test_when_a_trade_was_made_is_read_in_every_form_that_it_is_told_in(
+    fields: dict[str, Any],
+) -> None:
+    (event,) = read(trade_topic("BTCUSDT"), [{"deal_price": "5", "trade_id": 1, **fields}])
+    assert isinstance(event, Trade)
+    assert event.at_ms == 1785726000123
+
+
+@pytest.mark.parametrize("said", ["", "-", None, "yesterday", [], True, "9" * 40, "0000-00-00"])
+def test_a_trade_without_a_readable_time_is_a_trade_all_the_same(said: Any) -> None:
+    data = [{"deal_price": "5", "trade_id": 1, "created_at": said, "create_time": said}]
+    (event,) = read(trade_topic("BTCUSDT"), data)
+    assert isinstance(event, Trade)
+    assert event.at_ms is None
+
+
+def test_a_time_in_seconds_is_one_too() -> None:
+    (event,) = read(trade_topic("BTCUSDT"), [{"deal_price": "5", "create_time": 1785726000}])
+    assert isinstance(event, Trade)
+    assert event.at_ms == 1785726000000
+
+
 @pytest.mark.parametrize("data", [b"null", b"", b"[]", b'{"items":[]}'])
 def test_an_empty_push_is_nothing(data: bytes) -> None:
     tally = Tally()

@@ -20,10 +20,14 @@ from bitmart_engine.streams import (
     open_streams,
     trade_topic,
 )
-from bitmart_engine.streams.subscriptions import MAX_CONNECTIONS, TOPICS_PER_CONNECTION
+from bitmart_engine.streams.subscriptions import (
+    MAX_CONNECTIONS,
+    MONITORS,
+    TOPICS_PER_CONNECTION,
+)
 from bitmart_engine.tally import Tally
 
-from .fake import FakeExchange, bar, deflated, settings, with_account
+from .fake import WALL_START_MS, FakeExchange, bar, deflated, settings, with_account
 
 BTC = kline_topic("BTCUSDT", Timeframe.M1)
 
@@ -45,10 +49,19 @@ async def test_a_held_topic_is_subscribed_and_what_is_pushed_is_heard(
             assert b"Host: exchange.test\r\n" in exchange.last.client.greeting
             assert exchange.last.headers["user-agent"].startswith("bitmart-engine/")
             assert streams.last_data_at(BTC) is None
-            await exchange.last.push(BTC, {"symbol": "BTCUSDT", "items": [bar("65000.10", ts=60)]})
+            await exchange.last.push(BTC, {"symbol": "BTCUSDT", "items": [bar("65000.10")]})
             kline = await klines.receive()
         price = Decimal("65000.10")
-        assert kline == Kline("BTCUSDT", Timeframe.M1, 60, price, price, price, price, Decimal(12))
+        assert kline == Kline(
+            "BTCUSDT",
+            Timeframe.M1,
+            WALL_START_MS // 1000,
+            price,
+            price,
+            price,
+            price,
+            Decimal(12),
+        )
         tick = await streams.ticks.receive()
         assert (tick.last, tick.at) == (price, 1)
         assert streams.last_data_at(BTC) == 1
@@ -122,13 +135,13 @@ async def test_a_spike_between_two_reads_of_a_slow_reader_is_in_the_merged_tick(
     async with open_streams(settings(), exchange.world, tally) as streams:
         streams.hold("me", [BTC, trade_topic("BTCUSDT")])
         await trio.sleep(1)
-        await exchange.last.push(BTC, {"items": [bar("100", "300", "1")]})
-        await exchange.last.push(BTC, {"items": [bar("101", "400", "1")]})
+        await exchange.last.push(BTC, {"items": [bar("100", "110", "1")]})
+        await exchange.last.push(BTC, {"items": [bar("101", "115", "1")]})
         await exchange.last.push(trade_topic("BTCUSDT"), [{"deal_price": "90", "trade_id": 1}])
         await exchange.last.push(trade_topic("BTCUSDT"), [{"deal_price": "99", "trade_id": 2}])
         await trio.sleep(1)
         tick = await streams.ticks.receive()
-        assert (tick.last, tick.high, tick.low) == (99, 400, 90)
+        assert (tick.last, tick.high, tick.low) == (99, 115, 90)
         assert streams.statistics().ticks_merged == 3
         assert type(tick.high) is Decimal
 
@@ -269,6 +282,54 @@ async def test_a_refused_topic_is_reported_and_not_asked_for_again(
         assert exchange.last.topics == {BTC, bad}
         assert len(exchange.sessions) == 2
     assert tally.counts()["subscription refused"] == 2
+
+
+async def test_what_monitors_need_comes_back_after_every_channel_was_refused_for_a_while(
+    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+) -> None:
+    needed, viewed = [BTC, *many(45)], trade_topic("VIEWED")
+    async with open_streams(settings(), exchange.world, tally) as streams:
+        streams.hold(MONITORS, needed)
+        streams.hold("me", [viewed])
+        await trio.sleep(40)
+        exchange.refuses.update(dict.fromkeys([*needed, viewed], "Invalid channel: not found"))
+        await exchange.last.drop()
+        await trio.sleep(30)
+        assert set(streams.refused) == {*needed, viewed}
+        exchange.refuses.clear()
+        await trio.sleep(30)
+        assert exchange.last.topics == set(needed)
+        assert set(streams.refused) == {viewed}
+        frames = [args for _, args in exchange.last.said("subscribe")]
+        assert len(frames) <= 5 * 3, "they are asked for together"
+
+
+async def test_a_channel_that_is_refused_for_ever_is_asked_for_once_a_minute(
+    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+) -> None:
+    exchange.refuses[BTC] = "Invalid channel: not found"
+    async with open_streams(settings(), exchange.world, tally) as streams:
+        streams.hold(MONITORS, [BTC])
+        await trio.sleep(3600)
+        assert 60 <= len(exchange.last.said("subscribe")) <= 130
+        assert len(exchange.sessions) == 1
+        exchange.refuses.clear()
+        await trio.sleep(61)
+        assert exchange.last.topics == {BTC}
+
+
+async def test_a_refused_channel_is_asked_for_again_as_soon_as_a_monitor_needs_it(
+    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+) -> None:
+    exchange.refuses[BTC] = "Invalid channel: not found"
+    async with open_streams(settings(), exchange.world, tally) as streams:
+        streams.hold("me", [BTC])
+        await trio.sleep(60)
+        assert exchange.open_sockets == 0
+        exchange.refuses.clear()
+        streams.hold(MONITORS, [BTC])
+        await trio.sleep(1)
+        assert exchange.last.topics == {BTC}
 
 
 async def test_a_refused_unsubscription_is_counted_and_no_more(

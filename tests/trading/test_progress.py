@@ -106,8 +106,21 @@ def test_a_repeated_update_says_nothing_new():
     assert observed(state.orders["a"], update(2, at=1500), 4000) is None
 
 
-def test_more_than_the_size_is_never_booked():
-    assert take_in(submitting(), update(25, OrderState.FINISH)).filled == 10
+def test_what_filled_beyond_the_size_that_was_asked_for_counts_too():
+    order = take_in(submitting(), update(25, OrderState.FINISH))
+    assert (order.filled, order.state) == (25, EntryState.FILLED)
+
+
+def test_an_order_that_was_amended_to_be_larger_is_filled_once_all_of_it_is():
+    state = submitting()
+    for filled, becomes in ((4, EntryState.PARTIALLY_FILLED), (10, EntryState.PARTIALLY_FILLED)):
+        assert take_in(state, evolve(update(filled), size=25)).state is becomes
+    assert take_in(state, evolve(update(25), size=25)).state is EntryState.FILLED
+
+
+def test_an_amended_order_that_is_cancelled_beyond_what_was_asked_for_is_filled():
+    order = take_in(submitting(), evolve(update(12, OrderState.FINISH), size=25))
+    assert (order.filled, order.state) == (12, EntryState.FILLED)
 
 
 def test_a_fill_after_the_end_is_late_and_counts():

@@ -78,8 +78,10 @@ async def test_a_stop_that_was_moved_here_and_fires_where_it_was_there_is_its_ow
 ):
     async with open_stage() as stage:
         await two_orders(stage)
+        stage.paper.fail(CANCEL_PLAN, status=502, times=10_000)
         await stage.engine.change_protection("high", stop_loss=Decimal(60500))
         stage.move(64400)
+        stage.paper.clear_faults()
         await stage.until(lambda: stage.guarded("high") == "closed", within=5)
         assert stage.protection("high").reason == "exchange_stop_loss"
         await low_is_whole(stage)
@@ -91,6 +93,7 @@ async def test_a_stop_that_fired_there_while_the_private_stream_was_down_is_its_
 ):
     async with open_stage(reconnect_delay_s=30) as stage:
         await two_orders(stage)
+        stage.paper.fail(CANCEL_PLAN, status=502, times=10_000)
         await stage.engine.change_protection("high", stop_loss=Decimal(60500))
         stage.paper.drop_connections("private")
         await stage.settle(0.1)

@@ -1,0 +1,90 @@
+"""Whose stop it was, where that is a guess and may be wrong: looked into before anything is booked.
+
+An order that the exchange made of a stop may be told seconds late. By then the protection whose stop it was may have
+ended, and another order with the same stop have filled; or the stop was the owner's own. A stop that is still listed
+has not acted, and contracts that are all held still were not closed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+from ..exchange.budget import Urgency
+from ..exchange.errors import ExchangeError
+from ..exchange.rows import PlanOrder
+from ..model.events import OrderUpdate
+from ..model.positions import Protection
+from .desk import Desk
+
+if TYPE_CHECKING:
+    from .guard import Guard
+
+__all__ = ["settle", "still_listed"]
+
+log = structlog.get_logger()
+
+LOOKS = 4
+LOOK_AGAIN_S = 0.5
+"""A list may be from before the stop acted: what contradicts has to be seen twice."""
+BEFORE_S = 15.0
+
+
+async def settle(order_id: str, settling: dict[str, OrderUpdate], desk: Desk, guard: Guard) -> None:
+    """Book the order on whose stop it was made of, or on nobody."""
+    seen: set[str] | None = None
+    try:
+        for _ in range(LOOKS):
+            update = settling[order_id]
+            try:
+                innocent = await _innocent(update, desk, guard)
+            except ExchangeError as failure:
+                desk.tally.add("whose stop it was could not be read", why=str(failure))
+            else:
+                if not innocent or (seen is not None and innocent & seen):
+                    seen = innocent
+                    break
+                seen = innocent
+            await trio.sleep(LOOK_AGAIN_S)
+    finally:
+        update = settling.pop(order_id)
+    if not guard.on_fired(update, but_not=seen or ()) and not guard.rearming.explains(update):
+        log.info("a stop at the exchange was none of ours", order_id=order_id)
+        if update.deal_size:
+            guard.foreign.note(update)
+
+
+async def _innocent(update: OrderUpdate, desk: Desk, guard: Guard) -> set[str]:
+    """The ids of the protections whose stops have not acted. Raises ExchangeError."""
+    assert update.side is not None, "it closes a side"
+    symbol, side = update.symbol, update.side.position_side
+    ask = desk.exchange.plan_orders
+    plans = await ask(symbol, plan_type="profit_loss", urgency=Urgency.CLOSE)
+    await guard.observe_positions(symbol, Urgency.CLOSE)
+    alive = guard.lookout.alive_on(symbol, side)
+    others = guard.evidence.on(symbol, side).others(trio.current_time(), BEFORE_S) or 0
+    held = desk.positions.get(symbol, side)
+    if held is not None and held.size >= others + guard.lookout.owed_on(symbol, side):
+        return {each.id for each in alive}
+    return still_listed(alive, plans)
+
+
+def still_listed(protections: list[Protection], plans: list[PlanOrder]) -> set[str]:
+    """The protections of one side all of whose stops and targets are listed still, shared out by price."""
+    missing: set[str] = set()
+    for leg in ("exchange_stop_loss", "exchange_take_profit"):
+        prices = {getattr(each, leg) for each in protections} - {None}
+        for price in prices:
+            mine = [each for each in protections if getattr(each, leg) == price and each.remaining]
+            there = [
+                plan
+                for plan in plans
+                if plan.trigger_price == price and plan.side is protections[0].side.closing
+            ]
+            whole = any(plan.size is None for plan in there)
+            listed = sum(plan.size or 0 for plan in there)
+            if not whole and listed < sum(each.remaining for each in mine):
+                missing |= {each.id for each in mine}
+    return {each.id for each in protections if each.kept_at_exchange} - missing
