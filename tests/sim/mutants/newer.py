@@ -43,7 +43,7 @@ NEWER = (
         "market-anywhere",
         "a market order goes out when the price has left its zone again",
         "trading/entries.py",
-        "                and (request.type is OrderType.LIMIT or request.contains(tick.last))\n",
+        "            and (request.type is OrderType.LIMIT or request.contains(tick.last))\n",
         "",
     ),
     Patch(
@@ -74,8 +74,8 @@ NEWER = (
         "close-the-whole-side",
         "all that is held of a side is closed, whosever it is",
         "trading/closing.py",
-        "    return min(protection.remaining, held.size)\n",
-        "    return held.size\n",
+        "        return min(protection.remaining, held.size)\n",
+        "        return held.size\n",
     ),
     Patch(
         "moved-stop-is-forgotten",
@@ -83,5 +83,54 @@ NEWER = (
         "store/state.py",
         "            stop_loss=record.stop_loss,\n",
         "            stop_loss=now.stop_loss,\n",
+    ),
+    Patch(
+        "empty-once-is-enough",
+        "one answer that lists nothing is believed, whatever speaks against it",
+        "trading/evidence.py",
+        "EXPLAINED = (2, 0.4)\nTOLD = (3, 2.0)\nUNTOLD = (4, 25.0)\nCONTRADICTED = (5, 60.0)\n",
+        "EXPLAINED = (1, 0.0)\nTOLD = (1, 0.0)\nUNTOLD = (1, 0.0)\nCONTRADICTED = (1, 0.0)\n",
+    ),
+    Patch(
+        "limits-are-never-learnt",
+        "a close that is refused for its size is sent again as it was",
+        "trading/closing.py",
+        """            report.failed(str(failure))
+            await _learn_limits(id, desk, failure, most)
+""",
+        """            report.failed(str(failure))
+""",
+    ),
+    Patch(
+        "nobody-else-is-there",
+        "a stop at the exchange and a close may both act, though others hold a part of the side",
+        "trading/sharing.py",
+        "    if protection.others_held:\n        return True\n",
+        "    if protection.others_held is not None:\n        return False\n",
+    ),
+    Patch(
+        "old-prices-count",
+        "a price from before the subscription, or before one that is known, is the last price",
+        "streams/ages.py",
+        """        if at_ms < since_ms - moment.tolerated_ms:
+            return Age.OLD
+""",
+        """        if at_ms < since_ms - moment.tolerated_ms:
+            return Age.NEW
+""",
+    ),
+    Patch(
+        "wild-prints-count",
+        "a price far from all others is acted on without a second source",
+        "streams/pricing.py",
+        "            (far if jumps.is_far(symbol, each) else near).append(each)\n",
+        "            near.append(each)\n",
+    ),
+    Patch(
+        "refused-for-good",
+        "a channel that was refused once is not asked for again",
+        "streams/ledger.py",
+        "            return self._entries[topic].again_at if self._needs_again(topic) else math.inf\n",
+        "            return math.inf\n",
     ),
 )

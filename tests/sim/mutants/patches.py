@@ -90,8 +90,8 @@ PATCHES = (
         "wrong-close-side",
         "a position is closed by opening more of it",
         "trading/closing.py",
-        "                side=protection.side.closing,\n",
-        "                side=protection.side.opening,\n",
+        "        side=protection.side.closing,\n        size=size,\n",
+        "        side=protection.side.opening,\n        size=size,\n",
     ),
     Patch(
         "open-before-agreeing",
@@ -127,12 +127,16 @@ PATCHES = (
         "first-fill-only",
         "what fills after the first part is not protected",
         "trading/guard.py",
-        """        records: list[Record] = [ProtectionCovers(protection.id, filled, self._desk.now_ms())]
-        records += self._kept""",
+        """        records: list[Record] = [
+            ProtectionCovers(protection.id, filled, self._desk.now_ms(), there_ms)
+        ]
+""",
         """        if protection.covered:
             return []
-        records: list[Record] = [ProtectionCovers(protection.id, filled, self._desk.now_ms())]
-        records += self._kept""",
+        records: list[Record] = [
+            ProtectionCovers(protection.id, filled, self._desk.now_ms(), there_ms)
+        ]
+""",
     ),
     Patch(
         "failed-query-is-absence",
