@@ -1,7 +1,6 @@
 """The exchange says something odd: empty, unreadable, late, old or untrue answers and pushes.
 
-Each kind has a generator of its own. What is odd here was seen of this exchange, or of others by users of other
-engines; none of it lasts for ever, and none of it is what the books say.
+What is odd here was seen of this exchange, or of others by users of other engines; none of it is what the books say.
 """
 
 from __future__ import annotations

@@ -77,10 +77,12 @@ class Restoring:
         rng = self.rng("old journal")
         while True:
             await trio.sleep(rng.uniform(20, 120))
-            if not self.chronicle.exists:
+            if not self.chronicle.exists or not self.lives.up or self._due is not None:
                 continue
             copy = self._copy()
             await trio.sleep(rng.uniform(20, 200))
+            if self._fresh:
+                continue
             self.trace.fault("old journal restored")
             self._due = copy
             if self.lives.process is not None:
@@ -119,9 +121,6 @@ class Restoring:
                 Path(f"{self.chronicle.path}{suffix}").unlink(missing_ok=True)
             copy.file.replace(self.chronicle.path)
             self._forget(copy.promised)
-        for file in self.lives.directory.glob("copy-*.sqlite3"):
-            if self._due is None or file != self._due.file:
-                file.unlink()
 
     def _forget(self, promised: dict[str, Any]) -> None:
         """From now on nothing is known but what is in the file, and what was promised when it was written."""

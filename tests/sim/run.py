@@ -22,8 +22,8 @@ from attrs import evolve
 
 from bitmart_engine.paper import ManualMarket, PaperExchange, open_paper_exchange
 from tests.app import App
-from tests.books import Books, asked_of
-from tests.judge import Evidence, Violation, judge
+from tests.books import Books
+from tests.judge import Violation, judge
 from tests.wishes import UNGUARDED
 
 from .answers import Answers
@@ -31,6 +31,7 @@ from .choices import Choices, Outcome
 from .chronicle import Chronicle
 from .clockwork import now_ms, run_seeded
 from .disk import Disk
+from .evidence import evidence_of, sum_up
 from .exposure import Exposure
 from .facts import facts
 from .holdings import Holdings
@@ -223,7 +224,7 @@ class Run:
                     await self._end()
                     self._finish()
         finally:
-            self._sum_up()
+            sum_up(self)
             self.chronicle.close()
 
     def _listen_to_logs(self) -> None:
@@ -271,7 +272,7 @@ class Run:
         self.user.resting = True
         await self.rest.until("everything asked was answered", self.rest.answered)
         await self.rest.until("everything came to rest, and stays so", self.rest.stays_at_rest)
-        self._take(judge(await self._evidence(over=False)))
+        self._take(judge(await evidence_of(self, over=False)))
         self.user.resting = self.market.still = False
 
     # The end
@@ -282,7 +283,7 @@ class Run:
         await self.rest.until("everything asked was answered", self.rest.answered)
         await self.rest.until("every order ended", self.rest.orders_ended)
         await self.rest.until("everything came to rest", self.rest.at_rest)
-        self._take(judge(await self._evidence()))
+        self._take(judge(await evidence_of(self)))
         for part in ("0.7", "2"):
             for symbol, centre in self.market.centre.items():
                 if symbol != UNGUARDED:
@@ -294,7 +295,7 @@ class Run:
             await self.rest.until("everything closed came to rest", self.rest.at_rest)
         await self.rest.until("every protection ended", self.rest.unguarded)
         await self.rest.until("everything was told", self.rest.at_rest)
-        self._take(judge(evolve(await self._evidence(), flushed=True)))
+        self._take(judge(evolve(await evidence_of(self), flushed=True)))
 
     def _beyond(self, symbol: str, centre: Decimal, part: str) -> Decimal:
         """A price beyond every stop and target on one side."""
@@ -302,44 +303,6 @@ class Run:
             return centre * Decimal(part)
         lowest, highest = self.market.extremes[symbol]
         return min(lowest, centre) * Decimal("0.7") if part == "0.7" else highest * Decimal("1.5")
-
-    # What there is to be seen
-
-    async def _evidence(self, *, over: bool = True) -> Evidence:
-        return Evidence(
-            **asked_of(self.app),
-            shown_orders=await self.rest.shown("orders"),
-            shown_positions=await self.rest.shown("positions"),
-            owed=await self.rest.owed(),
-            unwritten=frozenset(self.chronicle.unwritten),
-            reduced=self._reduced(),
-            orders=self.books.orders(),
-            held=self.books.held(),
-            own=self.holdings.all_own(),
-            foreign=self._foreign(),
-            tried={id: frozenset(ids) for id, ids in self.restoring.tried.items()},
-            excused=frozenset(self.holdings.excused),
-            amended={id: frozenset(sizes) for id, sizes in self.owner.amended.items()},
-            received=list(self.receiver.receipts),
-            unguarded=UNGUARDED,
-            now_ms=self.lives.now_ms(),
-            true_now_ms=round(trio.current_time() * 1000) if self.machine.jumped else None,
-            journal=self.chronicle.rows,
-            over=over,
-        )
-
-    def _foreign(self) -> frozenset[str]:
-        """The client order ids of what is not this journal's: another program's orders, and forgotten lives'."""
-        lost = {self.books.name_of(each) for each in self.books.lost}
-        return self.owner.others | lost | self.restoring.closed_with
-
-    def _reduced(self) -> frozenset[tuple[str, str]]:
-        """The positions of which somebody closed something who is neither an engine nor a stop at the exchange."""
-        return frozenset(
-            (each.symbol, each.side.direction.name.lower())
-            for each in self.paper.books.orders.values()
-            if each.side.is_close and not each.client_order_id
-        )
 
     def _take(self, violations: list[Violation]) -> None:
         for each in violations:
@@ -359,25 +322,3 @@ class Run:
         """End it all, whatever still goes on: also an engine that would not end by itself."""
         self.lives.end()
         self.over.cancel()
-
-    def _sum_up(self) -> None:
-        outcome, books = self.outcome, self.paper.books
-        outcome.at_s = trio.current_time()
-        outcome.exposed_ms = self.exposure.intervals_ms
-        outcome.exposed_in_calm_s = self.exposure.longest_in_calm_s
-        outcome.counts.update(
-            {
-                "orders asked for": len(self.user.asked),
-                "orders accepted": len(self.app.placed),
-                "positions monitored": len(self.app.monitored),
-                "orders at the exchange": len(books.orders),
-                "fills": len(books.fills),
-                "closes": self.books.closes(),
-                "callbacks": len({key for key, _, _ in self.receiver.receipts}),
-                "callbacks delivered again": len(self.receiver.receipts)
-                - len({key for key, _, _ in self.receiver.receipts}),
-                "requests repeated": self.app.repeated,
-                "requests served": len(self.paper.requests),
-                "journal records": len(self.chronicle.rows),
-            }
-        )
