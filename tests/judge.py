@@ -243,9 +243,14 @@ class _Judge:
             if working != (state in ("open", "partially_filled")):
                 yield Violation(promise, id, f"{state}, but there {orders}")
             whole = bool(orders) and filled == max(each.size for each in orders)
-            if whole != (state == "filled"):
-                yield Violation(promise, id, f"{state}, but there {orders}")
             body = self.e.placed.get(id)
+            made_smaller = body is not None and any(
+                each.client_order_id in self.e.amended and each.size < body["size"]
+                for each in orders
+            )  # then it has ended with less than was asked for, as one that was cancelled
+            ends = ("filled", "cancelled") if made_smaller else ("filled",)
+            if whole != (state in ends):
+                yield Violation(promise, id, f"{state}, but there {orders}")
             for order in orders if body is not None else ():
                 assert body is not None
                 meant = (body["symbol"], body["side"] == "long", True, body["size"])
