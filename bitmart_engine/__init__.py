@@ -9,6 +9,7 @@ async with open_engine(Settings.from_environment()) as engine:
 from importlib.metadata import version
 
 from .engine import Engine, open_engine
+from .model.errors import BadRequest, CallerError, Conflict, NotFound, Unavailable
 from .model.events import BalanceUpdate, Kline, OrderUpdate, PositionUpdate, Tick, Trade
 from .settings import SettingError, Settings
 from .streams.bus import Lagged
@@ -16,11 +17,15 @@ from .trading.requests import MonitorPosition, PlaceOrder
 from .world import World
 
 __all__ = [
+    "BadRequest",
     "BalanceUpdate",
+    "CallerError",
+    "Conflict",
     "Engine",
     "Kline",
     "Lagged",
     "MonitorPosition",
+    "NotFound",
     "OrderUpdate",
     "PlaceOrder",
     "PositionUpdate",
@@ -28,6 +33,7 @@ __all__ = [
     "Settings",
     "Tick",
     "Trade",
+    "Unavailable",
     "World",
     "open_engine",
 ]

@@ -7,28 +7,31 @@ or of POST /stop. Here is what can be typed and what is made of it; `process` ru
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
+import structlog
 import trio
 from attrs import evolve, frozen
-from dotenv import dotenv_values
 
 from . import SettingError, Settings, __version__, open_engine
+from .environment import shown_path
+from .guarding import Unguarded
 from .logs import configure_logs
 from .process import CannotStart, End, fail, run, say
 from .remote import COMMANDS, EXIT_CODES
-from .settings import IN_MEMORY
-from .store import JournalError
+from .settings import IN_MEMORY, is_new
+from .store import JournalError, copy_journal
 
 if TYPE_CHECKING:
     from .paper import Market, PaperConfig, PaperExchange
 
 __all__ = ["main"]
+
+log = structlog.get_logger()
 
 PAPER_ADDRESS = "127.0.0.1:8089"
 """Where the control API of `serve --paper` listens unless `CTRL_ADDR` is set."""
@@ -120,11 +123,23 @@ for command in COMMANDS:
     type=click.Path(path_type=Path),
     help="Where the journal is kept.  [default: STATE_DIR; with --paper nowhere]",
 )
+@click.option(
+    "--prices-only",
+    is_flag=True,
+    help="Start without API credentials though the journal holds orders or stops: they stay unguarded.",
+)
+@click.option(
+    "--accept-older-journal",
+    is_flag=True,
+    help="Start on a copy of the journal that lacks its latest records. Look at the exchange first.",
+)
 def serve(
     paper: bool,
     paper_admin_port: int,
     env_file: Path | None,
     state_dir: Path | None,
+    prices_only: bool,
+    accept_older_journal: bool,
     log_level: str,
     log_json: bool | None,
     **market: Any,
@@ -140,6 +155,7 @@ def serve(
         settings = evolve(settings, state_dir=IN_MEMORY)  # the paper exchange forgets too
     if state_dir is not None:
         settings = evolve(settings, state_dir=str(state_dir))
+    settings = evolve(settings, prices_only=prices_only, accept_older_journal=accept_older_journal)
     if not paper:
         run(lambda end: _serve(end, settings))
         return
@@ -151,6 +167,29 @@ def serve(
             await _serve(end, _moved_to(exchange, settings), exchange)
 
     run(on_paper)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--env-file", type=ENV_FILE, help="Settings that the environment lacks.  [default: .env]"
+)
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path),
+    help="Where the journal is.  [default: STATE_DIR]",
+)
+def backup(file: Path, env_file: Path | None, state_dir: Path | None) -> None:
+    """Copy the journal to FILE, whole, also while the engine runs.
+
+    To use the copy, put it into an empty state directory as engine.sqlite3.
+    """
+    settings = _settings(env_file or Path(".env"), paper=False)
+    try:
+        records = copy_journal(state_dir or Path(settings.state_dir), file)
+    except JournalError as error:
+        fail(str(error), 1)
+    say([f"{file} has the journal up to record {records}"])
 
 
 @main.command()
@@ -177,12 +216,16 @@ def paper(log_level: str, log_json: bool | None, **simulated: Any) -> None:
 def _settings(env_file: Path, *, paper: bool) -> Settings:
     try:
         settings = Settings.from_environment(env_file=env_file)
-        told = os.environ.get("CTRL_ADDR") or dotenv_values(env_file).get("CTRL_ADDR")
     except SettingError as error:
         fail(str(error), 2)
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{env_file} cannot be read: {error}", 2)
-    return settings if told or not paper else evolve(settings, control_address=PAPER_ADDRESS)
+    origin = settings.origin
+    log.info("settings read", env_file=shown_path(origin.env_file) if origin.env_file else None)
+    for name in origin.strange:
+        log.warning("unknown variable", name=name)
+    told = "CTRL_ADDR" in origin.given or not paper
+    return settings if told else evolve(settings, control_address=PAPER_ADDRESS)
 
 
 def _moved_to(exchange: PaperExchange, settings: Settings) -> Settings:
@@ -267,25 +310,33 @@ def _with_parameters(config: PaperConfig, given: tuple[str, ...]) -> PaperConfig
 
 
 async def _serve(end: End, settings: Settings, exchange: PaperExchange | None = None) -> None:
-    from .control import AddressUnavailable, serve_control
+    from .control import AddressUnavailable, listen, serve_control
 
     async with AsyncExitStack() as stack:
+        try:
+            listeners = await listen(settings)  # before anything is asked of the exchange
+        except AddressUnavailable as taken:
+            raise CannotStart(str(taken)) from None
+        for each in listeners:
+            await stack.enter_async_context(each)
+        new = is_new(settings)
         try:
             engine = await stack.enter_async_context(open_engine(settings))
         except JournalError as unusable:
             raise CannotStart(str(unusable)) from None
+        except Unguarded as left:
+            raise CannotStart(str(left), 2) from None
         end.ask = engine.stop
         async with trio.open_nursery() as nursery:
-            try:
-                address = await nursery.start(serve_control, engine)
-            except AddressUnavailable as taken:
-                raise CannotStart(str(taken)) from None
-            say(_engine_lines(settings, address, exchange))
+            address = await nursery.start(serve_control, engine, listeners)
+            say(_engine_lines(settings, address, exchange, new=new))
+            say(f"unguarded       {each}" for each in engine.unguarded())
             await engine.wait_stopping()
+            end.begin()
 
 
 def _engine_lines(
-    settings: Settings, address: str, exchange: PaperExchange | None
+    settings: Settings, address: str, exchange: PaperExchange | None, *, new: bool = False
 ) -> Iterator[str]:
     at, everywhere = address, False
     for wildcard, loopback in zip(EVERYWHERE, ("//127.0.0.1:", "//[::1]:"), strict=True):
@@ -303,6 +354,13 @@ def _engine_lines(
         yield "access          with the token of CTRL_TOKEN"
     else:
         yield "access          this machine only; a CTRL_TOKEN lets others in"
+    env_file = settings.origin.env_file
+    read = shown_path(env_file) if env_file else f"the environment; no {shown_path('.env')}"
+    yield f"settings        {read}"
+    if settings.state_dir == IN_MEMORY:
+        yield "journal         in memory: nothing is kept"
+    else:
+        yield f"journal         {settings.state_shown}{', a new state directory' if new else ''}"
     yield f"try             curl{token} {at}/status"
     body = '{"symbol": "BTCUSDT", "tfs": ["1m"]}'
     yield (

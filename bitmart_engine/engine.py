@@ -1,6 +1,7 @@
 """The engine: what runs, in which order it starts and stops. Read this first.
 
     open_engine                      one async context manager; nothing outlives it
+    |-- clock                        the engine's time; notices when the machine's is set
     |-- journal                      one writer; what is promised is on disk before it is said
     |-- exchange                     BitMart's REST API
     |-- outbox                       a task for each callback that is being sent; the rest waits as data
@@ -29,25 +30,31 @@ its bounded time, then the connections close, then the outbox has a last second,
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import structlog
 import trio
 from attrs import evolve
 
+from .asked import unprotected
 from .bars import reader_of
+from .clocks import SteadyClock
 from .exchange.client import ExchangeClient, open_exchange
 from .exchange.errors import ExchangeError
+from .guarding import check_guarding
+from .housekeeping import supervised
+from .model.errors import BadRequest
 from .model.notifications import Notification
 from .notify.outbox import Outbox, Settlement, open_outbox
 from .running import VIEW, Engine
-from .settings import IN_MEMORY, Settings
+from .settings import IN_MEMORY, Settings, is_new
 from .store import JournalUnavailable, MemoryJournal, Store, check_belonging, open_journal
 from .store.records import NotificationOwed, NotificationSettled, Record
 from .streams.streams import open_streams
-from .streams.subscriptions import ENGINE
+from .streams.subscriptions import ENGINE, check_topic
 from .streams.topics import ORDERS, POSITIONS, asset_topic
 from .tally import Tally
 from .trading.pacing import Pauses
@@ -66,12 +73,18 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
     """Run the engine as long as the block lasts.
 
     `world` is the real clock, sockets and generator unless given. Leaving the block stops everything within 5 seconds.
-    Raises JournalError if the state directory cannot be used. A task that crashes ends the block with its error in an
-    ExceptionGroup.
+    Raises JournalError if the state directory cannot be used, and Unguarded if it holds what cannot be kept without the
+    credentials that are missing (unless `settings.prices_only`). A task that crashes ends the block with its error in
+    an ExceptionGroup.
     """
-    world = world or World()
+    outside = world or World()
     tally = Tally()
-    async with _open_store(settings, world, tally) as store:
+    clock = SteadyClock(outside, tally)
+    world = evolve(outside, wall_ms=clock.now_ms)
+    async with (
+        _open_store(settings, world, tally, clock) as store,
+        _saying_who_is_left(store),
+    ):
 
         async def kept() -> None:
             for pause_s in Pauses(0.5, 5.0):
@@ -97,16 +110,17 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
                 clock_known=lambda: exchange.clock_offset_ms is not None,
                 login_refused=_clock_of(exchange, tally),
             ) as streams,
-            open_trading(settings, world, tally, store, exchange, streams) as room,
+            open_trading(settings, world, tally, store, exchange, streams, clock) as room,
+            _watched(clock, exchange.doubt_clock, tally),
         ):
             store.observe(_owed_to(outbox))
             for notification in list(store.state.owed.values()):
                 outbox.offer(notification)
-            streams.hold_what_fits(VIEW, sorted(store.state.viewed))
+            streams.hold_what_fits(VIEW, _channels(store.state.viewed, tally))
             if not settings.missing_credentials:
                 streams.hold(ENGINE, (ORDERS, POSITIONS, BALANCE))
             engine = Engine(settings, world, tally, store, exchange, outbox, streams, room)
-            log.info("engine running", mode=settings.mode, state=settings.state_dir)
+            log.info("engine running", mode=settings.mode, state=settings.state_shown)
             try:
                 yield engine
             finally:
@@ -114,21 +128,64 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
                 log.info("engine stopping")
 
 
+def _channels(viewed: Iterable[str], tally: Tally) -> list[str]:
+    """What users viewed before the start, as far as there can be such channels."""
+    found = []
+    for topic in sorted(viewed):
+        try:
+            check_topic(topic)
+        except BadRequest as failure:
+            tally.add("a channel of before the start cannot be", why=failure.message)
+        else:
+            found.append(topic)
+    return found
+
+
 @asynccontextmanager
-async def _open_store(settings: Settings, world: World, tally: Tally) -> AsyncIterator[Store]:
+async def _watched(
+    clock: SteadyClock, jumped: Callable[[], None], tally: Tally
+) -> AsyncIterator[None]:
+    """Notices when the machine's clock is set."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(supervised, partial(clock.watch, jumped), "clock_watch", tally)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _saying_who_is_left(store: Store) -> AsyncIterator[None]:
+    """Logs, at the very end and whatever ended the engine, whose stop nobody keeps until the next start."""
+    try:
+        yield
+    finally:
+        left = [each.id for each in unprotected(store.state)]
+        say = log.warning if left else log.info
+        say("engine ended", without_a_stop_at_the_exchange=len(left), ids=left)
+
+
+@asynccontextmanager
+async def _open_store(
+    settings: Settings, world: World, tally: Tally, clock: SteadyClock
+) -> AsyncIterator[Store]:
     """What was promised before, and where promises are kept from now on."""
     if settings.state_dir == IN_MEMORY:
         yield Store(MemoryJournal())
         return
     directory = Path(settings.state_dir)
+    if is_new(settings) and settings.mode != "paper":
+        log.warning("new state directory", state=settings.state_shown, mode=settings.mode)
     check_belonging(directory, settings.mode)
     async with open_journal(
         directory,
         wall_ms=world.wall_ms,
+        clock=clock,
         history_days=settings.history_days,
         tally=tally,
         crash_point=world.reached,
         run=world.run_blocking,
+        admit=partial(check_guarding, settings),
+        accept_older=settings.accept_older_journal,
+        moved_back=partial(check_belonging, directory, settings.mode),
     ) as (journal, state):
         yield Store(journal, state)
 

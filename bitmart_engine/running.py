@@ -11,16 +11,18 @@ from typing import final
 import trio
 from attrs import evolve
 
+from .asked import check_request, kline_topics, timeframe_of, unprotected
 from .bars import reader_of, recent
 from .exchange import ExchangeStatistics
 from .exchange.client import ExchangeClient
 from .feed import Feed
+from .guarding import unguarded
 from .model.errors import BadRequest, Conflict, NotFound, Unavailable
 from .model.events import BalanceUpdate, Event, Kline, OrderUpdate, PositionUpdate, Tick
+from .model.fields import converted, number, symbol_of, text
 from .model.notifications import Notification
 from .model.orders import EntryOrder
 from .model.positions import Protection
-from .model.timeframes import Timeframe
 from .notify.outbox import Outbox, OutboxStatistics, Waiting
 from .settings import Settings
 from .store import State, Store
@@ -65,6 +67,7 @@ class Engine:
     ) -> None:
         self.settings = settings
         self.started_ms = world.wall_ms()
+        self._started = trio.current_time()
         self._world = world
         self._tally = tally
         self._store = store
@@ -84,12 +87,13 @@ class Engine:
 
     async def place_order(self, asked: PlaceOrder) -> Placed:
         """Promise an entry order; returns once the promise is kept safe."""
+        check_request(asked, PlaceOrder)
         self._need_credentials()
         return await self._room.ordering.place(asked)
 
     async def cancel_order(self, id: str) -> EntryOrder:
         """Have an entry order gone, here or at the exchange; returns how it then stands."""
-        return await self._room.ordering.cancel(id)
+        return await self._room.ordering.cancel(text(id, "$.id"))
 
     async def wait_order_ended(self, id: str) -> EntryOrder:
         """Wait until an entry order is filled, cancelled, expired or rejected. Raises NotFound. A checkpoint."""
@@ -106,6 +110,7 @@ class Engine:
 
     async def monitor_position(self, asked: MonitorPosition) -> Monitored:
         """Promise to guard a position; returns once the promise is kept safe."""
+        check_request(asked, MonitorPosition)
         self._need_credentials()
         return await self._room.monitoring.monitor(asked)
 
@@ -113,35 +118,38 @@ class Engine:
         self, id: str, *, stop_loss: Decimal | None = None, take_profit: Decimal | None = None
     ) -> Protection:
         """Move the stop, the target, or both."""
-        return await self._room.monitoring.change(id, stop_loss, take_profit)
+        stop = None if stop_loss is None else number(stop_loss, "$.stop_loss")
+        target = None if take_profit is None else number(take_profit, "$.take_profit")
+        return await self._room.monitoring.change(text(id, "$.id"), stop, target)
 
     async def release_protection(self, id: str) -> Protection:
         """Drop a protection; the position stays, unguarded by the engine."""
-        return await self._room.monitoring.release(id)
+        return await self._room.monitoring.release(text(id, "$.id"))
 
     async def close_position(self, id: str) -> Protection:
         """Close what a protection covers, now."""
-        return await self._room.monitoring.close_now(id)
+        return await self._room.monitoring.close_now(text(id, "$.id"))
+
+    def unguarded(self) -> list[str]:
+        """What is promised and not kept, because the engine runs without credentials."""
+        return unguarded(self.settings, self.state)
 
     def unprotected(self) -> list[Protection]:
         """The protections over something held that nobody keeps while the engine is down."""
-        return [
-            each
-            for each in self.state.protections.alive()
-            if each.covered and each.exchange_stop_loss is None
-        ]
+        return unprotected(self.state)
 
     # Streams
 
     async def subscribe_klines(self, symbol: str, timeframes: Iterable[str]) -> list[str]:
         """Stream klines of `symbol` for everybody who listens, until unsubscribed. Returns the channels."""
+        symbol, topics = symbol_of(symbol), kline_topics(symbol, timeframes)
         with suppress(Unavailable):  # then the stream itself says whether there is such a channel
             await self._room.desk.instruments.get(symbol)
-        return await self._view(_kline_topics(symbol, timeframes), subscribed=True)
+        return await self._view(topics, subscribed=True)
 
     async def unsubscribe_klines(self, symbol: str, timeframes: Iterable[str]) -> list[str]:
         """Undo `subscribe_klines`. What a monitor still needs stays subscribed underneath."""
-        return await self._view(_kline_topics(symbol, timeframes), subscribed=False)
+        return await self._view(kline_topics(symbol, timeframes), subscribed=False)
 
     async def view_orders(self, *, subscribed: bool) -> list[str]:
         """Show order events to readers, or not. Monitors see them in any case."""
@@ -166,8 +174,8 @@ class Engine:
 
         A reader that is too slow for `capacity` gets a `Lagged` in place of what was dropped.
         """
+        symbol, frame = symbol_of(symbol), timeframe_of(timeframe)
         await self._room.desk.instruments.get(symbol)
-        frame = _timeframe(timeframe)
         with self._streams.bus.listen(
             Kline, symbol=symbol, timeframe=frame, capacity=capacity
         ) as listener:
@@ -183,9 +191,9 @@ class Engine:
 
         From memory where the channel is streamed, else from the exchange's history. Raises BadRequest and Unavailable.
         """
-        if not 1 <= limit <= MOST_BARS:
+        if not 1 <= converted(limit, int, "limit") <= MOST_BARS:
             raise BadRequest(f"must be from 1 to {MOST_BARS}", "limit")
-        frame = _timeframe(timeframe)
+        symbol, frame = symbol_of(symbol), timeframe_of(timeframe)
         await self._room.desk.instruments.get(symbol)
         return await recent(
             self._streams.history,
@@ -198,14 +206,15 @@ class Engine:
 
     def events(self, *types: type[Event], symbol: str | None = None) -> Listener[Event]:
         """A listener for the events of `types` that arrive: `async with` (or `with`) it, and read it by `async for`."""
-        return self._streams.bus.listen(*types, symbol=symbol, capacity=READER_CAPACITY)
+        only = None if symbol is None else symbol_of(symbol, "symbol")
+        return self._streams.bus.listen(*types, symbol=only, capacity=READER_CAPACITY)
 
     # How things stand
 
     @property
     def uptime_s(self) -> float:
-        """Seconds since the engine started."""
-        return (self._world.wall_ms() - self.started_ms) / 1000
+        """Seconds since the engine started, by a clock that nobody sets."""
+        return trio.current_time() - self._started
 
     @property
     def stopping(self) -> bool:
@@ -216,6 +225,19 @@ class Engine:
     def state(self) -> State:
         """Orders and protections, to be read only."""
         return self._store.state
+
+    @property
+    def without_account(self) -> bool:
+        """Whether the engine has no credentials, and shows prices only."""
+        return bool(self.settings.missing_credentials)
+
+    @property
+    def positions_known(self) -> bool:
+        """Whether the exchange has been asked what it holds, and has answered, since the start.
+
+        Until then `positions`, `foreign_positions` and `foreign_orders` are what was heard by chance: no proof.
+        """
+        return self._room.latest is not None
 
     def positions(self) -> list[PositionUpdate]:
         """What the exchange holds for the account, of whomever it is."""
@@ -283,6 +305,10 @@ class Engine:
         """What was dropped, merged, retried or given up, by reason."""
         return self._tally.counts()
 
+    def count(self, reason: str) -> None:
+        """Count one more of what was dropped, refused or given up."""
+        self._tally.add(reason)
+
     def not_ready(self) -> list[str]:
         """What is missing before the engine can be trusted with an order; empty if nothing is."""
         missing = []
@@ -291,6 +317,10 @@ class Engine:
         streams = self._streams.statistics()
         if self._stopping.is_set():
             missing.append("the engine is stopping")
+        for (what, id), why in sorted(self._room.not_resumed.items()):
+            missing.append(f"{what} {id!r} of before the start could not be taken up: {why}")
+        if left := self.unguarded():
+            missing.append(f"unguarded: {len(left)} promised and not kept without credentials")
         if self.settings.missing_credentials:
             missing.append(f"not set: {', '.join(self.settings.missing_credentials)}")
         elif not streams.authenticated:
@@ -298,8 +328,9 @@ class Engine:
         elif any(each.state != "up" for each in streams.connections if each.name == "private"):
             missing.append("orders and positions not subscribed yet")
         elif not self._room.desk.reconciled:
-            why = self._room.desk.not_reconciled_because
-            missing.append("orders and positions not read yet" + (f": {why}" if why else ""))
+            missing.append("orders and positions not read yet")
+            if self._room.desk.not_reconciled_because:
+                missing.append(self._room.desk.not_reconciled_because)
         missing += self._room.desk.exchange.held_back()
         if any(each.state != "up" for each in streams.connections if each.name != "private"):
             missing.append("a public connection is down")
@@ -337,14 +368,3 @@ class Engine:
         missing = self.settings.missing_credentials
         if missing:
             raise Conflict(f"this needs API credentials; not set: {', '.join(missing)}")
-
-
-def _timeframe(text: str) -> Timeframe:
-    try:
-        return Timeframe.parse(text)
-    except ValueError as error:
-        raise BadRequest(str(error), "$.tfs") from None
-
-
-def _kline_topics(symbol: str, timeframes: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(kline_topic(symbol, _timeframe(each)) for each in timeframes))

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import attrs
 import environ
-from dotenv import dotenv_values
 
+from .environment import NotMeant, Origin, check_names, read_env_file, shown_path
 from .model.urls import Forbidden, inspect_url, shown_url
 
-__all__ = ["IN_MEMORY", "SettingError", "Settings", "describe_settings"]
+__all__ = ["IN_MEMORY", "SettingError", "Settings", "describe_settings", "is_new"]
 
 IN_MEMORY = ":memory:"
 LIVE_HOSTS = ("https://api-cloud-v2.bitmart.com", "wss://openapi-ws-v2.bitmart.com")
@@ -26,10 +26,11 @@ DEMO_HOSTS = ("https://demo-api-cloud-v2.bitmart.com", "wss://openapi-wsdemo-v2.
 
 
 class SettingError(ValueError):
-    """One setting cannot be used."""
+    """One setting cannot be used. A `value` of None is not shown."""
 
     def __init__(self, variable: str, value: object, allowed: str) -> None:
-        super().__init__(f"{variable}={value!s}: {allowed}")
+        shown = "" if value is None else f"={value!s}"
+        super().__init__(f"{variable}{shown}: {allowed}" if variable else allowed)
         self.variable = variable
 
 
@@ -302,6 +303,13 @@ class Settings:
     )
     """`live`, `demo` or `paper`: what the engine says of itself. It changes nothing that the engine does."""
 
+    prices_only: bool = False
+    """Whether the engine may start without credentials though the journal promises something. Said for one start."""
+
+    accept_older_journal: bool = False
+    """Whether a journal that lacks its latest records is used as it is. Said for one start, so it is no variable."""
+    origin: Origin = attrs.field(factory=Origin, eq=False, repr=False)
+
     def __attrs_post_init__(self) -> None:
         _check_signals(self)
 
@@ -311,11 +319,29 @@ class Settings:
     ) -> Settings:
         """The settings of `environment` (the process's own by default), over those of `env_file` if there is one.
 
-        A variable that is set but empty counts as not set. Raises `SettingError`.
+        A variable that is set but empty counts as not set. Raises `SettingError`, for a mistyped name too.
         """
-        from_file = dotenv_values(env_file) if env_file else {}
-        merged = {**from_file, **(os.environ if environment is None else environment)}
-        return environ.to_config(cls, {name: text for name, text in merged.items() if text})
+        path = Path(env_file).absolute() if env_file else None
+        around = os.environ if environment is None else environment
+        known = {each.metadata.get("variable") for each in attrs.fields(cls)} - {None}
+        try:
+            from_file = read_env_file(path) if path else {}
+            strange = check_names(from_file, around, known, path or Path())
+        except NotMeant as error:
+            raise SettingError("", None, str(error)) from None
+        given = {name: text for name, text in {**from_file, **around}.items() if text}
+        settings: Settings = environ.to_config(cls, given)
+        if settings.trading_app_base_uri and not settings.trading_app_shared_secret:
+            allowed = "signals to it must be signed: TRADING_APP_SHARED_SECRET is not set"
+            raise SettingError("TRADING_APP_BASE_URI", None, allowed)
+        read = path if path is not None and path.is_file() else None
+        origin = Origin(read, frozenset(known & given.keys()), strange)
+        return attrs.evolve(settings, origin=origin)
+
+    @property
+    def state_shown(self) -> str:
+        """Where the journal is, absolute, as text that can be shown."""
+        return IN_MEMORY if self.state_dir == IN_MEMORY else shown_path(self.state_dir)
 
     @property
     def missing_credentials(self) -> tuple[str, ...]:
@@ -347,6 +373,12 @@ class Settings:
         """Host and port of the control API."""
         host, _, port = self.control_address.rpartition(":")
         return host.strip("[]"), int(port)
+
+
+def is_new(settings: Settings) -> bool:
+    """Whether nothing was ever promised in its state directory: right for a first start, and for no other."""
+    where = settings.state_dir
+    return where != IN_MEMORY and not (Path(where) / "engine.sqlite3").exists()
 
 
 def describe_settings() -> list[tuple[str, str, str]]:

@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable
 from functools import cache
+from pathlib import Path
 from typing import Protocol, TypeVar, TypeVarTuple
 
 import httpx
@@ -58,6 +59,19 @@ def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _boot() -> tuple[str, int] | None:
+    """Linux tells both; elsewhere nothing is known."""
+    try:
+        id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return id, time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+    except (OSError, AttributeError):
+        return None
+
+
+def _no_boot() -> None:
+    """A clock that is not the machine's has nothing to do with its boot."""
+
+
 def _go_on(point: str) -> None:
     """Nothing happens here."""
 
@@ -67,7 +81,17 @@ class World:
     """Everything from outside. The defaults are the real thing."""
 
     wall_ms: Callable[[], int] = _wall_ms
-    """Unix time in milliseconds: for timestamps and for deadlines that outlive the process."""
+    """Unix time in milliseconds. It may be set at any moment: inside the engine it is the engine's time, which cannot
+    (see `clocks`)."""
+
+    machine_ms: Callable[[], int] = Factory(lambda self: self.wall_ms, takes_self=True)
+    """The same as the machine has it: for what others compare with their own clock."""
+
+    boot: Callable[[], tuple[str, int] | None] = Factory(
+        lambda self: _boot if self.wall_ms is _wall_ms else _no_boot, takes_self=True
+    )
+    """The id of this boot of the machine, and for how many ms it has been up, sleep included; None if that is not
+    known."""
 
     dial: Dial = dial_tcp
     """How connections to the exchange are opened."""

@@ -7,10 +7,12 @@ import json
 import logging
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -123,7 +125,7 @@ def is_free(address: str) -> bool:
         return probe.connect_ex((url.host, url.port or 80)) != 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_the_engine_on_paper_serves_and_ends_on_a_signal(
     tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -141,6 +143,7 @@ async def test_the_engine_on_paper_serves_and_ends_on_a_signal(
     events = [json.loads(line)["event"] for line in command.log.splitlines()]
     assert "engine running" in events
     assert "engine stopping" in events[events.index("asked to stop") :]
+    assert events[-1] == "engine ended"
     for line in command.log.splitlines():
         assert re.fullmatch(r"[\d-]+T[\d:.]+Z", json.loads(line)["timestamp"])
     assert b"paper-secret" not in command.log
@@ -199,6 +202,8 @@ async def test_without_credentials_it_says_so_and_serves(tmp_path: Path) -> None
         control = command.address("control API")
         assert control.startswith("http://127.0.0.1:")
         assert "and this machine's other addresses" in command.lines[2]
+        assert f"settings        {tmp_path / '.env'}" in command.lines
+        assert f"journal         {tmp_path / 'state'}, a new state directory" in command.lines
         async with httpx.AsyncClient() as http:
             assert (await http.get(f"{control}/status")).status_code == 401
             token = {"Authorization": "Bearer open-sesame"}
@@ -247,6 +252,103 @@ async def test_an_address_that_is_taken_is_one_line_and_code_1(tmp_path: Path) -
             assert (command.lines, await command.ends()) == ([], 1)
         assert f"cannot listen on 127.0.0.1:{taken}" in command.log.decode()
         assert command.log.count(b"\n") == 1
+
+
+async def test_with_its_address_taken_an_engine_asks_nothing_of_the_exchange_and_keeps_nothing(
+    tmp_path: Path,
+) -> None:
+    with socket.socket() as other, socket.socket() as exchange:
+        for each in (other, exchange):
+            each.bind(("127.0.0.1", 0))
+            each.listen()
+        exchange.settimeout(0)
+        env = {
+            "CTRL_ADDR": f"127.0.0.1:{other.getsockname()[1]}",
+            "BITMART_REST_URI": f"http://127.0.0.1:{exchange.getsockname()[1]}",
+            "BITMART_PUBLIC_WS_URI": f"ws://127.0.0.1:{exchange.getsockname()[1]}",
+        }
+        async with started("serve", cwd=tmp_path, env=env) as command:
+            assert (command.lines, await command.ends()) == ([], 1)
+        with pytest.raises(BlockingIOError):
+            exchange.accept()
+    assert names_in(tmp_path) == []
+    assert "cannot listen at" in command.log.decode()
+
+
+async def test_the_end_says_which_positions_have_no_stop_at_the_exchange(tmp_path: Path) -> None:
+    order = {
+        "id": "naked", "symbol": "BTCUSDT", "side": "long", "size": 1, "stop_loss": 100, "type": "market",
+        "entry_zone_min": 200, "entry_zone_max": 900000, "exchange_protection": False,
+    }  # fmt: skip
+    async with started(*PAPER, cwd=tmp_path) as command:
+        control = command.address("control API")
+        async with httpx.AsyncClient() as http:
+            with trio.fail_after(20):
+                while (await http.get(f"{control}/readyz")).status_code != 200:
+                    await trio.sleep(0.02)
+                placed = await http.post(f"{control}/api/place-order", json=order)
+                assert placed.is_success
+                while True:
+                    shown = (await http.get(f"{control}/api/orders/naked")).json()["order"]
+                    if shown["state"] == "filled":
+                        break
+                    await trio.sleep(0.02)
+        command.process.send_signal(signal.SIGHUP)
+        assert await command.ends() == 0
+    last = json.loads(command.log.splitlines()[-1])
+    assert (last["event"], last["level"]) == ("engine ended", "warning")
+    assert (last["without_a_stop_at_the_exchange"], last["ids"]) == (1, ["naked"])
+
+
+def test_as_many_descriptors_are_taken_as_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (1024, 4096))
+    monkeypatch.setattr(resource, "setrlimit", lambda which, limits: taken.append(limits))
+    process.raise_descriptor_limit()
+    assert taken == [(4096, 4096)]
+
+
+def test_an_end_that_is_held_up_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr("os._exit", codes.append)
+    monkeypatch.setattr(process, "ENDS_WITHIN_S", 0.01)
+
+    async def job(end: process.End) -> None:
+        end.ask = lambda: None
+        signal.raise_signal(signal.SIGHUP)
+        while not codes:
+            await trio.sleep(0.001)
+
+    with structlog.testing.capture_logs() as logs:
+        process.run(job)
+    assert codes == [0]
+    assert "end cut short" in [each["event"] for each in logs]
+
+
+def test_an_end_in_time_is_not_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os._exit", lambda code: pytest.fail("cut short"))
+    monkeypatch.setattr(process, "ENDS_WITHIN_S", 0.2)
+
+    async def job(end: process.End) -> None:
+        end.begin()
+
+    process.run(job)
+    timers = [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
+    assert all(each.finished.is_set() for each in timers)
+
+
+def test_what_ignores_a_hang_up_at_the_start_goes_on_ignoring_it() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    async def job(end: process.End) -> None:
+        end.ask = lambda: pytest.fail("asked to stop")
+        signal.raise_signal(signal.SIGHUP)
+        await trio.sleep(0.01)
+
+    try:
+        process.run(job)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 async def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
@@ -373,6 +475,10 @@ def test_the_parameters_of_the_paper_exchange_are_listed() -> None:
         (["serve", "--env-file", "absent.env"], "absent.env"),
         (["serve", "--env-file", "binary.env"], "binary.env cannot be read"),
         (["serve", "--env-file", "wrong.env"], "CTRL_ADDR=nowhere: must be HOST:PORT"),
+        (
+            ["serve", "--env-file", "mistyped.env"],
+            "unknown variable CTRL_TOKN; did you mean CTRL_TOKEN?",
+        ),
         (["serve", "--log-level", "loud"], "--log-level"),
         (["paper", "--symbol", "BTCUSDT"], "--speed and --symbol need --replay"),
         (["serve", "--set", "fee_sign=1"], "--set needs --paper"),
@@ -390,6 +496,7 @@ def test_what_cannot_be_started_is_said_and_is_code_2(
     Path("bad.csv").write_text("timestamp,high\n")
     Path("binary.env").write_bytes(b"\xff\xfe=\x00")
     Path("wrong.env").write_text("CTRL_ADDR=nowhere\n")
+    Path("mistyped.env").write_text("CTRL_TOKN=hush\n")
     result = CliRunner().invoke(main, arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert error in result.stderr

@@ -11,9 +11,13 @@ import trio
 from attrs import evolve
 
 from bitmart_engine import MonitorPosition
-from bitmart_engine.model.errors import NotFound, Unavailable
+from bitmart_engine.guarding import Unguarded
+from bitmart_engine.model.errors import BadRequest, NotFound, Unavailable
+from bitmart_engine.paper import DEFAULT_SYMBOLS, PaperInstrument
 from bitmart_engine.store import JournalError, JournalLocked
-from tests.stage import HOOK, SUBMIT, entry, open_theatre
+from bitmart_engine.trading.entries import Entries
+from bitmart_engine.trading.room import TradingRoom
+from tests.stage import HOOK, SUBMIT, entry, open_stage, open_theatre
 
 OPEN_ORDERS = "/contract/private/get-open-orders"
 POSITIONS = "/contract/private/position-v2"
@@ -342,3 +346,126 @@ async def test_a_request_with_any_metadata_is_a_duplicate_after_a_restart_too(
         async with theatre.engine(state_dir=str(tmp_path / "lives")) as stage:
             again = await stage.engine.place_order(entry(entry_zone_max=64995, metadata=odd))
             assert again.duplicate
+
+
+# What cannot be taken up as it was
+
+ODD = "币安人生USDT"
+
+
+def with_a_symbol_called(name: str) -> dict[str, object]:
+    """An exchange that lists one more contract, under that name."""
+    more = PaperInstrument(
+        name, price=Decimal("65000"), tick_size=Decimal("0.1"), contract_size=Decimal("0.001")
+    )
+    return {"symbols": (*DEFAULT_SYMBOLS, more)}
+
+
+async def test_a_symbol_that_is_not_ascii_is_traded_and_guarded_across_a_restart(
+    tmp_path, autojump_clock
+):
+    async with open_theatre(paper=with_a_symbol_called(ODD)) as theatre:
+        async with crashing(theatre, tmp_path) as stage:
+            await stage.bought(symbol=ODD, exchange_protection=False)
+            await stage.place(
+                "b", symbol=ODD, entry_zone_min=60000, entry_zone_max=60001, stop_loss=59000
+            )
+            await stage.settle(5)
+        async with theatre.engine(state_dir=str(tmp_path / "lives")) as stage:
+            await stage.until(lambda: not stage.engine.not_ready())
+            assert (stage.guarded(), stage.state("b")) == ("armed", "waiting")
+            await stage.until(lambda: stage.prices_come(ODD))
+            stage.move(64400, ODD)
+            await stage.until(lambda: stage.guarded() == "closed")
+            assert stage.held(ODD) == 0
+
+
+@pytest.mark.parametrize("name", ["BTC USDT", 'BTC"USDT', "BTC@USDT", "BTC\u200bUSDT", "B" * 300])
+async def test_a_symbol_that_no_channel_can_be_called_after_is_refused_before_it_is_recorded(
+    name, autojump_clock
+):
+    async with open_stage(paper=with_a_symbol_called(name)) as stage:
+        with pytest.raises(BadRequest):
+            await stage.place(symbol=name)
+        with pytest.raises(BadRequest):
+            await stage.engine.monitor_position(
+                MonitorPosition(id="m", symbol=name, side="long", stop_loss=Decimal(64000))
+            )
+        assert not stage.engine.state.orders
+        assert not stage.engine.state.protections
+
+
+async def test_what_cannot_be_taken_up_is_said_and_keeps_nothing_else_from_it(
+    tmp_path, autojump_clock, monkeypatch
+):
+    async with open_theatre() as theatre:
+        async with crashing(theatre, tmp_path) as stage:
+            await stage.bought("a", exchange_protection=False)
+            await stage.place(
+                "bad",
+                symbol="ETHUSDT",
+                entry_zone_min=3000,
+                entry_zone_max=3001,
+                stop_loss=2900,
+                take_profit=4000,
+            )
+            await stage.settle(5)
+        resume, broken = Entries.resume, True
+
+        def failing(self, id):
+            if id == "bad" and broken:
+                raise RecursionError("too deep")
+            resume(self, id)
+
+        monkeypatch.setattr(Entries, "resume", failing)
+        async with theatre.engine(state_dir=str(tmp_path / "lives")) as stage:
+            assert any("order 'bad'" in each for each in stage.engine.not_ready())
+            assert stage.engine.dropped()["not_resumed"] == 1
+            await stage.until(lambda: stage.engine.found() is not None)
+            broken = False
+            await stage.until(lambda: not stage.engine.not_ready(), within=100)
+            await stage.until(stage.prices_come)
+            stage.move(64400)
+            await stage.until(lambda: stage.guarded() == "closed")
+
+
+async def test_a_start_that_fails_ends_with_its_error(tmp_path, autojump_clock, monkeypatch):
+    def failing(self):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(TradingRoom, "resume", failing)
+    async with open_theatre() as theatre:
+        with trio.fail_after(60), pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True):
+            async with theatre.engine(state_dir=str(tmp_path / "lives")):
+                pass
+
+
+# Without credentials
+
+
+@pytest.mark.parametrize("missing", [("api_key", "api_secret", "api_memo"), ("api_memo",)])
+async def test_a_start_without_credentials_is_refused_while_something_hangs_on_them(
+    missing, tmp_path, autojump_clock
+):
+    gone = dict.fromkeys(missing, "")
+    async with open_theatre() as theatre:
+        async with crashing(theatre, tmp_path) as stage:
+            await stage.bought("a", exchange_protection=False)
+            await stage.place("b", entry_zone_max=64995)
+        where = str(tmp_path / "lives")
+        with pytest.raises(Unguarded) as refused:
+            async with theatre.engine(state_dir=where, **gone):
+                pass
+        said = str(refused.value)
+        assert "BITMART_API_MEMO" in said
+        assert "armed protection 'a' of BTCUSDT" in said
+        assert "waiting order 'b' of BTCUSDT" in said
+        assert "--prices-only" in said
+        async with theatre.engine(state_dir=where, prices_only=True, **gone) as stage:
+            assert len(stage.engine.unguarded()) == 3
+            assert any("unguarded" in each for each in stage.engine.not_ready())
+        async with theatre.engine(state_dir=where) as stage:
+            assert not stage.engine.unguarded()
+            assert stage.guarded() == "armed"
+        async with theatre.engine(state_dir=str(tmp_path / "new"), **gone) as stage:
+            assert not stage.engine.unguarded()

@@ -4,6 +4,6 @@ It decides nothing about trading; every endpoint is a call of `Engine` and a vie
 """
 
 from .app import make_app
-from .serve import AddressUnavailable, serve_control
+from .serve import AddressUnavailable, listen, serve_control
 
-__all__ = ["AddressUnavailable", "make_app", "serve_control"]
+__all__ = ["AddressUnavailable", "listen", "make_app", "serve_control"]

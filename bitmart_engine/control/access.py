@@ -2,7 +2,8 @@
 
 Without `CTRL_TOKEN` a request has to come from a loopback address, speak to a loopback host and, if a browser sent it,
 come from a loopback page. The `Host` keeps out a site whose name was rebound to 127.0.0.1, the `Origin` a site that
-posts across. With a token, only the token counts.
+posts across. A request that a proxy passed on comes from whoever asked the proxy, and is refused too. With a token,
+only the token counts.
 """
 
 from __future__ import annotations
@@ -22,8 +23,15 @@ __all__ = ["AccessRule", "Asker"]
 
 AUTHORITY = re.compile(r"(localhost|\[::1\]|127(?:\.[0-9]{1,3}){3})(?::[0-9]*)?", re.IGNORECASE)
 ORIGIN = re.compile(r"https?://(.*)", re.IGNORECASE)
+PASSED_ON = re.compile(
+    r"via|(x-)?forwarded(-.*)?|x-real-.*|x-original-.*|x-envoy-.*|x-proxy.*|x-proxied-.*"
+    r"|(x-)?(cluster-|true-|fastly-|fly-)?client-ip|cf-(connecting-.*|ray|visitor|ipcountry)"
+    r"|x-amzn-trace-id|x-amz-cf-id|x-appengine-.*"
+)
+"""Headers, in lower case, by which a proxy says that it asks for somebody else."""
 BEARER = re.compile(r"bearer +(\S.*?) *", re.IGNORECASE)
 
+ELSEWHERE = "the request comes from elsewhere"
 ONLY_THIS_MACHINE = (
     "only this machine is served ({why}); to let others in, set CTRL_TOKEN to a long random text, "
     "restart, and send 'Authorization: Bearer <that text>'"
@@ -40,6 +48,8 @@ class Asker:
     hosts: Sequence[str]
     origins: Sequence[str] = ()
     authorization: str = ""
+    headers: Sequence[str] = ()
+    """The names of all its headers."""
 
     @classmethod
     def of(cls, asked: BaseRequestWebsocket) -> Asker:
@@ -52,6 +62,7 @@ class Asker:
             hosts=asked.headers.getlist("Host"),
             origins=asked.headers.getlist("Origin"),
             authorization=asked.headers.get("Authorization", ""),
+            headers=[name for name, _ in asked.headers],
         )
 
 
@@ -60,6 +71,12 @@ class AccessRule:
     """The rule for one token; an empty one means none is set."""
 
     token: str
+
+    def stranger(self, peer: str) -> str | None:
+        """Why a peer is not even listened to; None if it is."""
+        if self.token or _is_loopback(peer):
+            return None
+        return ONLY_THIS_MACHINE.format(why=ELSEWHERE)
 
     def refusal(self, asker: Asker) -> Response | None:
         """What to answer someone who may not ask; None for everybody else."""
@@ -83,7 +100,10 @@ class AccessRule:
 def _foreign(asker: Asker) -> str | None:
     """What is not of this machine, in words; None if everything is."""
     if not _is_loopback(asker.peer):
-        return "the request comes from elsewhere"
+        return ELSEWHERE
+    for name in asker.headers:
+        if PASSED_ON.fullmatch(name.lower().replace("_", "-")):
+            return f"a proxy passed the request on, says its header {name[:40]}"
     if len(asker.hosts) != 1 or not _names_loopback(asker.hosts[0]):
         return "its Host is not a loopback one"
     for origin in asker.origins:

@@ -67,12 +67,14 @@ def endpoints(engine: Engine) -> Blueprint:
     """GET /events, both ways."""
     routes = Blueprint("events", __name__)
 
-    def reader(asked: Asked) -> FeedReader:
+    def reader(of: BaseRequestWebsocket) -> FeedReader:
+        asked = Asked.of(of)
+        _check_room(of)
         return engine.feed.read(asked.types, asked.symbol, asked.after)
 
     @routes.get("/events")
     async def stream() -> Response:
-        events = reader(Asked.of(request))
+        events = reader(request)
         response = Response(
             b"" if request.method == "HEAD" else _Stream(events),
             content_type="text/event-stream; charset=utf-8",
@@ -83,7 +85,7 @@ def endpoints(engine: Engine) -> Blueprint:
 
     @routes.websocket("/events")
     async def socket() -> None:
-        with reader(Asked.of(websocket)) as events:
+        with reader(websocket) as events:
             await websocket.accept()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_ignore_what_is_said)
@@ -94,6 +96,13 @@ def endpoints(engine: Engine) -> Blueprint:
             await websocket.close(1001, "the engine is stopping")
 
     return routes
+
+
+def _check_room(asked: BaseRequestWebsocket) -> None:
+    """Whether the connection may stay for as long as a reader does. Raises Unavailable."""
+    state = asked.scope.get("state", {})
+    if "gate" in state and asked.method != "HEAD":
+        state["gate"].check_reader(state["connection"])
 
 
 async def _ignore_what_is_said() -> None:

@@ -40,18 +40,21 @@ def endpoints(engine: Engine) -> Blueprint:
     @routes.post("/stop")
     async def stop() -> Response:
         await no_body()
-        unprotected = engine.unprotected()
+        unprotected, known = engine.unprotected(), engine.positions_known
         log.info("asked to stop", unprotected=len(unprotected))
         engine.stop()
         return answer(
-            message=_farewell(len(unprotected)),
+            message=_farewell(len(unprotected), known=known or engine.without_account),
             unprotected=[protection_view(each) for each in unprotected],
         )
 
     return routes
 
 
-def _farewell(unprotected: int) -> str:
-    if not unprotected:
-        return "stopping"
-    return f"stopping; nobody keeps the stop of {unprotected} position(s) until the engine is back"
+def _farewell(unprotected: int, *, known: bool) -> str:
+    said = ["stopping"]
+    if unprotected:
+        said.append(f"nobody keeps the stop of {unprotected} position(s) until the engine is back")
+    if not known:
+        said.append("what is held was not known yet, so there may be more without a stop")
+    return "; ".join(said)

@@ -140,6 +140,8 @@ OPERATIONS: Mapping[str, Operation] = {
         answer_of(
             pending_orders=COUNT,
             monitored_positions=COUNT,
+            unguarded=listing(TEXT),
+            held=maybe(listing(named("Held"))),
             orders=by_name(named("Order")),
             positions=by_name(named("Position")),
         )
@@ -162,7 +164,9 @@ OPERATIONS: Mapping[str, Operation] = {
         answer_of(futures_order=named("FuturesOrder")), (*READ, 404)
     ),
     "GET /api/positions": Operation(
-        answer_of(positions=listing(named("Position")), held=listing(named("Held")), next=NEXT),
+        answer_of(
+            positions=listing(named("Position")), held=maybe(listing(named("Held"))), next=NEXT
+        ),
         CHECKED,
         parameters=(states(ProtectionState), SYMBOL, LIMIT, AFTER),
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from attrs import evolve
 from quart import Blueprint, Response
 
 from ..engine import Engine
@@ -12,6 +11,7 @@ from ..model.positions import Protection
 from ..trading.requests import PlaceOrder
 from .answers import answer
 from .bodies import no_body, read_body
+from .positions import held
 from .queries import lately_ended, shelf_page
 from .views import order_view, protection_view, text
 
@@ -28,7 +28,7 @@ def endpoints(engine: Engine) -> Blueprint:
     @routes.post("/api/place-order")
     async def place() -> Response:
         asked = await read_body(PlaceOrder)
-        placed = await engine.place_order(evolve(asked, symbol=asked.symbol.upper()))
+        placed = await engine.place_order(asked)
         order = placed.order
         more: dict[str, object] = {}
         if placed.duplicate:
@@ -53,6 +53,8 @@ def endpoints(engine: Engine) -> Blueprint:
         return answer(
             pending_orders=len(pending),
             monitored_positions=sum(map(is_monitored, guarding)),
+            unguarded=engine.unguarded(),
+            held=held(engine),
             orders={each.id: order_view(each) for each in [*pending, *ended_orders]},
             positions={each.id: protection_view(each) for each in [*guarding, *ended]},
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 
-from attrs import evolve, frozen
+from attrs import frozen
 from msgspec import UNSET, UnsetType
 from quart import Blueprint, Response
 
 from ..engine import Engine
 from ..model.errors import NotFound
+from ..model.fields import checked
 from ..model.lifecycle import ProtectionState
 from ..model.positions import Protection
 from ..model.sides import PositionSide
@@ -23,7 +24,7 @@ from .views import View, held_view, protection_view
 __all__ = ["endpoints", "held"]
 
 
-@frozen
+@frozen(field_transformer=checked)
 class Levels:
     """Where to move a stop and a target. What is left out stays; null is refused, for it might mean either."""
 
@@ -38,7 +39,7 @@ def endpoints(engine: Engine) -> Blueprint:
     @routes.post("/api/monitor-position")
     async def monitor() -> Response:
         asked = await read_body(MonitorPosition)
-        monitored = await engine.monitor_position(evolve(asked, symbol=asked.symbol.upper()))
+        monitored = await engine.monitor_position(asked)
         more: dict[str, object] = {"duplicate": True} if monitored.duplicate else {}
         return _as_it_stands(monitored.protection, **more)
 
@@ -82,8 +83,10 @@ def endpoints(engine: Engine) -> Blueprint:
     return routes
 
 
-def held(engine: Engine) -> list[View]:
-    """What the exchange holds, of whomever it is, and how much of it protections cover."""
+def held(engine: Engine) -> list[View] | None:
+    """What the exchange holds, of whomever it is, and how much of it protections cover; None while nobody knows."""
+    if not engine.positions_known:
+        return None
     covered: Counter[tuple[str, PositionSide]] = Counter()
     for each in engine.state.protections.alive():
         covered[each.symbol, each.side] += each.remaining

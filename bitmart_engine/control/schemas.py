@@ -170,21 +170,24 @@ STATUS = answer_of(
     kline_channels=listing(TEXT),
     order_subscribed=FLAG,
     position_subscribed=FLAG,
-    positions=listing(named("Held")),
-    foreign_positions=by_name({"type": "integer"}),
-    foreign_orders=listing(
-        record(
-            order_id=TEXT,
-            symbol=TEXT,
-            side=maybe(name_of(OrderSide)),
-            type=maybe(TEXT),
-            price=maybe(DECIMAL),
-            size=maybe(COUNT),
-            filled_size=COUNT,
+    positions=maybe(listing(named("Held"))),
+    foreign_positions=maybe(by_name({"type": "integer"})),
+    foreign_orders=maybe(
+        listing(
+            record(
+                order_id=TEXT,
+                symbol=TEXT,
+                side=maybe(name_of(OrderSide)),
+                type=maybe(TEXT),
+                price=maybe(DECIMAL),
+                size=maybe(COUNT),
+                filled_size=COUNT,
+            )
         )
     ),
     pending_orders=COUNT,
     monitored_positions=COUNT,
+    unguarded=listing(TEXT),
     recovery=maybe(FINDINGS),
     journal=record(state_dir=TEXT, trouble=maybe(TEXT)),
     connections=listing(

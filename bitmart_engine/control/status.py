@@ -29,6 +29,7 @@ def endpoints(engine: Engine) -> Blueprint:
     @routes.get("/status")
     async def status() -> Response:
         streams, outbox, state = engine.streams(), engine.outbox(), engine.state
+        known = engine.positions_known
         return answer(
             is_running=not engine.stopping,
             mode=engine.settings.mode,
@@ -45,12 +46,15 @@ def endpoints(engine: Engine) -> Blueprint:
             balance_subscribed=BALANCE in state.viewed,
             balance=balance_view(engine.balance()),
             positions=held(engine),
-            foreign_positions=engine.foreign_positions(),
-            foreign_orders=[foreign_order_view(each) for each in engine.foreign_orders()],
+            foreign_positions=engine.foreign_positions() if known else None,
+            foreign_orders=[foreign_order_view(each) for each in engine.foreign_orders()]
+            if known
+            else None,
             pending_orders=len(state.orders.alive()),
             monitored_positions=sum(map(is_monitored, state.protections.alive())),
+            unguarded=engine.unguarded(),
             recovery=findings_view(engine.found()),
-            journal={"state_dir": engine.settings.state_dir, "trouble": engine.trouble()},
+            journal={"state_dir": engine.settings.state_shown, "trouble": engine.trouble()},
             connections=[connection_view(each) for each in streams.connections],
             refused_channels=streams.refused,
             prices={symbol: price_view(*seen) for symbol, seen in engine.prices().items()},

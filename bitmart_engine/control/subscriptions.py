@@ -10,13 +10,14 @@ from quart import Blueprint, Response
 
 from ..engine import Engine
 from ..model.errors import BadRequest
+from ..model.fields import checked
 from .answers import answer
 from .bodies import no_body, read_body
 
 __all__ = ["endpoints"]
 
 
-@frozen
+@frozen(field_transformer=checked)
 class KlineView:
     """Klines of one symbol, by timeframe."""
 
@@ -79,7 +80,7 @@ async def _klines_asked() -> KlineView:
     asked = await read_body(KlineView)
     if not asked.tfs:
         raise BadRequest('give at least one timeframe, such as ["1m", "5m"]', "$.tfs")
-    return KlineView(asked.symbol.upper(), asked.tfs)
+    return asked
 
 
 def _done(what: str, channels: list[str]) -> Response:

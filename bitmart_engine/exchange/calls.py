@@ -39,6 +39,8 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 """In bytes. The largest known answer, all contracts, is about 1 MB."""
 
 TIME = "/system/time"
+TOO_FREQUENT_OR_CLOCK = 40013
+"""One code for either (fact sheet 6.3): it is waited out as the one, and makes the clock be compared for the other."""
 
 try:
     USER_AGENT = f"bitmart-engine/{version('bitmart-engine')}"
@@ -144,6 +146,8 @@ class Calls:
                 try:
                     return await self._send(place, path, "POST", self._url(path), headers, body)
                 except Refused as refused:
+                    if refused.code == TOO_FREQUENT_OR_CLOCK:
+                        clock.doubt()
                     if refused.meaning is not Meaning.CLOCK or refusal is not None:
                         raise
                     refusal = refused

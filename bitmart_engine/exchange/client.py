@@ -118,6 +118,10 @@ class ExchangeClient(MarketClient):
         """How far the exchange's clock is ahead of ours; None before it was measured."""
         return self._calls.clock.offset_ms
 
+    def doubt_clock(self) -> None:
+        """A refused login, say, may come of a wrong offset: have it measured soon. Does not block."""
+        self._calls.clock.doubt()
+
     async def measure_clock(self) -> int:
         """Measure that offset now, by three requests; also done at start, hourly, and when a timestamp is refused."""
         return await self._calls.clock.measure()

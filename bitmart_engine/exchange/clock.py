@@ -1,5 +1,7 @@
 """How far the exchange's clock is ahead of ours. Writes are signed by the exchange's time, and so is the login.
 
+Ours is the engine's time, which nobody can set (see `clocks`): an offset stays right whatever becomes of the machine's.
+
 The exchange takes a timestamp at most 1 s ahead of its own clock and 5 s, perhaps 60 s, behind it (fact sheet 2.2).
 Nobody waits for the first measurement: until then our own clock has to do.
 """
@@ -24,6 +26,7 @@ GOOD_ENOUGH_S = 0.5
 """A request that waits for the clock is content with a sample of half this precision."""
 SKEW_WARNED_MS = 500
 MEASURE_EVERY_S = 3600.0
+DOUBTED_EVERY_S = 5.0
 RETRY_FROM_S = 1.0
 RETRY_UP_TO_S = 300.0
 
@@ -47,6 +50,7 @@ class ExchangeClock:
         self._tally = tally
         self._measuring = trio.Lock()
         self._failure: ExchangeError | None = None
+        self._doubted = trio.Event()
 
     def now_ms(self) -> int:
         """The exchange's time as well as it is known, Unix time in ms."""
@@ -68,10 +72,15 @@ class ExchangeClock:
             elif self._failure is not None:
                 raise self._failure
 
+    def doubt(self) -> None:
+        """Something says that the offset may be wrong: have it measured, `DOUBTED_EVERY_S` apart. Does not block."""
+        self._doubted.set()
+
     async def keep(self) -> None:
-        """Measure at once and then every hour, for ever. Runs as a task."""
+        """Measure at once, when it is doubted, and every hour, for ever. Runs as a task."""
         pause_s = RETRY_FROM_S
         while True:
+            self._doubted = trio.Event()
             try:
                 await self.measure()
             except ExchangeError as failure:
@@ -80,7 +89,11 @@ class ExchangeClock:
                 pause_s = min(pause_s * 2, RETRY_UP_TO_S)
             else:
                 pause_s = RETRY_FROM_S
-                await trio.sleep(MEASURE_EVERY_S)
+                measured_at = trio.current_time()
+                with trio.move_on_after(MEASURE_EVERY_S):
+                    await self._doubted.wait()
+                    self._tally.add("exchange_clock_doubted")
+                    await trio.sleep_until(measured_at + DOUBTED_EVERY_S)
 
     async def _measure(self, urgency: Urgency, good_enough_s: float) -> int:
         fastest: tuple[float, int] | None = None

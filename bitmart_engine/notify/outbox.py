@@ -335,7 +335,7 @@ async def open_outbox(
     async with make() as transport, trio.open_nursery() as nursery:
         outbox = Outbox(
             nursery,
-            Delivery(settings, world.wall_ms, transport, resolve or Names(nursery).resolve),
+            Delivery(settings, world.machine_ms, transport, resolve or Names(nursery).resolve),
             wall_ms=world.wall_ms,
             tally=tally,
             durable=durable,

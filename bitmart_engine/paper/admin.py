@@ -17,6 +17,7 @@ from . import views, wire
 from .commands import Command, commands
 from .instruments import wire_decimal
 from .parameters import in_force, unknowns
+from .visitors import why_not
 from .wire import Json
 
 if TYPE_CHECKING:
@@ -38,6 +39,13 @@ def make_admin_app(exchange: PaperExchange) -> QuartTrio:
     def curl(command: Command) -> str:
         target = f"{exchange.admin_uri}{command.path}"
         return f"curl -X POST {target} -d '{json.dumps(command.example)}'"
+
+    @app.before_request
+    async def check_visitor() -> Response | None:
+        headers = request.headers
+        names = [name for name, _ in headers]
+        why = why_not(headers.getlist("Host"), headers.getlist("Origin"), names)
+        return None if why is None else refused(f"only this machine is served ({why})", 403)
 
     @app.get("/")
     async def usage() -> Response:

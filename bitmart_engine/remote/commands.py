@@ -69,8 +69,8 @@ def positions(session: Session, id: str | None, **query: Any) -> None:
 
     def lines() -> list[str]:
         guarded = views.protections(answer.body.get("positions", []), session.screen)
-        held = views.held(answer.body.get("held", []), session.screen)
-        return [*(guarded or ["no guarded positions"]), "", *(held or ["nothing is held"])]
+        held = views.held_or_not(answer.body.get("held"), session.screen)
+        return [*(guarded or ["no guarded positions"]), "", *held]
 
     session.tell(answer, lines)
     _more(session, answer)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from .tables import Column, Screen, facts, table
 from .views import held
-from .words import View, age, as_json, duration, filled, joined
+from .words import UNKNOWN, View, age, as_json, duration, filled, joined
 
 __all__ = ["status"]
 
@@ -40,7 +40,7 @@ SHOWN_IN_STATUS = frozenset((
     "public_ws_connected", "private_ws_connected", "authenticated", "kline_channels",
     "order_subscribed", "position_subscribed", "balance_subscribed", "balance", "positions",
     "foreign_positions", "foreign_orders", "pending_orders", "monitored_positions", "recovery",
-    "journal", "connections", "refused_channels", "prices", "stale", "exchange", "outbox", "dropped",
+    "unguarded", "journal", "connections", "refused_channels", "prices", "stale", "exchange", "outbox", "dropped",
 ))  # fmt: skip
 """What is new in an engine is shown too, after these."""
 SUBSCRIBED = {
@@ -57,8 +57,10 @@ def _status_facts(answer: View, screen: Screen) -> Iterator[tuple[str, object]]:
     yield "engine", f"{version}, {mode} mode, up {uptime}"
     yield "state", f"not ready: {'; '.join(map(str, missing))}" if missing else "ready"
     yield "orders", f"{answer.get('pending_orders', 0)} pending"
-    yield "positions", f"{answer.get('monitored_positions', 0)} guarded"
+    guarded = "unguarded: no credentials" if answer.get("unguarded") else "guarded"
+    yield "positions", f"{answer.get('monitored_positions', 0)} {guarded}"
     yield "balance", _balance(answer.get("balance"))
+    yield from _unknown_facts(answer)
     yield "streams", joined(*(answer.get("kline_channels") or ())) or "no klines"
     yield "shown", joined(*(name for key, name in SUBSCRIBED.items() if answer.get(key)))
     yield "refused", as_json(answer.get("refused_channels") or None)
@@ -71,6 +73,21 @@ def _status_facts(answer: View, screen: Screen) -> Iterator[tuple[str, object]]:
     for name, value in answer.items():
         if name not in SHOWN_IN_STATUS:
             yield name, value if isinstance(value, str) else as_json(value)
+
+
+def _unknown_facts(answer: View) -> Iterator[tuple[str, object]]:
+    """What an engine that has an account could not read yet."""
+    if answer.get("missing_credentials"):
+        return
+    names = {
+        "balance": "balance",
+        "positions": "held",
+        "foreign_positions": "foreign",
+        "foreign_orders": "not ours",
+    }
+    for key, name in names.items():
+        if key in answer and answer[key] is None:
+            yield name, UNKNOWN
 
 
 def _balance(known: View | None) -> str | None:

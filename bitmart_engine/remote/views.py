@@ -9,11 +9,12 @@ import json
 from collections.abc import Mapping, Sequence
 
 from .tables import Column, Screen, escaped, facts, table
-from .words import View, as_json, contracts, filled, joined, levels, zone
+from .words import UNKNOWN, View, as_json, contracts, filled, joined, levels, zone
 
 __all__ = [
     "event",
     "held",
+    "held_or_not",
     "letters",
     "moments",
     "order",
@@ -167,6 +168,13 @@ def held(found: Sequence[View], screen: Screen) -> list[str]:
         ),
         screen,
     )  # fmt: skip
+
+
+def held_or_not(found: Sequence[View] | None, screen: Screen) -> list[str]:
+    """The same; or in words that nothing is held, or that nobody knows."""
+    if found is None:
+        return [f"what is held is {UNKNOWN}"]
+    return held(found, screen) or ["nothing is held"]
 
 
 def moments(history: Sequence[View], screen: Screen) -> list[str]:

@@ -6,8 +6,21 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["View", "age", "as_json", "contracts", "duration", "filled", "joined", "levels", "zone"]
+__all__ = [
+    "UNKNOWN",
+    "View",
+    "age",
+    "as_json",
+    "contracts",
+    "duration",
+    "filled",
+    "joined",
+    "levels",
+    "zone",
+]
 
+UNKNOWN = "not known yet"
+"""Where an answer has null: that is not the same as nothing."""
 View = Mapping[str, Any]
 """An object of an answer."""
 

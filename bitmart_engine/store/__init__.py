@@ -1,9 +1,11 @@
 """The journal, and the state rebuilt from it. What the engine knows changes through records, and in no other way."""
 
 from .belonging import check_belonging
+from .copying import copy_journal
 from .errors import (
     JournalCorrupted,
     JournalError,
+    JournalIncomplete,
     JournalLocked,
     JournalTooNew,
     JournalTooOld,
@@ -21,6 +23,7 @@ __all__ = [
     "Journal",
     "JournalCorrupted",
     "JournalError",
+    "JournalIncomplete",
     "JournalLocked",
     "JournalTooNew",
     "JournalTooOld",
@@ -32,5 +35,6 @@ __all__ = [
     "State",
     "Store",
     "check_belonging",
+    "copy_journal",
     "open_journal",
 ]

@@ -2,7 +2,7 @@
 
 WAL mode with `synchronous=FULL`: what `commit` returned from survives a power cut, and a unit is there as a whole or
 not at all. It knows nothing of Trio, keeps no queue and never tries again by itself; a call that failed has changed
-nothing, and may be made again, even one whose success was only not heard of.
+nothing, and may be made again, even one whose success was only not heard of. The file is locked while it is open.
 """
 
 from __future__ import annotations
@@ -10,25 +10,29 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import final
 from zlib import crc32
 
 from attrs import frozen
 
+from ..clocks import Mark
 from . import kept
-from .codec import Subject, encode, subject_of
-from .errors import JournalUnusable, code_of, corrupted, explained
+from .codec import Subject, encode, pack, subject_of, unpack
+from .errors import JournalMoved, JournalUnusable, code_of, corrupted, explained
+from .lock import lock_file
 from .records import Record
 from .schema import MIGRATIONS, Migration, check, prepare
 from .state import State
+from .wal import await_next, begin, check_together, check_wal, close_wal, wal_of
 
 __all__ = ["CrashPoint", "Database", "Unit", "no_crash"]
 
 CrashPoint = Callable[[str], None]
 """Called with "before commit" and "after commit", for a test that wants the process to die there."""
 
+WAL_PAGES = 1000
 BUSY_S = 2.0
 """How long another program, an operator's shell say, may keep the file locked."""
 KEPT_WAL_BYTES = 64 * 1024 * 1024
@@ -67,11 +71,18 @@ class Unit:
 class Database:
     """The open file. Made by `Database.open`; used by one thread at a time, and closed by whoever opened it."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, crash_point: CrashPoint) -> None:
+    def __init__(
+        self, path: Path, lock: int, connection: sqlite3.Connection, crash_point: CrashPoint
+    ) -> None:
         self._path = path
+        self._lock: int | None = lock
+        self._inode = os.fstat(lock).st_ino
         self._connection = connection
         self._crash_point = crash_point
         self._broken = False
+        self._wal_pages = 0
+        """About how many were written since the last checkpoint."""
+        self._wal_inode = 0
         self.folded = 0
         """The seq of the last record that a start would not fold again."""
 
@@ -82,21 +93,34 @@ class Database:
         *,
         crash_point: CrashPoint = no_crash,
         migrations: Mapping[int, Migration] = MIGRATIONS,
+        accept_older: bool = False,
     ) -> Database:
-        """The journal at `path`, made or brought to the present schema where needed. Raises JournalError."""
+        """The journal at `path`, made or brought to the present schema where needed. Raises JournalError.
+
+        One that lacks what was in its WAL is refused unless `accept_older`.
+        """
         with _explaining(path):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            connection = _connect(path)
-        database = cls(path, connection, crash_point)
+            lock = lock_file(path)
+            try:
+                if not accept_older:
+                    check_wal(path)
+                connection = _connect(path)
+            except BaseException:
+                os.close(lock)
+                raise
+        database = cls(path, lock, connection, crash_point)
         try:
             with _explaining(path):
                 check(connection, path)
+                if not accept_older and _has_meta(connection):
+                    check_together(path, connection)
                 _configure(connection, path)
                 with database._transaction():
                     prepare(connection, path, migrations)
                 database.folded = kept.folded(connection)
+                database.checkpoint()
         except BaseException:
-            database.close()
+            database.drop()
             raise
         return database
 
@@ -109,6 +133,25 @@ class Database:
         """The seq of the last record there ever was. Raises JournalError."""
         with _explaining(self._path):
             return max(self._last_in_journal(), self.folded)
+
+    def mark(self) -> Mark | None:
+        """The mark that the last process kept. Raises JournalError."""
+        with _explaining(self._path):
+            row = self._connection.execute("SELECT value FROM meta WHERE key = 'clock'").fetchone()
+        try:
+            return None if row is None else unpack(Mark, row[0])
+        except ValueError:
+            return None  # a nuisance, and no reason not to guard anything
+
+    def keep_mark(self, mark: Mark | None) -> None:
+        """Keep the mark for the next process. Raises JournalError."""
+        with _explaining(self._path), self._transaction():
+            if mark is None:
+                self._connection.execute("DELETE FROM meta WHERE key = 'clock'")
+            else:
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO meta VALUES ('clock', ?)", (pack(mark),)
+                )
 
     def commit(self, units: Sequence[Unit]) -> None:
         """Put `units` on disk, all of them or none. Raises sqlite3.Error or OSError."""
@@ -125,6 +168,7 @@ class Database:
             )
             self._crash_point("before commit")
         self._crash_point("after commit")
+        self._wal_pages += sum(4 + len(body) // 2000 for unit in units for *_, body in unit.rows)
 
     def advance(self, limit: int) -> bool:
         """Take up to `limit` records into what is kept. Whether there may be more. Raises sqlite3.Error, Damage."""
@@ -132,6 +176,7 @@ class Database:
             count = kept.advance(self._connection, limit)
             folded = kept.folded(self._connection)
         self.folded = folded
+        self._wal_pages += count
         return count == limit
 
     def forget(self, gone: Sequence[Subject], before_ms: int) -> None:
@@ -156,12 +201,104 @@ class Database:
                     ORDER BY seq LIMIT ?)""",
                 (last, STEP),
             ).rowcount
+        self._wal_pages += removed
         return removed == STEP
 
-    def close(self) -> None:
-        """Close the file. Nothing is lost by not coming to it."""
+    @property
+    def checkpoint_due(self) -> bool:
+        """Whether the WAL has become so long that its pages belong into the main file."""
+        return self._wal_pages >= WAL_PAGES
+
+    def checkpoint(self) -> None:
+        """Take the WAL into the main file, as far as nobody reads it. Raises sqlite3.Error."""
+        self._checkpoint("PASSIVE")
+
+    def _checkpoint(self, how: str) -> None:
+        with self._transaction():
+            await_next(self._connection, self._inode)
+        busy, pages, done = self._connection.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
+        if not busy and pages == done:
+            with self._transaction():
+                begin(self._connection)
+        self._wal_pages = 0
+        self._wal_inode = wal_of(self._path).stat().st_ino
+
+    def missing(self) -> str | None:
+        """Why what is written does not come to be found at the path any more; None while it does. Raises OSError."""
+        for path, inode in (
+            (self._path, self._inode),
+            (wal_of(self._path), self._wal_inode),
+        ):
+            try:
+                if path.stat().st_ino != inode:
+                    return f"another file has taken the place of {path}"
+            except (FileNotFoundError, NotADirectoryError):
+                return f"{path} was deleted"
+        return None
+
+    def write_anew(self) -> None:
+        """Put the whole journal at its path again, as a new file: the one that is open was deleted.
+
+        Raises sqlite3.Error, OSError, JournalError, as long as the directory is not there, or another file is in its
+        place; then nothing has changed.
+        """
+        new = self._path.with_name(self._path.name + ".new")
+        new.unlink(missing_ok=True)
+        lock = lock_file(new)
+        try:
+            with closing(_connect(new)) as copy:
+                self._connection.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE").fetchone()
+            os.fsync(lock)
+            self._put_in_place(new)
+        except BaseException:
+            os.close(lock)
+            with suppress(OSError):
+                new.unlink()
+            raise
         with suppress(sqlite3.Error):
             self._connection.close()
+        if self._lock is not None:
+            os.close(self._lock)
+        self._lock, self._inode = lock, os.fstat(lock).st_ino
+        for rest in (wal_of(self._path), self._path.with_name(self._path.name + "-shm")):
+            rest.unlink(
+                missing_ok=True
+            )  # those of the file that was deleted; what they held is in the new one
+        self._connection = _connect(self._path)
+        _configure(self._connection, self._path)
+        self.checkpoint()
+
+    def _put_in_place(self, new: Path) -> None:
+        """Give a new file the journal's name, but never in place of a file of somebody else's."""
+        try:
+            ours = self._path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            os.link(new, self._path)
+            new.unlink()
+            return
+        if not ours:
+            raise JournalMoved(f"another file has taken the place of {self._path}; move it away")
+        new.replace(self._path)
+
+    def close(self) -> None:
+        """Leave all in the main file, and close it. Nothing is lost by not coming to it."""
+        if self._lock is None:
+            return
+        with suppress(sqlite3.Error, OSError):
+            if not self._broken and self.missing() is None:
+                with self._transaction():
+                    close_wal(self._connection)
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self.drop()
+
+    def drop(self) -> None:
+        """Close the file as it is, as the end of a process does."""
+        with suppress(sqlite3.Error):
+            self._connection.close()
+        if self._lock is not None:
+            os.close(self._lock)  # last: SQLite's own locks go with any descriptor of the file
+            self._lock = None
 
     def _last_in_journal(self) -> int:
         (last,) = self._connection.execute("SELECT max(seq) FROM journal").fetchone()
@@ -188,11 +325,18 @@ class Database:
         A write or sync that failed may have left a commit in the WAL that the operating system no longer means to
         write. A checkpoint writes it to the main file, and syncs that; if it fails, so does whatever wanted to go on.
         """
-        self.close()
+        if not self._path.exists() or self._path.stat().st_ino != self._inode:
+            raise JournalMoved(f"{self._path} was deleted")  # what is open is all there is of it
+        with suppress(sqlite3.Error):
+            self._connection.close()
         self._connection = _connect(self._path)
         _configure(self._connection, self._path)
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self._broken = False
+        try:
+            self._checkpoint("TRUNCATE")
+        except BaseException:
+            self._broken = True
+            raise
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -205,11 +349,16 @@ def _connect(path: Path) -> sqlite3.Connection:
     )
 
 
+def _has_meta(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone())
+
+
 def _configure(connection: sqlite3.Connection, path: Path) -> None:
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise JournalUnusable(f"{path}: this file system does not support SQLite's WAL mode")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")  # see `wal`
     connection.execute(f"PRAGMA journal_size_limit = {KEPT_WAL_BYTES}")
 
 

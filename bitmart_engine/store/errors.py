@@ -13,7 +13,9 @@ from pathlib import Path
 __all__ = [
     "JournalCorrupted",
     "JournalError",
+    "JournalIncomplete",
     "JournalLocked",
+    "JournalMoved",
     "JournalTooNew",
     "JournalTooOld",
     "JournalUnavailable",
@@ -54,6 +56,14 @@ class JournalTooOld(JournalError):
 
 class JournalCorrupted(JournalError):
     """What is in the journal is damaged, or contradicts itself."""
+
+
+class JournalIncomplete(JournalError):
+    """What is there is a part of a journal: its latest records are missing."""
+
+
+class JournalMoved(JournalError):
+    """The file that is written is not at its path any more: it was deleted, or another has taken its place."""
 
 
 class JournalUnavailable(JournalError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import trio
@@ -19,8 +19,11 @@ class Journal(Protocol):
     def trouble(self) -> str | None:
         """Why records cannot be made durable now; None while they can."""
 
-    def append(self, records: Sequence[Record]) -> None:
-        """Put `records` at the end, as one unit: all of them will be kept, or none. Does not block."""
+    def prepare(self, records: Sequence[Record]) -> Callable[[], None]:
+        """What puts `records` at the end, as one unit: all of them will be kept, or none. To be called at once.
+
+        Whatever may fail fails here, and then nothing has changed; what is returned neither fails nor blocks.
+        """
 
     async def durable(self) -> None:
         """Return when everything appended so far would survive a crash. A checkpoint."""
@@ -33,8 +36,11 @@ class MemoryJournal:
         self.appended = 0
         self.trouble: str | None = None
 
-    def append(self, records: Sequence[Record]) -> None:
-        self.appended += len(records)
+    def prepare(self, records: Sequence[Record]) -> Callable[[], None]:
+        def append() -> None:
+            self.appended += len(records)
+
+        return append
 
     async def durable(self) -> None:
         await trio.lowlevel.checkpoint()

@@ -1,5 +1,10 @@
 """One engine to a state directory: a lock that the operating system takes back when its process dies.
 
+There are two: on a file beside the journal, which tells who holds it and which older engines know, and on the journal's
+own file, which nobody can delete and still find the journal there. The latter is a `flock` of a descriptor of its own:
+on Linux it has nothing to do with the locks that SQLite takes in the same file, which are of another sort. But SQLite's
+are gone as soon as the process closes any descriptor of the file, so this one is closed last.
+
 The lock is on the open file, so one that was left behind by a dead process is no obstacle, and the file is never
 removed. What is written in it (the process id) is only there to be named to whoever comes second.
 """
@@ -14,7 +19,7 @@ from pathlib import Path
 
 from .errors import JournalLocked
 
-__all__ = ["locked"]
+__all__ = ["lock_file", "locked"]
 
 WORDS_SHOWN = 3
 """Of the holder's command line: enough to know it by. What comes after may be nobody's business."""
@@ -34,6 +39,23 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+def lock_file(path: Path) -> int:
+    """A descriptor of the file at `path`, made if it is not there, and with it the lock.
+
+    Raises JournalLocked and OSError.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        raise JournalLocked(f"another engine uses {path.parent} (it holds {path})", None) from None
+    except BaseException:
+        os.close(file)
+        raise
+    return file
 
 
 def _held(path: Path, file: int) -> JournalLocked:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import trio
 
+from ..clocks import SteadyClock
 from ..tally import Tally
 from .aging import forget_old
 from .database import CrashPoint, Database, no_crash
@@ -39,19 +40,48 @@ async def open_journal(
     tally: Tally,
     crash_point: CrashPoint = no_crash,
     run: Run | None = None,
+    clock: SteadyClock | None = None,
+    accept_older: bool = False,
+    moved_back: Callable[[], None] = lambda: None,
+    admit: Callable[[State], None] = lambda state: None,
 ) -> AsyncIterator[tuple[SqliteJournal, State]]:
     """The journal in `directory` (made if it is not there), and what it adds up to, for as long as the block lasts.
 
     Give both to one `Store`. Once a day orders and protections that ended more than `history_days` ago are dropped
     from that very state, and from the disk. Raises JournalError, before the block, if the journal cannot be used; at
     the end of the block JournalUnavailable if something could not be written.
+
+    `admit` is shown the state before anything else happens, and raises what it has against it. A journal that lacks
+    its latest records is refused unless `accept_older`. `moved_back` is called, in the journal's thread, when the
+    directory was deleted and the journal has been written into a new one.
+
+    `clock` goes on from where the last process on the directory left its own, if it can.
     """
     history_ms = history_days * DAY_S * 1000
     with ExitStack() as held:
         run = run or held.enter_context(in_a_thread())
-        database, state, last_seq = await run(_open, directory, held, crash_point)
+        database, state, last_seq = await run(
+            _open, directory, held, crash_point, clock, accept_older
+        )
+        try:
+            admit(state)
+        except BaseException:
+            await run(database.close)
+            raise
+
+        def put_back() -> None:
+            if not (directory / LOCK_NAME).exists():
+                held.enter_context(locked(directory / LOCK_NAME))
+            moved_back()
+
         journal = SqliteJournal(
-            database, last_seq, wall_ms=wall_ms, fold_every=fold_every, tally=tally, run=run
+            database,
+            last_seq,
+            wall_ms=wall_ms,
+            fold_every=fold_every,
+            tally=tally,
+            run=run,
+            moved_back=put_back,
         )
 
         def compact() -> None:
@@ -74,7 +104,13 @@ async def open_journal(
             await journal._finish()
 
 
-def _open(directory: Path, held: ExitStack, crash_point: CrashPoint) -> tuple[Database, State, int]:
+def _open(
+    directory: Path,
+    held: ExitStack,
+    crash_point: CrashPoint,
+    clock: SteadyClock | None,
+    accept_older: bool,
+) -> tuple[Database, State, int]:
     """Lock, open and read. What has to be undone at the end goes on `held`."""
     try:
         if directory.exists() and not directory.is_dir():
@@ -87,9 +123,15 @@ def _open(directory: Path, held: ExitStack, crash_point: CrashPoint) -> tuple[Da
         raise JournalUnusable(
             f"the state directory {directory} cannot be used: {why(failure)}"
         ) from failure
-    database = Database.open(directory / FILE_NAME, crash_point=crash_point)
-    held.callback(database.close)
-    return database, database.load(), database.last_seq()
+    database = Database.open(
+        directory / FILE_NAME, crash_point=crash_point, accept_older=accept_older
+    )
+    held.callback(database.drop)
+    state = database.load()
+    if clock is not None:
+        alive = bool(state.orders.alive() or state.protections.alive() or state.owed)
+        database.keep_mark(clock.go_on_from(database.mark(), alive=alive))
+    return database, state, database.last_seq()
 
 
 async def _daily(compact: Callable[[], None]) -> None:

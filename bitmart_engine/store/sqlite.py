@@ -3,6 +3,9 @@
 `opening.open_journal` makes it, and owns the file and the writer. What queues up while a commit is on its way
 goes into the next one, so that many promises share a commit. A commit that fails is not the end: whoever waits is told
 so, what was appended stays in memory, in order, and is tried again until the disk takes it.
+
+Once a second it is looked whether the file that is written is still the one at its path. If it was deleted, nothing is
+durable any more; all of it is written to a new file as soon as the directory is there.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import final
 
 import structlog
@@ -19,7 +23,7 @@ from ..tally import Tally
 from ..world import Run
 from .codec import Subject
 from .database import STEP, Database, Unit
-from .errors import JournalError, JournalUnavailable, why
+from .errors import JournalError, JournalMoved, JournalUnavailable, why
 from .kept import Damage
 from .records import Record
 
@@ -29,6 +33,7 @@ log = structlog.get_logger()
 
 FOLD_EVERY = 250
 """Records. A start folds at most about so many, and the writer is busy with it for some ten milliseconds at a time."""
+LOOK_EVERY_S = 1.0
 RETRY_FIRST_S = 0.1
 RETRY_LONGEST_S = 5.0
 
@@ -48,7 +53,9 @@ class SqliteJournal:
         fold_every: int,
         tally: Tally,
         run: Run,
+        moved_back: Callable[[], None] = lambda: None,
     ) -> None:
+        """`moved_back` puts back what else belongs into the directory, in the journal's thread."""
         self._database = database
         self._appended = last_seq
         self._committed = last_seq
@@ -60,21 +67,32 @@ class SqliteJournal:
         self._queue: deque[Unit] = deque()
         self._chores: deque[Callable[[], bool]] = deque()
         self._trouble: str | None = None
+        self._moved_back = moved_back
+        self._missing = False
+        self._look_at = trio.current_time() + LOOK_EVERY_S
         self._closed = False
         self._work = trio.lowlevel.ParkingLot()
         self._news = trio.lowlevel.ParkingLot()
 
-    def append(self, records: Sequence[Record]) -> None:
-        """Queue `records` as one unit: all of them will be kept, or none. Does not block.
+    def prepare(self, records: Sequence[Record]) -> Callable[[], None]:
+        """What queues `records` as one unit: all of them will be kept, or none. To be called before the next is made.
 
         Raises TypeError or ValueError if a record holds what JSON cannot, and trio.ClosedResourceError after the end
-        of `open_journal`; then nothing was queued.
+        of `open_journal`. What is returned neither fails nor blocks.
         """
         if self._closed:
             raise trio.ClosedResourceError("the journal is closed")
-        if not records:
-            return
         unit = Unit.of(self._appended + 1, self._wall_ms(), records)
+        return partial(self._put, unit)
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Queue `records` as one unit. Raises what `prepare` raises; then nothing was queued. Does not block."""
+        self.prepare(records)()
+
+    def _put(self, unit: Unit) -> None:
+        if not unit.rows:
+            return
+        assert unit.first_seq == self._appended + 1, "a unit is put before the next is made"
         self._queue.append(unit)
         self._appended = unit.last_seq
         self._work.unpark_all()
@@ -121,18 +139,26 @@ class SqliteJournal:
         """Commit, and between commits tidy up. Runs until it is cancelled."""
         pause = RETRY_FIRST_S
         while True:
+            if trio.current_time() >= self._look_at:
+                await self._look()
+            if self._missing:
+                await trio.sleep_until(self._look_at)
+                continue
             if self._queue:
                 if not await self._commit():
                     await trio.sleep(pause)
                     pause = min(2 * pause, RETRY_LONGEST_S)
                     continue
                 pause = RETRY_FIRST_S
-            if self._committed >= self._fold_next:
+            if self._database.checkpoint_due:
+                await self._checkpoint()
+            elif self._committed >= self._fold_next:
                 await self._fold()
             elif self._chores and not self._queue:
                 await self._do_chore()
             elif not self._queue:
-                await self._work.park()
+                with trio.CancelScope(deadline=self._look_at):
+                    await self._work.park()
 
     async def _commit(self) -> bool:
         units = list(self._queue)
@@ -160,6 +186,34 @@ class SqliteJournal:
         self._tally.add("journal commit failed", why=reason)
         self._news.unpark_all()
 
+    async def _look(self) -> None:
+        """Whether the file is still at its path; if not, put it there again as soon as that can be done."""
+        self._look_at = trio.current_time() + LOOK_EVERY_S
+        try:
+            missing = await self._run(self._database.missing)
+        except Trouble:
+            return  # a disk that fails says so when it is written
+        if missing is None:
+            return
+        self._missing = True
+        self._failed(JournalMoved(missing))
+        try:
+            await self._run(self._database.write_anew)
+            await self._run(self._moved_back)
+        except Trouble as failure:
+            self._tally.add("journal not written anew", why=str(failure))
+            return
+        self._missing = False
+        self._trouble = None
+        log.warning("journal_written_anew", why=missing)
+        self._news.unpark_all()
+
+    async def _checkpoint(self) -> None:
+        try:
+            await self._run(self._database.checkpoint)
+        except Trouble as failure:
+            self._tally.add("journal not checkpointed", why=str(failure))
+
     async def _fold(self) -> None:
         """Take some of what was committed into what a start reads."""
         try:
@@ -186,7 +240,10 @@ class SqliteJournal:
         """Write what is left, and fold it. Raises JournalUnavailable if it cannot be written."""
         self._closed = True
         self._chores.clear()
-        if self._queue and not await self._commit():
+        await self._look()
+        if self._missing:
+            log.error("journal closed while its file is not at its path", why=self._trouble)
+        elif self._queue and not await self._commit():
             log.error("journal closed with records that are lost", records=self.waiting)
         else:
             self._chores.append(self._caught_up)

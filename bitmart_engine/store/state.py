@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from functools import singledispatchmethod
+from typing import Any
 
 from attrs import evolve
 
@@ -17,7 +19,7 @@ from ..model.lifecycle import (
 from ..model.notifications import DeadLetter, Notification
 from ..model.orders import EntryOrder, Moment
 from ..model.positions import Protection
-from .codec import unpacking
+from .codec import subject_of, unpacking
 from .records import (
     CloseIntended,
     CloseObserved,
@@ -86,6 +88,24 @@ class State:
         """The exchange's order of this id, or of this client order id. Raises ValueError if it cannot be read."""
         order = self.futures_orders.get(id)
         return order or self.futures_orders.get(self.futures_by_client_id.get(id, ""))
+
+    def apply_all(self, records: Sequence[Record]) -> None:
+        """Take `records` in, all of them or none. Raises what `apply` raises, changing nothing.
+
+        One record by itself changes all or nothing. Several are tried on a copy of what they speak of first.
+        """
+        if len(records) > 1:
+            trial = State()
+            for record in records:
+                subject, id = subject_of(record)
+                homes = _HOMES.get(subject)
+                for mine, theirs in homes(self, trial) if homes is not None else ():
+                    if id in mine:
+                        theirs[id] = mine[id]
+            for record in records:
+                trial.apply(record)
+        for record in records:
+            self.apply(record)
 
     @singledispatchmethod
     def apply(self, record: Record) -> None:
@@ -295,3 +315,13 @@ class State:
         if to is not now.state or reason:
             history = (*history, Moment(to.value, at_ms, reason))
         return evolve(now, state=to, reason=reason or now.reason, history=history)
+
+
+Homes = Iterable[tuple[MutableMapping[str, Any], MutableMapping[str, Any]]]
+_HOMES: Mapping[str, Callable[[State, State], Homes]] = {
+    "order": lambda a, b: ((a.orders, b.orders),),
+    "protection": lambda a, b: ((a.protections, b.protections),),
+    "futures_order": lambda a, b: ((a.futures_orders, b.futures_orders),),
+    "notification": lambda a, b: ((a.owed, b.owed), (a.dead, b.dead)),
+}
+"""By what a record speaks of: where that is, in two states."""

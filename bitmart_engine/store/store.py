@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import structlog
+
 from .journal import Journal
 from .records import Record
 from .state import State
 
 __all__ = ["Store"]
+
+log = structlog.get_logger()
 
 
 class Store:
@@ -23,24 +27,37 @@ class Store:
         self.state = State() if state is None else state
         self._journal = journal
         self._observers: list[Callable[[Record], None]] = []
+        self._unfollowed: str | None = None
 
     @property
     def trouble(self) -> str | None:
-        """Why what is recorded cannot be made durable now; None while it can."""
-        return self._journal.trouble
+        """Why nothing more may be promised now: what is recorded cannot be made durable, or was not acted upon."""
+        return self._journal.trouble or self._unfollowed
 
     def observe(self, observer: Callable[[Record], None]) -> None:
         """Have `observer` called, synchronously, with every record after it was taken in."""
         self._observers.append(observer)
 
     def record(self, *records: Record) -> None:
-        """Take `records` in and journal them as one unit."""
-        for each in records:
-            self.state.apply(each)
-        self._journal.append(records)
+        """Take `records` in and journal them as one unit: all of them or, if this raises, none.
+
+        An observer that fails takes nothing back, and keeps no other from being told. That is a bug of ours, and
+        something may not be watched as it should: it is said, and nothing more is promised until the next start.
+        """
+        append = self._journal.prepare(records)
+        self.state.apply_all(records)
+        append()
         for each in records:
             for observer in self._observers:
-                observer(each)
+                try:
+                    observer(each)
+                except Exception as failure:
+                    self._not_followed(each, failure)
+
+    def _not_followed(self, record: Record, failure: Exception) -> None:
+        kind = type(record).__name__
+        log.critical("record_not_followed", record=kind, exc_info=failure)
+        self._unfollowed = f"a {kind} was recorded and not acted upon ({failure!r}): restart"
 
     async def durable(self) -> None:
         """Return when everything recorded so far would survive a crash. A checkpoint."""

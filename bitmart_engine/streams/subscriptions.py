@@ -45,8 +45,11 @@ LONGEST_TOPIC = 200
 
 
 def check_topic(topic: str) -> None:
-    """Raise `BadRequest` for a name that no channel can have, would not fit into a frame, or asks for a push speed."""
-    plain = topic.isascii() and topic.isprintable() and not set(topic) & set(' "\\@')
+    """Raise `BadRequest` for a name that no channel can have, would not fit into a frame, or asks for a push speed.
+
+    Names may hold letters of any script: the exchange lists symbols that are not ASCII, and frames are UTF-8.
+    """
+    plain = topic.isprintable() and not set(topic) & set(' "\\@')
     if not plain or not 0 < len(topic) <= LONGEST_TOPIC:
         raise BadRequest(f"not the name of a channel: {topic[:LONGEST_TOPIC]!r}")
 

@@ -58,6 +58,8 @@ class Desk:
     tally: Tally
     flights: trio.Nursery
     """Where what is in flight runs: one task for each submit, close or look-up."""
+    ages_known: bool = True
+    """Whether times from before the start are by the clock of now. If not, an age counts from the start."""
     foreign_orders: tuple[OrderUpdate, ...] = ()
     """Working orders at the exchange that are not ours, when they were last read."""
     at_exchange: dict[tuple[str, PositionSide], set[str]] = field(factory=dict)
@@ -96,7 +98,7 @@ class Desk:
         )
 
     def now_ms(self) -> int:
-        """Unix time, ms."""
+        """The engine's time: Unix time in ms that never jumps."""
         return self.world.wall_ms()
 
     def there_ms(self) -> int:

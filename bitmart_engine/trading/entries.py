@@ -392,12 +392,24 @@ class Entries:
             return
         self._let_rest(order)
         self.lost(id, "the engine ended before the answer")
+        if order.state is EntryState.UNKNOWN and not desk.ages_known:
+            self._lost_anew(id)
         if desk.state.orders[id].state is EntryState.UNKNOWN:
             desk.fly(look_up, id, desk, self)
         elif not order.announced:
             desk.fly(confirm, id, desk, self)
         if order.cancel_asked:
             desk.fly(withdraw, id, desk, self)
+
+    def _lost_anew(self, id: str) -> None:
+        """How long ago the answer was lost nobody can tell: absence is proved from now on only."""
+        why = "the engine was restarted before it was looked up"
+        self._desk.store.record(EntryMoved(id, self._desk.now_ms(), EntryState.UNKNOWN, why))
+
+    @property
+    def to_be_searched(self) -> bool:
+        """Whether something waits that the exchange was not yet searched for."""
+        return bool(self._unsearched)
 
     def searched(self, found: list[tuple[EntryOrder, OrderUpdate]]) -> None:
         """The exchange was searched for what waits in the journal: take in what it has, and let the rest wait on."""

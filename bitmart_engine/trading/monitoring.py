@@ -10,7 +10,7 @@ import trio
 from attrs import evolve, frozen
 
 from ..exchange.errors import ExchangeError
-from ..model.errors import BadRequest, Conflict, NotFound
+from ..model.errors import BadRequest, Conflict, NotFound, Unavailable
 from ..model.instruments import Instrument
 from ..model.lifecycle import EntryState, ProtectionState
 from ..model.orders import EntryOrder
@@ -76,6 +76,7 @@ class Monitoring:
         if asked.callback_url is not None:
             check_url(asked.callback_url, desk.settings.callback_allow)
         instrument = await desk.instruments.get(asked.symbol)
+        desk.prices.check(asked.symbol)
         request = MonitorRequest(
             id=asked.id,
             symbol=asked.symbol,
@@ -87,10 +88,12 @@ class Monitoring:
             callback_url=asked.callback_url,
             metadata=checked_metadata(asked.metadata),
         )
+        read = True
         if self._known(request) is None:
             try:
                 await self._guard.observe_positions(asked.symbol)
             except ExchangeError as failure:
+                read = False
                 desk.tally.add("positions could not be read", symbol=asked.symbol, why=str(failure))
         price = await self._price(request) if self._known(request) is None else None
         await desk.wait_promised(request.id, request.order_id)
@@ -98,7 +101,7 @@ class Monitoring:
         if known is not None:
             await desk.keep_promise()
             return Monitored(known, True)
-        desk.store.record(*self._promise(request, instrument, price))
+        desk.store.record(*self._promise(request, instrument, price, read))
         await desk.keep_promise()
         log.info("position monitored", id=request.id, symbol=request.symbol)
         return Monitored(desk.state.protections[request.id], False)
@@ -190,10 +193,9 @@ class Monitoring:
         if now.state is ProtectionState.PENDING_FILL:
             told_by_order = now.entry_id is not None
             known = told_by_order or self._desk.positions.knows(now.symbol, now.side)
-            raise Conflict(
-                "nothing is held yet" if known else "it is not known yet whether anything is held",
-                "$.id",
-            )
+            if not (known and self._desk.reconciled):
+                raise Unavailable("it is not known yet whether anything is held")
+            raise Conflict("nothing is held yet", "$.id")
         if now.state.final:
             raise Conflict(f"the protection is {now.state.value}", "$.id")
         self._guard.fire(id, CloseReason.MANUAL)
@@ -232,13 +234,13 @@ class Monitoring:
         return None
 
     def _promise(
-        self, request: MonitorRequest, instrument: Instrument, price: Decimal | None
+        self, request: MonitorRequest, instrument: Instrument, price: Decimal | None, read: bool
     ) -> list[Record]:
         desk = self._desk
         entry = desk.state.orders.get(request.order_id or "")
         if entry is not None and entry.symbol != request.symbol:
             raise BadRequest(f"the order is for {entry.symbol}", "$.symbol")
-        side = entry.request.side if entry is not None else self._side(request)
+        side = entry.request.side if entry is not None else self._side(request, read)
         if entry is not None and request.side not in (None, side):
             raise BadRequest(f"the order is a {side.value}", "$.side")
         held = desk.positions.get(request.symbol, side)
@@ -293,8 +295,11 @@ class Monitoring:
                 records.append(ProtectionMoved(before.id, at_ms, ProtectionState.RELEASED, reason))
         return [*records, ProtectionOpened(made), *self._guard.covering(made, entry.filled)]
 
-    def _side(self, request: MonitorRequest) -> PositionSide:
-        """The side that is meant: as given, or the only one that is open, or the one that the levels fit."""
+    def _side(self, request: MonitorRequest, read: bool) -> PositionSide:
+        """The side that is meant: as given, or the only one that is open, or the one that the levels fit.
+
+        Which is open counts only if the positions could be `read`.
+        """
         if request.side is not None:
             return request.side
         held = [
@@ -302,19 +307,19 @@ class Monitoring:
             for side in PositionSide
             if (update := self._desk.positions.get(request.symbol, side)) and update.size
         ]
-        if len(held) == 1:
+        if len(held) == 1 and read:
             return held[0]
-        if held:
+        if len(held) > 1:
             raise BadRequest(
                 f"both sides of {request.symbol} are open: give long or short", "$.side"
             )
         if request.stop_loss is not None and request.take_profit is not None:
             rising = request.take_profit > request.stop_loss
             return PositionSide.LONG if rising else PositionSide.SHORT
-        if not all(self._desk.positions.knows(request.symbol, side) for side in PositionSide):
-            raise BadRequest(
-                f"it is not known yet what is held of {request.symbol}: give long or short",
-                "$.side",
+        if not read:
+            raise Unavailable(
+                f"the positions of {request.symbol} could not be read, so it is not known which side"
+                " is open: give long or short, or try again"
             )
         raise BadRequest(
             f"no position of {request.symbol} is open yet: give long or short", "$.side"

@@ -51,6 +51,7 @@ class Ordering:
         if asked.callback_url is not None:
             check_url(asked.callback_url, desk.settings.callback_allow)
         instrument = await desk.instruments.get(asked.symbol)
+        desk.prices.check(asked.symbol)
         request, rounded = checked_entry(asked, instrument)
         await desk.wait_promised(request.id)
         known = desk.state.orders.get(request.id)

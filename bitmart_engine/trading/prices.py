@@ -25,11 +25,12 @@ from ..exchange.budget import Urgency
 from ..exchange.client import ExchangeClient
 from ..exchange.errors import ExchangeError
 from ..model.decimals import plain
+from ..model.errors import BadRequest
 from ..model.events import Kline, Tick
 from ..model.timeframes import Timeframe
 from ..streams.jumps import CONFIRMED_WITHIN_S, Source
 from ..streams.streams import Streams
-from ..streams.subscriptions import MONITORS
+from ..streams.subscriptions import MONITORS, check_topic
 from ..streams.ticks import Range
 from ..streams.topics import kline_topic, trade_topic
 from ..tally import Tally
@@ -112,14 +113,28 @@ class Prices:
         """Does what follows from what a symbol missed since a time (the exchange's clock, ms; 0: whenever), and
         returns once that is known. Set by whoever keeps the stops."""
 
+    def check(self, symbol: str) -> None:
+        """Raise BadRequest for a symbol that cannot be priced: nothing may be promised about it."""
+        try:
+            for topic in topics_of(symbol):
+                check_topic(topic)
+        except BadRequest:
+            raise BadRequest(f"no channel can be called after {symbol!r}", "$.symbol") from None
+
     def need(self, symbol: str, who: tuple[str, str]) -> None:
-        """Have `symbol` priced for `who` (`entry` or `protection`, say, and its id), until `unneed`. Does not block."""
+        """Have `symbol` priced for `who` (`entry` or `protection`, say, and its id), until `unneed`. Does not block.
+
+        Does not fail: what was promised is priced over REST where no channel can be asked for.
+        """
         watch = self._watched.get(symbol)
         if watch is None:
             watch = self._watched[symbol] = _Watch(since=trio.current_time())
             self._streams.start_afresh(symbol)
             self._streams.ticks.take_nowait(symbol)  # from before
-            self._streams.hold_what_fits(MONITORS, topics_of(symbol))
+            try:
+                self._streams.hold_what_fits(MONITORS, topics_of(symbol))
+            except BadRequest as failure:
+                self._tally.add("no channel can price a symbol", symbol=symbol, why=failure.message)
         kind, id = who
         watch.needed_by.setdefault(kind, set()).add(id)
 

@@ -337,4 +337,4 @@ def _precedence(protection: Protection) -> tuple[bool, int, str]:
 
 def is_young(protection: Protection, now_ms: int) -> bool:
     """Whether what the protection covers may be too new to be listed among the positions."""
-    return now_ms - protection.covered_ms < YOUNG_MS
+    return abs(now_ms - protection.covered_ms) < YOUNG_MS

@@ -15,6 +15,7 @@ from attrs import Factory, evolve, frozen
 
 from ..model.decimals import plain, shared
 from ..model.errors import BadRequest
+from ..model.fields import checked
 from ..model.identifiers import LONGEST_ID as LONGEST_ORDER_ID
 from ..model.identifiers import is_identifier
 from ..model.instruments import Instrument
@@ -42,7 +43,7 @@ NOTHING: Mapping[str, object] = {}
 LONGEST_TIMEOUT_S = 30 * 86_400
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=checked)
 class PlaceOrder:
     """An entry order as users ask for it. `quantity` is in the base currency, `size` in contracts: one of them."""
 
@@ -67,7 +68,7 @@ class PlaceOrder:
     resting_timeout_seconds: Decimal | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=checked)
 class MonitorPosition:
     """A position to guard, opened by whomever. Without `size` all of it is guarded."""
 

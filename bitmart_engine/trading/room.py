@@ -11,14 +11,15 @@ bounded time: a close that is under way when the engine stops is not cut off in 
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
 import structlog
 import trio
 from attrs import define, field
 
+from ..clocks import SteadyClock
 from ..exchange.client import ExchangeClient
 from ..exchange.errors import ExchangeError
 from ..exchange.turns import HeldBack
@@ -97,6 +98,8 @@ class TradingRoom:
         self.found: Findings | None = None
         """What the first comparison after the start found; None until there was one."""
         self.latest: Findings | None = None
+        self.not_resumed: dict[tuple[str, str], str] = {}
+        """What of the journal could not be taken up at the start, by what it is and its id, and why."""
         self._streams = streams
         self._until_next = trio.CancelScope()
         self._lost_sight = trio.Event()
@@ -223,7 +226,7 @@ class TradingRoom:
     async def refresh(self) -> bool:
         """Compare with the exchange and do what follows. False if a query failed: then nothing follows."""
         try:
-            if self.found is None:
+            if self.found is None or self.entries.to_be_searched:
                 self.entries.searched(await find_waiting(self.desk))
             snapshot = await take_snapshot(self.desk)
         except ExchangeError as failure:
@@ -252,6 +255,7 @@ class TradingRoom:
             )
         self.found = self.found or found
         self.latest = found
+        self._resume_rest()
         return True
 
     def _flat(self, snapshot: Snapshot) -> list[PositionUpdate]:
@@ -277,13 +281,38 @@ class TradingRoom:
                 self.guard.keeps(action)
 
     def resume(self) -> None:
-        """Take up what the journal says was promised. Entries stay where they are until the exchange agrees."""
-        for order in self.desk.state.orders.alive():
-            self.entries.resume(order.id)
-            self.tracking.begin(order)
-        for protection in self.desk.state.protections.alive():
+        """Take up what the journal says was promised. Entries stay where they are until the exchange agrees.
+
+        What cannot be taken up keeps nothing else from it: it is said, and tried again after every comparison.
+        """
+        self.not_resumed = {
+            **{("protection", each.id): "" for each in self.desk.state.protections.alive()},
+            **{("order", each.id): "" for each in self.desk.state.orders.alive()},
+        }
+        self._resume_rest()
+        with self.desk.surviving("ended protections taken up"):
+            self.guard.rearming.resume()
+
+    def _resume_rest(self) -> None:
+        for (what, id), why in list(self.not_resumed.items()):
+            try:
+                self._resume_one(what, id)
+            except Exception as failure:
+                if not why:
+                    log.error("not_resumed", what=what, id=id, exc_info=failure)
+                    self.desk.tally.add("not_resumed", what=what, id=id, why=repr(failure))
+                self.not_resumed[what, id] = repr(failure)
+            else:
+                del self.not_resumed[what, id]
+
+    def _resume_one(self, what: str, id: str) -> None:
+        state = self.desk.state
+        protection = state.protections.get(id) if what == "protection" else None
+        if protection is not None:
             self.guard.resume(protection.id)
-        self.guard.rearming.resume()
+        elif what == "order" and id in state.orders:
+            self.entries.resume(id)
+            self.tracking.begin(state.orders[id])
 
 
 @asynccontextmanager
@@ -294,6 +323,7 @@ async def open_trading(
     store: Store,
     exchange: ExchangeClient,
     streams: Streams,
+    clock: SteadyClock,
 ) -> AsyncIterator[TradingRoom]:
     """A trading room that watches and acts as long as the block lasts."""
     async with trio.open_nursery() as monitors:
@@ -307,11 +337,15 @@ async def open_trading(
             leverage=Leverage(exchange),
             prices=Prices(streams, exchange, settings.stale_after_s, tally),
             tally=tally,
+            ages_known=clock.comparable,
             engine_id=new_engine_id(world.random, world.wall_ms()),
             flights=flights.nursery,
         )
         room = TradingRoom(desk, streams)
-        with streams.bus.listen(OrderUpdate, PositionUpdate, BalanceUpdate) as account:
+        with (
+            _landing(flights),
+            streams.bus.listen(OrderUpdate, PositionUpdate, BalanceUpdate) as account,
+        ):
             monitors.start_soon(room.watch_prices)
             monitors.start_soon(room.watch_account, account)
             monitors.start_soon(desk.prices.keep_fresh)
@@ -347,6 +381,15 @@ class _Flights:
     nursery: trio.Nursery
     land: trio.Event = field(factory=trio.Event)
     landed: trio.Event = field(factory=trio.Event)
+
+
+@contextmanager
+def _landing(flights: _Flights) -> Iterator[None]:
+    """However the block ends, those in flight are asked to land: else the end of the nursery would wait for ever."""
+    try:
+        yield
+    finally:
+        flights.land.set()
 
 
 async def _keep_flying(task_status: trio.TaskStatus[_Flights]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from bitmart_engine.control.access import AccessRule, Asker
@@ -74,6 +75,34 @@ async def test_without_a_token_nobody_else_is(foreign: Asker) -> None:
     assert refused is not None
     assert refused.status_code == 403
     assert "CTRL_TOKEN" in await refused.get_data(as_text=True)
+
+
+PROXIED = (
+    "X-Forwarded-For", "x-forwarded-host", "X-FORWARDED-PROTO", "X_Forwarded_For", "X-Forwarded",
+    "Forwarded", "Forwarded-For", "X-Real-IP", "Via", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP",
+    "X-Original-For", "X-Cluster-Client-Ip", "X-Envoy-External-Address",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROXIED)
+async def test_without_a_token_nobody_is_served_through_a_proxy_of_this_machine(name: str) -> None:
+    through = attrs.evolve(asker(), headers=["Host", "Accept", name])
+    refused = OPEN.refusal(through)
+    assert refused is not None
+    assert refused.status_code == 403
+    assert name in await refused.get_data(as_text=True)
+    assert CLOSED.refusal(attrs.evolve(through, authorization=BEARER)) is None
+
+
+@pytest.mark.parametrize("name", ["Accept", "X-Client-Version", "User-Agent", "X-Requested-With"])
+def test_other_headers_are_of_no_concern(name: str) -> None:
+    assert OPEN.refusal(attrs.evolve(asker(), headers=["Host", name])) is None
+
+
+async def test_a_request_through_a_proxy_does_not_stop_the_engine(desk: Desk) -> None:
+    answer = await desk.ask("POST", "/stop", headers={"X-Forwarded-For": "203.0.113.9"})
+    assert answer.status_code == 403
+    assert not desk.engine.stopping
 
 
 @pytest.mark.parametrize("given", [BEARER, BEARER.replace("Bearer", "bearer"), BEARER + " "])

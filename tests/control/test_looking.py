@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 import re
 import shlex
 from decimal import Decimal
@@ -92,6 +93,30 @@ async def test_nothing_was_found_before_there_was_a_comparison(open_desk: Open) 
         status = await desk.get("/status")
         assert status["recovery"] is None
         assert status["journal"] == {"state_dir": ":memory:", "trouble": None}
+
+
+async def test_a_state_directory_that_is_no_text_is_shown_all_the_same(
+    open_desk: Open, tmp_path: Path
+) -> None:
+    async with open_desk(state_dir=os.fsdecode(bytes(tmp_path) + b"/sp\xe4t")) as desk:
+        shown = (await desk.get("/status"))["journal"]["state_dir"]
+        assert shown == f"{tmp_path}/sp\\xe4t"
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+async def test_what_was_never_read_is_null_and_not_nothing(
+    open_desk: Open, reachable: bool
+) -> None:
+    account = {} if reachable else {"api_key": "k", "api_secret": "s", "api_memo": "m"}
+    nowhere = {} if reachable else {"rest_uri": "http://127.0.0.1:1"}
+    async with open_desk(credentials=False, **account, **nowhere) as desk:
+        status = await desk.get("/status")
+        unknown = ("positions", "foreign_positions", "foreign_orders", "balance", "recovery")
+        assert [status[name] for name in unknown] == [None] * len(unknown)
+        assert (await desk.get("/api/positions"))["held"] is None
+        assert (await desk.get("/api/orders/status"))["held"] is None
+        stopping = (await desk.post("/stop"))["message"]
+        assert ("not known yet" in stopping) is bool(account)
 
 
 async def by_hand(desk: Desk, side: int, size: int, **more: Any) -> None:

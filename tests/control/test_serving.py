@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from bitmart_engine import Settings, open_engine
-from bitmart_engine.control import AddressUnavailable, serve_control
+from bitmart_engine.control import AddressUnavailable, listen, serve_control
 from bitmart_engine.settings import IN_MEMORY
 
 from .conftest import ORDER, Desk, Open
@@ -56,6 +56,25 @@ async def test_it_listens_where_it_is_told(open_desk: Open, host: str) -> None:
         assert (await desk.ask("GET", f"http://{host}:{port}/status")).status_code == (
             403 if host == "0.0.0.0" else 200
         )
+
+
+async def test_every_address_of_ipv6_is_every_address_of_ipv4_too(open_desk: Open) -> None:
+    async with open_desk(control_address="[::]:0") as desk:
+        port = httpx.URL(desk.address).port
+        for host in ("127.0.0.1", "[::1]"):
+            assert (await desk.ask("GET", f"http://{host}:{port}/status")).is_success
+
+
+async def test_a_port_that_only_one_family_has_free_is_not_half_taken() -> None:
+    with socket.socket() as other:
+        other.bind(("0.0.0.0", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(AddressUnavailable, match=f"0.0.0.0:{port}"):
+            await listen(Settings(control_address=f"[::]:{port}"))
+        with socket.socket(socket.AF_INET6) as again:
+            again.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            again.bind(("::", port))
 
 
 @pytest.mark.parametrize("taken", [True, False])

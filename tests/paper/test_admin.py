@@ -59,6 +59,41 @@ async def test_a_price_by_hand_is_pushed_and_can_be_held(visiting: Visiting) -> 
         assert visit.exchange.is_held("BTCUSDT")
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": "10.0.0.1:8090"},
+        {"Host": ""},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost.evil.example"},
+        {"Origin": "http://evil.example@localhost"},
+        {"X-Forwarded-For": "203.0.113.9"},
+        {"Via": "1.1 proxy"},
+    ],
+    ids=str,
+)
+async def test_a_web_page_moves_no_price(visiting: Visiting, headers: dict[str, str]) -> None:
+    async with visiting() as visit:
+        before = visit.books.last["BTCUSDT"]
+        async with httpx.AsyncClient(base_url=visit.exchange.admin_uri, headers=headers) as client:
+            moved = await client.post("/price", content='{"symbol":"BTCUSDT","price":1}')
+            looked = await client.get("/state")
+            lost = await client.get("/nowhere")
+        assert [each.status_code for each in (moved, looked, lost)] == [403] * 3
+        assert moved.json()["ok"] is False
+        assert visit.books.last["BTCUSDT"] == before
+
+
+@pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1", "127.8.9.255:80", "[::1]:9"])
+async def test_a_page_of_this_machine_does(visiting: Visiting, host: str) -> None:
+    headers = {"Host": host, "Origin": f"http://{host}"}
+    async with visiting() as visit, httpx.AsyncClient(base_url=visit.exchange.admin_uri) as client:
+        assert (await client.get("/state", headers=headers)).status_code == 200
+
+
 async def test_positions_are_closed_and_liquidated(visiting: Visiting) -> None:
     async with visiting() as visit:
         await visit.owner.submit(type="market")

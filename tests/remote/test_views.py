@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from bitmart_engine.remote import glance, views
@@ -23,6 +25,24 @@ def test_what_is_new_in_a_status_is_shown_as_it_is() -> None:
     assert "mood       good" in text
     sparse = "\n".join(glance.status({"balance": {"currency": "USDT", "available": "7"}}, PIPE))
     assert "balance    7 USDT free\n" in sparse + "\n"
+
+
+def test_what_is_not_known_is_said_so_and_not_as_nothing() -> None:
+    unknown = {
+        "balance": None,
+        "positions": None,
+        "foreign_positions": None,
+        "foreign_orders": None,
+    }
+    text = "\n".join(glance.status(unknown, PIPE))
+    for name in ("balance", "held", "foreign", "not ours"):
+        assert re.search(f"^{name} +not known yet$", text, re.MULTILINE), text
+    assert "not known yet" not in "\n".join(
+        glance.status({**unknown, "missing_credentials": ["K"]}, PIPE)
+    )
+    assert "not known yet" not in "\n".join(glance.status({"positions": []}, PIPE))
+    assert views.held_or_not(None, PIPE) == ["what is held is not known yet"]
+    assert views.held_or_not([], PIPE) == ["nothing is held"]
 
 
 def test_trouble_is_shown() -> None:

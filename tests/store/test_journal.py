@@ -7,10 +7,18 @@ from pathlib import Path
 
 import pytest
 import trio
+from attrs import evolve
 from structlog.testing import capture_logs
 
+from bitmart_engine.model.lifecycle import EntryState, IllegalMove
 from bitmart_engine.store import JournalUnavailable, MemoryJournal, SqliteJournal, Store
-from bitmart_engine.store.records import EntryAccepted, EntryCancelAsked, ViewChanged
+from bitmart_engine.store.records import (
+    EntryAccepted,
+    EntryCancelAsked,
+    EntryMoved,
+    EntryObserved,
+    ViewChanged,
+)
 from bitmart_engine.store.thread import in_a_thread
 from bitmart_engine.tally import Tally
 
@@ -286,3 +294,53 @@ async def test_a_journal_in_memory_counts_what_it_is_given() -> None:
     await store.durable()
     assert journal.appended == 1
     assert store.trouble is None
+
+
+async def test_a_unit_that_the_lifecycle_refuses_halfway_changes_nothing(directory: Path) -> None:
+    async with open_store(directory) as (store, journal):
+        promise(store, "a")
+        before = known(store.state)
+        with pytest.raises(KeyError):
+            store.record(EntryCancelAsked("a", 1), EntryCancelAsked("nobody", 1))
+        with pytest.raises(IllegalMove):
+            store.record(
+                EntryCancelAsked("a", 1),
+                EntryObserved("a", 1, EntryState.SUBMITTING, "1"),
+                EntryObserved("a", 1, EntryState.OPEN, "1"),
+                EntryMoved("a", 2, EntryState.SUBMITTING),
+            )
+        assert known(store.state) == before
+        assert journal.waiting == 1
+    assert await saved(directory) == ["a"]
+
+
+async def test_a_unit_that_cannot_be_written_down_changes_nothing(directory: Path) -> None:
+    async with open_store(directory) as (store, journal):
+        bad = evolve(entry("b"), client_order_id="\ud800")
+        with pytest.raises(UnicodeEncodeError):
+            store.record(EntryAccepted(entry("a")), EntryAccepted(bad))
+        assert not store.state.orders
+        assert journal.waiting == 0
+        promise(store, "c")
+    assert await saved(directory) == ["c"]
+
+
+async def test_an_observer_that_fails_keeps_no_other_from_being_told_and_stops_new_promises(
+    directory: Path,
+) -> None:
+    async with open_store(directory) as (store, _):
+        told = []
+
+        def fails(record: object) -> None:
+            raise RuntimeError("a bug")
+
+        store.observe(fails)
+        store.observe(told.append)
+        with capture_logs() as logs:
+            promise(store, "a")
+            store.record(EntryCancelAsked("a", 1), EntryCancelAsked("a", 2))
+        assert len(told) == 3
+        assert [each["event"] for each in logs] == ["record_not_followed"] * 3
+        assert "was recorded and not acted upon" in str(store.trouble)
+        await store.durable()
+    assert await saved(directory) == ["a"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,21 @@ from typing import Any
 import pytest
 import trio
 
-from bitmart_engine.store import JournalError, JournalLocked, JournalUnusable, NotAJournal
+from bitmart_engine.store import (
+    JournalError,
+    JournalIncomplete,
+    JournalLocked,
+    JournalUnavailable,
+    JournalUnusable,
+    NotAJournal,
+    copy_journal,
+)
 from bitmart_engine.store.lock import locked
 from bitmart_engine.store.opening import DAY_S, FILE_NAME, LOCK_NAME
 from bitmart_engine.store.records import EntryAccepted
 from bitmart_engine.tally import Tally
 
-from .known import fast_directory, known, open_store
+from .known import fast_directory, inline, known, open_store
 from .stories import START_MS, entry, whole_story
 
 
@@ -345,3 +354,203 @@ async def test_a_full_disk_loses_nothing_and_is_made_good_when_there_is_room(
     assert told["said"].startswith("the journal cannot be written: the disk fails, or is full")
     async with open_store(directory) as (store, _):
         assert list(store.state.orders) == [str(number) for number in range(int(told["promised"]))]
+
+
+# A copy that is not all there is
+
+
+def lives_and_is_killed(directory: Path, ids: Sequence[str]) -> None:
+    """A process that has promised orders, and is gone."""
+    child(
+        """
+        async def main():
+            async with open_store(directory) as (store, _):
+                for id in sys.argv[2:]:
+                    promise(store, id)
+                    await store.durable()
+                os.kill(os.getpid(), signal.SIGKILL)
+        trio.run(main)
+        """,
+        str(directory),
+        *ids,
+    )
+
+
+async def orders_in(directory: Path, **options: Any) -> list[str]:
+    async with open_store(directory, **options) as (store, _):
+        return list(store.state.orders)
+
+
+@pytest.mark.parametrize("count", [1, 300])
+async def test_a_copy_of_a_killed_engines_file_without_its_wal_is_refused(
+    directory: Path, count: int
+) -> None:
+    ids = [str(number) for number in range(count)]
+    lives_and_is_killed(directory, ids)
+    for name in ("copied", "moved"):
+        other = directory.with_name(name)
+        other.mkdir()
+        if name == "copied":
+            shutil.copy(directory / FILE_NAME, other)
+        else:
+            shutil.copytree(directory, directory.with_name("whole"))
+            (directory / FILE_NAME).rename(other / FILE_NAME)
+        for _ in range(2):
+            said = await refused(other, JournalIncomplete)
+        assert "lacks its latest records" in said
+        assert "--accept-older-journal" in said
+        older = await orders_in(other, accept_older=True)
+        assert older == ids[: len(older)]
+    assert await orders_in(directory.with_name("whole")) == ids
+
+
+async def test_a_copy_of_the_file_alone_is_whole_after_a_clean_end(directory: Path) -> None:
+    async with open_store(directory) as (store, _):
+        store.record(EntryAccepted(entry("a")))
+    other = directory.with_name("copied")
+    other.mkdir()
+    shutil.copy(directory / FILE_NAME, other)
+    assert await orders_in(other) == ["a"]
+
+
+async def test_a_copy_of_the_file_alone_is_refused_while_the_engine_runs(directory: Path) -> None:
+    other = directory.with_name("copied")
+    other.mkdir(parents=True)
+    async with open_store(directory, fold_every=5) as (store, journal):
+        for number in range(60):
+            store.record(EntryAccepted(entry(str(number))))
+            await store.durable()
+            if number % 7 == 0:
+                await inline(journal._database.checkpoint)
+            shutil.copy(directory / FILE_NAME, other)
+            await refused(other, JournalIncomplete)
+
+
+async def test_a_killed_engines_journal_that_a_shell_looked_at_is_whole(directory: Path) -> None:
+    lives_and_is_killed(directory, ["a", "b"])
+    with closing(sqlite3.connect(directory / FILE_NAME)) as shell:
+        assert shell.execute("SELECT count(*) FROM journal").fetchone() == (2,)
+    assert not (directory / f"{FILE_NAME}-wal").exists()
+    assert await orders_in(directory) == ["a", "b"]
+
+
+async def test_file_and_wal_of_different_times_are_refused(directory: Path) -> None:
+    other = directory.with_name("copied")
+    other.mkdir(parents=True)
+    async with open_store(directory) as (store, journal):
+        store.record(EntryAccepted(entry("a")))
+        await store.durable()
+        shutil.copy(directory / FILE_NAME, other)
+        await inline(journal._database.checkpoint)
+        store.record(EntryAccepted(entry("b")))
+        await store.durable()
+        await inline(journal._database.checkpoint)
+        store.record(EntryAccepted(entry("c")))
+        await store.durable()
+        shutil.copy(directory / f"{FILE_NAME}-wal", other)
+    assert "different times" in await refused(other, JournalIncomplete)
+
+
+# A file that is deleted under the engine
+
+
+async def test_the_journals_own_file_is_locked_too(directory: Path) -> None:
+    async with open_store(directory):
+        (directory / LOCK_NAME).unlink()
+        assert f"it holds {directory / FILE_NAME}" in await refused(directory, JournalLocked)
+    async with open_store(directory):
+        pass
+
+
+@pytest.mark.parametrize("gone", ["file", "all files", "wal", "directory"])
+async def test_a_journal_that_is_deleted_is_noticed_and_written_anew(
+    directory: Path, gone: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    names = {"file": [""], "all files": ["", "-wal", "-shm"], "wal": ["-wal"]}.get(gone, [])
+    moved = []
+    async with open_store(directory, moved_back=lambda: moved.append(1)) as (store, _):
+        store.record(*whole_story("a")[0])
+        await store.durable()
+        if gone == "directory":
+            shutil.rmtree(directory)
+        for name in names:
+            (directory / f"{FILE_NAME}{name}").unlink()
+        if gone == "directory":
+            await trio.sleep(1.1)
+            assert "was deleted" in str(store.trouble)
+            store.record(EntryAccepted(entry("b")))
+            with pytest.raises(JournalUnavailable):
+                await store.durable()
+            await trio.sleep(10)
+            assert not directory.exists()
+            directory.mkdir()
+        await trio.sleep(1.1)
+        assert store.trouble is None
+        assert moved == [1]
+        store.record(EntryAccepted(entry("c")))
+        await store.durable()
+        await refused(directory, JournalLocked)
+        before = known(store.state)
+        left = directory.with_name("left")
+        shutil.copytree(directory, left)
+    for each in (left, directory):
+        async with open_store(each) as (store, _):
+            assert known(store.state) == before
+
+
+async def test_a_journal_whose_place_another_file_has_taken_is_not_written_over_it(
+    directory: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_store(directory) as (store, _):
+        store.record(EntryAccepted(entry("a")))
+        await store.durable()
+        (directory / FILE_NAME).rename(directory / "aside")
+        (directory / FILE_NAME).write_text("somebody else's")
+        await trio.sleep(5)
+        assert "another file has taken the place" in str(store.trouble)
+        assert (directory / FILE_NAME).read_text() == "somebody else's"
+        (directory / FILE_NAME).unlink()
+        await trio.sleep(1.1)
+        assert store.trouble is None
+    assert await orders_in(directory) == ["a"]
+
+
+# Copies that are whole
+
+
+@pytest.mark.parametrize("state", ["running", "killed", "ended"])
+async def test_a_backup_is_whole_whatever_the_engine_does(directory: Path, state: str) -> None:
+    other = directory.with_name("copied")
+    other.mkdir(parents=True)
+    if state == "killed":
+        lives_and_is_killed(directory, ["a", "b"])
+        assert copy_journal(directory, other / FILE_NAME) == 2
+    else:
+        async with open_store(directory) as (store, _):
+            store.record(EntryAccepted(entry("a")))
+            store.record(EntryAccepted(entry("b")))
+            await store.durable()
+            if state == "running":
+                assert copy_journal(directory, other / FILE_NAME) == 2
+                store.record(EntryAccepted(entry("c")))
+                await store.durable()
+        if state == "ended":
+            assert copy_journal(directory, other / FILE_NAME) == 2
+    assert [each.name for each in other.iterdir()] == [FILE_NAME]
+    assert (other / FILE_NAME).stat().st_mode & 0o777 == 0o600
+    assert await orders_in(other) == ["a", "b"]
+    expected = ["a", "b", "c"] if state == "running" else ["a", "b"]
+    assert await orders_in(directory) == expected
+
+
+async def test_a_backup_is_not_written_over_anything_nor_made_of_nothing(directory: Path) -> None:
+    with pytest.raises(JournalUnusable, match="does not exist"):
+        copy_journal(directory, directory.with_name("copy"))
+    async with open_store(directory):
+        pass
+    there = directory.with_name("there")
+    there.write_text("something")
+    with pytest.raises(JournalError, match="exists"):
+        copy_journal(directory, there)
+    assert there.read_text() == "something"
+    assert sorted(each.name for each in directory.parent.iterdir()) == ["state", "there"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bitmart_engine.store import JournalIncomplete
 from bitmart_engine.store.aging import forget_old
 from bitmart_engine.store.database import Database, Unit
 
@@ -118,8 +119,12 @@ def test_a_torn_tail_keeps_whole_units(data: st.DataObject) -> None:
             tail = Path(f"{path}-wal").read_bytes()
         left = data.draw(st.integers(0, len(tail)), "bytes left")
         Path(f"{torn}-wal").write_bytes(tail[:left])
-        with opened(torn) as database:
-            found = known(database.load())
+        try:
+            with opened(torn) as database:
+                found = known(database.load())
+        except JournalIncomplete:
+            assert left < 32 + 24 + 4096  # not even the first page is whole
+            return
         assert found in [known(folded(units[:count])) for count in range(len(units) + 1)]
         if left == len(tail):
             assert found == known(history.live)

@@ -24,7 +24,7 @@ async def test_nothing_is_opened_after_a_login_until_the_exchange_could_be_read(
             await stage.settle(1)
         assert not stage.submits(*OPENING)
         assert stage.state() == "waiting"
-        (missing,) = stage.engine.not_ready()
+        missing = "; ".join(stage.engine.not_ready())
         assert "not read yet" in missing
         assert OPEN_ORDERS in missing
         stage.paper.clear_faults()

@@ -78,7 +78,9 @@ async def test_a_late_stop_of_one_order_is_not_booked_on_another_with_the_same_s
     autojump_clock, late_ms, without, settled_s, listed
 ):
     async with open_stage() as stage:
-        await stage.place("second", entry_zone_min=65200, entry_zone_max=65300, type="market")
+        await stage.place(
+            "second", entry_zone_min=65200, entry_zone_max=65300, type="market", enter_anyway=True
+        )
         await stage.bought("first")
         await stage.settle(settled_s)
         stage.paper.set_delay("order_push", late_ms)

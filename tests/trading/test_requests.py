@@ -29,7 +29,7 @@ def test_a_quantity_is_rounded_down_to_whole_contracts():
         ({"id": "x" * 1001}, "$.id", "1 to 1000 characters"),
         ({"entry_zone_min": 65011}, "$.entry_zone_min", "65011 is above entry_zone_max 65010"),
         ({"entry_zone_min": 0}, "$.entry_zone_min", "above 0"),
-        ({"entry_zone_max": "NaN"}, "$.entry_zone_max", "above 0"),
+        ({"entry_zone_max": "NaN"}, "$.entry_zone_max", "must be a number"),
         ({"entry_zone_min": "65000.01", "entry_zone_max": "65000.02"}, "$.entry_zone_min", "grid"),
         ({"stop_loss": 64990}, "$.stop_loss", "below 64990"),
         ({"stop_loss": 65500}, "$.stop_loss", "below 64990"),
