@@ -249,7 +249,7 @@ class _Judge:
                 for each in orders
             )  # then it has ended with less than was asked for, as one that was cancelled
             ends = ("filled", "cancelled") if made_smaller else ("filled",)
-            if whole != (state in ends):
+            if (state not in ends) if whole else (state == "filled"):
                 yield Violation(promise, id, f"{state}, but there {orders}")
             for order in orders if body is not None else ():
                 assert body is not None

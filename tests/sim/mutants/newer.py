@@ -13,6 +13,7 @@ NEWER = (
         "exchange/wire.py",
         "BROKEN = (msgspec.MsgspecError, ValueError, RecursionError)\n",
         "BROKEN = (msgspec.MsgspecError, ValueError)\n",
+        "nested answers",
     ),
     Patch(
         "any-number-counts",
@@ -20,6 +21,7 @@ NEWER = (
         "model/decimals.py",
         "    if not text or len(text) > MOST_DIGITS + 2 or not PLAIN.fullmatch(text):\n        return None\n",
         "    if not text or text in SAYS_NOTHING:\n        return None\n    if text:\n        return Decimal(text)\n",
+        "odd numbers",
     ),
     Patch(
         "one-bad-row-spoils-all",
@@ -27,6 +29,7 @@ NEWER = (
         "exchange/rows.py",
         "                if symbol is None or concerns(symbol):\n",
         "                if symbol is None or symbol:\n",
+        "unreadable rows",
     ),
     Patch(
         "every-found-order-is-ours",
@@ -38,6 +41,7 @@ NEWER = (
         """    if order.id:
         return True
 """,
+        "fresh directory",
     ),
     Patch(
         "market-anywhere",
@@ -45,6 +49,7 @@ NEWER = (
         "trading/entries.py",
         "            and (request.type is OrderType.LIMIT or request.contains(tick.last))\n",
         "",
+        "leaps",
     ),
     Patch(
         "pushed-ends-are-believed",
@@ -52,6 +57,7 @@ NEWER = (
         "trading/entries.py",
         "            and (pushed or self.doubts(order, update))\n",
         "            and False\n",
+        "ends without a size",
     ),
     Patch(
         "found-and-left",
@@ -62,6 +68,7 @@ NEWER = (
 """,
         """            desk.tally.add("order found that the journal did not know", id=order.id)
 """,
+        "old journal",
     ),
     Patch(
         "headers-are-law",
@@ -69,6 +76,7 @@ NEWER = (
         "exchange/budget.py",
         "KNOCK_AFTER_S = 2.0\n",
         "KNOCK_AFTER_S = 600.0\n",
+        "false limits",
     ),
     Patch(
         "close-the-whole-side",
@@ -76,6 +84,7 @@ NEWER = (
         "trading/closing.py",
         "        return min(protection.remaining, held.size)\n",
         "        return held.size\n",
+        "own contracts",
     ),
     Patch(
         "moved-stop-is-forgotten",
@@ -90,6 +99,7 @@ NEWER = (
         "trading/evidence.py",
         "EXPLAINED = (2, 0.4)\nTOLD = (3, 2.0)\nUNTOLD = (4, 25.0)\nCONTRADICTED = (5, 60.0)\n",
         "EXPLAINED = (1, 0.0)\nTOLD = (1, 0.0)\nUNTOLD = (1, 0.0)\nCONTRADICTED = (1, 0.0)\n",
+        "empty answers",
     ),
     Patch(
         "limits-are-never-learnt",
@@ -100,6 +110,7 @@ NEWER = (
 """,
         """            report.failed(str(failure))
 """,
+        "other contracts",
     ),
     Patch(
         "nobody-else-is-there",
@@ -107,6 +118,7 @@ NEWER = (
         "trading/sharing.py",
         "    if protection.others_held:\n        return True\n",
         "    if protection.others_held is not None:\n        return False\n",
+        "late orders,own contracts,another program",
     ),
     Patch(
         "old-prices-count",
@@ -118,6 +130,7 @@ NEWER = (
         """        if at_ms < since_ms - moment.tolerated_ms:
             return Age.NEW
 """,
+        "old news,drops",
     ),
     Patch(
         "wild-prints-count",
@@ -125,6 +138,7 @@ NEWER = (
         "streams/pricing.py",
         "            (far if jumps.is_far(symbol, each) else near).append(each)\n",
         "            near.append(each)\n",
+        "wild prints",
     ),
     Patch(
         "refused-for-good",
@@ -132,5 +146,6 @@ NEWER = (
         "streams/ledger.py",
         "            return self._entries[topic].again_at if self._needs_again(topic) else math.inf\n",
         "            return math.inf\n",
+        "refused channels",
     ),
 )

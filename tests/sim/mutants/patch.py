@@ -16,3 +16,5 @@ class Patch:
     file: str
     old: str
     new: str
+    only: str = ""
+    """The kinds of trouble, with commas, that a campaign against it is played with; all, if empty."""
