@@ -201,7 +201,9 @@ class Run:
             rng("newer weather"),
             only=choices.only,
         )
-        self.rest = Rest(self.app, self.user, self.market, trace, self._broken)
+        self.rest = Rest(
+            self.app, self.user, self.market, trace, self._broken, self.weather.longer_s
+        )
         self.over = trio.CancelScope()
 
     def _newer(self) -> Kinds:

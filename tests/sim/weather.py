@@ -31,6 +31,7 @@ STORM_S = (360.0, 600.0)
 CALM_S = 300.0
 """Deliveries are tried every two minutes at the slowest."""
 FIRST_CALM_S = 60.0
+BELIEVED_S = 600.0
 CLEAR_OF_OLD = 0.4
 """How likely a storm with newer kinds has none of the first world's, so that nothing hides what they do."""
 
@@ -57,6 +58,8 @@ class Weather:
     """Since when nothing goes wrong; None during a storm."""
     kinds: tuple[str, ...] = ()
     """What goes wrong in this storm."""
+    before: tuple[str, ...] = ()
+    """What went wrong in the last one."""
 
     def __attrs_post_init__(self) -> None:
         known_ones = {*self.first, *self.newer, *FACTS}
@@ -97,6 +100,10 @@ class Weather:
             drawn.clear()
         return found
 
+    def longer_s(self) -> float:
+        """For how long the last storm may be felt: what a header has said of ten minutes is believed for so long."""
+        return BELIEVED_S if "false limits" in self.before else 0.0
+
     def clear(self) -> None:
         """Everything works again. What is half-open stays so until somebody notices."""
         self.network.now = Conditions()
@@ -104,6 +111,6 @@ class Weather:
         self.receiver.failing = 0.0
         self.pushes.clear()
         self.paper.clear_faults()
-        self.kinds = ()
+        self.before, self.kinds = self.kinds, ()
         self.calm_since = trio.current_time()
         self.trace("weather", "calm")
