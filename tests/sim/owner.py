@@ -214,7 +214,7 @@ class Owner:
             await self._ask(LEVERAGE, body)
 
     async def _many_orders(self) -> None:
-        """Hundreds of orders of his rest far from the price, until the storm is over."""
+        """Hundreds of orders of his rest far from the price for a few minutes."""
         rng = self.rng("many orders")
         symbol, count = rng.choice((GUARDED_HERE, GUARDED_THERE)), rng.randint(*MANY)
         tick = self.paper.instruments[symbol].tick_size
@@ -230,14 +230,16 @@ class Owner:
                     break
             self.trace.fault("many orders", symbol, len(taken))
             self.paper._broadcast.settle(None)
-            while True:
-                await trio.sleep(rng.uniform(30, 90))
+            for _ in range(rng.randint(1, 3)):
+                await trio.sleep(rng.uniform(20, 60))
                 self.paper.drop_connections("private")
+            await trio.sleep(rng.uniform(20, 60))
         finally:
             for order_id in taken:
                 if self.paper.books.orders[order_id].is_working:
                     self.paper.books.cancel(order_id, self.paper.now_ms())
             self.paper._broadcast.settle(None)
+        await trio.sleep_forever()
 
     async def _ask(self, path: str, body: dict[str, Any]) -> None:
         answer = await ask_by_hand(self.paper, path, body)
