@@ -37,7 +37,7 @@ class Market:
     rng: random.Random
     trace: Trace
     pushes: Pushes
-    traded: Callable[[str, Decimal], None]
+    traded: Callable[[str, Decimal, bool], None]
     real: Iterator[Decimal] | None = None
     """Prices that happened, for one symbol; the others are made up."""
     still: bool = False
@@ -69,7 +69,7 @@ class Market:
         self.extremes[symbol] = (min(lowest, price), max(highest, price))
         self.trace("market", symbol, price)
         self.paper.set_price(symbol, price)
-        self.traded(symbol, price)
+        self.traded(symbol, price, not self.pushes.gathering)
 
     async def _walk(self, symbol: str, rng: random.Random, real: Iterator[Decimal] | None) -> None:
         while True:

@@ -94,9 +94,9 @@ async def test_closing_more_for_a_protection_than_was_opened_for_it_is_seen_at_o
 def test_prices_are_known_for_a_while_with_the_one_that_stood_before():
     prices = Prices()
     for at, price in ((0, 1), (100, 2), (200, 3), (200, 4)):
-        prices.traded("X", Decimal(price), at)
+        prices.traded("X", Decimal(price), at, stood=price != 3)
     assert prices.since("X", 150) == [4, 3, 2]
-    assert prices.that_stood_since("X", 150) == [4, 2], "3 was gone in the moment in which it came"
+    assert prices.that_stood_since("X", 150) == [4, 2], "3 was gone in the push that told it"
     assert prices.since("X", 200 - KEPT_S) == [4, 3, 2, 1]
     assert prices.since("Y", 0) == []
 

@@ -97,10 +97,10 @@ class Watch:
             self._submitted(process, json.loads(body))
         self.look()
 
-    def traded(self, symbol: str, price: Decimal) -> None:
-        """A trade happened in the market."""
+    def traded(self, symbol: str, price: Decimal, stood: bool = True) -> None:
+        """A trade happened in the market; without `stood` it is told together with the one that follows."""
         now = trio.current_time()
-        self.prices.traded(symbol, price, now)
+        self.prices.traded(symbol, price, now, stood=stood)
         for guard in self.chronicle.alive.values():
             if guard.symbol != symbol:
                 continue
