@@ -304,7 +304,8 @@ class _Judge:
             shown = self.e.shown_orders.get(id)
             if shown is None:
                 continue
-            if row.kind == "EntryIntended" and row.body["at_ms"] > shown["deadline_ms"] + LATE_MS:
+            sent = row.kind == "EntryIntended" and not self._was_found(row)
+            if sent and row.body["at_ms"] > shown["deadline_ms"] + LATE_MS:
                 yield Violation(promise, id, "it was sent after its deadline")
             expired = row.kind == "EntryMoved" and row.body["to"] == "expired"
             if expired and row.body["at_ms"] < shown["deadline_ms"]:
@@ -312,6 +313,10 @@ class _Judge:
         for id, shown in self.e.shown_orders.items():
             if shown["state"] == "waiting" and shown["deadline_ms"] < self.e.now_ms:
                 yield Violation(promise, id, "it still waits")
+
+    def _was_found(self, row: Row) -> bool:
+        """Whether an intent is written down of an order that an older life had sent, and that was found."""
+        return row.body["client_order_id"] in self.e.tried.get(row.body["id"], ())
 
     def _deadlines_by_a_right_clock(self, promise: str, now_ms: int) -> Iterator[Violation]:
         deadlines: dict[str, float] = {}
@@ -323,7 +328,8 @@ class _Judge:
             deadline_ms = deadlines.get(row.body.get("id", ""))
             if deadline_ms is None:
                 continue
-            if row.kind == "EntryIntended" and row.seen_ms > deadline_ms + SEEN_LATE_MS:
+            sent = row.kind == "EntryIntended" and not self._was_found(row)
+            if sent and row.seen_ms > deadline_ms + SEEN_LATE_MS:
                 yield Violation(promise, row.body["id"], "it was sent after its deadline")
             expired = row.kind == "EntryMoved" and row.body["to"] == "expired"
             if expired and row.seen_ms < deadline_ms - SEEN_LATE_MS:

@@ -56,6 +56,8 @@ class Lives:
     """Since when the engine has said of itself that it is ready."""
     skew_ms: int = field(init=False)
     """How far the machine's clock is ahead of the true time."""
+    restored: bool = False
+    """Whether the journal was put there by hand: its owner says so when he starts the next engine."""
     spared: bool = False
     """Whether nobody dies for a while, for something has to be seen through."""
 
@@ -85,6 +87,7 @@ class Lives:
                 self.now_ms,
                 self.looked,
             )
+            self.restored = False
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._doom, process)
                 nursery.start_soon(self._await_ready, process)
@@ -163,6 +166,7 @@ class Lives:
             api_memo=config.api_memo,
             mode="paper",
             state_dir=str(self.directory / room),
+            accept_older_journal=self.restored,
         )
 
 

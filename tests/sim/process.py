@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import trio
-from attrs import define, field, fields_dict, frozen
+from attrs import define, field, frozen
 
 from bitmart_engine import Engine, Settings, World, open_engine
 from bitmart_engine.control import make_app
@@ -111,7 +111,7 @@ class Process:
             random=self.rng,
             run_blocking=self._run_blocking,
             reached=self._reached,
-            **({"boot": self._boot} if "boot" in fields_dict(World) else {}),
+            boot=self._boot,
         )
         async with open_engine(self.settings, world=world) as engine:
             self._app, self._engine = make_app(engine), engine

@@ -120,6 +120,7 @@ class Restoring:
             for suffix in ("-wal", "-shm"):
                 Path(f"{self.chronicle.path}{suffix}").unlink(missing_ok=True)
             copy.file.replace(self.chronicle.path)
+            self.lives.restored = True
             self._forget(copy.promised)
 
     def _forget(self, promised: dict[str, Any]) -> None:
