@@ -89,6 +89,8 @@ class Chronicle:
     """By the key of what is owed, the lane it is in."""
     owed: dict[str, list[str]] = field(factory=dict)
     """By lane, the keys in their order."""
+    _before: dict[int, Row] = field(factory=dict)
+    """By its seq, what was read when the file was another one."""
     _connection: sqlite3.Connection | None = None
     _inode: int = 0
     _last: int = 0
@@ -105,12 +107,19 @@ class Chronicle:
         for seq, kind, body in found:
             self._last = seq
             if kind not in UNREAD:
-                row = Row(seq, kind, json.loads(body), round(now_s * 1000))
+                row = self._row(seq, kind, json.loads(body), round(now_s * 1000))
                 self._take(row.kind, row.body, now_s)
                 fresh.append(row)
         self.rows += fresh
         self.version += bool(found)
         return fresh
+
+    def _row(self, seq: int, kind: str, body: Mapping[str, Any], now_ms: int) -> Row:
+        """One row; one that was there before the file was another one was seen then."""
+        before = self._before.get(seq)
+        if before is not None and (before.kind, before.body) == (kind, body):
+            return before
+        return Row(seq, kind, body, now_ms)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -124,6 +133,7 @@ class Chronicle:
         self.__init__(self.path)  # type: ignore[misc]
         self.version, self.unwritten = kept.version + 1, kept.unwritten
         self.lost, self.forgotten = kept.lost, kept.forgotten
+        self._before = {row.seq: row for row in kept.rows}
 
     @property
     def exists(self) -> bool:
