@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from bitmart_engine import MonitorPosition
-from bitmart_engine.model.errors import BadRequest, Conflict
+from bitmart_engine.model.errors import BadRequest, Unavailable
 from tests.stage import HOOK, SUBMIT, Stage, open_stage
 
 CLOSE_SIDES = (2, 3)
@@ -131,8 +131,8 @@ async def test_what_was_never_read_is_not_said_to_be_nothing(autojump_clock):
         stage.paper.fail(POSITIONS, status=502, times=10_000)
         stage.engine._room.desk.positions.was_read = False
         stage.engine._room.desk.positions._latest.clear()
-        with pytest.raises(BadRequest, match="it is not known yet what is held"):
+        with pytest.raises(Unavailable, match="could not be read, so it is not known which side"):
             await stage.engine.monitor_position(watch(side=None))
         await stage.engine.monitor_position(watch())
-        with pytest.raises(Conflict, match="not known yet whether anything is held"):
+        with pytest.raises(Unavailable, match="not known yet whether anything is held"):
             await stage.engine.close_position("m")
