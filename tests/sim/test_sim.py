@@ -25,7 +25,7 @@ from tests.sim.mutants.trial import patched
 from tests.sim.run import play
 
 ROOT = Path(__file__).parents[2]
-RUNS, CHUNK = 150, 5
+RUNS, CHUNK = 120, 5
 KEPT = tomllib.loads(Path(__file__).with_name("seeds.toml").read_text())["seed"]
 
 
