@@ -8,14 +8,6 @@ __all__ = ["NEWER"]
 
 NEWER = (
     Patch(
-        "deep-answers-end-it",
-        "an answer that is nested too deep to be read is no answer that nobody foresaw",
-        "exchange/wire.py",
-        "BROKEN = (msgspec.MsgspecError, ValueError, RecursionError)\n",
-        "BROKEN = (msgspec.MsgspecError, ValueError)\n",
-        "nested answers",
-    ),
-    Patch(
         "any-number-counts",
         "what Python takes for a number is one",
         "model/decimals.py",
