@@ -19,7 +19,9 @@ class Books:
 
     def __init__(self, paper: PaperExchange) -> None:
         self._paper = paper
-        self._brought_by: dict[str, str] = {}
+        self._brought_by: dict[str, int] = {}
+        self.lost: set[int] = set()
+        """Orders of lives that nobody knows of any more, whose client order ids may have been used again."""
         plans = paper.books.plans
         cover = plans.cover
 
@@ -27,7 +29,7 @@ class Books:
             cover(order, size, new_id)
             for plan in plans.waiting(order.symbol):
                 if plan.parent_id == order.order_id:
-                    self._brought_by[str(plan.plan_id)] = order.client_order_id
+                    self._brought_by[str(plan.plan_id)] = order.order_id
 
         plans.cover = noting  # type: ignore[method-assign]
 
@@ -35,17 +37,37 @@ class Books:
         """All that there ever were."""
         return [
             ExchangeOrder(
-                client_order_id=each.client_order_id,
+                client_order_id=self.name_of(each.order_id),
                 symbol=each.symbol,
                 opens=not each.side.is_close,
                 long=each.side.direction.name == "LONG",
                 size=each.size,
                 filled=each.deal_size,
                 working=each.is_working,
-                preset_of=self._brought_by.get(each.plan_order_id, ""),
+                preset_of=self.brought_by(each.plan_order_id),
             )
             for each in self._paper.books.orders.values()
         ]
+
+    def name_of(self, order_id: int) -> str:
+        """The client order id of an order, or another name for one of a life that is forgotten."""
+        if order_id in self.lost:
+            return f"lost {order_id}"
+        return self._paper.books.orders[order_id].client_order_id
+
+    def brought_by(self, plan_order_id: str) -> str:
+        """The name of the order that brought along a stop or a target."""
+        order_id = self._brought_by.get(plan_order_id)
+        return "" if order_id is None else self.name_of(order_id)
+
+    def lose(self, client_order_ids: set[str]) -> list[tuple[str, str]]:
+        """Forget whose orders these are: the names that they had, and have."""
+        renamed = []
+        for each in self._paper.books.orders.values():
+            if each.client_order_id in client_order_ids and each.order_id not in self.lost:
+                self.lost.add(each.order_id)
+                renamed.append((each.client_order_id, self.name_of(each.order_id)))
+        return renamed
 
     def held(self) -> dict[tuple[str, str], int]:
         """Contracts by symbol and side."""

@@ -21,6 +21,8 @@ __all__ = ["Evidence", "ExchangeOrder", "Row", "Violation", "judge", "read_journ
 ENDED = ("filled", "cancelled", "expired", "rejected")
 LATE_MS = 2_000
 """How long after its deadline an order may still be sent by a process that has to share its processor."""
+SEEN_LATE_MS = 60_000
+"""How long after it was decided something may be on disk, whose disk may be full for a while."""
 STORY = re.compile(
     r"(timeout|failed|cancelled|placed( placed)*"
     r"( partially_filled)*( filled| cancelled| failed| timeout)?)?( late)*"
@@ -39,6 +41,8 @@ class Row:
     seq: int
     kind: str
     body: Mapping[str, Any]
+    seen_ms: int = 0
+    """When it was first seen on disk, by a clock that is right; 0 where nobody looked."""
 
 
 @frozen(kw_only=True)
@@ -71,7 +75,17 @@ class Evidence:
     orders: Sequence[ExchangeOrder] = ()
     held: Mapping[tuple[str, str], int] = Factory(dict)
     """Contracts by symbol and side."""
+    own: Mapping[tuple[str, str], int] = Factory(dict)
+    """Of these the most that may be the account owner's own: nothing was promised for them, and nothing closes them."""
 
+    foreign: frozenset[str] = frozenset()
+    """The client order ids of what others than the engine have sent: another program, or a life that is forgotten."""
+    amended: Mapping[str, frozenset[int]] = Factory(dict)
+    """By client order id, the sizes that the owner has given an order at the exchange, by hand."""
+    tried: Mapping[str, frozenset[str]] = Factory(dict)
+    """Of orders, client order ids that an older life has used for them, and that a restored journal may not know."""
+    excused: frozenset[str] = frozenset()
+    """Protections of a restored journal that were closed after it was written: what is held may look like theirs."""
     unwritten: frozenset[str] = frozenset()
     """The client order ids of closes that went out while the disk took nothing: a stop does not wait for a disk."""
     reduced: frozenset[tuple[str, str]] = frozenset()
@@ -89,6 +103,9 @@ class Evidence:
     unguarded: str = ""
     """The symbol that is traded without protection."""
     now_ms: int = 0
+    true_now_ms: int | None = None
+    """The time by a clock that is right, where others were not: then deadlines are measured by when things were seen on
+    disk, and not by what the engine's clock said."""
     over: bool = True
     """Whether nothing is wished for any more: then everything has to have ended."""
     flushed: bool = False
@@ -189,13 +206,14 @@ class _Judge:
 
     def _orders_of(self, id: str) -> list[ExchangeOrder]:
         ids = dict.fromkeys(each["client_order_id"] for each in self.intents[id])
+        ids |= dict.fromkeys(sorted(self.e.tried.get(id, ())))
         return [order for each in ids for order in self.by_client_id[each]]
 
     def _entry_filled(self, id: str) -> int:
         return sum(each.filled for each in self._orders_of(id))
 
     def _closed_by_presets(self, id: str) -> int:
-        ids = {each["client_order_id"] for each in self.intents[id]}
+        ids = {each["client_order_id"] for each in self.intents[id]} | self.e.tried.get(id, set())
         return sum(each.filled for each in self.e.orders if each.preset_of in ids)
 
     def _at_most_once(self) -> Iterator[Violation]:
@@ -210,7 +228,7 @@ class _Judge:
                 yield Violation(promise, id, f"{len(alive)} orders were taken: {alive}")
         intended = {each["client_order_id"] for made in self.intents.values() for each in made}
         intended |= {client_id for made in self.closes.values() for client_id in made}
-        intended |= self.e.unwritten
+        intended |= self.e.unwritten | self.e.foreign | set().union(*self.e.tried.values())
         for client_id in self.by_client_id:
             if client_id and not client_id.startswith("PLAN") and client_id not in intended:
                 yield Violation("intent before order", client_id, "nothing was journalled of it")
@@ -225,13 +243,20 @@ class _Judge:
             if working != (state in ("open", "partially_filled")):
                 yield Violation(promise, id, f"{state}, but there {orders}")
             whole = bool(orders) and filled == max(each.size for each in orders)
-            if whole != (state == "filled"):
-                yield Violation(promise, id, f"{state}, but there {orders}")
             body = self.e.placed.get(id)
+            made_smaller = body is not None and any(
+                each.client_order_id in self.e.amended and each.size < body["size"]
+                for each in orders
+            )  # then it has ended with less than was asked for, as one that was cancelled
+            ends = ("filled", "cancelled") if made_smaller else ("filled",)
+            if (state not in ends) if whole else (state == "filled"):
+                yield Violation(promise, id, f"{state}, but there {orders}")
             for order in orders if body is not None else ():
                 assert body is not None
                 meant = (body["symbol"], body["side"] == "long", True, body["size"])
-                if (order.symbol, order.long, order.opens, order.size) != meant:
+                amended = order.size in self.e.amended.get(order.client_order_id, ())
+                size = body["size"] if amended else order.size
+                if (order.symbol, order.long, order.opens, size) != meant:
                     yield Violation("what was asked for", id, f"{meant}, but {order}")
 
     # Accepted is kept
@@ -271,18 +296,49 @@ class _Judge:
 
     def _deadlines(self) -> Iterator[Violation]:
         promise = "no deadline is forgotten"
+        if self.e.true_now_ms is not None:
+            yield from self._deadlines_by_a_right_clock(promise, self.e.true_now_ms)
+            return
         for row in self.e.journal:
             id = row.body.get("id", "")
             shown = self.e.shown_orders.get(id)
             if shown is None:
                 continue
-            if row.kind == "EntryIntended" and row.body["at_ms"] > shown["deadline_ms"] + LATE_MS:
+            sent = row.kind == "EntryIntended" and not self._was_found(row)
+            if sent and row.body["at_ms"] > shown["deadline_ms"] + LATE_MS:
                 yield Violation(promise, id, "it was sent after its deadline")
             expired = row.kind == "EntryMoved" and row.body["to"] == "expired"
             if expired and row.body["at_ms"] < shown["deadline_ms"]:
                 yield Violation(promise, id, "it was expired before its deadline")
         for id, shown in self.e.shown_orders.items():
             if shown["state"] == "waiting" and shown["deadline_ms"] < self.e.now_ms:
+                yield Violation(promise, id, "it still waits")
+
+    def _was_found(self, row: Row) -> bool:
+        """Whether an intent is written down of an order that an older life had sent, and that was found."""
+        return row.body["client_order_id"] in self.e.tried.get(row.body["id"], ())
+
+    def _deadlines_by_a_right_clock(self, promise: str, now_ms: int) -> Iterator[Violation]:
+        deadlines: dict[str, float] = {}
+        for row in self.e.journal:
+            if row.kind == "EntryAccepted":
+                request = row.body["order"]["request"]
+                wait_ms = float(request["timeout_seconds"]) * 1000
+                deadlines.setdefault(request["id"], row.seen_ms + wait_ms)
+            deadline_ms = deadlines.get(row.body.get("id", ""))
+            if deadline_ms is None:
+                continue
+            sent = row.kind == "EntryIntended" and not self._was_found(row)
+            if sent and row.seen_ms > deadline_ms + SEEN_LATE_MS:
+                yield Violation(promise, row.body["id"], "it was sent after its deadline")
+            expired = row.kind == "EntryMoved" and row.body["to"] == "expired"
+            if expired and row.seen_ms < deadline_ms - SEEN_LATE_MS:
+                early_s = (deadline_ms - row.seen_ms) / 1000
+                detail = f"it was expired {early_s:.1f} s before its deadline"
+                yield Violation(promise, row.body["id"], detail)
+        for id, shown in self.e.shown_orders.items():
+            late = deadlines.get(id, now_ms) + SEEN_LATE_MS < now_ms
+            if shown["state"] == "waiting" and late:
                 yield Violation(promise, id, "it still waits")
 
     # Never naked
@@ -317,9 +373,11 @@ class _Judge:
         for key, held in self.e.held.items():
             if key[0] == self.e.unguarded:
                 continue
-            if held > covered_by[key]:
-                yield Violation(promise, " ".join(key), f"{held} held, {covered_by[key]} covered")
-            if self.e.flushed and held:
+            ours = held - self.e.own.get(key, 0)
+            if ours > covered_by[key]:
+                detail = f"{held} held, {ours} of them ours, {covered_by[key]} covered"
+                yield Violation(promise, " ".join(key), detail)
+            if self.e.flushed and ours > 0:
                 yield Violation("every stop is watched", " ".join(key), f"{held} still held")
         for id, shown in self.e.shown_positions.items():
             if shown["state"] == "closing" or (self.e.flushed and shown["state"] == "armed"):
@@ -327,9 +385,31 @@ class _Judge:
 
     # No close of what is somebody else's
 
+    def _closed_beyond(self, guard: str) -> int:
+        """How much more was closed than filled for all protections with the same side, stop and target from the first.
+
+        Where two are alike nobody can tell whose stop it was that acted at the exchange: what one has lost too much of,
+        the other has too much of.
+        """
+        alike = [each for each in self.opened if self._levels(each) == self._levels(guard)]
+        beyond = 0
+        for each in alike:
+            entry = self.entry_of[each]
+            if entry is not None:
+                ids = self.closes.get(each, {})
+                beyond += sum(order.filled for id in ids for order in self.by_client_id[id])
+                beyond += self._closed_by_presets(entry) - self._entry_filled(entry)
+        return beyond
+
+    def _levels(self, guard: str) -> tuple[Any, ...]:
+        made = self.opened[guard]
+        return tuple(made.get(name) for name in ("symbol", "side", "stop_loss", "take_profit"))
+
     def _closes(self) -> Iterator[Violation]:
         promise = "nothing is closed twice"
         for guard, closes in self.closes.items():
+            if guard in self.e.excused:
+                continue
             entry = self.entry_of[guard]
             closed = sum(
                 order.filled for client_id in closes for order in self.by_client_id[client_id]
@@ -337,7 +417,7 @@ class _Judge:
             if entry is not None:
                 closed += self._closed_by_presets(entry)
             most = self._entry_filled(entry) if entry is not None else self.covered[guard]
-            if closed > most:
+            if closed > most and (entry is None or self._closed_beyond(guard) > 0):
                 yield Violation(promise, guard, f"{closed} closed of {most}")
             for close in closes.values():
                 if close["size"] > most:

@@ -130,6 +130,62 @@ DOCTORED: list[tuple[str, dict[str, Any], str]] = [
 ]  # fmt: skip
 
 
+KEY = ("BTCUSDT", "long")
+BY_HAND = order("", opens=True, filled=5, size=5)
+
+
+def test_contracts_of_the_owners_own_need_no_protection_and_may_stay():
+    his = evolve(GOOD, orders=[*GOOD.orders, BY_HAND], held={KEY: 5}, own={KEY: 5}, flushed=True)
+    assert judge(his) == []
+    more = {each.promise for each in judge(evolve(his, own={KEY: 3}))}
+    assert more == {"never naked", "every stop is watched"}
+
+
+def test_an_order_may_have_the_size_that_the_owner_gave_it_and_no_other():
+    amended = evolve(
+        GOOD, orders=[order(ENTRY, size=25, filled=10), order(CLOSE)], amended={ENTRY: {25}}
+    )
+    assert "what was asked for" not in {each.promise for each in judge(amended)}
+    assert "what was asked for" in {each.promise for each in judge(evolve(amended, amended={}))}
+
+
+def test_what_a_forgotten_life_has_sent_is_no_order_out_of_nowhere():
+    lost = evolve(GOOD, orders=[*GOOD.orders, order("x", filled=0)], foreign=frozenset({"x"}))
+    assert judge(lost) == []
+
+
+def test_what_an_older_life_has_sent_for_an_order_counts_as_that_orders():
+    twice = evolve(GOOD, orders=[*GOOD.orders, order("x")], tried={"a": frozenset({"x"})})
+    assert "one intent, one order" in {each.promise for each in judge(twice)}
+
+
+def seen(kind: str, body: dict[str, Any], at_s: float) -> Row:
+    return Row(1, kind, body, round(at_s * 1000))
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        (
+            [seen("EntryMoved", {"id": "a", "to": "expired", "at_ms": 0}, 150)],
+            "before its deadline",
+        ),
+        (
+            [seen("EntryIntended", {"id": "a", "client_order_id": ENTRY, "at_ms": 0}, 500)],
+            "after its",
+        ),
+        ([], "still waits"),
+    ],
+)
+def test_where_clocks_were_wrong_deadlines_are_measured_by_a_right_one(rows, why):
+    request = {"id": "a", "timeout_seconds": "300"}
+    accepted = seen("EntryAccepted", {"order": {"request": request}}, 100)
+    shown = {"a": {**SHOWN, "state": "waiting", "deadline_ms": 9e15}}
+    wrong = evolve(GOOD, journal=[accepted, *rows], shown_orders=shown, true_now_ms=600_000)
+    details = [each.detail for each in judge(wrong) if each.promise == "no deadline is forgotten"]
+    assert any(why in each for each in details), details
+
+
 @pytest.mark.parametrize(
     ("changes", "promise"), [case[1:] for case in DOCTORED], ids=[case[0] for case in DOCTORED]
 )

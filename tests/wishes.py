@@ -11,6 +11,7 @@ __all__ = [
     "GUARDED_HERE",
     "GUARDED_THERE",
     "MONITORED",
+    "OF_ANOTHER_SCRIPT",
     "UNGUARDED",
     "digits",
     "wish",
@@ -20,6 +21,8 @@ __all__ = [
 GUARDED_HERE, GUARDED_THERE, MONITORED, UNGUARDED = "BTCUSDT", "ETHUSDT", "SOLUSDT", "1000PEPEUSDT"
 """Each symbol has a purpose: on the first the engine alone keeps the stops, on the second the exchange keeps them too,
 on the third positions are opened by hand and monitored, and the last is traded without any protection."""
+OF_ANOTHER_SCRIPT = "龙USDT"
+"""The exchange lists such, too. Where it is traded, it is as the first."""
 
 
 def wish(

@@ -181,6 +181,8 @@ class Socket:
         if isinstance(message, bytes):
             self.binary += 1
             message = zlib.decompress(message, -zlib.MAX_WBITS).decode()
+        if message.strip() == "pong":
+            return {"text": "pong"}
         frame = msgspec.json.decode(message)
         expect(isinstance(frame, dict), f"a frame that is no object: {message[:200]}")
         return dict(frame)

@@ -84,12 +84,13 @@ async def a_frame_of_just_under_2000_bytes_is_taken(desk: Desk) -> str | None:
     return f"{size} bytes, {len(topics)} topics"
 
 
-@case("3.3", "streams/connection.py takes a connection without an answer to its ping for dead")
-async def a_ping_is_answered_by_the_system_group(desk: Desk) -> str | None:
+@case("3.3", "streams/connection.py takes a connection that says nothing after a ping for dead")
+async def a_ping_is_answered_in_one_form_or_another(desk: Desk) -> str | None:
     async with desk.socket() as socket:
         await socket.say({"action": "ping"})
-        frame = await socket.hear(lambda one: one.get("group") == "System", within_s=5)
-    return str(frame.get("data"))[:5]
+        frame = await socket.hear(lambda one: "pong" in str(one), within_s=5)
+    group, action = frame.get("group"), frame.get("action")
+    return f"group {group}" if group else f"action {action}" if action else "the bare text"
 
 
 @case("3.3", "nothing yet: proxies between may ask for it")

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Iterable
 import httpx
 import trio
 
-from . import on_orders, on_positions, on_reading, on_streams
+from . import on_evidence, on_orders, on_positions, on_reading, on_streams
 from .case import CASES, Case, Differs, NotEstablished, Outcome
 from .desk import Desk, Rest
 from .venue import Venue
 
 __all__ = ["ALL", "find", "run_case", "run_cases"]
 
-MODULES = (on_reading, on_streams, on_orders, on_positions)
+MODULES = (on_reading, on_streams, on_orders, on_positions, on_evidence)
 NAMES = [module.__name__ for module in MODULES]
 ALL = sorted(CASES, key=lambda one: NAMES.index(one.run.__module__))
 CASE_S = 120.0

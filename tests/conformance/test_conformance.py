@@ -131,6 +131,10 @@ async def test_an_exchange_that_is_wrong_is_found_out_by_the_right_case(
         ({"position_mode": "one_way_mode"}, "that is flat", "one_way_mode"),
         ({"snapshot_on_subscribe": True}, "side 3 closes", ""),
         ({"pending_push": True}, "pushed as working", "2/1/0 2/2/0"),
+        ({"pong": "text"}, "a ping is answered", "the bare text"),
+        ({"pong": "action"}, "a ping is answered", "action pong"),
+        ({"trades_on_subscribe": 20}, "an id and the time", "grow"),
+        ({"order_push_delay_ms": 3000}, "both channels tell", "position by 3.0"),
     ],
 )
 async def test_what_is_not_established_agrees_in_either_form_and_the_form_is_said(

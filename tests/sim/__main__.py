@@ -13,7 +13,8 @@ from pathlib import Path
 import click
 
 from .campaign import Summary, campaign, cores, reproduction
-from .run import Choices, Outcome, play
+from .choices import NEWEST, Choices, Outcome
+from .run import play
 
 PROGRESS_EVERY = 20
 
@@ -25,6 +26,13 @@ PROGRESS_EVERY = 20
 @click.option("--workers", type=click.IntRange(1), help="All cores unless given.")
 @click.option("--trace", type=click.Path(path_type=Path), help="A file for all that happened.")
 @click.option("--only", default="", help="The kinds of trouble, with commas; all unless given.")
+@click.option(
+    "--world",
+    type=click.IntRange(1, NEWEST),
+    default=NEWEST,
+    show_default=True,
+    help="Which world: the first has not yet what was found outside it.",
+)
 @click.option(
     "--several-there/--one-there",
     default=True,
@@ -41,6 +49,7 @@ def main(
     workers: int | None,
     trace: Path | None,
     only: str,
+    world: int,
     several_there: bool,
     real: bool,
     unhurried: bool,
@@ -50,6 +59,7 @@ def main(
     choices = Choices(
         hours=hours,
         only=frozenset(filter(None, only.split(","))),
+        world=world,
         several_there=several_there,
         real=real,
         unhurried=unhurried,

@@ -13,7 +13,8 @@ from attrs import define, field
 
 from tests.judge import Violation
 
-from .run import Choices, Outcome, play
+from .choices import NEWEST, Choices, Outcome
+from .run import play
 
 __all__ = ["Summary", "campaign", "reproduction"]
 
@@ -74,6 +75,7 @@ def reproduction(seed: int, choices: Choices) -> str:
     more = "".join(
         [
             f" --only {','.join(sorted(choices.only))}" if choices.only else "",
+            "" if choices.world == NEWEST else f" --world {choices.world}",
             "" if choices.several_there else " --one-there",
             " --real" if choices.real else "",
             " --unhurried" if choices.unhurried else "",

@@ -7,12 +7,13 @@ restart would find.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from tests.judge import Row
 
@@ -32,9 +33,13 @@ class Guard:
     entry_id: str | None
     stop_loss: str | None
     take_profit: str | None
+    kind: tuple[str | None, ...] = ()
+    """Side, stop and target that it began with. What the exchange keeps of two alike cannot be told apart."""
     state: str = "pending_fill"
     covered: int = 0
     since_s: float = 0.0
+    was_since_s: float = 0.0
+    """The same of the state before this one."""
     closed_by: dict[str, int] = field(factory=dict)
     """Contracts, by the client order id of the close."""
 
@@ -63,6 +68,20 @@ class Chronicle:
     """Of entry orders."""
     attempts: dict[str, list[str]] = field(factory=dict)
     """Of entry orders, the client order ids."""
+    requests: dict[str, Mapping[str, Any]] = field(factory=dict)
+    """Of entry orders, what was asked for."""
+    accepted_s: dict[str, float] = field(factory=dict)
+    """Of entry orders, when they were first on disk."""
+    closes: dict[str, set[str]] = field(factory=dict)
+    """Of guards, the client order ids of their closing orders."""
+    unwritten: set[str] = field(factory=set)
+    """The client order ids of closes that arrived, and whose intent was not on disk, for the disk took nothing."""
+    lost: set[str] = field(factory=set)
+    """The client order ids of lives that nobody knows of any more."""
+    forgotten: set[str] = field(factory=set)
+    """The keys of what such lives have told."""
+    version: int = 0
+    """Another one whenever anything was read."""
     guards: dict[str, Guard] = field(factory=dict)
     alive: dict[str, Guard] = field(factory=dict)
     """Of the guards, those that are not over."""
@@ -70,33 +89,74 @@ class Chronicle:
     """By the key of what is owed, the lane it is in."""
     owed: dict[str, list[str]] = field(factory=dict)
     """By lane, the keys in their order."""
+    _before: dict[int, Row] = field(factory=dict)
+    """By its seq, what was read when the file was another one."""
     _connection: sqlite3.Connection | None = None
+    _inode: int = 0
     _last: int = 0
 
     def read(self, now_s: float) -> list[Row]:
         """The rows that have come since the last time."""
-        if self._connection is None:
-            if not self.path.exists():
-                return []
-            self._connection = sqlite3.connect(
-                f"file:{self.path}?mode=ro", uri=True, isolation_level=None
-            )
-        found = self._connection.execute(
+        connection = self._opened()
+        if connection is None:
+            return []
+        found = connection.execute(
             "SELECT seq, kind, body FROM journal WHERE seq > ? ORDER BY seq", (self._last,)
         ).fetchall()
         fresh = []
         for seq, kind, body in found:
             self._last = seq
             if kind not in UNREAD:
-                row = Row(seq, kind, json.loads(body))
+                row = self._row(seq, kind, json.loads(body), round(now_s * 1000))
                 self._take(row.kind, row.body, now_s)
                 fresh.append(row)
         self.rows += fresh
+        self.version += bool(found)
         return fresh
+
+    def _row(self, seq: int, kind: str, body: Mapping[str, Any], now_ms: int) -> Row:
+        """One row; one that was there before the file was another one was seen then."""
+        before = self._before.get(seq)
+        if before is not None and (before.kind, before.body) == (kind, body):
+            return before
+        return Row(seq, kind, body, now_ms)
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
+            self._connection = None
+
+    def forget(self) -> None:
+        """The file is another one from now on: what is in that is all there is."""
+        self.close()
+        kept = evolve(self)
+        self.__init__(self.path)  # type: ignore[misc]
+        self.version, self.unwritten = kept.version + 1, kept.unwritten
+        self.lost, self.forgotten = kept.lost, kept.forgotten
+        self._before = {row.seq: row for row in kept.rows}
+
+    @property
+    def exists(self) -> bool:
+        """Whether the file is there, and the one that is read."""
+        return self._inode_there() == self._inode != 0
+
+    def _inode_there(self) -> int:
+        try:
+            return os.stat(self.path).st_ino
+        except FileNotFoundError:
+            return 0
+
+    def _opened(self) -> sqlite3.Connection | None:
+        """The file that is there now. One that was deleted is read on, until there is another."""
+        there = self._inode_there()
+        if there and there != self._inode:
+            self.close()
+            self._inode = there
+        if self._connection is None and self._inode:
+            self._connection = sqlite3.connect(
+                f"file:{self.path}?mode=ro", uri=True, isolation_level=None
+            )
+        return self._connection
 
     def working(self, symbol: str, side: str) -> bool:
         """Whether something is promised for a side of a symbol that has not ended."""
@@ -105,7 +165,10 @@ class Chronicle:
     def _take(self, kind: str, body: Mapping[str, Any], now_s: float) -> None:
         match kind:
             case "EntryAccepted":
-                self.state[body["order"]["request"]["id"]] = "waiting"
+                id = body["order"]["request"]["id"]
+                self.state[id] = "waiting"
+                self.requests[id] = body["order"]["request"]
+                self.accepted_s.setdefault(id, now_s)
             case "EntryIntended":
                 self.state[body["id"]] = "submitting"
                 self.intended[body["client_order_id"]] = body["id"]
@@ -117,7 +180,9 @@ class Chronicle:
             case "EntryForgotten":
                 self.state.pop(body["id"], None)
             case "CloseIntended":
-                self.intended[body["close"]["client_order_id"]] = body["id"]
+                client_id = body["close"]["client_order_id"]
+                self.intended[client_id] = body["id"]
+                self.closes.setdefault(body["id"], set()).add(client_id)
             case "NotificationOwed":
                 owed = body["notification"]
                 if owed["id"] not in self.lanes:
@@ -127,7 +192,9 @@ class Chronicle:
                 made = body["protection"]
                 self.guards[made["id"]] = self.alive[made["id"]] = Guard(
                     made["id"], made["symbol"], made["side"], made["entry_id"],
-                    made["stop_loss"], made["take_profit"], since_s=now_s,
+                    made["stop_loss"], made["take_profit"],
+                    (made["symbol"], made["side"], made["stop_loss"], made["take_profit"]),
+                    since_s=now_s,
                 )  # fmt: skip
             case _ if body.get("id") in self.guards:
                 self._take_of_guard(kind, body, self.guards[body["id"]], now_s)
@@ -143,7 +210,7 @@ class Chronicle:
                 guard.covered = body["covered"]
             case "ProtectionMoved":
                 guard.state = body["to"]
-                guard.since_s = now_s
+                guard.was_since_s, guard.since_s = guard.since_s, now_s
                 if guard.over:
                     self.alive.pop(guard.id, None)
                 else:

@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 from attrs import define, field
 
-from bitmart_engine.paper import Direction, PaperExchange
+from bitmart_engine.paper import PaperExchange
 
 from .chronicle import Chronicle, Guard
+from .holdings import Holdings
 
 __all__ = ["Exposure"]
 
@@ -24,6 +25,7 @@ class Exposure:
 
     paper: PaperExchange
     chronicle: Chronicle
+    holdings: Holdings
     engine_up: Callable[[], bool]
     calm: Callable[[], bool]
     """Whether nothing is wrong now: then what is at risk is counted apart."""
@@ -65,7 +67,7 @@ class Exposure:
             self._late = [
                 each
                 for each in self.chronicle.guards.values()
-                if each.state == "released" and each.entry_id and self._open_contracts(each) > 0
+                if each.over and each.entry_id and self._open_contracts(each) > 0
             ]
         for guard in [*self.chronicle.alive.values(), *self._late]:
             if guard.stop_loss is None:
@@ -74,10 +76,11 @@ class Exposure:
                 watched[guard.symbol, guard.side] += guard.remaining
                 continue
             held = self._open_contracts(guard)
-            if held and not self._kept_there(guard):
+            if held > 0 and not self._kept_there(guard):
                 open_ones.append((guard, held))
         for guard, size in open_ones:
-            held = self._held(guard) - watched[guard.symbol, guard.side]
+            key = guard.symbol, guard.side
+            held = self.holdings.held(key) - self.holdings.own(key) - watched[key]
             if min(size, held) > 0:
                 found.append(guard.id)
         return found
@@ -85,16 +88,16 @@ class Exposure:
     def _open_contracts(self, guard: Guard) -> int:
         if guard.entry_id is None:
             return guard.remaining
-        filled = 0
-        for client_id in self.chronicle.attempts.get(guard.entry_id, ()):
-            order = self.paper.books.ledger.by_client_id(client_id)
-            filled += order.deal_size if order is not None else 0
-        return filled - sum(guard.closed_by.values())
+        if guard.state == "closed":
+            return min(self.holdings.left(guard), self._of_none_alive(guard.symbol, guard.side))
+        return self.holdings.filled(guard) - sum(guard.closed_by.values())
 
-    def _held(self, guard: Guard) -> int:
-        direction = Direction.LONG if guard.side == "long" else Direction.SHORT
-        position = self.paper.books.positions.get((guard.symbol, direction))
-        return position.size if position is not None else 0
+    def _of_none_alive(self, symbol: str, side: str) -> int:
+        """Contracts of a side that are neither the owner's own nor those of a protection that is not over."""
+        alive = self.chronicle.alive.values()
+        others = [each for each in alive if (each.symbol, each.side) == (symbol, side)]
+        held = self.holdings.held((symbol, side)) - self.holdings.own((symbol, side))
+        return held - sum(max(self.holdings.left(each), each.remaining) for each in others)
 
     def _kept_there(self, guard: Guard) -> bool:
         if guard.entry_id is None:
@@ -103,6 +106,6 @@ class Exposure:
         for plan in self.paper.books.plans.waiting(guard.symbol):
             parent = self.paper.books.orders.get(plan.parent_id or 0)
             stops = plan.kind == "stop_loss"
-            if stops and parent is not None and parent.client_order_id in ids:
+            if stops and parent is not None and self.holdings.books.name_of(parent.order_id) in ids:
                 return True
         return False

@@ -37,7 +37,7 @@ class Market:
     rng: random.Random
     trace: Trace
     pushes: Pushes
-    traded: Callable[[str, Decimal], None]
+    traded: Callable[[str, Decimal, bool], None]
     real: Iterator[Decimal] | None = None
     """Prices that happened, for one symbol; the others are made up."""
     still: bool = False
@@ -45,11 +45,14 @@ class Market:
     steady: bool = False
     """No leaps, spikes or silences any more."""
     centre: dict[str, Decimal] = field(init=False)
+    extremes: dict[str, tuple[Decimal, Decimal]] = field(init=False)
+    """The lowest and the highest price that there ever was."""
 
     def __attrs_post_init__(self) -> None:
         if self.real is not None:  # nobody shall trade at another level before the first bar
             self.paper.set_price(REAL_SYMBOL, next(self.real))
         self.centre = {symbol: self.paper.last_price(symbol) for symbol in self.paper.instruments}
+        self.extremes = {symbol: (price, price) for symbol, price in self.centre.items()}
 
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -62,9 +65,11 @@ class Market:
         """A trade happens at the possible price nearest to `price`."""
         tick = self.paper.instruments[symbol].tick_size
         price = max(tick, (price / tick).to_integral_value() * tick)
+        lowest, highest = self.extremes[symbol]
+        self.extremes[symbol] = (min(lowest, price), max(highest, price))
         self.trace("market", symbol, price)
         self.paper.set_price(symbol, price)
-        self.traded(symbol, price)
+        self.traded(symbol, price, not self.pushes.gathering)
 
     async def _walk(self, symbol: str, rng: random.Random, real: Iterator[Decimal] | None) -> None:
         while True:

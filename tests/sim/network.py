@@ -37,6 +37,8 @@ class Sender(Protocol):
     def name(self) -> str: ...
     @property
     def alive(self) -> bool: ...
+    @property
+    def forgotten(self) -> bool: ...
 
 
 async def _never() -> None:
@@ -339,6 +341,8 @@ class Network:
             await trio.sleep(self.rng.uniform(0.3, 3))
         if mishap == "request very late":  # whoever sent it has given it up by then
             await trio.sleep(self.rng.uniform(8, 40))
+        if sender.forgotten:
+            return
         made_up = self._made_up(mishap)
         if made_up is None or mishap == "502 after":
             reply = await self._served(sender, request, body)

@@ -68,6 +68,8 @@ class Process:
     now_ms: Callable[[], int]
     came_up: Callable[[], None]
     alive: bool = True
+    forgotten: bool = False
+    """Whether its promises are: then what it sent and has not arrived yet never does."""
     died_of: str = ""
     failure: BaseException | None = None
     """What ended it, if it was neither killed nor stopped."""
@@ -109,6 +111,7 @@ class Process:
             random=self.rng,
             run_blocking=self._run_blocking,
             reached=self._reached,
+            boot=self._boot,
         )
         async with open_engine(self.settings, world=world) as engine:
             self._app, self._engine = make_app(engine), engine
@@ -117,6 +120,10 @@ class Process:
             self.came_up()
             await engine.wait_stopping()
         self.nursery.cancel_scope.cancel()
+
+    def _boot(self) -> tuple[str, int]:
+        """The machine is the same all the time, whatever its clock shows."""
+        return "boot", round(trio.current_time() * 1000)
 
     async def _dial(self, host: str, port: int, tls: bool) -> trio.abc.Stream:
         return await self.network.dial(self, host, port, tls)

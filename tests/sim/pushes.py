@@ -1,10 +1,11 @@
-"""Pushes that come twice, or after the one that followed them, and trades that are told together."""
+"""Pushes that come twice, or after the one that followed them; trades told together; and what is told, and untrue."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from attrs import define, field
@@ -14,6 +15,7 @@ from .trace import Trace
 __all__ = ["Pushes"]
 
 TRADES = "futures/trade:"
+ORDERS = "futures/order"
 
 PRIVATE_TOPICS = ("futures/order", "futures/position", "futures/asset:USDT")
 
@@ -31,11 +33,25 @@ class Pushes:
     gathering: bool = False
     """Whether public pushes wait for the next one, as where several trades happen in one moment: then the exchange
     tells all of them in one frame, and of the bars what they have come to."""
+    ends_without_a_size: float = 0.0
+    """How likely a push of an order that has ended is not to say how much of it was filled."""
+    wild: dict[str, Decimal] = field(factory=dict)
+    """By symbol, how far from the next trade one is told that nobody made."""
+    new_trade_id: Callable[[], int] = lambda: 0
+    odd: random.Random = field(factory=lambda: random.Random("odd pushes"))
+    """For what is untrue; the other generator is for what is out of order."""
     _trades: dict[tuple[int, str], list[Any]] = field(factory=dict)
     _held: dict[int, list[str]] = field(factory=dict)
     _old: dict[int, str] = field(factory=dict)
 
+    def clear(self) -> None:
+        """Every push leaves once, and when it is its turn."""
+        self.again = self.late = self.ends_without_a_size = 0.0
+        self.wild.clear()
+
     def __call__(self, connection: int, topic: str, frame: str) -> Sequence[str]:
+        if self.ends_without_a_size and topic == ORDERS:
+            frame = self._without_a_size(frame)
         if topic not in PRIVATE_TOPICS:
             return self._public(connection, topic, frame)
         if self.late and self.rng.random() < self.late:
@@ -54,8 +70,46 @@ class Pushes:
         trades = self._trades.get((connection, topic), [])
         if topic.startswith(TRADES) and (self.gathering or trades):
             trades = self._trades.setdefault((connection, topic), trades)
-            trades += json.loads(frame)["data"]
+            trades += _rows(frame)
             if not self.gathering:
                 del self._trades[connection, topic]
                 return (json.dumps({"group": topic, "data": trades}),)
-        return () if self.gathering else (frame,)
+        if self.gathering:
+            return ()
+        symbol = topic.removeprefix(TRADES)
+        if symbol in self.wild and topic.startswith(TRADES):
+            return (frame, self._wild(symbol, frame))
+        return (frame,)
+
+    def _without_a_size(self, frame: str) -> str:
+        rows = _rows(frame)
+        for each in rows:
+            row = each["order"]
+            if row.get("state") == 4 and self.odd.random() < self.ends_without_a_size:
+                said = self.odd.choice(("absent", None, "", "0"))
+                self.trace.fault("end without a size", row.get("client_order_id"), said)
+                row["deal_size"] = said
+                if said == "absent":
+                    del row["deal_size"]
+        return json.dumps({"group": ORDERS, "data": rows}) if rows else frame
+
+    def _wild(self, symbol: str, frame: str) -> str:
+        """A trade after those of a frame, that nobody made."""
+        rows = _rows(frame)
+        if not rows:
+            return frame
+        row = rows[-1]
+        row["deal_price"] = format(Decimal(row["deal_price"]) * self.wild.pop(symbol), ".9f")
+        row["trade_id"] = self.new_trade_id()
+        self.trace.fault("print wild", symbol, row["deal_price"])
+        return json.dumps({"group": TRADES + symbol, "data": [row]})
+
+
+def _rows(frame: str) -> list[Any]:
+    """The rows of a push; none if it was made unreadable."""
+    try:
+        rows = json.loads(frame)["data"]
+    except (ValueError, KeyError, RecursionError):
+        return []
+    known = isinstance(rows, list) and all(isinstance(each, dict) for each in rows)
+    return rows if known else []

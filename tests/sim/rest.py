@@ -35,20 +35,24 @@ class Rest:
         market: Market,
         trace: Trace,
         broken: Callable[[Violation], None],
+        longer_s: Callable[[], float],
     ) -> None:
+        """`longer_s` is for how long after its end the last storm may be felt."""
         self._app = app
         self._user = user
         self._market = market
         self._trace = trace
         self._broken = broken
+        self._longer_s = longer_s
 
     async def until(self, what: str, condition: Callable[[], Any]) -> None:
-        with trio.move_on_after(CONVERGES_WITHIN_S):
+        within_s = CONVERGES_WITHIN_S + self._longer_s()
+        with trio.move_on_after(within_s):
             while not await condition():
                 await trio.sleep(5)
             return
         self._trace("judge", "not in time:", what)
-        detail = f"not within {CONVERGES_WITHIN_S:g} s"
+        detail = f"not within {within_s:g} s"
         self._broken(Violation("it converges", what, detail))
 
     async def answered(self) -> bool:

@@ -18,13 +18,14 @@ import pytest
 
 from tests.sim.__main__ import report
 from tests.sim.campaign import reproduction
+from tests.sim.choices import NEWEST, Choices
 from tests.sim.market import REAL_MONTH
 from tests.sim.mutants.patches import PATCHES, Patch
 from tests.sim.mutants.trial import patched
-from tests.sim.run import Choices, play
+from tests.sim.run import play
 
 ROOT = Path(__file__).parents[2]
-RUNS, CHUNK = 150, 5
+RUNS, CHUNK = 120, 5
 KEPT = tomllib.loads(Path(__file__).with_name("seeds.toml").read_text())["seed"]
 
 
@@ -58,7 +59,10 @@ def test_no_promise_is_broken_in_an_hour_of_trouble(chunk: int) -> None:
 @pytest.mark.parametrize("kept", KEPT, ids=lambda kept: f"seed {kept['seed']}")
 def test_no_promise_is_broken_by_a_seed_that_once_found_something(kept: dict[str, Any]) -> None:
     choices = Choices(
-        hours=kept["hours"], several_there=kept.get("several_there", False), unhurried=True
+        hours=kept["hours"],
+        world=kept.get("world", NEWEST),
+        several_there=kept.get("several_there", False),
+        unhurried=True,
     )
     play_all([kept["seed"]], choices)
 

@@ -22,6 +22,7 @@ from tests.wishes import (
     GUARDED_HERE,
     GUARDED_THERE,
     MONITORED,
+    OF_ANOTHER_SCRIPT,
     UNGUARDED,
     digits,
     wish,
@@ -66,10 +67,15 @@ class User:
     """Whether there may be several orders on one side whose stops the exchange keeps too."""
     pause_s: float
     """How long on average between two wishes."""
+    habits: random.Random | None = None
+    """For what the user of the first world does not do: decides when he does it."""
     resting: bool = False
     asked: dict[str, dict[str, Any]] = field(factory=dict)
     busy: int = 0
     """How many wishes are not answered yet."""
+    lives: int = 0
+    """How often what was promised was forgotten, since the journal was another one from then on."""
+    _orders: int = 0
     _there: set[str] = field(factory=set)
     _positions: int = 0
 
@@ -81,6 +87,11 @@ class User:
                 if not self.resting:
                     for _ in range(self.rng.choice((1, 1, 1, 2, 3))):
                         nursery.start_soon(self._one)
+
+    def begin_again(self) -> None:
+        """Nothing was ever asked for: the ids that were used are used again."""
+        self.asked.clear()
+        self._orders = self._positions = 0
 
     async def _one(self) -> None:
         self.busy += 1
@@ -115,9 +126,25 @@ class User:
         else:
             await self._close_by_hand()
 
+    def _has_habit(self, likely: float) -> bool:
+        return self.habits is not None and self.habits.random() < likely
+
+    def _new_id(self) -> str:
+        self._orders += 1
+        return f"o{self._orders:05}"
+
+    async def _twin(self, body: dict[str, Any]) -> None:
+        """The same again under another id: same side, zone, size, stop and target."""
+        id = self._new_id()
+        body = self.asked[id] = {**body, "id": id, "metadata": {"run": id}}
+        if await self.app.place(body):
+            self.said("POST", "/api/place-order", body)
+
     async def _place(self) -> None:
-        id = f"o{len(self.asked) + 1:05}"
+        id = self._new_id()
         body = self.asked[id] = self._wish(id)
+        if self.several_there and body["symbol"] == GUARDED_THERE and self._has_habit(0.3):
+            await self._twin(body)
         regretted = self.rng.random() < 0.15
         if await self.app.place(body):
             self.said("POST", "/api/place-order", body)
@@ -129,16 +156,20 @@ class User:
 
     async def _again(self, id: str) -> None:
         """The same request again, word for word; and with another body, which is a conflict."""
-        body, known = self.asked[id], id in self.app.placed
+        body, known, lives = self.asked[id], id in self.app.placed, self.lives
         answer = await self.app.ask("POST", "/api/place-order", body)
+        if self.lives != lives:
+            return
         if known:
             assert (answer.status, answer.body.get("duplicate")) == (200, True), answer
             answer = await self.app.ask("POST", "/api/place-order", {**body, "size": 77})
-            assert answer.status == 409, answer
+            assert answer.status == 409 or self.lives != lives, answer
 
     def _wish(self, id: str) -> dict[str, Any]:
         rng = self.rng
         symbol = rng.choice((GUARDED_HERE, GUARDED_HERE, GUARDED_THERE, UNGUARDED))
+        if self._has_habit(0.06) and OF_ANOTHER_SCRIPT in self.centre:
+            symbol = OF_ANOTHER_SCRIPT
         side = rng.choice(("long", "short"))
         if symbol == GUARDED_THERE and not self.several_there:
             if side in self._there or self.chronicle.working(symbol, side):
@@ -149,6 +180,8 @@ class User:
         middle = last * (1 + Decimal(rng.uniform(-1, 1)) / rng.choice((100, 1000, 2000)))
         low, high = middle * Decimal("0.9993"), middle * Decimal("1.0007")
         body = wish(id, symbol, side, (low, high), TIMEOUTS, HOOK, rng)
+        if self._has_habit(0.25):
+            body["type"] = "market"
         if rng.random() < 0.2:
             body["leverage"] = rng.choice((5, 10, 10, 20))
         if symbol != UNGUARDED:

@@ -20,7 +20,9 @@ from tests.judge import Row, Violation
 
 from .chronicle import Chronicle, Guard
 from .exposure import Exposure
+from .holdings import Holdings
 from .network import Sender
+from .prices import Prices
 from .trace import Trace
 
 __all__ = ["Watch"]
@@ -39,6 +41,10 @@ NAKED_AT_MOST_S = 10.0
 """How long contracts with a promised stop may be held and kept by nobody, while nothing is wrong."""
 QUICK_AFTER_S = 45.0
 """How long the world must have been calm for prices to be sure to come: half-open connections are noticed by then."""
+ENTERED_WITHIN_S = 45.0
+"""How long ago the price may have been in the zone of an entry that goes out: a network is slow, a disk is full."""
+REACHED_BEFORE_S = 90.0
+"""How long before it became what it is a protection's stop or target may have been reached for it to close."""
 STUCK_S = 15.0
 """How long after a disk has refused to write it may not have been tried again, and a request may be under way."""
 SECRETS_MARK = "s3cr3t"
@@ -56,14 +62,16 @@ class Watch:
     calm_since: Callable[[], float | None]
     """Since when nothing is wrong and an engine is ready; None while that is not so."""
     disk_refused_at: Callable[[], float]
-    unwritten: set[str] = field(factory=set)
-    """The client order ids of closes that arrived, and whose intent was not on disk, for the disk took nothing."""
+    holdings: Holdings
+    prices: Prices = field(factory=Prices)
     _read: dict[str, set[str]] = field(factory=dict)
     """By the name of a process, what of the exchange it has read."""
     _told: dict[str, int] = field(factory=dict)
     """By lane, how many of what is owed have arrived."""
     _touched: dict[str, tuple[float, str]] = field(factory=dict)
     """By protection, when its stop was first reached, and the stop."""
+    _reached: set[tuple[str, str]] = field(factory=set)
+    """Protections and levels of theirs that a trade has reached."""
 
     # What happens
 
@@ -74,6 +82,10 @@ class Watch:
         for row in rows:
             self.trace("journal", row.seq, row.kind, _short(row.body))
             self._claims(row)
+            if row.kind == "EntryIntended":
+                self._enters(row.body, now)
+            elif row.kind == "ProtectionMoved":
+                self._moves(row.body, now)
         if rows:
             self.look()
 
@@ -85,11 +97,17 @@ class Watch:
             self._submitted(process, json.loads(body))
         self.look()
 
-    def traded(self, symbol: str, price: Decimal) -> None:
-        """A trade happened in the market."""
+    def traded(self, symbol: str, price: Decimal, stood: bool = True) -> None:
+        """A trade happened in the market; without `stood` it is told together with the one that follows."""
         now = trio.current_time()
+        self.prices.traded(symbol, price, now, stood=stood)
         for guard in self.chronicle.alive.values():
-            if guard.state == "armed" and guard.symbol == symbol and _stops(guard, price):
+            if guard.symbol != symbol:
+                continue
+            for level in (guard.stop_loss, guard.take_profit):
+                if level is not None and reaches(guard, level, price):
+                    self._reached.add((guard.id, level))
+            if guard.state == "armed" and _stops(guard, price):
                 self._touched.setdefault(guard.id, (now, str(guard.stop_loss)))
         self._overdue(now)
         self.look()
@@ -98,6 +116,8 @@ class Watch:
         """A callback arrived."""
         self.trace("callback", key, body["event"], body["order_id"] or body["position_id"])
         lane = self.chronicle.lanes.get(key)
+        if lane is None and key in self.chronicle.forgotten:
+            return  # it was under way when what it tells of was forgotten
         if lane is None:
             self.broken(Violation("journalled before it is told", key, str(dict(body))))
             return
@@ -116,6 +136,11 @@ class Watch:
         if id not in known:
             self.broken(Violation("accepted is durable", id, f"{path} was accepted, not on disk"))
 
+    def forget(self) -> None:
+        """The journal is another one: of what it owes, so much has arrived as can have."""
+        for lane, count in self._told.items():
+            self._told[lane] = min(count, len(self.chronicle.owed.get(lane, ())))
+
     def secrets(self, where: str, text: str) -> None:
         """Something was said to somebody."""
         if SECRETS_MARK in text:
@@ -123,6 +148,7 @@ class Watch:
 
     def look(self) -> None:
         """How long is what is held unprotected?"""
+        self.holdings.look()
         self.exposure.look(trio.current_time())
         for id, at_risk_s in self.exposure.in_calm_s.items():
             if at_risk_s > NAKED_AT_MOST_S:
@@ -133,11 +159,13 @@ class Watch:
 
     def _submitted(self, process: Sender, body: Mapping[str, Any]) -> None:
         client_id = body.get("client_order_id", "")
+        if client_id in self.chronicle.lost:
+            return  # it was under way when its order was forgotten
         if client_id not in self.chronicle.intended:
             stuck = trio.current_time() - self.disk_refused_at() < STUCK_S
             if body["side"] in OPENS or not stuck:
                 self.broken(Violation("intent before order", client_id, "it is not on disk"))
-            self.unwritten.add(client_id)
+            self.chronicle.unwritten.add(client_id)
         missing = {OPEN_ORDERS, POSITIONS} - self._read.get(process.name, set())
         if body["side"] in OPENS and missing:
             detail = f"{process.name} opens something, and has not read {sorted(missing)}"
@@ -162,10 +190,58 @@ class Watch:
             detail = f"it is said to be {to}, and {filled} contracts are filled"
             self.broken(Violation("unknown stays unknown", id, detail))
 
+    def _enters(self, body: Mapping[str, Any], now: float) -> None:
+        """Whether the price was in the zone of an order that is about to go out; one at the market only if it stood."""
+        id, price = body["id"], body["price"]
+        if self.paper.books.ledger.by_client_id(body["client_order_id"]) is not None:
+            return  # it is there already, and was found
+        request = self.chronicle.requests[id]
+        symbol, at = request["symbol"], now - ENTERED_WITHIN_S
+        since = self.prices.since if price is not None else self.prices.that_stood_since
+        prices = since(symbol, at)
+        low, high = Decimal(request["zone_min"]), Decimal(request["zone_max"])
+        if prices and not any(low <= each <= high for each in prices):
+            there = f"prices were from {min(prices)} to {max(prices)} in {ENTERED_WITHIN_S:g} s"
+            kind = "market" if price is None else "limit"
+            detail = f"it goes out ({kind}) for {low} to {high}, and {there}"
+            self.broken(Violation("no entry at a price that was not", id, detail))
+
+    def _moves(self, body: Mapping[str, Any], now: float) -> None:
+        """Whether what is closed for a price was closed for one that was, and what is told to be gone is gone."""
+        guard = self.chronicle.guards.get(body["id"])
+        if guard is None or guard.id in self.holdings.excused:
+            return
+        reason = body.get("closing_for")
+        level = {"stop_loss": guard.stop_loss, "take_profit": guard.take_profit}.get(reason or "")
+        if body["to"] == "closing" and level is not None and (guard.id, level) not in self._reached:
+            prices = self.prices.since(guard.symbol, guard.was_since_s - REACHED_BEFORE_S)
+            if prices and not any(reaches(guard, level, each) for each in prices):
+                there = f"prices have been from {min(prices)} to {max(prices)}"
+                detail = f"it closes for its {reason} {level}, and {there}"
+                self.broken(Violation("no close at a price that was not", guard.id, detail))
+        if body["to"] == "closed":
+            self.holdings.look()
+            left = min(guard.covered - self.holdings.gone(guard), self._nobody_elses(guard))
+            if left > 0:
+                detail = f"it is told to be closed, and {left} of its contracts are held"
+                self.broken(Violation("closed is told when it is gone", guard.id, detail))
+            self.holdings.written_off[guard.id] += self.holdings.left(guard)
+
+    def _nobody_elses(self, guard: Guard) -> int:
+        """Contracts on a protection's side that are neither the owner's own nor another protection's."""
+        key = (guard.symbol, guard.side)
+        others = sum(
+            max(self.holdings.left(each), each.remaining * each.watches)
+            for each in self.chronicle.guards.values()
+            if each is not guard and (each.symbol, each.side) == key
+        )
+        return self.holdings.held(key) - self.holdings.own(key) - others
+
     def _orders(self, id: str) -> list[Order]:
         by_client_id = self.paper.books.ledger.by_client_id
         found = map(by_client_id, self.chronicle.attempts.get(id, ()))
-        return [each for each in found if each is not None]
+        lost = self.holdings.books.lost
+        return [each for each in found if each is not None and each.order_id not in lost]
 
     def _overdue(self, now: float) -> None:
         calm_since = self.calm_since()
@@ -186,10 +262,13 @@ class Watch:
 
 
 def _stops(guard: Guard, price: Decimal) -> bool:
-    if guard.stop_loss is None:
-        return False
-    stop = Decimal(guard.stop_loss)
-    return price <= stop if guard.side == "long" else price >= stop
+    return guard.stop_loss is not None and reaches(guard, guard.stop_loss, price)
+
+
+def reaches(guard: Guard, level: str, price: Decimal) -> bool:
+    """Whether a price is at the stop or the target of a protection, or beyond it."""
+    below = (level == guard.stop_loss) is (guard.side == "long")
+    return price <= Decimal(level) if below else price >= Decimal(level)
 
 
 def _short(body: Mapping[str, Any]) -> str:

@@ -1,7 +1,10 @@
-"""What goes wrong, and when: storms with a few kinds of trouble each, and calm between them.
+"""When something goes wrong: storms with a few kinds of trouble each, and calm between them.
 
 After each storm everything works again, for long enough that everything has to converge; then the run looks whether it
-has. Which kinds of trouble come, how bad they are and when, is decided by the seed.
+has. Which kinds of trouble come, how bad they are and when, is decided by the seed. The kinds are `troubles.py` (those
+of the first world), `oddities.py` (the exchange says something odd), `owner.py` (what the account's owner does beside
+the engine) and `machine.py` (clocks and files). Those of the later worlds have generators of their own, so that what a
+seed draws of the first world stays what it was.
 """
 
 from __future__ import annotations
@@ -10,15 +13,17 @@ import random
 from collections.abc import Awaitable, Callable
 
 import trio
-from attrs import define, field
+from attrs import define
 
 from bitmart_engine.paper import PaperExchange
 
-from .disk import Disk, Mood
-from .network import MISHAPS, Conditions, Network
+from .disk import Disk
+from .facts import FACTS
+from .network import Conditions, Network
 from .pushes import Pushes
 from .receiver import Receiver
 from .trace import Trace
+from .troubles import Kinds
 
 __all__ = ["Weather"]
 
@@ -26,6 +31,9 @@ STORM_S = (360.0, 600.0)
 CALM_S = 300.0
 """Deliveries are tried every two minutes at the slowest."""
 FIRST_CALM_S = 60.0
+BELIEVED_S = 600.0
+CLEAR_OF_OLD = 0.4
+"""How likely a storm with newer kinds has none of the first world's, so that nothing hides what they do."""
 
 
 @define(eq=False)
@@ -39,34 +47,26 @@ class Weather:
     pushes: Pushes
     rng: random.Random
     trace: Trace
-    calm_since: float | None = 0.0
-    """Since when nothing goes wrong; None during a storm."""
+    first: Kinds
+    """The kinds of trouble of the first world."""
+    newer: Kinds
+    """Those of the later worlds; empty where a run is of the first."""
+    newer_rng: random.Random
     only: frozenset[str] = frozenset()
     """The kinds of trouble there may be; all, if empty."""
+    calm_since: float | None = 0.0
+    """Since when nothing goes wrong; None during a storm."""
     kinds: tuple[str, ...] = ()
     """What goes wrong in this storm."""
-    _troubles: dict[str, Callable[[], Awaitable[None]]] = field(init=False)
+    before: tuple[str, ...] = ()
+    """What went wrong in the last one."""
 
     def __attrs_post_init__(self) -> None:
-        self._troubles = {
-            "slow": self._slow,
-            "unreachable": self._unreachable,
-            "refusing": self._refusing,
-            "maintenance": self._maintenance,
-            "mishaps": self._mishaps,
-            "cuts": self._cuts,
-            "half-open": self._half_open,
-            "drops": self._drops,
-            "freezes": self._freezes,
-            "logins": self._logins,
-            "dials": self._dials,
-            "liquidations": self._liquidations,
-            "disk": self._disk,
-            "receiver": self._receiver,
-            "pushes": self._disorder,
-            "races": self._nothing,
-            "kills": self._nothing,
-        }
+        known_ones = {*self.first, *self.newer, *FACTS}
+        unknown = self.only - known_ones
+        if unknown:
+            known = ", ".join(sorted(known_ones))
+            raise ValueError(f"no such trouble: {', '.join(sorted(unknown))}; there are {known}")
 
     async def run(self, until_s: float, calmed: Callable[[], Awaitable[None]]) -> None:
         """Storms and calms until the `until_s`-th second is over; the last is a calm."""
@@ -78,148 +78,39 @@ class Weather:
             await calmed()
 
     async def _storm(self, length_s: float) -> None:
-        names = sorted(self.only or self._troubles)
-        self.kinds = tuple(self.rng.sample(names, min(len(names), self.rng.randint(2, 6))))
+        names = sorted(self.only & set(self.first) if self.only else self.first)
+        drawn = self.rng.sample(names, min(len(names), self.rng.randint(2, 6)))
+        self.kinds = (*self._drawn_newer(drawn), *drawn)
         self.trace("weather", "storm", length_s, *self.kinds)
         self.calm_since = None
         with trio.move_on_after(length_s):
             async with trio.open_nursery() as nursery:
                 for name in self.kinds:
-                    nursery.start_soon(self._troubles[name])
+                    nursery.start_soon(self.first.get(name) or self.newer[name])
         self.clear()
+
+    def _drawn_newer(self, drawn: list[str]) -> list[str]:
+        """The newer kinds of a storm, for which those `drawn` of the first world may have to go."""
+        names = sorted(self.only & set(self.newer) if self.only else self.newer)
+        if not names:
+            return []
+        count = self.newer_rng.choice((1, 1, 2, 3))
+        found = self.newer_rng.sample(names, min(len(names), count))
+        if self.newer_rng.random() < CLEAR_OF_OLD:
+            drawn.clear()
+        return found
+
+    def longer_s(self) -> float:
+        """For how long the last storm may be felt: what a header has said of ten minutes is believed for so long."""
+        return BELIEVED_S if "false limits" in self.before else 0.0
 
     def clear(self) -> None:
         """Everything works again. What is half-open stays so until somebody notices."""
         self.network.now = Conditions()
         self.disk.mood = "well"
         self.receiver.failing = 0.0
-        self.pushes.again = self.pushes.late = 0.0
+        self.pushes.clear()
         self.paper.clear_faults()
-        self.kinds = ()
+        self.before, self.kinds = self.kinds, ()
         self.calm_since = trio.current_time()
         self.trace("weather", "calm")
-
-    # Each kind of trouble goes on until it is cancelled
-
-    async def _pause(self, mean_s: float) -> None:
-        await trio.sleep(self.rng.expovariate(1 / mean_s))
-
-    async def _slow(self) -> None:
-        while True:
-            await self._pause(60)
-            self.network.now.slow_s = self.rng.choice((0.3, 1.0, 4.0))
-            self.trace.fault("network slow", self.network.now.slow_s)
-            await trio.sleep(self.rng.uniform(5, 60))
-            self.network.now.slow_s = 0.0
-
-    async def _unreachable(self) -> None:
-        while True:
-            await self._pause(90)
-            self.trace.fault("network unreachable")
-            self.network.stall_all()
-            await trio.sleep(self.rng.uniform(2, 90))
-            self.network.now.unreachable = False
-
-    async def _refusing(self) -> None:
-        while True:
-            await self._pause(90)
-            self.trace.fault("connections refused")
-            self.network.now.refusing = True
-            if self.rng.random() < 0.7:
-                self.paper.drop_connections()
-            await trio.sleep(self.rng.uniform(2, 60))
-            self.network.now.refusing = False
-
-    async def _maintenance(self) -> None:
-        while True:
-            await self._pause(150)
-            self.network.now.maintenance = True
-            await trio.sleep(self.rng.uniform(5, 90))
-            self.network.now.maintenance = False
-
-    async def _mishaps(self) -> None:
-        while True:
-            kinds = self.rng.sample(MISHAPS, self.rng.randint(1, 4))
-            likely = self.rng.choice((0.02, 0.05, 0.15))
-            self.network.now.mishaps = dict.fromkeys(kinds, likely)
-            await trio.sleep(self.rng.uniform(30, 120))
-
-    async def _cuts(self) -> None:
-        while True:
-            await self._pause(40)
-            self.network.cut_some()
-
-    async def _half_open(self) -> None:
-        while True:
-            await self._pause(100)
-            self.network.half_open_some()
-
-    async def _drops(self) -> None:
-        while True:
-            await self._pause(60)
-            which = self.rng.choice(("public", "private", "all"))
-            self.trace.fault("connections dropped by the exchange", which)
-            self.paper.drop_connections(which)  # type: ignore[arg-type]
-
-    async def _freezes(self) -> None:
-        while True:
-            await self._pause(60)
-            channel = self.rng.choice(("futures/trade", "futures/kline", "futures/order", "*"))
-            cure = self.rng.choice(("resubscribe", "reconnect", "forever"))
-            self.trace.fault("channel frozen", channel, cure)
-            self.paper.freeze(channel, cure)  # type: ignore[arg-type]
-            await trio.sleep(self.rng.uniform(5, 90))
-            if cure == "forever":
-                self.paper.unfreeze(channel)
-
-    async def _logins(self) -> None:
-        while True:
-            await self._pause(120)
-            self.trace.fault("login refused")
-            self.paper.refuse_logins(times=1)
-            self.paper.drop_connections("private")
-
-    async def _dials(self) -> None:
-        while True:
-            await self._pause(90)
-            self.trace.fault("handshakes refused")
-            self.paper.refuse_dials(abruptly=self.rng.random() < 0.5)
-            self.paper.drop_connections()
-            await trio.sleep(self.rng.uniform(2, 40))
-            self.paper.refuse_dials(False)
-
-    async def _liquidations(self) -> None:
-        while True:
-            await self._pause(200)
-            held = [key for key, each in self.paper.books.positions.items() if each.size]
-            if held:
-                symbol, direction = self.rng.choice(held)
-                size = self.paper.books.positions[symbol, direction].size
-                part = self.rng.choice((size, self.rng.randint(1, size)))
-                self.trace.fault("liquidation", symbol, direction.name, part, "of", size)
-                self.paper.liquidate(symbol, direction.name.lower(), part)  # type: ignore[arg-type]
-
-    async def _disk(self) -> None:
-        moods: tuple[Mood, ...] = ("slow", "slow", "full", "read-only", "doubtful")
-        while True:
-            await self._pause(60)
-            self.disk.mood = self.rng.choice(moods)
-            await trio.sleep(self.rng.uniform(1, 40))
-            self.disk.mood = "well"
-
-    async def _receiver(self) -> None:
-        kinds = ("reply lost", "reply never comes", "connection refused", "reply late", "500")
-        while True:
-            self.receiver.failing = self.rng.choice((0.0, 0.1, 0.5))
-            chosen = self.rng.sample(kinds, self.rng.randint(1, 3))
-            self.network.now.receiver_mishaps = dict.fromkeys(chosen, self.rng.choice((0.05, 0.2)))
-            await trio.sleep(self.rng.uniform(20, 120))
-
-    async def _disorder(self) -> None:
-        self.pushes.again = self.rng.choice((0.0, 0.1, 0.3))
-        self.pushes.late = self.rng.choice((0.1, 0.3))
-        await trio.sleep_forever()
-
-    async def _nothing(self) -> None:
-        """What is up to others: they look whether there is any of it in this storm."""
-        await trio.sleep_forever()

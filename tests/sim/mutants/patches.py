@@ -5,20 +5,10 @@ A patch is a file of the package, a text that is in it exactly once, and what st
 
 from __future__ import annotations
 
-from attrs import frozen
+from .newer import NEWER
+from .patch import Patch
 
 __all__ = ["PATCHES", "Patch"]
-
-
-@frozen
-class Patch:
-    """One bug. `what` says it in words."""
-
-    name: str
-    what: str
-    file: str
-    old: str
-    new: str
 
 
 PATCHES = (
@@ -100,8 +90,8 @@ PATCHES = (
         "wrong-close-side",
         "a position is closed by opening more of it",
         "trading/closing.py",
-        "                side=protection.side.closing,\n",
-        "                side=protection.side.opening,\n",
+        "        side=protection.side.closing,\n        size=size,\n",
+        "        side=protection.side.opening,\n        size=size,\n",
     ),
     Patch(
         "open-before-agreeing",
@@ -137,12 +127,16 @@ PATCHES = (
         "first-fill-only",
         "what fills after the first part is not protected",
         "trading/guard.py",
-        """        records: list[Record] = [ProtectionCovers(protection.id, filled, self._desk.now_ms())]
-        records += self._kept""",
+        """        records: list[Record] = [
+            ProtectionCovers(protection.id, filled, self._desk.now_ms(), there_ms)
+        ]
+""",
         """        if protection.covered:
             return []
-        records: list[Record] = [ProtectionCovers(protection.id, filled, self._desk.now_ms())]
-        records += self._kept""",
+        records: list[Record] = [
+            ProtectionCovers(protection.id, filled, self._desk.now_ms(), there_ms)
+        ]
+""",
     ),
     Patch(
         "failed-query-is-absence",
@@ -191,7 +185,8 @@ PATCHES = (
         "deadlines-forgotten",
         "orders wait for ever",
         "trading/entries.py",
-        "        self.deadlines.add(id, order.deadline_ms)\n",
-        "",
+        "        self._watch(id)\n        self.deadlines.add(id, order.deadline_ms)\n",
+        "        self._watch(id)\n",
     ),
+    *NEWER,
 )

@@ -45,7 +45,7 @@ def caught_at(patch: Patch, first: int, seeds: int, workers: int) -> tuple[int, 
         # Safe path: what is imported is the copy, which `-m` puts first, and not what is installed.
         command = [
             sys.executable, "-m", "tests.sim", "--seed", str(first), "--seeds", str(max(2, seeds)),
-            "--workers", str(workers), "--first",
+            "--workers", str(workers), "--first", *(["--only", patch.only] if patch.only else []),
         ]  # fmt: skip
         done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1) or "runs" not in done.stdout:

@@ -1,0 +1,143 @@
+"""Deliberate bugs that only the second world shows: each takes back what was mended of a fault found outside."""
+
+from __future__ import annotations
+
+from .patch import Patch
+
+__all__ = ["NEWER"]
+
+NEWER = (
+    Patch(
+        "any-number-counts",
+        "what Python takes for a number is one",
+        "model/decimals.py",
+        "    if not text or len(text) > MOST_DIGITS + 2 or not PLAIN.fullmatch(text):\n        return None\n",
+        "    if not text or text in SAYS_NOTHING:\n        return None\n    if text:\n        return Decimal(text)\n",
+        "odd numbers",
+    ),
+    Patch(
+        "one-bad-row-spoils-all",
+        "a row that cannot be read spoils its list, whosever it is",
+        "exchange/rows.py",
+        "                if symbol is None or concerns(symbol):\n",
+        "                if symbol is None or symbol:\n",
+        "unreadable rows",
+    ),
+    Patch(
+        "every-found-order-is-ours",
+        "an order under the id of an order is that order, whatever it is",
+        "trading/identity.py",
+        """    if update.symbol != order.symbol or update.side not in (None, order.request.side.opening):
+        return False
+""",
+        """    if order.id:
+        return True
+""",
+        "fresh directory",
+    ),
+    Patch(
+        "market-anywhere",
+        "a market order goes out when the price has left its zone again",
+        "trading/entries.py",
+        "            and (request.type is OrderType.LIMIT or request.contains(tick.last))\n",
+        "",
+        "leaps",
+    ),
+    Patch(
+        "pushed-ends-are-believed",
+        "an order that is said to have ended without a fill has, and nobody reads it",
+        "trading/entries.py",
+        "            and (pushed or self.doubts(order, update))\n",
+        "            and False\n",
+        "ends without a size",
+    ),
+    Patch(
+        "found-and-left",
+        "an order that the exchange has, and a journal older than it does not, is left to itself",
+        "trading/entries.py",
+        """            desk.tally.add("order found that the journal did not know", id=order.id)
+            self._adopt(order, update)
+""",
+        """            desk.tally.add("order found that the journal did not know", id=order.id)
+""",
+        "old journal",
+    ),
+    Patch(
+        "headers-are-law",
+        "a close waits for as long as a header says",
+        "exchange/budget.py",
+        "KNOCK_AFTER_S = 2.0\n",
+        "KNOCK_AFTER_S = 600.0\n",
+        "false limits",
+    ),
+    Patch(
+        "close-the-whole-side",
+        "all that is held of a side is closed, whosever it is",
+        "trading/closing.py",
+        "        return min(protection.remaining, held.size)\n",
+        "        return held.size\n",
+        "own contracts",
+    ),
+    Patch(
+        "moved-stop-is-forgotten",
+        "a stop that was moved is where it was",
+        "store/state.py",
+        "            stop_loss=record.stop_loss,\n",
+        "            stop_loss=now.stop_loss,\n",
+    ),
+    Patch(
+        "empty-once-is-enough",
+        "one answer that lists nothing is believed, whatever speaks against it",
+        "trading/evidence.py",
+        "EXPLAINED = (2, 0.4)\nTOLD = (3, 2.0)\nUNTOLD = (4, 25.0)\nCONTRADICTED = (5, 60.0)\n",
+        "EXPLAINED = (1, 0.0)\nTOLD = (1, 0.0)\nUNTOLD = (1, 0.0)\nCONTRADICTED = (1, 0.0)\n",
+        "empty answers",
+    ),
+    Patch(
+        "limits-are-never-learnt",
+        "a close that is refused for its size is sent again as it was",
+        "trading/closing.py",
+        """            report.failed(str(failure))
+            await _learn_limits(id, desk, failure, most)
+""",
+        """            report.failed(str(failure))
+""",
+        "other contracts",
+    ),
+    Patch(
+        "nobody-else-is-there",
+        "a stop at the exchange and a close may both act, though others hold a part of the side",
+        "trading/sharing.py",
+        "    if protection.others_held:\n        return True\n",
+        "    if protection.others_held is not None:\n        return False\n",
+        "late orders,own contracts,another program",
+    ),
+    Patch(
+        "old-prices-count",
+        "a price from before the subscription, or before one that is known, is the last price",
+        "streams/ages.py",
+        """        if at_ms < since_ms - moment.tolerated_ms:
+            return Age.OLD
+""",
+        """        if at_ms < since_ms - moment.tolerated_ms:
+            return Age.NEW
+""",
+        "old news,drops",
+    ),
+    Patch(
+        "wild-prints-count",
+        "a price far from all others is acted on without a second source",
+        "streams/pricing.py",
+        "            (far if jumps.is_far(symbol, each) else near).append(each)\n",
+        "            near.append(each)\n",
+        "wild prints",
+    ),
+    Patch(
+        "refused-for-good",
+        "a channel that was refused once is not asked for again",
+        "streams/ledger.py",
+        "            return self._entries[topic].again_at if self._needs_again(topic) else math.inf\n",
+        "            return math.inf\n",
+        "refused channels",
+    ),
+)

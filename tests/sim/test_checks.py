@@ -1,0 +1,116 @@
+"""What is checked while a run goes on: whose contracts are whose, and which prices there were."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bitmart_engine.paper import ManualMarket, PaperConfig, PaperExchange, open_paper_exchange
+from bitmart_engine.paper.orders import OrderRequest, Side
+from tests.books import Books
+from tests.judge import Violation
+from tests.sim.choices import Choices
+from tests.sim.chronicle import Chronicle, Guard
+from tests.sim.facts import facts
+from tests.sim.holdings import Holdings
+from tests.sim.prices import KEPT_S, Prices
+from tests.sim.run import play
+
+KEY = ("ETHUSDT", "long")
+
+
+def bought(paper: PaperExchange, size: int, client_id: str, **more: Any) -> None:
+    request = OrderRequest(
+        symbol="ETHUSDT", side=Side(1), size=size, type="market", client_order_id=client_id, **more
+    )
+    paper.books.submit(request, paper.now_ms())
+
+
+def promised(chronicle: Chronicle, id: str, client_id: str) -> None:
+    """An entry order of the engine, and its protection, as they would be read from a journal."""
+    chronicle.intended[client_id] = id
+    chronicle.attempts[id] = [client_id]
+    chronicle.guards[id] = Guard(id, *KEY, id, "3000", None, state="armed")
+    chronicle.version += 1
+
+
+@pytest.fixture
+async def account(nursery):
+    broken: list[Violation] = []
+    async with open_paper_exchange(
+        PaperConfig(), market=ManualMarket(), serve_sockets=False
+    ) as paper:
+        chronicle = Chronicle(Path("nowhere"))
+        yield paper, chronicle, Holdings(paper, Books(paper), chronicle, broken.append), broken
+
+
+async def test_contracts_are_the_owners_own_unless_an_engine_has_promised_something(account):
+    paper, chronicle, holdings, _ = account
+    promised(chronicle, "a", "mine")
+    bought(paper, 10, "mine")
+    bought(paper, 4, "")
+    bought(paper, 3, "other")
+    holdings.look()
+    assert (holdings.held(KEY), holdings.own(KEY)) == (17, 7)
+    assert holdings.left(chronicle.guards["a"]) == 10
+    paper.close_position_by_hand("ETHUSDT", "long", 12)
+    holdings.look()
+    assert holdings.own(KEY) == 5, "no more than is held"
+
+
+async def test_a_stop_at_the_exchange_closes_what_its_order_has_opened(account):
+    paper, chronicle, holdings, broken = account
+    promised(chronicle, "a", "mine")
+    bought(paper, 10, "mine", stop_price=Decimal(3100))
+    bought(paper, 6, "other", stop_price=Decimal(3100))
+    paper.set_price("ETHUSDT", Decimal(3050))
+    holdings.look()
+    assert (holdings.held(KEY), holdings.own(KEY)) == (0, 0)
+    assert holdings.gone(chronicle.guards["a"]) == 10
+    assert not broken
+
+
+async def test_closing_more_for_a_protection_than_was_opened_for_it_is_seen_at_once(account):
+    paper, chronicle, holdings, broken = account
+    promised(chronicle, "a", "mine")
+    bought(paper, 10, "mine")
+    bought(paper, 10, "")
+    for client_id in ("c1", "c2"):
+        chronicle.intended[client_id] = "a"
+        chronicle.closes.setdefault("a", set()).add(client_id)
+        closing = OrderRequest(
+            symbol="ETHUSDT", side=Side(3), size=10, type="market", client_order_id=client_id
+        )
+        paper.books.submit(closing, paper.now_ms())
+        holdings.look()
+        assert [each.promise for each in broken] == ["what is somebody else's stays"] * (
+            client_id == "c2"
+        )
+
+
+def test_prices_are_known_for_a_while_with_the_one_that_stood_before():
+    prices = Prices()
+    for at, price in ((0, 1), (100, 2), (200, 3), (200, 4)):
+        prices.traded("X", Decimal(price), at, stood=price != 3)
+    assert prices.since("X", 150) == [4, 3, 2]
+    assert prices.that_stood_since("X", 150) == [4, 2], "3 was gone in the push that told it"
+    assert prices.since("X", 200 - KEPT_S) == [4, 3, 2, 1]
+    assert prices.since("Y", 0) == []
+
+
+def test_the_first_world_has_no_newer_kinds():
+    old, new = Choices(world=1), Choices()
+    assert {facts(seed, old).pong for seed in range(20)} == {"group"}
+    assert {facts(seed, new).pong for seed in range(20)} == {"group", "text", "action"}
+
+
+def test_a_kind_of_trouble_that_there_is_not_is_refused():
+    with pytest.raises(BaseExceptionGroup) as refused:
+        play(1, Choices(hours=0.01, only=frozenset({"rain"})))
+    failure: BaseException = refused.value
+    while isinstance(failure, BaseExceptionGroup):
+        (failure,) = failure.exceptions
+    assert "no such trouble: rain" in str(failure)
