@@ -30,6 +30,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from statistics import median
@@ -168,7 +169,7 @@ def trade_row(number: int, price: int) -> dict[str, object]:
         "deal_vol": "12",
         "way": 1,
         "m": False,
-        "created_at": "2026-08-03T04:00:00.123000000Z",
+        "created_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}000Z",
     }
 
 
