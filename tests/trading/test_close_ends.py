@@ -1,0 +1,58 @@
+"""A close that is said to have ended unfilled: no second one goes out before that is certain."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.stage import open_stage
+
+ORDER = "/contract/private/order"
+ORDERS = "futures/order"
+UNSAID = ["without:deal_size", "set:deal_size=null", 'set:deal_size=""', 'set:deal_size="0"']
+
+
+async def shared(stage):
+    """A protected position of ten, and ten of somebody else's on the same side."""
+    await stage.bought(take_profit=None, exchange_protection=False)
+    await stage.open_by_hand(size=10)
+    await stage.until(lambda: stage.held() == 20)
+    await stage.settle(5)
+
+
+@pytest.mark.parametrize("how", UNSAID)
+async def test_a_pushed_end_of_a_close_without_its_fill_sends_no_second_close(autojump_clock, how):
+    async with open_stage() as stage:
+        await shared(stage)
+        stage.paper.alter_push(ORDERS, how, times=100)
+        stage.move(64000)
+        await stage.until(lambda: stage.guarded() == "closed", within=3)
+        await stage.settle(10)
+        assert stage.held() == 10, "what is somebody else's stays"
+        assert "close_failed" not in stage.receiver.names()
+
+
+@pytest.mark.parametrize("how", UNSAID)
+async def test_a_close_is_not_sent_again_though_reads_say_nothing_of_its_fill(autojump_clock, how):
+    async with open_stage() as stage:
+        await shared(stage)
+        stage.paper.alter_push(ORDERS, how, times=100)
+        stage.paper.alter_answer(ORDER, how, times=100)
+        stage.move(64000)
+        await stage.until(lambda: stage.guarded() == "closed", within=10)
+        await stage.settle(10)
+        assert stage.held() == 10
+
+
+async def test_no_second_close_goes_out_while_the_end_of_one_cannot_be_read(autojump_clock):
+    async with open_stage() as stage:
+        await shared(stage)
+        before = len(stage.submits(3))
+        stage.paper.alter_push(ORDERS, 'set:deal_size="0"', times=100)
+        stage.paper.fail(ORDER, times=1000, status=500)
+        stage.move(64000)
+        await stage.settle(60)
+        assert len(stage.submits(3)) == before + 1
+        stage.paper.clear_faults()
+        await stage.until(lambda: stage.guarded() == "closed", within=15)
+        await stage.settle(5)
+        assert stage.held() == 10
