@@ -355,6 +355,13 @@ class Guard:
         self._desk.store.record(*self.covering(protection, size))
         log.info("protection covers", id=id, size=size, before=before)
 
+    def loses(self, news: Keeps) -> bool:
+        """Whether it says that a stop or target is not kept that was."""
+        before = self._desk.state.protections[news.id]
+        return (before.exchange_stop_loss is not None and news.stop_loss is None) or (
+            before.exchange_take_profit is not None and news.take_profit is None
+        )
+
     def keeps(self, news: Keeps) -> None:
         """Take in which stop and target of a protection the exchange keeps. The engine goes on watching its own."""
         desk = self._desk

@@ -11,6 +11,7 @@ one that it may have to share a price with.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 
@@ -19,8 +20,12 @@ from attrs import frozen
 from ..exchange.rows import PlanKind, PlanOrder
 from ..model.positions import Protection
 
-__all__ = ["Keeps", "keeping"]
+__all__ = ["LOOK_AGAIN_S", "Keeps", "Losses", "keeping"]
 
+TOLD_IN_A_ROW = 4
+"""How many comparisons in a row have to miss a stop that was kept: one list may be empty, or an old one."""
+LOOK_AGAIN_S = 1.2
+"""How soon after one that does the next comes."""
 
 KINDS: tuple[PlanKind, PlanKind] = ("stop_loss", "take_profit")
 
@@ -34,6 +39,23 @@ class Keeps:
     take_profit: Decimal | None
     plans: tuple[str, ...] = ()
     """The ids of these orders, those of them that are sure to be this protection's."""
+
+
+class Losses:
+    """What was kept, and comparisons say is not any more: not believed before they have said so several times."""
+
+    def __init__(self) -> None:
+        self._told: Counter[str] = Counter()
+
+    def doubted(self, losing: Iterable[str]) -> set[str]:
+        """Of the protections that a comparison says have lost something, those of which that is not certain yet."""
+        self._told = Counter({id: self._told[id] + 1 for id in losing})
+        return {id for id, times in self._told.items() if times < TOLD_IN_A_ROW}
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether something is to be compared again soon."""
+        return any(times < TOLD_IN_A_ROW for times in self._told.values())
 
 
 def keeping(

@@ -56,3 +56,37 @@ async def test_no_second_close_goes_out_while_the_end_of_one_cannot_be_read(auto
         await stage.until(lambda: stage.guarded() == "closed", within=15)
         await stage.settle(5)
         assert stage.held() == 10
+
+
+PLANS = "/contract/private/current-plan-order"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_an_empty_list_of_plans_does_not_make_a_stop_that_was_kept_forgotten(
+    autojump_clock, times
+):
+    async with open_stage() as stage:
+        await stage.bought()
+        await stage.settle(70)
+        kept = stage.protection().exchange_plans
+        assert len(kept) == 2
+        stage.paper.alter_answer(PLANS, "empty", times)
+        await stage.settle(70)
+        assert stage.protection().exchange_stop_loss is not None
+        assert stage.protection().exchange_plans == kept
+
+
+async def test_an_empty_list_of_plans_leaves_no_stop_behind_a_close(autojump_clock):
+    async with open_stage() as stage:
+        await stage.bought(take_profit=None)
+        await stage.open_by_hand(size=10)
+        await stage.until(lambda: stage.held() == 20)
+        assert not stage.protection().exchange_plans
+        stage.paper.alter_answer(PLANS, "empty", 3)
+        stage.move(65100)
+        await stage.engine.close_position("a")
+        await stage.until(lambda: stage.guarded() == "closed")
+        await stage.settle(5)
+        stage.move(60000)
+        await stage.settle(5)
+        assert stage.held() == 10
