@@ -90,3 +90,48 @@ async def test_an_empty_list_of_plans_leaves_no_stop_behind_a_close(autojump_clo
         stage.move(60000)
         await stage.settle(5)
         assert stage.held() == 10
+
+
+async def test_an_empty_list_of_plans_leaves_no_stop_where_others_joined_during_the_close(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.bought(take_profit=None)
+        await stage.until(lambda: stage.held() == 10)
+        stage.paper.delay("/contract/private/submit-order", 1)
+        await stage.engine.close_position("a")
+        await stage.settle(0.2)
+        await stage.open_by_hand(size=10)
+        stage.paper.alter_answer(PLANS, "empty", 2)
+        await stage.until(lambda: stage.guarded() == "closed")
+        stage.move(60000)
+        await stage.settle(5)
+        assert stage.held() == 10
+
+
+@pytest.mark.parametrize("how", UNSAID)
+async def test_an_end_without_its_fill_of_an_order_of_the_exchanges_own_stop_sends_no_second_close(
+    autojump_clock, how
+):
+    async with open_stage() as stage:
+        await stage.bought(take_profit=None)
+        await stage.open_by_hand(size=10)
+        await stage.settle(70)
+        stage.paper.alter_push(ORDERS, how, times=100)
+        stage.move(64000)
+        await stage.until(lambda: stage.guarded() == "closed", within=5)
+        await stage.settle(10)
+        assert stage.held() == 10
+
+
+@pytest.mark.parametrize("how", UNSAID)
+async def test_that_holds_where_its_stop_is_not_known_by_its_id(autojump_clock, how):
+    async with open_stage() as stage:
+        await stage.bought(take_profit=None)
+        await stage.open_by_hand(size=10)
+        await stage.until(lambda: stage.held() == 20)
+        stage.paper.alter_push(ORDERS, how, times=100)
+        stage.move(64000)
+        await stage.until(lambda: stage.guarded() == "closed", within=20)
+        await stage.settle(10)
+        assert stage.held() == 10
