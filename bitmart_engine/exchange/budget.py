@@ -34,6 +34,9 @@ LONGEST_BAN_S = 900.0
 time until one is accepted. BitMart documents no length."""
 PROBE_EVERY_S = 10.0
 """A close may knock this often meanwhile: a position that nobody can close costs more than one more refusal."""
+LONGEST_PAUSE_S = 60.0
+"""How long to be quiet at most after a request that was one too many (429), however long the headers claim that the
+window is: it is documented as 2 s for all endpoints, and without reads nothing is known of what is held."""
 KNOCK_AFTER_S = 2.0
 """How long a close waits for a turn that nothing but the headers of answers forbids."""
 KNOCK_AFTER_QUIET_S = 10.0
@@ -140,14 +143,14 @@ class EndpointBudget:
         self._ended.extend([now] * (used - ours))
 
     def refuse(self, now: float, sent_at: float, *, banned: bool) -> None:
-        """A request was one too many: be quiet for a window; for much longer after being shut out."""
+        """A request was one too many: be quiet for a window, or a minute; for much longer after being shut out."""
         if banned:
             if not self._ban_s:
                 self._ban_s = BAN_S
             elif sent_at >= self._paused_until:
                 self._ban_s = min(self._ban_s * 2, LONGEST_BAN_S)
             self._probe_at = now + PROBE_EVERY_S
-        pause_s = self._ban_s if banned else self._counts_for_s
+        pause_s = self._ban_s if banned else min(self._counts_for_s, LONGEST_PAUSE_S)
         self._paused_until = max(self._paused_until, now + pause_s)
         self._refused_at = now
 

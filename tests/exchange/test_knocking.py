@@ -8,6 +8,7 @@ import trio
 from bitmart_engine.exchange.budget import (
     KNOCK_AFTER_QUIET_S,
     KNOCK_AFTER_S,
+    LONGEST_PAUSE_S,
     MARGIN_S,
     PROBE_EVERY_S,
     EndpointBudget,
@@ -59,12 +60,14 @@ def test_a_read_and_a_cancel_knock_where_nothing_was_sent_for_ten_seconds(urgenc
 
 
 @pytest.mark.parametrize("urgency", [CANCEL, READ])
-def test_a_read_and_a_cancel_do_not_knock_while_the_exchange_itself_refuses(urgency):
+def test_a_read_and_a_cancel_do_not_knock_for_a_minute_after_the_exchange_itself_refused(urgency):
     budget = full_by_headers()
     assert budget.admit(10, urgency)
     budget.refuse(10.1, 10, banned=False)
     budget.end(10.1)
-    assert not budget.admit(100, urgency, 20)
+    assert not budget.admit(10 + LONGEST_PAUSE_S, urgency, 20)
+    assert budget.next_at(urgency, since=20) == 10.1 + LONGEST_PAUSE_S
+    assert budget.admit(10.1 + LONGEST_PAUSE_S, urgency, 20)
 
 
 def test_a_read_does_not_knock_at_what_is_kept_for_closes():
