@@ -32,7 +32,7 @@ from .endings import contradicted, settle_end, unaccounted
 from .guard import Guard
 from .identity import entry_client_order_id, is_ours
 from .passing import PassedLevels, passed_at
-from .progress import observed, refused_for_crossing
+from .progress import observed, refused_for_crossing, whole
 from .requests import does_not_fit, on_grid, size_now
 from .sharing import exchange_may_close
 from .signals import entry_signal
@@ -203,7 +203,7 @@ class Entries:
             return True
         if (
             update.final
-            and update.deal_size < order.size
+            and update.deal_size < whole(order, update)
             and not order.state.final
             and (pushed or self.doubts(order, update))
         ):
