@@ -27,13 +27,14 @@ from .errors import JournalError, JournalMoved, JournalUnavailable, why
 from .kept import Damage
 from .records import Record
 
-__all__ = ["FOLD_EVERY", "Run", "SqliteJournal"]
+__all__ = ["FOLD_EVERY", "LOOK_EVERY_S", "Run", "SqliteJournal"]
 
 log = structlog.get_logger()
 
 FOLD_EVERY = 250
 """Records. A start folds at most about so many, and the writer is busy with it for some ten milliseconds at a time."""
 LOOK_EVERY_S = 1.0
+"""How often it is looked whether the file is still at its path, idle or not."""
 RETRY_FIRST_S = 0.1
 RETRY_LONGEST_S = 5.0
 
@@ -54,6 +55,7 @@ class SqliteJournal:
         tally: Tally,
         run: Run,
         moved_back: Callable[[], None] = lambda: None,
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         """`moved_back` puts back what else belongs into the directory, in the journal's thread."""
         self._database = database
@@ -69,7 +71,8 @@ class SqliteJournal:
         self._trouble: str | None = None
         self._moved_back = moved_back
         self._missing = False
-        self._look_at = trio.current_time() + LOOK_EVERY_S
+        self._look_every_s = look_every_s
+        self._look_at = trio.current_time() + look_every_s
         self._closed = False
         self._work = trio.lowlevel.ParkingLot()
         self._news = trio.lowlevel.ParkingLot()
@@ -188,7 +191,7 @@ class SqliteJournal:
 
     async def _look(self) -> None:
         """Whether the file is still at its path; if not, put it there again as soon as that can be done."""
-        self._look_at = trio.current_time() + LOOK_EVERY_S
+        self._look_at = trio.current_time() + self._look_every_s
         try:
             missing = await self._run(self._database.missing)
         except Trouble:
