@@ -118,7 +118,9 @@ async def look_up(id: str, desk: Desk, entries: Entries, in_use: bool = False) -
             if update is not None:
                 entries.on_update(update)
                 return
-            shown = began_ms >= _shown_by_ms(order, desk, refused=in_use)
+            shown = began_ms >= _shown_by_ms(order, desk, refused=in_use) and entries.is_searched(
+                id
+            )
             if in_use and (others or shown):
                 if desk.state.orders[id].state is EntryState.UNKNOWN:
                     entries.id_taken(id, others[0] if others else None)
