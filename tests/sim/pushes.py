@@ -95,7 +95,7 @@ class Pushes:
 
     def _wild(self, symbol: str, frame: str) -> str:
         """A trade after those of a frame, that nobody made."""
-        rows = _rows(frame)
+        rows = [row for row in _rows(frame) if _has_a_price(row)]
         if not rows:
             return frame
         row = rows[-1]
@@ -103,6 +103,14 @@ class Pushes:
         row["trade_id"] = self.new_trade_id()
         self.trace.fault("print wild", symbol, row["deal_price"])
         return json.dumps({"group": TRADES + symbol, "data": [row]})
+
+
+def _has_a_price(row: dict[str, Any]) -> bool:
+    """Whether it was not taken away, or altered beyond reading, by what is said oddly."""
+    try:
+        return Decimal(row["deal_price"]).is_finite()
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        return False
 
 
 def _rows(frame: str) -> list[Any]:

@@ -105,7 +105,7 @@ class User:
     async def _wish_for(self, what: int) -> None:
         rng, app = self.rng, self.app
         ids = sorted(app.placed)[-20:] + sorted(app.monitored)[-3:]
-        if what == 0 or not ids:
+        if what == 0 or not ids or not self.asked:
             await self._place()
         elif what == 1:
             await app.cancel(rng.choice(sorted(self.asked)[-10:]))
