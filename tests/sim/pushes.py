@@ -37,6 +37,8 @@ class Pushes:
     """How likely a push of an order that has ended is not to say how much of it was filled."""
     wild: dict[str, Decimal] = field(factory=dict)
     """By symbol, how far from the next trade one is told that nobody made."""
+    told_wildly: Callable[[str, Decimal], None] = lambda symbol, price: None
+    """Told of each of these, and its price."""
     new_trade_id: Callable[[], int] = lambda: 0
     odd: random.Random = field(factory=lambda: random.Random("odd pushes"))
     """For what is untrue; the other generator is for what is out of order."""
@@ -101,6 +103,7 @@ class Pushes:
         row = rows[-1]
         row["deal_price"] = format(Decimal(row["deal_price"]) * self.wild.pop(symbol), ".9f")
         row["trade_id"] = self.new_trade_id()
+        self.told_wildly(symbol, Decimal(row["deal_price"]))
         self.trace.fault("print wild", symbol, row["deal_price"])
         return json.dumps({"group": TRADES + symbol, "data": [row]})
 
