@@ -205,6 +205,9 @@ class Run:
             rng("newer weather"),
             only=choices.only,
         )
+        mild_since = self.weather.nothing_but_since
+        self.lives.mild_since = lambda: mild_since("unreadable rows")
+        self.watch.mild_since = lambda: mild_since("unreadable rows", "false limits")
         self.rest = Rest(
             self.app, self.user, self.market, trace, self._broken, self.weather.longer_s
         )

@@ -19,6 +19,7 @@ from bitmart_engine.paper import Order, PaperExchange
 from tests.judge import Row, Violation
 
 from .chronicle import Chronicle, Guard
+from .closes import Closes
 from .exposure import Exposure
 from .holdings import Holdings
 from .network import Sender
@@ -66,6 +67,9 @@ class Watch:
     holdings: Holdings
     prices: Prices = field(factory=Prices)
     wild: WildPrints = field(factory=WildPrints)
+    mild_since: Callable[[], float | None] = lambda: None
+    """Since when nothing is wrong but what answers claim of limits, and what they say of others' symbols."""
+    closes: Closes = field(init=False)
     _read: dict[str, set[str]] = field(factory=dict)
     """By the name of a process, what of the exchange it has read."""
     _told: dict[str, int] = field(factory=dict)
@@ -74,6 +78,9 @@ class Watch:
     """By protection, when its stop was first reached, and the stop."""
     _reached: set[tuple[str, str]] = field(factory=set)
     """Protections and levels of theirs that a trade has reached."""
+
+    def __attrs_post_init__(self) -> None:
+        self.closes = Closes(self.chronicle, self.broken)
 
     # What happens
 
@@ -97,6 +104,8 @@ class Watch:
             self._read.setdefault(process.name, set()).add(path)
         if path == SUBMIT:
             self._submitted(process, json.loads(body))
+            if (sent := json.loads(body))["side"] not in OPENS:
+                self.closes.submitted(sent, answer)
         self.look()
 
     def traded(self, symbol: str, price: Decimal, stood: bool = True) -> None:
@@ -162,6 +171,7 @@ class Watch:
         """How long is what is held unprotected?"""
         self.holdings.look()
         self.exposure.look(trio.current_time())
+        self.closes.look(trio.current_time(), self.mild_since())
         for id, at_risk_s in self.exposure.in_calm_s.items():
             if at_risk_s > NAKED_AT_MOST_S:
                 detail = f"nobody has kept its stop for {at_risk_s:.1f} s, and nothing is wrong"
