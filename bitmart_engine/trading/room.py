@@ -66,7 +66,7 @@ from .reconcile import (
     findings,
     reconcile,
 )
-from .searching import find_waiting
+from .searching import find_further
 from .snapshot import take_snapshot
 from .submission import read
 from .tracking import Tracking
@@ -232,7 +232,7 @@ class TradingRoom:
         """Compare with the exchange and do what follows. False if a query failed: then nothing follows."""
         try:
             if self.found is None or self.entries.to_be_searched:
-                self.entries.searched(await find_waiting(self.desk))
+                self.entries.searched(await find_further(self.desk))
             snapshot = await take_snapshot(self.desk)
         except ExchangeError as failure:
             self.desk.tally.add("exchange could not be read", why=str(failure))
