@@ -167,8 +167,8 @@ def kept_for(
     """Of `plans`, those that went out with the protection's order, for `size` contracts at most; none of `others`' ids.
 
     Several orders may have their stops at one price; the exchange does not say whose is whose: as many contracts are
-    taken away as were covered, of the plans that are known for the protection's first. What closes a whole position is never ours. With `levels`, only those that
-    wait for one of these prices.
+    taken away as were covered, of the plans that are known for the protection's first. What closes a whole position is
+    never ours. With `levels`, only those that wait for one of these prices.
     """
     found = []
     plans = sorted(plans, key=lambda plan: plan.order_id not in protection.exchange_plans)
