@@ -65,6 +65,8 @@ class EndpointBudget:
         self.left = 0
         """How many have left the window, ever."""
         self._documented_s, self._documented_limit = limit.window_s, limit.requests
+        self._window_said_at = -inf
+        """When an answer said last that the window is as long as is believed."""
         self._keeps_for_closes = keeps_for_closes
         self._in_flight = 0
         self._ours: deque[float] = deque()
@@ -132,11 +134,14 @@ class EndpointBudget:
     def learn(self, now: float, said: Reported, left_before: int) -> None:
         """Take in what an answer says; to be called before its `end`. `left_before` is what `left` was on admission.
 
-        A window is only ever learned to be longer: one taken for too long costs time, one taken for too short a ban.
+        A window is learned to be longer than was documented, never shorter: one taken for too long costs time, one
+        taken for too short a ban. A longer one is believed until no answer has said so for its whole length, so that
+        one wrong header does not slow the endpoint down for ever.
         Where the exchange counts more requests than we can have sent, somebody else sent them: they count here too.
         """
         self.limit = said.limit or self.limit
-        self.window_s = max(self.window_s, said.window_s or 0)
+        if said.window_s and said.window_s >= self.window_s:
+            self.window_s, self._window_said_at = said.window_s, now
         self.counted_by = said.counted_by or self.counted_by
         used = min(said.used or 0, self.limit)
         ours = self.used(now) + self.left - left_before
@@ -165,6 +170,8 @@ class EndpointBudget:
 
     def used(self, now: float) -> int:
         """How many requests count at `now`."""
+        if now >= self._doubted_at:
+            self.window_s = self._documented_s
         ended = self._ended
         while ended and ended[0] + self._counts_for_s <= now:
             ended.popleft()
@@ -204,7 +211,15 @@ class EndpointBudget:
         too_many = self._in_flight + len(ended) - limit + 1
         if too_many > len(ended):
             return inf
-        return -inf if too_many <= 0 else ended[too_many - 1] + counts_for_s
+        if too_many <= 0:
+            return -inf
+        return min(ended[too_many - 1] + counts_for_s, self._doubted_at)
+
+    @property
+    def _doubted_at(self) -> float:
+        """When a window that is longer than it was documented is not believed any more."""
+        longer = self.window_s > self._documented_s
+        return self._window_said_at + self._counts_for_s if longer else inf
 
     @property
     def _counts_for_s(self) -> float:

@@ -12,7 +12,9 @@ from bitmart_engine.model.errors import BadRequest, Conflict
 from bitmart_engine.trading.requests import MonitorPosition, fingerprint
 from tests.stage import CANCEL, SUBMIT, entry, open_stage
 
+DETAILS = "/contract/public/details"
 LEVERAGE = "/contract/private/submit-leverage"
+POSITIONS = "/contract/private/position-v2"
 
 
 def position(**changes):
@@ -192,6 +194,30 @@ async def test_a_refusal_that_no_change_explains_is_passed_on(autojump_clock):
         stage.move(65000)
         await stage.until(lambda: stage.state() == "rejected")
         assert len(stage.sent()) == 1
+
+
+async def test_a_refused_order_does_not_wait_for_minutes_to_learn_why(autojump_clock):
+    """Headers of the instruments' answers claim that nothing more may be asked of them."""
+    async with open_stage() as stage:
+        stage.paper.claim_limits(DETAILS, 1, 1, 600, times=1000)
+        await armed(stage)
+        stage.paper.refuse(SUBMIT, 40044, times=5)
+        stage.move(65000)
+        await stage.until(lambda: stage.sent())
+        await stage.until(lambda: stage.state() == "rejected", within=3)
+
+
+async def test_an_order_does_not_wait_for_minutes_to_learn_the_leverage(autojump_clock):
+    async with open_stage() as stage:
+        await armed(stage, leverage=Decimal(25))
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "open")
+        await stage.engine.cancel_order("a")
+        stage.paper.claim_limits(POSITIONS, 1, 1, 600, times=1000)
+        await stage.settle(70)
+        await stage.place("b", leverage=Decimal(25))
+        await stage.until(lambda: stage.state("b") == "submitting")
+        await stage.until(lambda: stage.state("b") == "open", within=4)
 
 
 async def by_hand_leverage(stage, leverage):
