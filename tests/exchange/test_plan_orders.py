@@ -48,6 +48,7 @@ async def test_a_stop_is_read(fake, client):
             kind="stop_loss",
             trigger_price=Decimal(64500),
             size=10,
+            create_time_ms=1662368173000,
         )
     ]
     assert fake.params == {"limit": "100"}
