@@ -4,8 +4,8 @@
 goes into the next one, so that many promises share a commit. A commit that fails is not the end: whoever waits is told
 so, what was appended stays in memory, in order, and is tried again until the disk takes it.
 
-Once a second it is looked whether the file that is written is still the one at its path. If it was deleted, nothing is
-durable any more; all of it is written to a new file as soon as the directory is there.
+With every commit, and once a second, it is looked whether the file that is written is still the one at its path. If it
+was deleted, nothing is durable any more; all of it is written to a new file as soon as the directory is there.
 """
 
 from __future__ import annotations
@@ -169,6 +169,8 @@ class SqliteJournal:
             await self._run(self._database.commit, units)
         except Trouble as failure:
             self._failed(failure)
+            if isinstance(failure, JournalMoved):
+                self._look_at = trio.current_time()
             return False
         for _ in units:
             self._queue.popleft()

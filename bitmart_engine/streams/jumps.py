@@ -122,6 +122,12 @@ class Jumps:
                 level.last = price
         return believed
 
+    def was_left(self, symbol: str) -> None:
+        """What told a far extreme told an ordinary price after it: the price is not there any more."""
+        level = self._levels.get(symbol)
+        if level is not None:
+            level.ordinary = True
+
     def _note(self, level: _Level, source: Source, price: Decimal, now: float) -> None:
         if level.since is None:
             level.since, level.ordinary, level.given_up = now, False, False
@@ -135,6 +141,11 @@ class Jumps:
         """Since when something is in doubt and not decided."""
         level = self._levels.get(symbol)
         return None if level is None or level.given_up else level.since
+
+    def is_settled(self, symbol: str, since: float) -> bool:
+        """Whether what was in doubt since then is decided, or would be a stray print."""
+        level = self._levels.get(symbol)
+        return level is None or level.since != since or level.ordinary
 
     def was_given_up(self, symbol: str) -> bool:
         """Whether something is in doubt that was decided without a second source."""

@@ -131,6 +131,8 @@ class Pricing:
             if not confirmed:
                 self._in_doubt(symbol, source, each, now)
             believed += confirmed
+        if far and age is Age.NEW and last in near:
+            jumps.was_left(symbol)
         if len(believed) > len(near):
             self._maker.tell_all(symbol, min(believed), max(believed))
         if believed:
@@ -145,6 +147,10 @@ class Pricing:
     def in_doubt_since(self, symbol: str) -> float | None:
         """Since when a price of the symbol is in doubt and nothing was decided of it (Trio's clock)."""
         return self._jumps.in_doubt_since(symbol)
+
+    def is_settled(self, symbol: str, since: float) -> bool:
+        """Whether what was in doubt since then is decided, or has been contradicted."""
+        return self._jumps.is_settled(symbol, since)
 
     def was_given_up(self, symbol: str) -> bool:
         """Whether a price is in doubt that stops had to take as it was."""

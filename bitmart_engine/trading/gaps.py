@@ -97,10 +97,21 @@ def touched_by_news(
 
 
 def touched_by_trades(
-    protections: Iterable[Protection], trades: Iterable[PastTrade], clock_ahead_ms: int = 0
+    protections: Iterable[Protection],
+    trades: Iterable[PastTrade],
+    clock_ahead_ms: int = 0,
+    now_ms: int | None = None,
 ) -> list[str]:
-    """The ids of the armed protections whose stop one of the `trades` of their symbol touched after it was set."""
-    trades = [trade for trade in trades if trade.price > 0]
+    """The ids of the armed protections whose stop one of the `trades` of their symbol touched after it was set.
+
+    A trade that is still to come by `now_ms`, the exchange's time, was made while its clock was wrong: nobody knows
+    when, and it touches nothing.
+    """
+    trades = [
+        trade
+        for trade in trades
+        if trade.price > 0 and (now_ms is None or trade.at_s * 1000 <= now_ms + CLOCKS_MS)
+    ]
     return [
         each.id
         for each in protections
@@ -190,7 +201,9 @@ async def _look_at_trades(
             desk.tally.add("trades of a gap could not be read", symbol=symbol, why=str(failure))
             await trio.sleep(pause_s)
             continue
-        hit = set(touched_by_trades(protections, trades, desk.exchange.clock_offset_ms or 0))
+        exchange = desk.exchange
+        ahead_ms = exchange.clock_offset_ms or 0
+        hit = set(touched_by_trades(protections, trades, ahead_ms, exchange.now_ms()))
         log.info("looked at trades", symbol=symbol, trades=len(trades), touched=sorted(hit))
         async with trio.open_nursery() as nursery:
             for each in protections:

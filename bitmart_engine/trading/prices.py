@@ -6,7 +6,7 @@ connection is dropped to be made anew. Meanwhile it is priced over REST. A chann
 
 A price that the stream tells and that is old, or far from the last one, is not acted on (`streams.pricing`); REST is
 asked at once what the price is. A far one is acted on as soon as a second source says so too; what becomes of it if
-none does within a second, `Pricing.time_is_up` says.
+none does within a second, or three where an answer is under way, `Pricing.time_is_up` says.
 
 What the stream missed is looked up when it is back: after every new subscription, the first one too, and after a
 silence; meanwhile also every now and then, for a price that was asked for says nothing of those between. Once more a
@@ -15,6 +15,7 @@ little later, since nobody documents how soon the exchange's bars are complete. 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import structlog
@@ -45,6 +46,9 @@ REST_PRICE_EVERY_S = 2.0
 SECOND_SOURCE_EVERY_S = 0.25
 SECOND_SOURCE_UP_TO_S = 1.0
 """How often REST is asked for a price that is in doubt, at first and at the slowest."""
+ANSWERED_WITHIN_S = 3.0
+"""How long a price that is in doubt waits for an answer that is under way."""
+MOST_UNDER_WAY = 5
 BLIND_LOOK_EVERY_S = 15.0
 """How often a stream that stays dead is made up for by looking at the exchange's bars."""
 BAR_S = 60
@@ -108,6 +112,8 @@ class Prices:
         self._something_doubted = trio.Event()
         self._deciding: set[str] = set()
         self._asking: set[str] = set()
+        self._under_way: Counter[str] = Counter()
+        self._answered: dict[str, trio.Event] = {}
         streams.pricing.doubted = self._doubt
         self.look_back: Callable[[str, int], Awaitable[None]] = _nobody_looks_back
         """Does what follows from what a symbol missed since a time (the exchange's clock, ms; 0: whenever), and
@@ -222,6 +228,9 @@ class Prices:
         pricing = self._streams.pricing
         while (since := pricing.in_doubt_since(symbol)) is not None:
             await trio.sleep_until(since + CONFIRMED_WITHIN_S)
+            with trio.move_on_at(since + ANSWERED_WITHIN_S):
+                while self._under_way[symbol] and not pricing.is_settled(symbol, since):
+                    await self._answered.setdefault(symbol, trio.Event()).wait()
             if pricing.in_doubt_since(symbol) == since:
                 pricing.time_is_up(symbol)
         self._deciding.discard(symbol)
@@ -229,18 +238,38 @@ class Prices:
     async def _ask_until_settled(self, symbol: str) -> None:
         """Ask REST for the last price and for the running bar, which differ where REST itself told what is in doubt.
 
-        A little longer than until it is decided: what REST told may have been from before.
+        Again without waiting for an answer: one that is lost is not to hold up the others. A little longer than until
+        it is decided: what REST told may have been from before.
         """
         pricing = self._streams.pricing
         enough_at = trio.current_time() + REST_PRICE_EVERY_S
-        for pause_s in Pauses(SECOND_SOURCE_EVERY_S, SECOND_SOURCE_UP_TO_S):
-            await self._ask(symbol, Urgency.CLOSE if symbol in self._watched else Urgency.READ)
-            await self._ask_for_bar(symbol)
-            open_still = pricing.was_given_up(symbol) or pricing.in_doubt_since(symbol) is not None
-            if not open_still and trio.current_time() >= enough_at:
-                break
-            await trio.sleep(pause_s)
-        self._asking.discard(symbol)
+        async with trio.open_nursery() as nursery:
+            for pause_s in Pauses(SECOND_SOURCE_EVERY_S, SECOND_SOURCE_UP_TO_S):
+                if self._under_way[symbol] < MOST_UNDER_WAY:
+                    self._under_way[symbol] += 1
+                    nursery.start_soon(self._ask_both, symbol)
+                open_still = pricing.in_doubt_since(symbol) is not None
+                open_still = open_still or pricing.was_given_up(symbol)
+                if not open_still and trio.current_time() >= enough_at:
+                    break
+                await trio.sleep(pause_s)
+            self._asking.discard(symbol)
+
+    async def _ask_both(self, symbol: str) -> None:
+        try:
+            async with trio.open_nursery() as nursery:
+                urgency = Urgency.CLOSE if symbol in self._watched else Urgency.READ
+                nursery.start_soon(self._ask, symbol, urgency)
+                nursery.start_soon(self._ask_for_bar, symbol)
+        finally:
+            self._under_way[symbol] -= 1
+            self._tell_answered(symbol)
+
+    def _tell_answered(self, symbol: str) -> None:
+        """Whoever waits for an answer may look whether it is what was waited for."""
+        answered = self._answered.pop(symbol, None)
+        if answered is not None:
+            answered.set()
 
     async def _ask_for_bar(self, symbol: str) -> None:
         asked_at, now_s = trio.current_time(), self._exchange.now_ms() // 1000
@@ -254,6 +283,7 @@ class Prices:
         # The bar of a minute that is over may be from before the price that is in doubt.
         if bars and bars[-1].close > 0 and bars[-1].open_time_s == now_s - now_s % BAR_S:
             self._streams.observe(symbol, bars[-1].close, asked_at, Source.KLINES)
+            self._tell_answered(symbol)
 
     async def keep_fresh(self) -> None:
         """Watch for stale symbols, for ever. Runs as a task."""
@@ -348,3 +378,4 @@ class Prices:
             return
         log.debug("priced over REST", symbol=symbol, price=plain(price))
         self._streams.observe(symbol, price, asked_at)
+        self._tell_answered(symbol)

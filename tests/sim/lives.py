@@ -29,6 +29,10 @@ INTRUDES_S = 5.0
 SKEWS_MS = (0, 0, 700, -700, 20_000, -20_000)
 """How wrong the machine's clock is when the run begins."""
 
+RECOVERS_S = 200.0
+"""How long after a storm something of it may be felt."""
+READY_WITHIN_S = 60.0
+
 
 @define(eq=False)
 class Lives:
@@ -54,12 +58,15 @@ class Lives:
     process: Process | None = None
     ready_since: float | None = None
     """Since when the engine has said of itself that it is ready."""
+    mild_since: Callable[[], float | None] = lambda: None
+    """Since when nothing is wrong that would keep an engine from being ready; None while something does."""
     skew_ms: int = field(init=False)
     """How far the machine's clock is ahead of the true time."""
     restored: bool = False
     """Whether the journal was put there by hand: its owner says so when he starts the next engine."""
     spared: bool = False
-    """Whether nobody dies for a while, for something has to be seen through."""
+    """Whether nobody dies for a while, for something has to be seen through: who is killed while the only copy of the
+    journal is an open file has nothing left, whatever was promised."""
 
     def __attrs_post_init__(self) -> None:
         self.skew_ms = self.rng.choice(SKEWS_MS)
@@ -86,6 +93,7 @@ class Lives:
                 random.Random(f"{number}:{self.seed}"),
                 self.now_ms,
                 self.looked,
+                lambda: self.spared,
             )
             self.restored = False
             async with trio.open_nursery() as nursery:
@@ -147,8 +155,15 @@ class Lives:
             process.meet(Doom("", self.rng.randint(1, 400), self.rng.random() < 0.7))
 
     async def _await_ready(self, process: Process) -> None:
+        was_ready_at = trio.current_time()
         while True:
             await trio.sleep(5)
+            now, mild_since = trio.current_time(), self.mild_since()
+            if process.ready or not process.up or mild_since is None:
+                was_ready_at = now
+            elif now - max(was_ready_at, mild_since + RECOVERS_S) > READY_WITHIN_S:
+                detail = f"nothing is wrong, and it has not been for {now - was_ready_at:.0f} s"
+                self.broken(Violation("an engine is ready", process.name, detail))
             if not process.ready:
                 self.ready_since = None
             elif self.ready_since is None:

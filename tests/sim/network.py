@@ -237,6 +237,8 @@ class Network:
     now: Conditions = field(factory=Conditions)
     lines: list[_Line] = field(factory=list)
     dialled: int = 0
+    heard: Callable[[str, float, bytes], None] = lambda path, asked_at, answer: None
+    """Told of every answer of the exchange that arrives: its path, when it was asked for, and what it says."""
 
     # WebSockets
 
@@ -327,7 +329,7 @@ class Network:
         body: bytes,
         answer: trio.MemorySendChannel[httpx.Response | httpx.TransportError],
     ) -> None:
-        path = request.url.path
+        path, asked_at = request.url.path, trio.current_time()
         mishap = self._drawn(self.now.mishaps)
         if mishap is not None:
             self.trace.fault(mishap, request.method, path)
@@ -359,6 +361,8 @@ class Network:
         await trio.sleep(self._delay_s())
         if mishap != "reply never comes" and not self.now.unreachable:
             answer.send_nowait(reply)
+            if made_up is None:
+                self.heard(path, asked_at, reply.content)
 
     async def _served(self, sender: Sender, request: httpx.Request, body: bytes) -> httpx.Response:
         path = request.url.path

@@ -283,8 +283,18 @@ class Oddities:
             )
 
     async def _other_contracts(self) -> None:
-        """Contracts change while orders wait and positions are held."""
-        rng = self.rng("other contracts")
+        """Contracts change while orders wait and positions are held, and stay what they have become.
+
+        But for one that takes no market order at all, by which nobody could ever close: that ends with the storm.
+        """
+        try:
+            await self._change_contracts(self.rng("other contracts"))
+        finally:
+            for symbol, now in self.paper.instruments.items():
+                if not now.market_max_size:
+                    self.paper.change_instrument(symbol, market_max_size=500_000)
+
+    async def _change_contracts(self, rng: random.Random) -> None:
         while True:
             await trio.sleep(rng.uniform(40, 200))
             symbol = rng.choice((GUARDED_HERE, GUARDED_THERE, UNGUARDED))

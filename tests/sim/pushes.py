@@ -37,6 +37,8 @@ class Pushes:
     """How likely a push of an order that has ended is not to say how much of it was filled."""
     wild: dict[str, Decimal] = field(factory=dict)
     """By symbol, how far from the next trade one is told that nobody made."""
+    told_wildly: Callable[[str, Decimal], None] = lambda symbol, price: None
+    """Told of each of these, and its price."""
     new_trade_id: Callable[[], int] = lambda: 0
     odd: random.Random = field(factory=lambda: random.Random("odd pushes"))
     """For what is untrue; the other generator is for what is out of order."""
@@ -95,14 +97,23 @@ class Pushes:
 
     def _wild(self, symbol: str, frame: str) -> str:
         """A trade after those of a frame, that nobody made."""
-        rows = _rows(frame)
+        rows = [row for row in _rows(frame) if _has_a_price(row)]
         if not rows:
             return frame
         row = rows[-1]
         row["deal_price"] = format(Decimal(row["deal_price"]) * self.wild.pop(symbol), ".9f")
         row["trade_id"] = self.new_trade_id()
+        self.told_wildly(symbol, Decimal(row["deal_price"]))
         self.trace.fault("print wild", symbol, row["deal_price"])
         return json.dumps({"group": TRADES + symbol, "data": [row]})
+
+
+def _has_a_price(row: dict[str, Any]) -> bool:
+    """Whether it was not taken away, or altered beyond reading, by what is said oddly."""
+    try:
+        return Decimal(row["deal_price"]).is_finite()
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        return False
 
 
 def _rows(frame: str) -> list[Any]:

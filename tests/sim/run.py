@@ -135,9 +135,13 @@ class Run:
             self.watch.served,
             self._race,
         )
+        self.network.heard = self.watch.heard
         self.disk = Disk(rng("disk"), trace, self.watch.written)
         real = real_month(rng("month").randrange(40_000)) if choices.real else None
         paper.hub.passing = pushes = Pushes(rng("pushes"), trace)
+        pushes.told_wildly = lambda symbol, price: self.watch.told_wildly(
+            symbol, price, self.network.now.slow_s
+        )
         self.market = Market(paper, rng("market"), trace, pushes, self.watch.traded, real)
         self.app = App(
             httpx.AsyncClient(transport=Answers(self, rng("answers")), timeout=None),
@@ -201,6 +205,9 @@ class Run:
             rng("newer weather"),
             only=choices.only,
         )
+        mild_since = self.weather.nothing_but_since
+        self.lives.mild_since = lambda: mild_since("unreadable rows")
+        self.watch.mild_since = lambda: mild_since("unreadable rows", "false limits")
         self.rest = Rest(
             self.app, self.user, self.market, trace, self._broken, self.weather.longer_s
         )

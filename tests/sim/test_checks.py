@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tests.sim.choices import Choices
 from tests.sim.chronicle import Chronicle, Guard
 from tests.sim.facts import facts
 from tests.sim.holdings import Holdings
-from tests.sim.prices import KEPT_S, Prices
+from tests.sim.prices import KEPT_S, Prices, WildPrints
 from tests.sim.run import play
 
 KEY = ("ETHUSDT", "long")
@@ -99,6 +100,38 @@ def test_prices_are_known_for_a_while_with_the_one_that_stood_before():
     assert prices.that_stood_since("X", 150) == [4, 2], "3 was gone in the push that told it"
     assert prices.since("X", 200 - KEPT_S) == [4, 3, 2, 1]
     assert prices.since("Y", 0) == []
+
+
+def test_what_the_exchange_dates_later_than_it_was_counts_from_then_on():
+    prices = Prices()
+    prices.traded("X", Decimal(1), 100, skew_s=120)
+    prices.traded("X", Decimal(2), 150)
+    assert prices.dated_since("X", 200, 230) == [1]
+    assert prices.dated_since("X", 221, 230) == [], "it is dated before"
+    assert prices.dated_since("X", 200, 159) == [], "it is dated after"
+    prices.traded("X", Decimal(3), 190, skew_s=-15)
+    assert prices.dated_since("X", 180, 230) == [1, 3], "the stop was dated by that clock too"
+
+
+@pytest.mark.parametrize(
+    ("last", "asked_at", "answered_at", "excused"),
+    [
+        ("100", 10.1, 10.5, False),
+        ("100", 10.05, 10.5, True),
+        ("100", 10.1, 11.0, True),
+        ("49", 10.1, 10.5, True),
+        ("1_00", 10.1, 10.5, True),
+    ],
+)
+def test_a_wild_print_may_be_taken_for_the_price_unless_an_answer_in_time_says_otherwise(
+    last, asked_at, answered_at, excused
+):
+    wild = WildPrints()
+    wild.told("X", Decimal(50), 10.0, 0.0)
+    row = {"symbol": "X", "last_price": last, "contract_size": "1", "market_max_volume": "9"}
+    wild.heard(asked_at, answered_at, json.dumps({"data": {"symbols": [row]}}).encode())
+    assert wild.since("X", 10.9) == []
+    assert wild.since("X", 11.1) == [Decimal(50)] * excused
 
 
 def test_the_first_world_has_no_newer_kinds():

@@ -19,10 +19,11 @@ from bitmart_engine.paper import Order, PaperExchange
 from tests.judge import Row, Violation
 
 from .chronicle import Chronicle, Guard
+from .closes import Closes
 from .exposure import Exposure
 from .holdings import Holdings
 from .network import Sender
-from .prices import Prices
+from .prices import Prices, WildPrints
 from .trace import Trace
 
 __all__ = ["Watch"]
@@ -30,6 +31,7 @@ __all__ = ["Watch"]
 SUBMIT = "/contract/private/submit-order"
 OPEN_ORDERS = "/contract/private/get-open-orders"
 POSITIONS = "/contract/private/position-v2"
+DETAILS = "/contract/public/details"
 OPENS = (1, 4)
 NOT_HELD = ("rejected", "expired", "cancelled", "waiting")
 """What an entry order is said to be when the exchange holds nothing of it that could still fill."""
@@ -64,6 +66,10 @@ class Watch:
     disk_refused_at: Callable[[], float]
     holdings: Holdings
     prices: Prices = field(factory=Prices)
+    wild: WildPrints = field(factory=WildPrints)
+    mild_since: Callable[[], float | None] = lambda: None
+    """Since when nothing is wrong but what answers claim of limits, and what they say of others' symbols."""
+    closes: Closes = field(init=False)
     _read: dict[str, set[str]] = field(factory=dict)
     """By the name of a process, what of the exchange it has read."""
     _told: dict[str, int] = field(factory=dict)
@@ -72,6 +78,9 @@ class Watch:
     """By protection, when its stop was first reached, and the stop."""
     _reached: set[tuple[str, str]] = field(factory=set)
     """Protections and levels of theirs that a trade has reached."""
+
+    def __attrs_post_init__(self) -> None:
+        self.closes = Closes(self.chronicle, self.broken)
 
     # What happens
 
@@ -95,12 +104,15 @@ class Watch:
             self._read.setdefault(process.name, set()).add(path)
         if path == SUBMIT:
             self._submitted(process, json.loads(body))
+            if (sent := json.loads(body))["side"] not in OPENS:
+                self.closes.submitted(sent, answer)
         self.look()
 
     def traded(self, symbol: str, price: Decimal, stood: bool = True) -> None:
         """A trade happened in the market; without `stood` it is told together with the one that follows."""
         now = trio.current_time()
-        self.prices.traded(symbol, price, now, stood=stood)
+        skew_s = self.paper.clock_skew_ms / 1000
+        self.prices.traded(symbol, price, now, stood=stood, skew_s=skew_s)
         for guard in self.chronicle.alive.values():
             if guard.symbol != symbol:
                 continue
@@ -111,6 +123,15 @@ class Watch:
                 self._touched.setdefault(guard.id, (now, str(guard.stop_loss)))
         self._overdue(now)
         self.look()
+
+    def told_wildly(self, symbol: str, price: Decimal, slow_s: float) -> None:
+        """A trade was told that nobody made, over a network that is slow by so much at most."""
+        self.wild.told(symbol, price, trio.current_time(), slow_s)
+
+    def heard(self, path: str, asked_at: float, answer: bytes) -> None:
+        """An answer of the exchange has arrived."""
+        if path == DETAILS:
+            self.wild.heard(asked_at, trio.current_time(), answer)
 
     def received(self, key: str, body: Mapping[str, Any]) -> None:
         """A callback arrived."""
@@ -150,6 +171,7 @@ class Watch:
         """How long is what is held unprotected?"""
         self.holdings.look()
         self.exposure.look(trio.current_time())
+        self.closes.look(trio.current_time(), self.mild_since())
         for id, at_risk_s in self.exposure.in_calm_s.items():
             if at_risk_s > NAKED_AT_MOST_S:
                 detail = f"nobody has kept its stop for {at_risk_s:.1f} s, and nothing is wrong"
@@ -214,8 +236,12 @@ class Watch:
         reason = body.get("closing_for")
         level = {"stop_loss": guard.stop_loss, "take_profit": guard.take_profit}.get(reason or "")
         if body["to"] == "closing" and level is not None and (guard.id, level) not in self._reached:
-            prices = self.prices.since(guard.symbol, guard.was_since_s - REACHED_BEFORE_S)
-            if prices and not any(reaches(guard, level, each) for each in prices):
+            at = guard.was_since_s - REACHED_BEFORE_S
+            prices = self.prices.since(guard.symbol, at)
+            others = self.prices.dated_since(guard.symbol, at, now)
+            if reason == "stop_loss":
+                others += self.wild.since(guard.symbol, now)
+            if prices and not any(reaches(guard, level, each) for each in (*prices, *others)):
                 there = f"prices have been from {min(prices)} to {max(prices)}"
                 detail = f"it closes for its {reason} {level}, and {there}"
                 self.broken(Violation("no close at a price that was not", guard.id, detail))

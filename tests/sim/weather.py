@@ -13,7 +13,7 @@ import random
 from collections.abc import Awaitable, Callable
 
 import trio
-from attrs import define
+from attrs import define, field
 
 from bitmart_engine.paper import PaperExchange
 
@@ -56,6 +56,8 @@ class Weather:
     """The kinds of trouble there may be; all, if empty."""
     calm_since: float | None = 0.0
     """Since when nothing goes wrong; None during a storm."""
+    storms: list[tuple[frozenset[str], float]] = field(factory=list)
+    """What went wrong in each of the storms that are over, and when it ended."""
     kinds: tuple[str, ...] = ()
     """What goes wrong in this storm."""
     before: tuple[str, ...] = ()
@@ -104,6 +106,17 @@ class Weather:
         """For how long the last storm may be felt: what a header has said of ten minutes is believed for so long."""
         return BELIEVED_S if "false limits" in self.before else 0.0
 
+    def nothing_but_since(self, *kinds: str) -> float | None:
+        """Since when nothing else has gone wrong, nor been felt; None while something does."""
+        if not set(kinds).issuperset(self.kinds):
+            return None
+        others = [
+            ended_at + (BELIEVED_S if "false limits" in storm - set(kinds) else 0.0)
+            for storm, ended_at in self.storms
+            if not storm.issubset(kinds)
+        ]
+        return max(others, default=0.0)
+
     def clear(self) -> None:
         """Everything works again. What is half-open stays so until somebody notices."""
         self.network.now = Conditions()
@@ -113,4 +126,5 @@ class Weather:
         self.paper.clear_faults()
         self.before, self.kinds = self.kinds, ()
         self.calm_since = trio.current_time()
+        self.storms.append((frozenset(self.before), self.calm_since))
         self.trace("weather", "calm")

@@ -500,6 +500,25 @@ async def test_a_journal_that_is_deleted_is_noticed_and_written_anew(
             assert known(store.state) == before
 
 
+@pytest.mark.parametrize("gone", [["", "-wal", "-shm"], [""], ["-wal"]])
+async def test_nothing_is_promised_in_a_file_that_was_deleted_a_moment_ago(
+    directory: Path, gone: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_store(directory) as (store, _):
+        store.record(EntryAccepted(entry("a")))
+        await store.durable()
+        for name in gone:
+            (directory / f"{FILE_NAME}{name}").unlink()
+        store.record(EntryAccepted(entry("b")))
+        with pytest.raises(JournalUnavailable, match="was deleted"):
+            await store.durable()
+        await trio.sleep(0.2)
+        await store.durable()
+        left = directory.with_name("left")
+        shutil.copytree(directory, left)
+    assert await orders_in(left) == ["a", "b"]
+
+
 async def test_a_journal_whose_place_another_file_has_taken_is_not_written_over_it(
     directory: Path, autojump_clock: trio.testing.MockClock
 ) -> None:

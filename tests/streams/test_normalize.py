@@ -92,7 +92,8 @@ def test_decimals_never_become_floats() -> None:
 
 
 @pytest.mark.parametrize(
-    "price", ["0", "-1", "NaN", "1e999999999", "1e-50", "Infinity", "", "-", None, {}, True]
+    "price",
+    ["0", "-1", " 5", "5\n", "NaN", "1e999999999", "1e-50", "Infinity", "", "-", None, {}, True],
 )
 def test_a_price_that_is_none_is_refused_and_its_neighbours_are_not_lost(price: Any) -> None:
     tally = Tally()

@@ -95,6 +95,13 @@ def test_a_trade_touches_a_stop_that_was_set_before_it(set_s, touches):
     assert touched_by_trades([protection(set_s=set_s)], above) == []
 
 
+@pytest.mark.parametrize(("now_s", "touches"), [(28.9, False), (29, True), (300, True)])
+def test_a_trade_of_a_time_to_come_touches_nothing(now_s, touches):
+    trades = [PastTrade("X", Decimal(64500), T0_MS // 1000 + 30)]
+    now_ms = T0_MS + round(now_s * 1000)
+    assert touched_by_trades([protection()], trades, now_ms=now_ms) == ["p"] * touches
+
+
 @pytest.mark.parametrize("price", [0, -5])
 def test_a_trade_that_cannot_be_is_not_believed(price):
     nonsense = [PastTrade("X", Decimal(price), T0_MS // 1000 + 30)]

@@ -221,6 +221,48 @@ async def test_a_low_of_a_bar_far_from_the_last_moves_nothing(autojump_clock):
         assert untouched(stage)
 
 
+async def test_a_low_far_from_the_last_of_a_bar_that_is_back_moves_nothing_though_nobody_else_tells(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await guarded(stage)
+        stage.paper.fail(DETAILS, times=100_000)
+        stage.paper.fail(KLINES, times=100_000)
+        tell(stage, BAR, bar(stage, 65000, low=5))
+        await stage.settle(5)
+        assert untouched(stage)
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded() == "closed", within=3)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+async def test_one_print_far_from_the_last_waits_for_an_answer_that_is_under_way(
+    autojump_clock, lost
+):
+    async with open_stage() as stage:
+        await guarded(stage)
+        stage.paper.freeze(BAR, until="forever")
+        for path in (DETAILS, KLINES):
+            if lost:  # the first answer never comes, and the next in time
+                stage.paper.delay(path, 9, times=1, after=True)
+            else:
+                stage.paper.delay(path, 1.5, times=100, after=True)
+        tell(stage, TRADE, trade(stage, 50_000))
+        await stage.settle(5)
+        assert untouched(stage)
+        assert stage.engine.dropped()["stray price"] >= 1
+
+
+async def test_a_crash_fires_stops_within_seconds_though_no_answer_comes(autojump_clock):
+    async with open_stage() as stage:
+        await guarded(stage)
+        stage.paper.freeze(BAR, until="forever")
+        for path in (DETAILS, KLINES):
+            stage.paper.delay(path, 9, times=100, after=True)
+        stage.move(50_000)
+        await stage.until(lambda: stage.guarded() in ("closing", "closed"), within=3.5)
+
+
 async def test_a_crash_that_a_second_channel_tells_is_acted_on_at_once(autojump_clock):
     async with open_stage() as stage:
         await guarded(stage)

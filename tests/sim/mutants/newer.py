@@ -114,13 +114,16 @@ NEWER = (
     ),
     Patch(
         "old-prices-count",
-        "a price from before the subscription, or before one that is known, is the last price",
-        "streams/ages.py",
-        """        if at_ms < since_ms - moment.tolerated_ms:
-            return Age.OLD
+        "a trade is the last price, however old it is",
+        "streams/pricing.py",
+        """        age = self._ages.trade(trade, topic, moment)
+        if age is Age.OLD:
+            self._left_out(trade.symbol, topic, trade.price, trade.at_ms)
+            return False
+        late_ms = _late_ms(trade.at_ms, moment)
 """,
-        """        if at_ms < since_ms - moment.tolerated_ms:
-            return Age.NEW
+        """        age = Age.NEW
+        late_ms = None
 """,
         "old news,drops",
     ),
