@@ -37,6 +37,13 @@ def row(**fields):
     }
 
 
+@pytest.mark.parametrize("said", [None, "-", "2024-01-01 00:00:00", True, []])
+async def test_a_stop_whose_time_cannot_be_read_is_a_stop(fake, client, said):
+    fake.says(PATH, [row(create_time=said)])
+    (stop,) = await client.plan_orders()
+    assert (stop.trigger_price, stop.create_time_ms) == (Decimal(64500), None)
+
+
 async def test_a_stop_is_read(fake, client):
     fake.says(PATH, [row()])
     assert await client.plan_orders() == [
