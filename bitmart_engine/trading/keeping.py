@@ -13,6 +13,7 @@ one that it may have to share a price with.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 
@@ -21,8 +22,12 @@ from attrs import define, frozen
 from ..exchange.rows import PlanKind, PlanOrder
 from ..model.positions import Protection
 
-__all__ = ["Keeps", "keeping"]
+__all__ = ["LOOK_AGAIN_S", "Keeps", "Losses", "keeping"]
 
+TOLD_IN_A_ROW = 4
+"""How many comparisons in a row have to miss a stop that was kept: one list may be empty, or an old one."""
+LOOK_AGAIN_S = 1.2
+"""How soon after one that does the next comes."""
 
 KINDS: tuple[PlanKind, PlanKind] = ("stop_loss", "take_profit")
 
@@ -40,6 +45,23 @@ class Keeps:
 
 MADE_WITHIN_MS = 10_000
 """How long after its order ended, by the exchange's clock, a stop may have been made that came with it."""
+
+
+class Losses:
+    """What was kept, and comparisons say is not any more: not believed before they have said so several times."""
+
+    def __init__(self) -> None:
+        self._told: Counter[str] = Counter()
+
+    def doubted(self, losing: Iterable[str]) -> set[str]:
+        """Of the protections that a comparison says have lost something, those of which that is not certain yet."""
+        self._told = Counter({id: self._told[id] + 1 for id in losing})
+        return {id for id, times in self._told.items() if times < TOLD_IN_A_ROW}
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether something is to be compared again soon."""
+        return any(times < TOLD_IN_A_ROW for times in self._told.values())
 
 
 def keeping(
