@@ -205,8 +205,16 @@ def plan_order_of(raw: msgspec.Raw) -> PlanOrder:
         kind=kind,
         trigger_price=trigger_price,
         size=None if whole_position else size,
-        create_time_ms=time_of(row.get("create_time")),
+        create_time_ms=_time_or_none(row.get("create_time")),
     )
+
+
+def _time_or_none(raw: Any) -> int | None:
+    """A time that nobody needs to know; None too where it cannot be read, as its form is not established."""
+    try:
+        return time_of(raw)
+    except Unreadable:
+        return None
 
 
 def positions_of(raw: msgspec.Raw) -> tuple[dict[str, Any], list[PositionUpdate]]:

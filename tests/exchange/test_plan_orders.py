@@ -37,6 +37,13 @@ def row(**fields):
     }
 
 
+@pytest.mark.parametrize("said", [None, "-", "2024-01-01 00:00:00", True, []])
+async def test_a_stop_whose_time_cannot_be_read_is_a_stop(fake, client, said):
+    fake.says(PATH, [row(create_time=said)])
+    (stop,) = await client.plan_orders()
+    assert (stop.trigger_price, stop.create_time_ms) == (Decimal(64500), None)
+
+
 async def test_a_stop_is_read(fake, client):
     fake.says(PATH, [row()])
     assert await client.plan_orders() == [
@@ -48,6 +55,7 @@ async def test_a_stop_is_read(fake, client):
             kind="stop_loss",
             trigger_price=Decimal(64500),
             size=10,
+            create_time_ms=1662368173000,
         )
     ]
     assert fake.params == {"limit": "100"}

@@ -14,7 +14,7 @@ from typing import Any
 import trio
 from attrs import define, field
 
-from bitmart_engine.paper import PaperExchange
+from bitmart_engine.paper import Direction, PaperExchange
 from tests.app import App
 from tests.judge import Violation
 from tests.stage import order_by_hand
@@ -215,6 +215,18 @@ class User:
         with_levels(body, below, above, stop=True, target=True)
         if await self.app.monitor(body):
             self.said("POST", "/api/monitor-position", body)
+        elif self._held_elsewhere(side):
+            self.trace("user", "closes what is not guarded:", MONITORED, side, size)
+            self.paper.close_position_by_hand(MONITORED, side)  # type: ignore[arg-type]
+
+    def _held_elsewhere(self, side: str) -> bool:
+        """Whether something is held on a side of the monitored symbol that no engine promises anything for.
+
+        A position is refused where the price has passed its stop or its target while nobody could be asked.
+        """
+        direction = Direction.LONG if side == "long" else Direction.SHORT
+        held = self.paper.books.positions.get((MONITORED, direction))
+        return held is not None and held.size > 0 and not self.chronicle.working(MONITORED, side)
 
     async def _close_by_hand(self) -> None:
         """Somebody closes a position elsewhere, all of it or a part."""
