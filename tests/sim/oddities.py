@@ -283,7 +283,35 @@ class Oddities:
             )
 
     async def _other_contracts(self) -> None:
-        """Contracts change while orders wait and positions are held."""
+        """Contracts change while orders wait and positions are held, and in the moment in which one is closed."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._changed_now_and_then)
+            nursery.start_soon(self._smaller_at_a_stop)
+
+    async def _smaller_at_a_stop(self) -> None:
+        """A stop is reached when one order may just have become smaller than what it closes."""
+        rng = self.rng("contracts at stops")
+        while True:
+            await trio.sleep(rng.expovariate(1 / 60))
+            armed = [
+                each
+                for _, each in sorted(self.chronicle.alive.items())
+                if each.state == "armed" and each.remaining > 1
+                if each.symbol in (GUARDED_HERE, MONITORED)
+            ]
+            if not armed:
+                continue
+            guard = rng.choice(armed)
+            if guard.stop_loss is None:
+                continue
+            size = rng.randint(1, min(3, guard.remaining - 1))
+            self.trace.fault("contract changed", guard.symbol, "market_max_size", size)
+            self.paper.change_instrument(guard.symbol, market_max_size=size)
+            beyond = Decimal("0.999") if guard.side == "long" else Decimal("1.001")
+            self.market.centre[guard.symbol] = Decimal(guard.stop_loss) * beyond
+            self.market.to(guard.symbol, self.market.centre[guard.symbol])
+
+    async def _changed_now_and_then(self) -> None:
         rng = self.rng("other contracts")
         while True:
             await trio.sleep(rng.uniform(40, 200))
