@@ -46,6 +46,8 @@ __all__ = ["VIEW", "Engine"]
 VIEW = "view"
 """Who holds the channels that users subscribed to."""
 BALANCE = asset_topic("USDT")
+HISTORY_WITHIN_S = 5.0
+"""How long klines of the exchange's history are waited for."""
 READER_CAPACITY = 1000
 """Events that may wait for an embedded reader before the oldest are dropped and it is told so."""
 
@@ -195,14 +197,16 @@ class Engine:
             raise BadRequest(f"must be from 1 to {MOST_BARS}", "limit")
         symbol, frame = symbol_of(symbol), timeframe_of(timeframe)
         await self._room.desk.instruments.get(symbol)
-        return await recent(
-            self._streams.history,
-            reader_of(self._exchange, self._tally),
-            symbol,
-            frame,
-            limit,
-            self._exchange.now_ms() // 1000,
-        )
+        with trio.move_on_after(HISTORY_WITHIN_S):
+            return await recent(
+                self._streams.history,
+                reader_of(self._exchange, self._tally),
+                symbol,
+                frame,
+                limit,
+                self._exchange.now_ms() // 1000,
+            )
+        raise Unavailable(f"the exchange did not answer within {HISTORY_WITHIN_S:g} s")
 
     def events(self, *types: type[Event], symbol: str | None = None) -> Listener[Event]:
         """A listener for the events of `types` that arrive: `async with` (or `with`) it, and read it by `async for`."""

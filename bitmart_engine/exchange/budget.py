@@ -9,7 +9,8 @@ A part of the window may be kept for closes: nothing else is ever admitted to it
 
 Headers may be wrong of what others use and of how long a window is. A close waits `KNOCK_AFTER_S` at most for a turn
 that only they forbid, where what we sent ourselves in the documented window leaves room. Then it is sent, and if it is
-taken, what the headers said of that is forgotten.
+taken, what the headers said of that is forgotten. A read or a cancel does the same at an endpoint that was sent nothing
+for `KNOCK_AFTER_QUIET_S`; what opens waits.
 """
 
 from __future__ import annotations
@@ -33,8 +34,14 @@ LONGEST_BAN_S = 900.0
 time until one is accepted. BitMart documents no length."""
 PROBE_EVERY_S = 10.0
 """A close may knock this often meanwhile: a position that nobody can close costs more than one more refusal."""
+LONGEST_PAUSE_S = 60.0
+"""How long to be quiet at most after a request that was one too many (429), however long the headers claim that the
+window is: it is documented as 2 s for all endpoints, and without reads nothing is known of what is held."""
 KNOCK_AFTER_S = 2.0
 """How long a close waits for a turn that nothing but the headers of answers forbids."""
+KNOCK_AFTER_QUIET_S = 10.0
+"""How long nothing is sent before a read or a cancel is that nothing but the headers of answers forbids. It counts for
+the endpoint: whoever asks again does not begin to wait anew."""
 
 
 class Urgency(IntEnum):
@@ -58,11 +65,14 @@ class EndpointBudget:
         self.left = 0
         """How many have left the window, ever."""
         self._documented_s, self._documented_limit = limit.window_s, limit.requests
+        self._window_said_at = -inf
+        """When an answer said last that the window is as long as is believed."""
         self._keeps_for_closes = keeps_for_closes
         self._in_flight = 0
         self._ours: deque[float] = deque()
         """When requests of ours ended, in the documented window."""
         self._knocked_at: float | None = None
+        self._admitted_at = -inf
         self._ended: deque[float] = deque()
         self._refused_at = -inf
         self._paused_until = -inf
@@ -79,14 +89,16 @@ class EndpointBudget:
         if now < self._closed_until(urgency):
             return False
         if self.used(now) >= self._open_to(urgency):
-            knocks = urgency is Urgency.CLOSE and now >= since + KNOCK_AFTER_S
-            if not knocks or not self._has_room_of_our_own(now):
+            if now < self._knock_at(urgency, since):
+                return False
+            if not self._has_room_of_our_own(now, urgency):
                 return False
             self._knocked_at = now
         if self._ban_s:
             if self._in_flight:
                 return False
             self._probe_at = now + PROBE_EVERY_S
+        self._admitted_at = now
         self._in_flight += 1
         return True
 
@@ -95,15 +107,15 @@ class EndpointBudget:
         if self._ban_s and self._in_flight:
             return inf
         room_at = self._room_at(self._ended, self._open_to(urgency), self._counts_for_s)
-        if urgency is Urgency.CLOSE:
-            room_at = min(room_at, max(since + KNOCK_AFTER_S, self._room_of_our_own_at()))
+        knock_at = max(self._knock_at(urgency, since), self._room_of_our_own_at(urgency))
+        room_at = min(room_at, knock_at)
         return max(room_at, self._closed_until(urgency))
 
     def held_back(self, now: float) -> str:
         """Why a close has to wait now, if that is not for what we sent ourselves; empty otherwise."""
         if now < self._closed_until(Urgency.CLOSE):
             return f"asked too often, paused for {self.paused_for_s(now):.0f} s"
-        if self.used(now) >= self.limit and self._has_room_of_our_own(now):
+        if self.used(now) >= self.limit and self._has_room_of_our_own(now, Urgency.CLOSE):
             return f"headers claim that {self.limit} requests of {self.window_s:g} s are used up"
         return ""
 
@@ -122,25 +134,28 @@ class EndpointBudget:
     def learn(self, now: float, said: Reported, left_before: int) -> None:
         """Take in what an answer says; to be called before its `end`. `left_before` is what `left` was on admission.
 
-        A window is only ever learned to be longer: one taken for too long costs time, one taken for too short a ban.
+        A window is learned to be longer than was documented, never shorter: one taken for too long costs time, one
+        taken for too short a ban. A longer one is believed until no answer has said so for its whole length, so that
+        one wrong header does not slow the endpoint down for ever.
         Where the exchange counts more requests than we can have sent, somebody else sent them: they count here too.
         """
         self.limit = said.limit or self.limit
-        self.window_s = max(self.window_s, said.window_s or 0)
+        if said.window_s and said.window_s >= self.window_s:
+            self.window_s, self._window_said_at = said.window_s, now
         self.counted_by = said.counted_by or self.counted_by
         used = min(said.used or 0, self.limit)
         ours = self.used(now) + self.left - left_before
         self._ended.extend([now] * (used - ours))
 
     def refuse(self, now: float, sent_at: float, *, banned: bool) -> None:
-        """A request was one too many: be quiet for a window; for much longer after being shut out."""
+        """A request was one too many: be quiet for a window, or a minute; for much longer after being shut out."""
         if banned:
             if not self._ban_s:
                 self._ban_s = BAN_S
             elif sent_at >= self._paused_until:
                 self._ban_s = min(self._ban_s * 2, LONGEST_BAN_S)
             self._probe_at = now + PROBE_EVERY_S
-        pause_s = self._ban_s if banned else self._counts_for_s
+        pause_s = self._ban_s if banned else min(self._counts_for_s, LONGEST_PAUSE_S)
         self._paused_until = max(self._paused_until, now + pause_s)
         self._refused_at = now
 
@@ -155,6 +170,8 @@ class EndpointBudget:
 
     def used(self, now: float) -> int:
         """How many requests count at `now`."""
+        if now >= self._doubted_at:
+            self.window_s = self._documented_s
         ended = self._ended
         while ended and ended[0] + self._counts_for_s <= now:
             ended.popleft()
@@ -174,22 +191,35 @@ class EndpointBudget:
         self._ended = deque(self._ours)
         self.window_s = self._documented_s
 
-    def _has_room_of_our_own(self, now: float) -> bool:
+    def _knock_at(self, urgency: Urgency, since: float) -> float:
+        """From when on a request is sent that only headers forbid; infinity: never."""
+        if urgency is Urgency.CLOSE:
+            return since + KNOCK_AFTER_S
+        return inf if urgency is Urgency.OPEN else self._admitted_at + KNOCK_AFTER_QUIET_S
+
+    def _has_room_of_our_own(self, now: float, urgency: Urgency) -> bool:
         """Whether what we sent ourselves leaves room in the documented window."""
         ours, counts_for_s = self._ours, self._documented_s + MARGIN_S
         while ours and ours[0] + counts_for_s <= now:
             ours.popleft()
-        return self._in_flight + len(ours) < min(self.limit, self._documented_limit)
+        return self._in_flight + len(ours) < self._own_limit(urgency)
 
-    def _room_of_our_own_at(self) -> float:
-        limit = min(self.limit, self._documented_limit)
-        return self._room_at(self._ours, limit, self._documented_s + MARGIN_S)
+    def _room_of_our_own_at(self, urgency: Urgency) -> float:
+        return self._room_at(self._ours, self._own_limit(urgency), self._documented_s + MARGIN_S)
 
     def _room_at(self, ended: deque[float], limit: int, counts_for_s: float) -> float:
         too_many = self._in_flight + len(ended) - limit + 1
         if too_many > len(ended):
             return inf
-        return -inf if too_many <= 0 else ended[too_many - 1] + counts_for_s
+        if too_many <= 0:
+            return -inf
+        return min(ended[too_many - 1] + counts_for_s, self._doubted_at)
+
+    @property
+    def _doubted_at(self) -> float:
+        """When a window that is longer than it was documented is not believed any more."""
+        longer = self.window_s > self._documented_s
+        return self._window_said_at + self._counts_for_s if longer else inf
 
     @property
     def _counts_for_s(self) -> float:
@@ -197,9 +227,16 @@ class EndpointBudget:
 
     def _open_to(self, urgency: Urgency) -> int:
         """How much of the window a request of this urgency may fill; at least one request."""
+        return self._part(self.limit, urgency)
+
+    def _own_limit(self, urgency: Urgency) -> int:
+        """The same of the documented window, or of what is left of it."""
+        return self._part(min(self.limit, self._documented_limit), urgency)
+
+    def _part(self, limit: int, urgency: Urgency) -> int:
         if urgency is Urgency.CLOSE or not self._keeps_for_closes:
-            return self.limit
-        return max(1, self.limit - -(-self.limit // KEPT_SHARE))
+            return limit
+        return max(1, limit - -(-limit // KEPT_SHARE))
 
     def _closed_until(self, urgency: Urgency) -> float:
         if urgency is Urgency.CLOSE:

@@ -44,17 +44,20 @@ class MarketClient:
         """All contracts, or the one called `symbol`. An unknown one is Refused, with Meaning.INSTRUMENT.
 
         Delisted ones are there with `trading` False. Coin-margined ones and rows that cannot be read are left out,
-        and counted.
+        and counted; an answer about one symbol that has no row of it which can be read says nothing of it.
         """
-        found = []
+        found, told = [], symbol is None
         for row in await self._details(symbol, urgency):
             name = shown(row.get("symbol"))
             try:
                 found.append(instrument_of(row))
             except LeftOut as reason:
                 self._tally.add(str(reason), symbol=name)
+                told = told or row.get("symbol") == symbol
             except Unreadable as reason:
                 self._tally.add("unreadable contract", symbol=name, why=str(reason))
+        if not told and all(each.symbol != symbol for each in found):
+            raise OutcomeUnknown(f"no contract {symbol} that can be read", DETAILS)
         return found
 
     async def last_price(self, symbol: str, *, urgency: Urgency = Urgency.READ) -> Decimal:

@@ -107,6 +107,7 @@ class PlanOrder:
     trigger_price: Decimal
     size: int | None
     """Contracts. None: the whole position, whatever its size is by then."""
+    create_time_ms: int | None = None
 
 
 class Listed(list[T]):
@@ -204,6 +205,7 @@ def plan_order_of(raw: msgspec.Raw) -> PlanOrder:
         kind=kind,
         trigger_price=trigger_price,
         size=None if whole_position else size,
+        create_time_ms=time_of(row.get("create_time")),
     )
 
 

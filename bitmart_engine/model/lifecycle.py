@@ -99,6 +99,7 @@ ENTRY_MOVES: Mapping[EntryState, Mapping[EntryState, str]] = {
         EntryState.EXPIRED: "not taken, time is up",
     },
     EntryState.UNKNOWN: {
+        EntryState.SUBMITTING: "found in a later attempt",
         EntryState.OPEN: "found working",
         EntryState.PARTIALLY_FILLED: "found partly filled",
         EntryState.FILLED: "found filled",

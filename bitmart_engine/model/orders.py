@@ -54,6 +54,8 @@ class EntryRequest:
     timeout_seconds: Decimal
     asked_quantity: Decimal | None = None
     """What was asked for in the base currency; None where contracts were asked for, and in older journals."""
+    asked: str = ""
+    """A digest of the request as it was asked, to know a repeated one by; empty in older journals."""
     enter_anyway: bool = False
     """Whether it is sent too if its stop was passed, or its target reached, before."""
     resting_timeout_seconds: Decimal | None = None

@@ -154,7 +154,10 @@ class Database:
                 )
 
     def commit(self, units: Sequence[Unit]) -> None:
-        """Put `units` on disk, all of them or none. Raises sqlite3.Error or OSError."""
+        """Put `units` on disk, all of them or none, in the file that is at the path then.
+
+        Raises sqlite3.Error, OSError, and JournalMoved where the file is not to be found there any more.
+        """
         with self._transaction():
             there = self._last_in_journal()
             self._connection.executemany(
@@ -169,6 +172,11 @@ class Database:
             self._crash_point("before commit")
         self._crash_point("after commit")
         self._wal_pages += sum(4 + len(body) // 2000 for unit in units for *_, body in unit.rows)
+        missing = None
+        with suppress(OSError):  # a disk that fails says so when it is written
+            missing = self.missing()
+        if missing is not None:
+            raise JournalMoved(missing)
 
     def advance(self, limit: int) -> bool:
         """Take up to `limit` records into what is kept. Whether there may be more. Raises sqlite3.Error, Damage."""

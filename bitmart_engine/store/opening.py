@@ -17,7 +17,7 @@ from .aging import forget_old
 from .database import CrashPoint, Database, no_crash
 from .errors import JournalUnavailable, JournalUnusable, why
 from .lock import locked
-from .sqlite import FOLD_EVERY, Run, SqliteJournal
+from .sqlite import FOLD_EVERY, LOOK_EVERY_S, Run, SqliteJournal
 from .state import State
 from .thread import in_a_thread
 
@@ -43,6 +43,7 @@ async def open_journal(
     clock: SteadyClock | None = None,
     accept_older: bool = False,
     moved_back: Callable[[], None] = lambda: None,
+    look_every_s: float = LOOK_EVERY_S,
     admit: Callable[[State], None] = lambda state: None,
 ) -> AsyncIterator[tuple[SqliteJournal, State]]:
     """The journal in `directory` (made if it is not there), and what it adds up to, for as long as the block lasts.
@@ -53,7 +54,7 @@ async def open_journal(
 
     `admit` is shown the state before anything else happens, and raises what it has against it. A journal that lacks
     its latest records is refused unless `accept_older`. `moved_back` is called, in the journal's thread, when the
-    directory was deleted and the journal has been written into a new one.
+    directory was deleted and the journal has been written into a new one, for which it is looked every `look_every_s`.
 
     `clock` goes on from where the last process on the directory left its own, if it can.
     """
@@ -82,6 +83,7 @@ async def open_journal(
             tally=tally,
             run=run,
             moved_back=put_back,
+            look_every_s=look_every_s,
         )
 
         def compact() -> None:

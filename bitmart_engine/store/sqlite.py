@@ -4,8 +4,8 @@
 goes into the next one, so that many promises share a commit. A commit that fails is not the end: whoever waits is told
 so, what was appended stays in memory, in order, and is tried again until the disk takes it.
 
-Once a second it is looked whether the file that is written is still the one at its path. If it was deleted, nothing is
-durable any more; all of it is written to a new file as soon as the directory is there.
+With every commit, and once a second, it is looked whether the file that is written is still the one at its path. If it
+was deleted, nothing is durable any more; all of it is written to a new file as soon as the directory is there.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ from .errors import JournalError, JournalMoved, JournalUnavailable, why
 from .kept import Damage
 from .records import Record
 
-__all__ = ["FOLD_EVERY", "Run", "SqliteJournal"]
+__all__ = ["FOLD_EVERY", "LOOK_EVERY_S", "Run", "SqliteJournal"]
 
 log = structlog.get_logger()
 
 FOLD_EVERY = 250
 """Records. A start folds at most about so many, and the writer is busy with it for some ten milliseconds at a time."""
 LOOK_EVERY_S = 1.0
+"""How often it is looked whether the file is still at its path, idle or not."""
 RETRY_FIRST_S = 0.1
 RETRY_LONGEST_S = 5.0
 
@@ -54,6 +55,7 @@ class SqliteJournal:
         tally: Tally,
         run: Run,
         moved_back: Callable[[], None] = lambda: None,
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         """`moved_back` puts back what else belongs into the directory, in the journal's thread."""
         self._database = database
@@ -69,7 +71,8 @@ class SqliteJournal:
         self._trouble: str | None = None
         self._moved_back = moved_back
         self._missing = False
-        self._look_at = trio.current_time() + LOOK_EVERY_S
+        self._look_every_s = look_every_s
+        self._look_at = trio.current_time() + look_every_s
         self._closed = False
         self._work = trio.lowlevel.ParkingLot()
         self._news = trio.lowlevel.ParkingLot()
@@ -166,6 +169,8 @@ class SqliteJournal:
             await self._run(self._database.commit, units)
         except Trouble as failure:
             self._failed(failure)
+            if isinstance(failure, JournalMoved):
+                self._look_at = trio.current_time()
             return False
         for _ in units:
             self._queue.popleft()
@@ -188,7 +193,7 @@ class SqliteJournal:
 
     async def _look(self) -> None:
         """Whether the file is still at its path; if not, put it there again as soon as that can be done."""
-        self._look_at = trio.current_time() + LOOK_EVERY_S
+        self._look_at = trio.current_time() + self._look_every_s
         try:
             missing = await self._run(self._database.missing)
         except Trouble:

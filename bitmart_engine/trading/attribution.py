@@ -126,12 +126,13 @@ def _reached(update: OrderUpdate, protection: Protection, reason: CloseReason) -
 
 def _rank(
     update: OrderUpdate, protection: Protection, reason: CloseReason
-) -> tuple[bool, bool, Decimal]:
-    """The lower the likelier: the same size, room for that size, a level near the price."""
+) -> tuple[bool, bool, bool, Decimal]:
+    """The lower the likelier: none at work yet, the same size, room for that size, a level near the price."""
+    busy = any(each.order_id != update.order_id and not each.final for each in protection.fired)
     size = update.size or update.deal_size
     level, price = _level(protection, reason), update.deal_avg_price
     away = abs(price - level) if price is not None and level is not None else NEVER
-    return (size != protection.remaining, size > protection.remaining, away)
+    return (busy, size != protection.remaining, size > protection.remaining, away)
 
 
 def _reason(update: OrderUpdate, protection: Protection) -> CloseReason:

@@ -30,6 +30,7 @@ from .pacing import Pauses
 from .reconcile import is_young
 from .reporting import Report
 from .sharing import fires_there_too, is_shared
+from .unfilled import settled_end
 
 if TYPE_CHECKING:
     from .guard import Guard
@@ -122,6 +123,7 @@ async def _attempt(id: str, desk: Desk, guard: Guard, most: Most) -> bool:
 
     Raises ExchangeError and CloseFailed.
     """
+    before: int | None = None
     if not await _found_again(desk.state.protections[id], desk, guard):
         await _leave_to_the_exchange(id, desk, guard)
         protection = desk.state.protections[id]
@@ -138,11 +140,13 @@ async def _attempt(id: str, desk: Desk, guard: Guard, most: Most) -> bool:
         if not left:
             return await _nothing_left(id, desk)
         size = most.of(_in_one_order(left, protection, desk))
+        held = desk.positions.get(protection.symbol, protection.side)
+        before = held.size if held is not None else None
         if not await _sent(protection, size, desk, guard):
             return await _nothing_left(id, desk)
         most.taken()
     _withdraw_rest(id, desk)
-    await _follow(id, desk, guard)
+    await _follow(id, desk, guard, before)
     return not desk.state.protections[id].remaining and await _nothing_left(id, desk)
 
 
@@ -162,6 +166,15 @@ async def _leave_to_the_exchange(id: str, desk: Desk, guard: Guard) -> None:
     if protection.close is None and not protection.fired and fires_there_too(protection, desk):
         await desk.waiters.wait_news(fired_news(id), QUICKER_WITHIN_S)
     for pause_s in Pauses(NEWS_WITHIN_S, RETRY_UP_TO_S):
+        protection = desk.state.protections[id]
+        working = [each for each in protection.fired if not each.final]
+        for each in working:
+            claim = guard.claims.get(each.order_id)
+            if claim is not None:
+                size = claim.size or protection.remaining
+                update = await settled_end(claim, size, None, each.filled, desk, guard)
+                guard.claims.pop(each.order_id, None)
+                guard.on_fired(update, settled=True)
         protection = desk.state.protections[id]
         working = [each for each in protection.fired if not each.final]
         if not working or await desk.waiters.wait_news(fired_news(id), pause_s):
@@ -311,8 +324,11 @@ def _not_taken(id: str, client_order_id: str, desk: Desk) -> None:
     desk.store.record(CloseObserved(id, client_order_id, "", 0, None, True))
 
 
-async def _follow(id: str, desk: Desk, guard: Guard) -> None:
-    """Wait until the closing order has ended, over the stream or by asking. Raises ExchangeError and CloseFailed."""
+async def _follow(id: str, desk: Desk, guard: Guard, before: int | None) -> None:
+    """Wait until the closing order has ended, over the stream or by asking. Raises ExchangeError and CloseFailed.
+
+    `before` is what was held before it was sent, where that is known.
+    """
     for pause_s in Pauses(NEWS_WITHIN_S, RETRY_UP_TO_S):
         protection = desk.state.protections[id]
         sent = protection.close
@@ -321,6 +337,12 @@ async def _follow(id: str, desk: Desk, guard: Guard) -> None:
             if not sent.filled:
                 raise CloseFailed("the exchange ended the closing order without filling it")
             return
+        claim = guard.claims.get(sent.exchange_order_id)
+        if claim is not None:
+            update = await settled_end(claim, sent.size, before, sent.filled, desk, guard)
+            guard.claims.pop(claim.order_id, None)
+            guard.on_update(update, settled=True)
+            continue
         if await desk.waiters.wait_news(sent.client_order_id, pause_s):
             continue
         try:

@@ -139,11 +139,12 @@ async def take_away(id: str, desk: Desk, guard: Guard) -> None:
         if not protection.kept_at_exchange:
             return
         failures = await legs.cancel()
-        if not failures:
+        shared = is_shared(protection, desk, guard)
+        unseen = legs.unlisted and shared and not protection.fired and tries <= TRIES
+        if not failures and not unseen:
             _gone(id, desk)
             return
-        why = str(failures[-1])
-        shared = is_shared(protection, desk, guard)
+        why = str(failures[-1]) if failures else "not listed"
         if (tries >= TRIES and not shared) or trio.current_time() >= give_up_at:
             break
         await trio.sleep(pause_s)
@@ -298,6 +299,11 @@ class _Legs:
     def missing(self) -> bool:
         """Whether one of them was not there to be cancelled."""
         return bool(self._vanished or self._unlisted)
+
+    @property
+    def unlisted(self) -> bool:
+        """Whether one of them was never listed, which one empty answer does not prove."""
+        return bool(self._unlisted)
 
     async def cancel(self) -> list[ExchangeError]:
         """Cancel those of which nothing is known yet. Returns what went wrong; nothing: each is cancelled, or missing.

@@ -19,6 +19,7 @@ from ..model.events import OrderUpdate
 from ..model.orders import EntryOrder
 from .desk import Desk
 from .pacing import Pauses
+from .progress import whole
 
 if TYPE_CHECKING:
     from .entries import Entries
@@ -105,7 +106,7 @@ async def _read(
         if desk.now_ms() - (order.submitted_ms or 0) < LISTED_WITHIN_MS:
             return None, False
         update = claim
-    if not update.final or update.deal_size >= order.size:
+    if not update.final or update.deal_size >= whole(order, update):
         return update, True
     if listed and not entries.doubts(order, update):
         return update, True

@@ -32,7 +32,7 @@ from .endings import contradicted, settle_end, unaccounted
 from .guard import Guard
 from .identity import entry_client_order_id, is_ours
 from .passing import PassedLevels, passed_at
-from .progress import observed, refused_for_crossing
+from .progress import observed, refused_for_crossing, whole
 from .requests import does_not_fit, on_grid, size_now
 from .sharing import exchange_may_close
 from .signals import entry_signal
@@ -62,7 +62,7 @@ class Entries:
         """By order at the exchange, the client order id of its attempt, and what was held without account before it."""
         self._levels = PassedLevels()
         self._unsearched: set[str] = set()
-        """Orders of the journal that wait, before the exchange was asked whether it has them."""
+        """Orders of the journal that wait, or whose answer was lost, before the exchange was asked what it has."""
         self._settling: set[str] = set()
         """Client order ids of orders that are said to have ended, while that is being confirmed."""
         self.deadlines = Deadlines(desk.now_ms, self._overdue)
@@ -203,7 +203,7 @@ class Entries:
             return True
         if (
             update.final
-            and update.deal_size < order.size
+            and update.deal_size < whole(order, update)
             and not order.state.final
             and (pushed or self.doubts(order, update))
         ):
@@ -223,7 +223,7 @@ class Entries:
             self._adopt(order, update)
 
     def _adopt(self, order: EntryOrder, update: OrderUpdate) -> None:
-        """The exchange has an attempt of an order that waits: from here on that is the latest."""
+        """The exchange has an attempt of an order that we did not know of: from here on that is the latest."""
         desk = self._desk
         desk.store.record(
             EntryIntended(
@@ -395,6 +395,7 @@ class Entries:
         if order.state is EntryState.UNKNOWN and not desk.ages_known:
             self._lost_anew(id)
         if desk.state.orders[id].state is EntryState.UNKNOWN:
+            self._unsearched.add(id)
             desk.fly(look_up, id, desk, self)
         elif not order.announced:
             desk.fly(confirm, id, desk, self)
@@ -411,13 +412,18 @@ class Entries:
         """Whether something waits that the exchange was not yet searched for."""
         return bool(self._unsearched)
 
+    def is_searched(self, id: str) -> bool:
+        """Whether the exchange was searched for every attempt of the order, if it is one of the journal's."""
+        return id not in self._unsearched
+
     def searched(self, found: list[tuple[EntryOrder, OrderUpdate]]) -> None:
-        """The exchange was searched for what waits in the journal: take in what it has, and let the rest wait on."""
+        """The exchange was searched for what the journal may not know of: take in what it has, and let the rest be."""
         desk = self._desk
         for order, update in found:
-            if desk.state.orders[order.id].state is not EntryState.WAITING:
+            if desk.state.orders[order.id].state is not order.state:
                 continue
-            log.warning("a waiting order is at the exchange", id=order.id, order_id=update.order_id)
+            what = f"an order that is {order.state.value} is at the exchange"
+            log.warning(what, id=order.id, order_id=update.order_id)
             desk.tally.add("order found that the journal did not know", id=order.id)
             self._adopt(order, update)
         for id in self._unsearched:

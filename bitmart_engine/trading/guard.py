@@ -42,6 +42,7 @@ from .lookout import Lookout
 from .rearming import Rearming
 from .settling import settle
 from .signals import close_signal, fired_signal
+from .unfilled import as_far_as_certain, ended_short
 
 __all__ = ["Guard"]
 
@@ -72,6 +73,8 @@ class Guard:
         """Whose contracts are all held to be closed by the exchange, though no order of it shows that."""
         self._ends: dict[tuple[str, PositionSide], float] = {}
         self._settling: dict[str, OrderUpdate] = {}
+        self.claims: dict[str, OrderUpdate] = {}
+        """By the exchange's order id: ends with contracts unfilled that are said of closes, and not confirmed yet."""
         desk.prices.look_back = partial(look_back, desk, self)
 
     # What the market says
@@ -173,8 +176,11 @@ class Guard:
             )
         ]
 
-    def on_update(self, update: OrderUpdate) -> None:
-        """Take in an update of a closing order: ours, or anybody's, which may be why a position is gone."""
+    def on_update(self, update: OrderUpdate, *, settled: bool = False) -> None:
+        """Take in an update of a closing order: ours, or anybody's, which may be why a position is gone.
+
+        An end with contracts unfilled is a claim until it is `settled`, which whoever follows the order sees to.
+        """
         desk = self._desk
         protection = desk.state.closing_of(update.client_order_id)
         if update.side is not None and update.side.closes and update.deal_size:
@@ -184,6 +190,8 @@ class Guard:
         if protection is not None:
             now = protection.close
             if now is not None and now.client_order_id == update.client_order_id:
+                if not now.final:
+                    update = self._without_claim(update, now.size, settled)
                 news = update.deal_size > now.filled or (update.final and not now.final)
                 if news or not now.exchange_order_id:
                     self._take_in(protection, update)
@@ -195,7 +203,24 @@ class Guard:
         else:
             self.rearming.opened(update)
 
-    def on_fired(self, update: OrderUpdate, but_not: Collection[str] | None = None) -> bool:
+    def _without_claim(
+        self, update: OrderUpdate, size: int | None = None, settled: bool = False
+    ) -> OrderUpdate:
+        """`update` as far as it is certain; the rest is noted as a claim."""
+        if settled or not ended_short(update, size):
+            if update.final:
+                self.claims.pop(update.order_id, None)
+            return update
+        self.claims[update.order_id] = update
+        return as_far_as_certain(update)
+
+    def on_fired(
+        self,
+        update: OrderUpdate,
+        but_not: Collection[str] | None = None,
+        *,
+        settled: bool = False,
+    ) -> bool:
         """Take in an order that the exchange made of a stop or target it keeps. False if it is of none of ours.
 
         Where it is not named whose it is, and may be somebody else's or of one that has ended, that is looked into
@@ -206,7 +231,10 @@ class Guard:
         protection = desk.state.fired_for(update.order_id)
         if protection is not None:
             known = next(each for each in protection.fired if each.order_id == update.order_id)
+            if not known.final:
+                update = self._without_claim(update, settled=settled)
             if update.deal_size <= known.filled and (known.final or not update.final):
+                desk.waiters.wake(fired_news(protection.id))
                 return True
             reason = known.reason
         else:
@@ -225,6 +253,7 @@ class Guard:
                 if not settling:
                     desk.fly(settle, update.order_id, self._settling, desk, self)
                 return True
+            update = self._without_claim(update, settled=settled)
         order = observed_there(update, reason)
         entry = desk.state.orders.get(protection.entry_id or "")
         records: list[Record] = [
@@ -325,6 +354,13 @@ class Guard:
         before = protection.remaining
         self._desk.store.record(*self.covering(protection, size))
         log.info("protection covers", id=id, size=size, before=before)
+
+    def loses(self, news: Keeps) -> bool:
+        """Whether it says that a stop or target is not kept that was."""
+        before = self._desk.state.protections[news.id]
+        return (before.exchange_stop_loss is not None and news.stop_loss is None) or (
+            before.exchange_take_profit is not None and news.take_profit is None
+        )
 
     def keeps(self, news: Keeps) -> None:
         """Take in which stop and target of a protection the exchange keeps. The engine goes on watching its own."""

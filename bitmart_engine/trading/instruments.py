@@ -25,6 +25,8 @@ FRESH_S = 60.0
 """How long what was read is taken for what is."""
 WAIT_S = 2.0
 """How long a new reading is waited for where there is an old one."""
+ASK_WITHIN_S = 5.0
+"""How long it is waited for where there is none: whoever asks is told within seconds that the exchange does not."""
 ASKED_ALONE = 3
 """So many symbols are asked for one by one. Whoever needs more gets them all in one request: the exchange answers six
 of these in a second, and hundreds of symbols would wait in line for minutes."""
@@ -50,16 +52,18 @@ class Instruments:
         """The instrument called `symbol`, at most a minute old where the exchange answers within 2 s.
 
         Raises BadRequest for a symbol that the exchange does not have or trade, and Unavailable where it could not be
-        asked and never was.
+        asked within 5 s and never was.
         """
         if not is_identifier(symbol, LONGEST_SYMBOL):
             raise BadRequest(f"must be 1 to {LONGEST_SYMBOL} printable characters", "$.symbol")
         instrument = self._fresh(symbol)
         if instrument is None:
             remembered = self.known(symbol)
-            with trio.move_on_after(inf if remembered is None else WAIT_S):
+            with trio.move_on_after(ASK_WITHIN_S if remembered is None else WAIT_S):
                 return _traded(await self._looked_up(symbol))
-            assert remembered is not None, "without one the wait has no end"
+            if remembered is None:
+                why = f"no answer within {ASK_WITHIN_S:g} s"
+                raise Unavailable(f"the exchange could not be asked about {symbol}: {why}")
             instrument = remembered
         return _traded(instrument)
 

@@ -2,8 +2,10 @@
 
 The careful rule: a stop is kept if the exchange lists stops for enough contracts at its very price, on the side that
 closes its position. The price is the one that went out with the order, or the one that the engine watches by now. A
-stop elsewhere says nothing: it may be somebody else's. Several protections with the same price share what is listed
-there, those of our orders first, then the oldest; so one stop for ten contracts is never taken for two.
+stop elsewhere says nothing: it may be somebody else's. So does one that was made when the order had ended long before,
+where somebody else has something on the side: an order brings its stops along as it fills. Several protections with the
+same price share what is listed there, those of our orders first, then the oldest; so one stop for ten contracts is
+never taken for two.
 
 Nothing is said of a protection that is not settled (too new to be listed, about to change, or being closed), nor of
 one that it may have to share a price with.
@@ -11,16 +13,21 @@ one that it may have to share a price with.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 
-from attrs import frozen
+from attrs import define, frozen
 
 from ..exchange.rows import PlanKind, PlanOrder
 from ..model.positions import Protection
 
-__all__ = ["Keeps", "keeping"]
+__all__ = ["LOOK_AGAIN_S", "Keeps", "Losses", "keeping"]
 
+TOLD_IN_A_ROW = 4
+"""How many comparisons in a row have to miss a stop that was kept: one list may be empty, or an old one."""
+LOOK_AGAIN_S = 1.2
+"""How soon after one that does the next comes."""
 
 KINDS: tuple[PlanKind, PlanKind] = ("stop_loss", "take_profit")
 
@@ -36,17 +43,42 @@ class Keeps:
     """The ids of these orders, those of them that are sure to be this protection's."""
 
 
+MADE_WITHIN_MS = 10_000
+"""How long after its order ended, by the exchange's clock, a stop may have been made that came with it."""
+
+
+class Losses:
+    """What was kept, and comparisons say is not any more: not believed before they have said so several times."""
+
+    def __init__(self) -> None:
+        self._told: Counter[str] = Counter()
+
+    def doubted(self, losing: Iterable[str]) -> set[str]:
+        """Of the protections that a comparison says have lost something, those of which that is not certain yet."""
+        self._told = Counter({id: self._told[id] + 1 for id in losing})
+        return {id for id, times in self._told.items() if times < TOLD_IN_A_ROW}
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether something is to be compared again soon."""
+        return any(times < TOLD_IN_A_ROW for times in self._told.values())
+
+
 def keeping(
-    protections: Iterable[Protection], settled: Collection[str], plans: Iterable[PlanOrder]
+    protections: Iterable[Protection],
+    settled: Collection[str],
+    plans: Iterable[PlanOrder],
+    ended: Mapping[str, int],
 ) -> list[Keeps]:
     """What is new about the `protections` that hold something on one side, of which those in `settled` are judged.
 
-    `plans` are the plan orders that would close that side.
+    `plans` are the plan orders that would close that side. Where more is held than the protections cover, `ended` says
+    by protection when its order had ended: what was made later may be somebody else's.
     """
     ordered = sorted(protections, key=_precedence)
     plans = list(plans)
-    stops = _share_out("stop_loss", ordered, settled, plans)
-    targets = _share_out("take_profit", ordered, settled, plans)
+    stops = _share_out("stop_loss", ordered, settled, plans, ended)
+    targets = _share_out("take_profit", ordered, settled, plans, ended)
     judged = {
         each.id: (
             stops.get(each.id, each.exchange_stop_loss),
@@ -55,7 +87,7 @@ def keeping(
         for each in ordered
         if each.id in stops or each.id in targets
     }
-    ids = _told_apart(ordered, judged, plans)
+    ids = _told_apart(ordered, judged, plans, ended)
     news = []
     for each in ordered:
         if each.id in judged:
@@ -70,6 +102,7 @@ def _told_apart(
     ordered: list[Protection],
     judged: Mapping[str, tuple[Decimal | None, Decimal | None]],
     plans: list[PlanOrder],
+    ended: Mapping[str, int],
 ) -> dict[str, tuple[str, ...]]:
     """By protection of `judged` the ids of the plan orders that keep its legs.
 
@@ -93,6 +126,7 @@ def _told_apart(
                     and (plan.order_id in each.exchange_plans) is known
                     and plan.kind in (kind, "plan")
                     and plan.trigger_price == price
+                    and _may_be_of(plan, each, ended)
                     and (known or plan.size == each.remaining)
                 ):
                     found[each.id, kind] = plan.order_id
@@ -105,14 +139,10 @@ def _share_out(
     ordered: list[Protection],
     settled: Collection[str],
     plans: list[PlanOrder],
+    ended: Mapping[str, int],
 ) -> dict[str, Decimal | None]:
     """By protection the price at which it is kept, or None; those that cannot be judged are not in it."""
-    offered: dict[Decimal, int | None] = {}
-    for plan in plans:
-        if plan.kind in (kind, "plan"):
-            before = offered.get(plan.trigger_price, 0)
-            whole = plan.size is None or before is None
-            offered[plan.trigger_price] = None if whole else (before or 0) + (plan.size or 0)
+    offered = [_Offer(plan, plan.size) for plan in plans if plan.kind in (kind, "plan")]
     contested = {
         price for each in ordered if each.id not in settled for price in _sought(kind, each)
     }
@@ -126,13 +156,44 @@ def _share_out(
             continue
         kept[each.id] = None
         for price in sought:
-            size = offered.get(price, 0)
-            if size is None or each.remaining <= size:
+            mine = [
+                offer
+                for offer in offered
+                if offer.plan.trigger_price == price and _may_be_of(offer.plan, each, ended)
+            ]
+            if _take(each.remaining, mine):
                 kept[each.id] = price
-                if size is not None:
-                    offered[price] = size - each.remaining
                 break
     return kept
+
+
+@define
+class _Offer:
+    """A plan order, and for how many contracts it is that nobody was given yet; None: for all there are."""
+
+    plan: PlanOrder
+    left: int | None
+
+
+def _take(size: int, offers: list[_Offer]) -> bool:
+    """Give `size` contracts away, if that many are offered."""
+    sizes = [each.left for each in offers if each.left is not None]
+    if len(sizes) < len(offers):
+        return True
+    if size > sum(sizes):
+        return False
+    for each in offers:
+        part = min(each.left or 0, size)
+        each.left, size = (each.left or 0) - part, size - part
+    return True
+
+
+def _may_be_of(plan: PlanOrder, protection: Protection, ended: Mapping[str, int]) -> bool:
+    """Whether the order of a protection may have brought `plan` along: it had not ended long before that was made."""
+    ended_ms = ended.get(protection.id)
+    if ended_ms is None or plan.create_time_ms is None:
+        return True
+    return plan.create_time_ms <= ended_ms + MADE_WITHIN_MS
 
 
 def _sought(kind: PlanKind, protection: Protection) -> list[Decimal]:

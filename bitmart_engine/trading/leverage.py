@@ -18,6 +18,8 @@ __all__ = ["Leverage"]
 
 TRUSTED_S = 60.0
 """How long what was read or set is taken for what is set."""
+LEARN_WITHIN_S = 2.0
+"""How long an order waits for that: its turn to ask may be far. After it the leverage is set, whatever it is."""
 JUST_READ_S = 2.0
 """Within that nothing is read again: many orders are accepted at once."""
 
@@ -72,7 +74,8 @@ class Leverage:
             return
         async with self._changing.setdefault(symbol, trio.Lock()):
             if self._known.get(symbol) == wanted and not self._is(symbol, wanted):
-                await self.learn(symbol)
+                with trio.move_on_after(LEARN_WITHIN_S):
+                    await self.learn(symbol)
             if self._is(symbol, wanted):
                 return
             self.forget(symbol)

@@ -42,7 +42,9 @@ log = structlog.get_logger()
 
 SHED_WITHIN_S = 3.0
 """How long an answer waits for the exchange to take a stop away; that goes on after it."""
+POSITIONS_WITHIN_S = 3.0
 PRICE_WITHIN_S = 2.0
+"""How long an answer waits for the exchange to say what is held, and the price; it does without them then."""
 
 
 @frozen
@@ -67,16 +69,7 @@ class Monitoring:
         """
         desk = self._desk
         checked_id(asked.id)
-        checked_order_id(asked.order_id, desk.state.orders)
         desk.check_promises()
-        if asked.stop_loss is None and asked.take_profit is None:
-            raise BadRequest("give a stop_loss, a take_profit, or both", "$.stop_loss")
-        if asked.size is not None and asked.size < 1:
-            raise BadRequest("must be at least 1 contract", "$.size")
-        if asked.callback_url is not None:
-            check_url(asked.callback_url, desk.settings.callback_allow)
-        instrument = await desk.instruments.get(asked.symbol)
-        desk.prices.check(asked.symbol)
         request = MonitorRequest(
             id=asked.id,
             symbol=asked.symbol,
@@ -88,19 +81,22 @@ class Monitoring:
             callback_url=asked.callback_url,
             metadata=checked_metadata(asked.metadata),
         )
-        read = True
-        if self._known(request) is None:
-            try:
-                await self._guard.observe_positions(asked.symbol)
-            except ExchangeError as failure:
-                read = False
-                desk.tally.add("positions could not be read", symbol=asked.symbol, why=str(failure))
-        price = await self._price(request) if self._known(request) is None else None
+        if (known := await self._known(request)) is not None:
+            return known
+        checked_order_id(asked.order_id, desk.state.orders)
+        if asked.stop_loss is None and asked.take_profit is None:
+            raise BadRequest("give a stop_loss, a take_profit, or both", "$.stop_loss")
+        if asked.size is not None and asked.size < 1:
+            raise BadRequest("must be at least 1 contract", "$.size")
+        if asked.callback_url is not None:
+            check_url(asked.callback_url, desk.settings.callback_allow)
+        instrument = await desk.instruments.get(asked.symbol)
+        desk.prices.check(asked.symbol)
+        read = await self._read_positions(asked.symbol)
+        price = await self._price(request)
         await desk.wait_promised(request.id, request.order_id)
-        known = self._known(request)
-        if known is not None:
-            await desk.keep_promise()
-            return Monitored(known, True)
+        if (known := await self._known(request)) is not None:
+            return known
         desk.store.record(*self._promise(request, instrument, price, read))
         await desk.keep_promise()
         log.info("position monitored", id=request.id, symbol=request.symbol)
@@ -214,7 +210,12 @@ class Monitoring:
         await self._desk.wait_promised(id)
         return self.get(id)
 
-    def _known(self, request: MonitorRequest) -> Protection | None:
+    async def _known(self, request: MonitorRequest) -> Monitored | None:
+        """The answer where the id is known, whatever its contract has become and whether or not the exchange answers.
+
+        Raises Conflict where something else has that id.
+        """
+        await self._desk.wait_promised(request.id)
         known = self._desk.state.protections.get(request.id)
         if known is None:
             return None
@@ -222,7 +223,21 @@ class Monitoring:
             raise Conflict(
                 f"a position with the id {request.id!r} exists with another body", "$.id"
             )
-        return known
+        await self._desk.keep_promise()
+        return Monitored(known, True)
+
+    async def _read_positions(self, symbol: str) -> bool:
+        """Whether the exchange said in time what is held of a symbol."""
+        why = f"no answer within {POSITIONS_WITHIN_S:g} s"
+        with trio.move_on_after(POSITIONS_WITHIN_S):
+            try:
+                await self._guard.observe_positions(symbol)
+            except ExchangeError as failure:
+                why = str(failure)
+            else:
+                return True
+        self._desk.tally.add("positions could not be read", symbol=symbol, why=why)
+        return False
 
     async def _price(self, request: MonitorRequest) -> Decimal | None:
         """The price now, where a target may be passed already; None where it cannot be told soon."""

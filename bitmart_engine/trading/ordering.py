@@ -9,13 +9,20 @@ import trio
 from attrs import frozen
 
 from ..model.decimals import plain
-from ..model.errors import Conflict, NotFound, Unavailable
+from ..model.errors import BadRequest, Conflict, NotFound, Unavailable
 from ..model.lifecycle import EntryState
-from ..model.orders import EntryOrder
+from ..model.orders import EntryOrder, EntryRequest
 from ..notify.destinations import check_url
 from .desk import Desk
 from .entries import Entries
-from .requests import PlaceOrder, checked_entry, same_request
+from .requests import (
+    PlaceOrder,
+    checked_entry,
+    checked_id,
+    fingerprint,
+    moved_prices,
+    same_request,
+)
 
 __all__ = ["Ordering", "Placed"]
 
@@ -48,22 +55,16 @@ class Ordering:
         if not desk.opening:
             raise Unavailable("the engine is stopping")
         desk.check_promises()
+        checked_id(asked.id)
+        if (known := await self._known(asked)) is not None:
+            return known
         if asked.callback_url is not None:
             check_url(asked.callback_url, desk.settings.callback_allow)
         instrument = await desk.instruments.get(asked.symbol)
         desk.prices.check(asked.symbol)
         request, rounded = checked_entry(asked, instrument)
-        await desk.wait_promised(request.id)
-        known = desk.state.orders.get(request.id)
-        if known is not None:
-            if not same_request(known.request, request, instrument):
-                raise Conflict(
-                    f"an order with the id {request.id!r} exists with another body", "$.id"
-                )
-            await desk.keep_promise()
-            return Placed(known, True, rounded)
-        if request.id in desk.state.protections:
-            raise Conflict(f"a monitored position has the id {request.id!r}", "$.id")
+        if (known := await self._known(asked)) is not None:
+            return known
         now_ms = desk.now_ms()
         order = EntryOrder(
             request=request,
@@ -90,6 +91,35 @@ class Ordering:
             size=request.size,
         )
         return Placed(order, False, rounded)
+
+    async def _known(self, asked: PlaceOrder) -> Placed | None:
+        """The answer where the id is known, whatever its contract has become and whether or not the exchange answers.
+
+        Raises Conflict where something else has that id.
+        """
+        desk = self._desk
+        await desk.wait_promised(asked.id)
+        known = desk.state.orders.get(asked.id)
+        if known is None:
+            if asked.id in desk.state.protections:
+                raise Conflict(f"a monitored position has the id {asked.id!r}", "$.id")
+            return None
+        if not await self._is_same(known.request, asked):
+            raise Conflict(f"an order with the id {asked.id!r} exists with another body", "$.id")
+        await desk.keep_promise()
+        return Placed(known, True, moved_prices(asked, known.request))
+
+    async def _is_same(self, known: EntryRequest, asked: PlaceOrder) -> bool:
+        if known.asked:
+            return known.asked == fingerprint(asked)
+        if known.symbol != asked.symbol:
+            return False
+        try:  # an older journal's: only what the contract made of it is known
+            instrument = await self._desk.instruments.get(asked.symbol)
+            again, _ = checked_entry(asked, instrument)
+        except BadRequest:
+            return False
+        return same_request(known, again, instrument)
 
     async def cancel(self, id: str, wait_s: float = 3.0) -> EntryOrder:
         """Have the order gone: at once while it waits, at the exchange otherwise, for which `wait_s` is waited.

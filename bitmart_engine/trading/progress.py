@@ -5,7 +5,7 @@ filled size is cumulative and never shrinks, and an end is never undone, so appl
 number of times, gives the same order.
 
 Somebody may amend the order at the exchange to be larger than what was asked for. All that fills under it counts, for
-all of it has to be protected; it is filled once what the exchange has of it is.
+all of it has to be protected; it is filled once what the exchange has of it is, and cancelled if it ends before that.
 """
 
 from __future__ import annotations
@@ -15,18 +15,21 @@ from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder
 from ..store.records import EntryObserved
 
-__all__ = ["observed", "refused_for_crossing"]
+__all__ = ["observed", "refused_for_crossing", "whole"]
 
 CROSSING_CANCEL_WITHIN_MS = 1_500
 """How soon after it was made a maker-only order that would cross is taken away again; nobody's hand is that quick."""
 
 
+def whole(order: EntryOrder, update: OrderUpdate) -> int:
+    """How many contracts the order is filled with: what was asked for, or more if the exchange has more of it."""
+    return max(order.size, update.size or 0)
+
+
 def observed(order: EntryOrder, update: OrderUpdate, now_ms: int) -> EntryObserved | None:
     """The record that `update` makes of `order`; None if it says nothing new."""
     filled = max(order.filled, update.deal_size)
-    amended = update.size is not None and update.size > order.size
-    works = amended and not update.final and filled < (update.size or 0)
-    if filled >= order.size and not (works and not order.state.final):
+    if update.deal_size >= whole(order, update) or order.state is EntryState.FILLED:
         to = EntryState.FILLED
     elif order.state.final:
         to = EntryState.CANCELLED if filled > order.filled else order.state

@@ -167,7 +167,10 @@ def reconcile(state: State, snapshot: Snapshot) -> list[Action]:
         }
         changes = _reconcile_side(protections, snapshot.held(key), filled, filling, snapshot.at_ms)
         actions += changes
-        actions += _compare_kept(key, protections, snapshot, {each.id for each in changes}, filling)
+        changing = {each.id for each in changes}
+        ours = sum(each.remaining for each in protections)
+        ended = _ended(state, protections) if snapshot.held(key) > ours else {}
+        actions += _compare_kept(key, protections, snapshot, changing, filling, ended)
     return actions
 
 
@@ -274,6 +277,7 @@ def _compare_kept(
     snapshot: Snapshot,
     changing: Set[str],
     filling: Mapping[str, int],
+    ended: Mapping[str, int],
 ) -> list[Keeps]:
     """What the exchange keeps of the protections of one side, as far as that can be told."""
     if snapshot.plans is None:
@@ -290,7 +294,17 @@ def _compare_kept(
     closing = [
         plan for plan in snapshot.plans if (plan.symbol, plan.side) == (symbol, side.closing)
     ]
-    return keeping(holding, settled, closing)
+    return keeping(holding, settled, closing, ended)
+
+
+def _ended(state: State, protections: Iterable[Protection]) -> dict[str, int]:
+    """By protection, when its order had ended by the exchange's clock, where that is known."""
+    orders = {each.id: state.orders.get(each.entry_id or "") for each in protections}
+    return {
+        id: order.update_time_ms
+        for id, order in orders.items()
+        if order is not None and order.state.final and order.update_time_ms > 1
+    }
 
 
 def findings(state: State, snapshot: Snapshot, actions: Iterable[Action]) -> Findings:

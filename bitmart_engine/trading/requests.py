@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from hashlib import sha256
 from typing import Literal
 
 import msgspec
-from attrs import Factory, evolve, frozen
+from attrs import Factory, evolve, fields, frozen
 
 from ..model.decimals import plain, shared
 from ..model.errors import BadRequest
@@ -26,11 +27,14 @@ __all__ = [
     "MonitorPosition",
     "PlaceOrder",
     "checked_entry",
+    "checked_id",
     "checked_levels",
     "checked_metadata",
     "checked_order_id",
     "does_not_fit",
+    "fingerprint",
     "is_outdated",
+    "moved_prices",
     "on_grid",
     "parse_side",
     "same_request",
@@ -175,27 +179,51 @@ def checked_entry(
         exchange_protection=asked.exchange_protection,
         timeout_seconds=shared(asked.timeout_seconds),
         asked_quantity=None if asked.quantity is None else shared(asked.quantity),
+        asked=fingerprint(asked),
         enter_anyway=asked.enter_anyway,
         resting_timeout_seconds=None if resting is None else shared(resting),
         callback_url=asked.callback_url,
         metadata=checked_metadata(asked.metadata),
     )
+    return request, moved_prices(asked, request)
+
+
+def moved_prices(asked: PlaceOrder, request: EntryRequest) -> dict[str, Decimal]:
+    """The prices of `request` that are not as they were asked for, by field."""
     result = {
-        "entry_zone_min": zone_min,
-        "entry_zone_max": zone_max,
-        "stop_loss": stop_loss,
-        "take_profit": take_profit,
+        "entry_zone_min": request.zone_min,
+        "entry_zone_max": request.zone_max,
+        "stop_loss": request.stop_loss,
+        "take_profit": request.take_profit,
     }
-    rounded = {
+    return {
         name: price
         for name, price in result.items()
         if price is not None and price != getattr(asked, name)
     }
-    return request, rounded
+
+
+def fingerprint(asked: PlaceOrder) -> str:
+    """A digest of what was asked, by which the same is known again whatever the contract has become by then.
+
+    A number is what it is worth, a side what it means, and a field that says what it would be without is not there.
+    Raises BadRequest for metadata that are no JSON.
+    """
+    said: dict[str, object] = {}
+    for each in fields(PlaceOrder):
+        value, default = getattr(asked, each.name), each.default
+        if each.name == "metadata":
+            value, default = checked_metadata(value), NOTHING
+        elif each.name == "side":
+            value = parse_side(value).value
+        if value != default:
+            said[each.name] = plain(value) if isinstance(value, Decimal) else value
+    return sha256(msgspec.json.encode(said, order="sorted")).hexdigest()[:32]
 
 
 def same_request(known: EntryRequest, again: EntryRequest, instrument: Instrument) -> bool:
-    """Whether the same was asked for twice: what the instrument made of it may have changed in between."""
+    """Whether the same was asked for twice, of a journal that does not keep it: the instrument may have changed."""
+    again = evolve(again, asked=known.asked)
     if known.asked_quantity is None and again.quantity == known.quantity:
         known = evolve(known, asked_quantity=again.asked_quantity)  # an older journal's, maybe
     if known.asked_quantity is not None:

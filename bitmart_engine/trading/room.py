@@ -47,6 +47,7 @@ from .futures_orders import FuturesOrders
 from .guard import Guard
 from .identity import new_engine_id
 from .instruments import Instruments
+from .keeping import LOOK_AGAIN_S, Losses
 from .leverage import Leverage
 from .monitoring import Monitoring
 from .ordering import Ordering
@@ -65,7 +66,7 @@ from .reconcile import (
     findings,
     reconcile,
 )
-from .searching import find_waiting
+from .searching import find_further
 from .snapshot import take_snapshot
 from .submission import read
 from .tracking import Tracking
@@ -97,6 +98,7 @@ class TradingRoom:
         self.balance = BalanceBook(desk)
         self.found: Findings | None = None
         """What the first comparison after the start found; None until there was one."""
+        self._losses = Losses()
         self.latest: Findings | None = None
         self.not_resumed: dict[tuple[str, str], str] = {}
         """What of the journal could not be taken up at the start, by what it is and its id, and why."""
@@ -173,7 +175,10 @@ class TradingRoom:
                     await lost_sight.wait()
             self._agreed()
             seeing = self._streams.statistics().authenticated
-            with trio.move_on_after(REFRESH_EVERY_S if seeing else REFRESH_BLIND_EVERY_S) as scope:
+            every_s = REFRESH_EVERY_S if seeing else REFRESH_BLIND_EVERY_S
+            if self._losses.in_doubt:
+                every_s = LOOK_AGAIN_S
+            with trio.move_on_after(every_s) as scope:
                 self._until_next = scope
                 await lost_sight.wait()
 
@@ -227,14 +232,14 @@ class TradingRoom:
         """Compare with the exchange and do what follows. False if a query failed: then nothing follows."""
         try:
             if self.found is None or self.entries.to_be_searched:
-                self.entries.searched(await find_waiting(self.desk))
+                self.entries.searched(await find_further(self.desk))
             snapshot = await take_snapshot(self.desk)
         except ExchangeError as failure:
             self.desk.tally.add("exchange could not be read", why=str(failure))
             self.desk.not_reconciled_because = str(failure)
             return False
         state = self.desk.state
-        actions = reconcile(state, snapshot)
+        actions = self._certain(reconcile(state, snapshot), plans_read=snapshot.plans is not None)
         found = findings(state, snapshot, actions)
         for action in actions:
             self._do(action)
@@ -257,6 +262,14 @@ class TradingRoom:
         self.latest = found
         self._resume_rest()
         return True
+
+    def _certain(self, actions: list[Action], *, plans_read: bool) -> list[Action]:
+        """`actions` without the losses of stops that comparisons have not shown often enough."""
+        if not plans_read:
+            return actions
+        losing = [each.id for each in actions if isinstance(each, Keeps) and self.guard.loses(each)]
+        doubted = self._losses.doubted(losing)
+        return [each for each in actions if not (isinstance(each, Keeps) and each.id in doubted)]
 
     def _flat(self, snapshot: Snapshot) -> list[PositionUpdate]:
         """The sides that were held when last heard of, and that the snapshot does not list."""

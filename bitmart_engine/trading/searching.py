@@ -1,13 +1,13 @@
-"""After a start: are orders that wait in the journal at the exchange already?
+"""After a start: is the exchange further with an order than the journal says?
 
-A journal may be older than reality, a restored copy say. So every client order id that a waiting order may have gone
-out under is looked for before anything is sent: among the working orders, in the history of its symbol and in the
-trades, in one request each. Until that has succeeded, no waiting order is sent, and none expires.
+A journal may be older than reality, a restored copy say. So every client order id that an order may have gone out
+under, one that waits or one whose latest answer was lost, is looked for before anything is sent: among the working
+orders, in the history of its symbol and in the trades, in one request each. Until that has succeeded, no waiting order
+is sent, none expires, and none is proved absent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
 
 import structlog
@@ -19,21 +19,26 @@ from ..model.orders import EntryOrder
 from .desk import Desk
 from .identity import entry_client_order_id, is_ours
 
-__all__ = ["ATTEMPTS", "find_waiting"]
+__all__ = ["ATTEMPTS", "find_further"]
 
 log = structlog.get_logger()
 
 ATTEMPTS = 8
 """How many client order ids an order may have gone out under before it ends: 3 crossings, 5 taken."""
+SEARCHED = (EntryState.WAITING, EntryState.UNKNOWN)
+"""The states of an order that the exchange may have in an attempt of which the journal does not know."""
 HISTORIES = 30
 """Symbols of which the history is read; of more, only working orders and trades, so that a start takes seconds."""
 BEFORE_S = 60
 """How long before the oldest waiting order was accepted trades are read from: clocks differ."""
 
 
-async def find_waiting(desk: Desk) -> list[tuple[EntryOrder, OrderUpdate]]:
-    """The waiting orders that the exchange has, each with what it has of them. Raises ExchangeError."""
-    waiting = [each for each in desk.state.orders.alive() if each.state is EntryState.WAITING]
+async def find_further(desk: Desk) -> list[tuple[EntryOrder, OrderUpdate]]:
+    """The orders that the exchange has in an attempt that the journal does not know of, each with what it has.
+
+    Raises ExchangeError.
+    """
+    waiting = [each for each in desk.state.orders.alive() if each.state in SEARCHED]
     if not waiting:
         return []
     wanted = {id: order for order in waiting for id in _ids(order)}
@@ -54,25 +59,34 @@ async def find_waiting(desk: Desk) -> list[tuple[EntryOrder, OrderUpdate]]:
     best: dict[str, OrderUpdate] = {}
     for update in found:
         wanting = wanted.get(update.client_order_id)
-        if wanting is not None and is_ours(wanting, update):
+        if wanting is not None and _is_later(wanting, update) and is_ours(wanting, update):
             now = best.get(wanting.id)
             if now is None or _rank(wanting, update) > _rank(wanting, now):
                 best[wanting.id] = update
     return [(order, best[order.id]) for order in waiting if order.id in best]
 
 
-def _ids(order: EntryOrder) -> Iterable[str]:
+def _is_later(order: EntryOrder, update: OrderUpdate) -> bool:
+    """Whether `update` is of an attempt that is not followed already."""
+    if order.state is EntryState.WAITING:
+        return True
+    ids = _ids(order)
+    return ids.index(update.client_order_id) > ids.index(order.client_order_id)
+
+
+def _ids(order: EntryOrder) -> list[str]:
     """Every client order id that it has gone out under, or may have."""
     derived = [
         entry_client_order_id(order.id, attempt, order.engine_id)
         for attempt in range(1, ATTEMPTS + 1)
     ]
-    return dict.fromkeys([*filter(None, [order.client_order_id]), *derived])
+    other = order.client_order_id not in ("", *derived)
+    return [order.client_order_id, *derived] if other else derived
 
 
 def _rank(order: EntryOrder, update: OrderUpdate) -> tuple[bool, bool, int]:
     """What filled comes before what works, and that before what ended; of these the latest attempt."""
-    attempt = list(_ids(order)).index(update.client_order_id)
+    attempt = _ids(order).index(update.client_order_id)
     return update.deal_size > 0, not update.final, attempt
 
 
@@ -119,7 +133,9 @@ async def _read(desk: Desk, symbol: str, order_id: str) -> list[OrderUpdate]:
 
 async def _looked_up(desk: Desk, order: EntryOrder) -> list[OrderUpdate]:
     """What is found of the order's next attempt where lists are too long: a later one is found once its id is sent."""
-    id = order.client_order_id or entry_client_order_id(order.id, order.spent + 1, order.engine_id)
+    follows = order.state is EntryState.UNKNOWN  # this attempt is looked up already
+    id = "" if follows else order.client_order_id
+    id = id or entry_client_order_id(order.id, order.spent + 1 + follows, order.engine_id)
     try:
         found = await desk.exchange.find_order(order.symbol, id)
     except CutShort as failure:

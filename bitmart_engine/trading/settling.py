@@ -2,7 +2,8 @@
 
 An order that the exchange made of a stop may be told seconds late. By then the protection whose stop it was may have
 ended, and another order with the same stop have filled; or the stop was the owner's own. A stop that is still listed
-has not acted, and contracts that are all held still were not closed.
+has not acted, and contracts that are all held still were not closed; but an order that has filled nothing yet leaves
+them all held.
 """
 
 from __future__ import annotations
@@ -35,18 +36,20 @@ BEFORE_S = 15.0
 async def settle(order_id: str, settling: dict[str, OrderUpdate], desk: Desk, guard: Guard) -> None:
     """Book the order on whose stop it was made of, or on nobody."""
     seen: set[str] | None = None
+    unlisted = False
     try:
         for _ in range(LOOKS):
             update = settling[order_id]
             try:
-                innocent = await _innocent(update, desk, guard)
+                innocent, listed = await _innocent(update, desk, guard)
             except ExchangeError as failure:
                 desk.tally.add("whose stop it was could not be read", why=str(failure))
             else:
-                if not innocent or (seen is not None and innocent & seen):
+                nobody = not innocent and (listed or unlisted)
+                if nobody or (seen is not None and innocent & seen):
                     seen = innocent
                     break
-                seen = innocent
+                seen, unlisted = innocent, not listed
             await trio.sleep(LOOK_AGAIN_S)
     finally:
         update = settling.pop(order_id)
@@ -56,8 +59,8 @@ async def settle(order_id: str, settling: dict[str, OrderUpdate], desk: Desk, gu
             guard.foreign.note(update)
 
 
-async def _innocent(update: OrderUpdate, desk: Desk, guard: Guard) -> set[str]:
-    """The ids of the protections whose stops have not acted. Raises ExchangeError."""
+async def _innocent(update: OrderUpdate, desk: Desk, guard: Guard) -> tuple[set[str], bool]:
+    """The ids of the protections whose stops have not acted, and whether any stop is listed. Raises ExchangeError."""
     assert update.side is not None, "it closes a side"
     symbol, side = update.symbol, update.side.position_side
     ask = desk.exchange.plan_orders
@@ -66,9 +69,10 @@ async def _innocent(update: OrderUpdate, desk: Desk, guard: Guard) -> set[str]:
     alive = guard.lookout.alive_on(symbol, side)
     others = guard.evidence.on(symbol, side).others(trio.current_time(), BEFORE_S) or 0
     held = desk.positions.get(symbol, side)
-    if held is not None and held.size >= others + guard.lookout.owed_on(symbol, side):
-        return {each.id for each in alive}
-    return still_listed(alive, plans)
+    whole = held is not None and held.size >= others + guard.lookout.owed_on(symbol, side)
+    if update.deal_size and whole:
+        return {each.id for each in alive}, bool(plans)
+    return still_listed(alive, plans), bool(plans)
 
 
 def still_listed(protections: list[Protection], plans: list[PlanOrder]) -> set[str]:

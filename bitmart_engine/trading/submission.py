@@ -40,6 +40,8 @@ TRY_AGAIN = {
 NETWORK_PAUSE_S = 1.0
 LONG_WAIT_MS = 1_000
 """An order that waited longer for its turn goes out only if the price is in its zone still."""
+LEARN_WITHIN_S = 2.0
+"""How long an order that was refused waits to learn whether it was for what has changed: its turn to ask may be far."""
 READS_AFTER_SUBMIT = 3
 READ_PAUSE_S = 0.25
 """The order may not be readable for some hundred ms after it was taken."""
@@ -118,7 +120,9 @@ async def look_up(id: str, desk: Desk, entries: Entries, in_use: bool = False) -
             if update is not None:
                 entries.on_update(update)
                 return
-            shown = began_ms >= _shown_by_ms(order, desk, refused=in_use)
+            shown = began_ms >= _shown_by_ms(order, desk, refused=in_use) and entries.is_searched(
+                id
+            )
             if in_use and (others or shown):
                 if desk.state.orders[id].state is EntryState.UNKNOWN:
                     entries.id_taken(id, others[0] if others else None)
@@ -275,8 +279,9 @@ async def _has_changed(order: EntryOrder, refusal: Refused, desk: Desk) -> bool:
     """Whether the order was refused for what the contract is no longer. Reads it, if it may have been."""
     if refusal.meaning not in (Meaning.INVALID, Meaning.OTHER) and refusal.code in MEANINGS:
         return False
-    before = desk.instruments.known(order.symbol)
-    now = await desk.instruments.refresh(order.symbol)
+    before = now = desk.instruments.known(order.symbol)
+    with trio.move_on_after(LEARN_WITHIN_S):
+        now = await desk.instruments.refresh(order.symbol)
     return now is not None and (now != before or is_outdated(order, now))
 
 
@@ -286,7 +291,8 @@ async def _leverage_was_changed(order: EntryOrder, refusal: Refused, desk: Desk)
     if refusal.meaning is not Meaning.LEVERAGE or request.leverage is None:
         return False
     desk.leverage.forget(order.symbol)
-    await desk.leverage.learn(order.symbol)
+    with trio.move_on_after(LEARN_WITHIN_S):
+        await desk.leverage.learn(order.symbol)
     now = desk.leverage.known(order.symbol)
     return now is not None and now != (request.leverage, request.open_type)
 

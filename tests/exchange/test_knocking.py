@@ -6,7 +6,9 @@ import pytest
 import trio
 
 from bitmart_engine.exchange.budget import (
+    KNOCK_AFTER_QUIET_S,
     KNOCK_AFTER_S,
+    LONGEST_PAUSE_S,
     MARGIN_S,
     PROBE_EVERY_S,
     EndpointBudget,
@@ -39,11 +41,42 @@ def test_a_close_waits_two_seconds_for_what_only_headers_forbid_and_then_goes():
     assert budget.admit(3.2, CLOSE), "what was taken shows that the headers were wrong"
 
 
-@pytest.mark.parametrize("urgency", [CANCEL, READ, OPEN])
-def test_nothing_else_knocks(urgency):
+def test_what_opens_never_knocks():
     budget = full_by_headers()
-    assert not budget.admit(100, urgency, 1)
-    assert budget.next_at(urgency, since=1) > 600
+    assert not budget.admit(100, OPEN, 1)
+    assert budget.next_at(OPEN, since=1) > 600
+
+
+@pytest.mark.parametrize("urgency", [CANCEL, READ])
+def test_a_read_and_a_cancel_knock_where_nothing_was_sent_for_ten_seconds(urgency):
+    budget = full_by_headers()
+    assert not budget.admit(9, urgency, 1)
+    assert budget.next_at(urgency, since=8) == KNOCK_AFTER_QUIET_S, "asking again does not delay it"
+    assert budget.admit(KNOCK_AFTER_QUIET_S, urgency, 9)
+    assert not budget.admit(KNOCK_AFTER_QUIET_S + 1, urgency, 9), "one at a time"
+    budget.accept(KNOCK_AFTER_QUIET_S)
+    budget.end(KNOCK_AFTER_QUIET_S + 1)
+    assert budget.admit(KNOCK_AFTER_QUIET_S + 1.1, urgency), "the headers were wrong"
+
+
+@pytest.mark.parametrize("urgency", [CANCEL, READ])
+def test_a_read_and_a_cancel_do_not_knock_for_a_minute_after_the_exchange_itself_refused(urgency):
+    budget = full_by_headers()
+    assert budget.admit(10, urgency)
+    budget.refuse(10.1, 10, banned=False)
+    budget.end(10.1)
+    assert not budget.admit(10 + LONGEST_PAUSE_S, urgency, 20)
+    assert budget.next_at(urgency, since=20) == 10.1 + LONGEST_PAUSE_S
+    assert budget.admit(10.1 + LONGEST_PAUSE_S, urgency, 20)
+
+
+def test_a_read_does_not_knock_at_what_is_kept_for_closes():
+    budget = EndpointBudget(RateLimit(4), keeps_for_closes=True)
+    for _ in range(3):
+        assert budget.admit(0, READ)
+    assert not budget.admit(100, READ, 0)
+    assert budget.next_at(READ, since=0) == float("inf")
+    assert budget.admit(100, CLOSE)
 
 
 def test_a_close_never_knocks_where_we_have_sent_too_many_ourselves():

@@ -71,16 +71,39 @@ async def test_what_is_missing_has_the_careful_value(fake, client):
     [
         ({"quote_currency": "USD"}, "coin-margined contract left out"),
         ({"vol_precision": "10"}, "contract with a size step above 1 left out"),
-        ({"price_precision": "0"}, "unreadable contract"),
-        ({"contract_size": "-"}, "unreadable contract"),
-        ({"max_volume": ""}, "unreadable contract"),
-        ({"min_volume": "few"}, "unreadable contract"),
-        ({"symbol": None}, "unreadable contract"),
     ],
 )
 async def test_a_contract_that_does_not_fit_is_left_out_and_counted(fake, client, fields, reason):
     assert await only(fake, client, **fields) is None
     assert fake.tally.counts()[reason] == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"price_precision": "0"},
+        {"contract_size": "-"},
+        {"max_volume": ""},
+        {"min_volume": "few"},
+        {"symbol": None},
+    ],
+)
+async def test_a_contract_that_cannot_be_read_is_counted_and_no_proof_that_there_is_none(
+    fake, client, fields
+):
+    with pytest.raises(OutcomeUnknown):
+        await only(fake, client, **fields)
+    assert fake.tally.counts()["unreadable contract"] == 1
+
+
+async def test_a_list_without_the_contract_that_was_asked_for_is_no_proof_that_there_is_none(
+    fake, client
+):
+    for rows in ([], [contract(symbol="ETHUSDT")], ["odd"]):
+        fake.answers.clear()
+        fake.says(DETAILS, {"symbols": rows})
+        with pytest.raises(OutcomeUnknown):
+            await client.instruments("BTCUSDT")
 
 
 async def test_the_step_is_read_under_its_other_name_too(fake, client):

@@ -65,7 +65,8 @@ class Lives:
     restored: bool = False
     """Whether the journal was put there by hand: its owner says so when he starts the next engine."""
     spared: bool = False
-    """Whether nobody dies for a while, for something has to be seen through."""
+    """Whether nobody dies for a while, for something has to be seen through: who is killed while the only copy of the
+    journal is an open file has nothing left, whatever was promised."""
 
     def __attrs_post_init__(self) -> None:
         self.skew_ms = self.rng.choice(SKEWS_MS)
@@ -92,6 +93,7 @@ class Lives:
                 random.Random(f"{number}:{self.seed}"),
                 self.now_ms,
                 self.looked,
+                lambda: self.spared,
             )
             self.restored = False
             async with trio.open_nursery() as nursery:

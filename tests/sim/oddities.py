@@ -283,14 +283,21 @@ class Oddities:
             )
 
     async def _other_contracts(self) -> None:
-        """Contracts change while orders wait and positions are held, and in the moment in which one is closed."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._changed_now_and_then)
-            nursery.start_soon(self._smaller_at_a_stop)
+        """Contracts change while orders wait and positions are held, and stay what they have become.
 
-    async def _smaller_at_a_stop(self) -> None:
+        But for one that takes no market order at all, by which nobody could ever close: that ends with the storm.
+        """
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._change_contracts, self.rng("other contracts"))
+                nursery.start_soon(self._smaller_at_a_stop, self.rng("contracts at stops"))
+        finally:
+            for symbol, now in self.paper.instruments.items():
+                if not now.market_max_size:
+                    self.paper.change_instrument(symbol, market_max_size=500_000)
+
+    async def _smaller_at_a_stop(self, rng: random.Random) -> None:
         """A stop is reached when one order may just have become smaller than what it closes."""
-        rng = self.rng("contracts at stops")
         while True:
             await trio.sleep(rng.expovariate(1 / 60))
             armed = [
@@ -311,8 +318,7 @@ class Oddities:
             self.market.centre[guard.symbol] = Decimal(guard.stop_loss) * beyond
             self.market.to(guard.symbol, self.market.centre[guard.symbol])
 
-    async def _changed_now_and_then(self) -> None:
-        rng = self.rng("other contracts")
+    async def _change_contracts(self, rng: random.Random) -> None:
         while True:
             await trio.sleep(rng.uniform(40, 200))
             symbol = rng.choice((GUARDED_HERE, GUARDED_THERE, UNGUARDED))

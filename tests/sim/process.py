@@ -45,11 +45,14 @@ class Doom:
 class _Steps(trio.abc.Instrument):
     """Calls `then` before a certain task step from now on."""
 
-    def __init__(self, steps: int, then: Callable[[], None]) -> None:
+    def __init__(self, steps: int, then: Callable[[], None], spared: Callable[[], bool]) -> None:
         self._left = steps
         self._then = then
+        self._spared = spared
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        if self._spared():
+            return
         self._left -= 1
         if self._left == 0:
             self._then()
@@ -67,6 +70,8 @@ class Process:
     rng: random.Random
     now_ms: Callable[[], int]
     came_up: Callable[[], None]
+    spared: Callable[[], bool] = lambda: False
+    """Whether it does not die of its doom now: for so long that is put off."""
     alive: bool = True
     forgotten: bool = False
     """Whether its promises are: then what it sent and has not arrived yet never does."""
@@ -145,13 +150,15 @@ class Process:
         if doom.point:
             self._doom, self._times = doom, doom.times
         else:
-            self._steps = _Steps(doom.times, lambda: self.kill("at random", tells=doom.tells))
+            self._steps = _Steps(
+                doom.times, lambda: self.kill("at random", tells=doom.tells), self.spared
+            )
             trio.lowlevel.add_instrument(self._steps)
 
     def _reached(self, point: str) -> None:
         """Called by the engine at each of its named points; those of a commit are within it."""
         doom = self._doom
-        if self.alive and doom is not None and point == doom.point:
+        if self.alive and doom is not None and point == doom.point and not self.spared():
             self._times -= 1
             if self._times == 0:
                 self.kill(point, tells=doom.tells)

@@ -4,6 +4,9 @@ What was promised after the copy was made is out of reach, except by what the ex
 knows has to be found there, however far it has come. Of one that the copy does not know, what it opened is the owner's
 own from then on, and so is what it leaves at the exchange. Nothing that was closed since the copy may be closed again,
 but where the copy says that it is held and something else is, on the same side, nobody can tell: those are excused.
+
+Who begins again with an empty directory, and uses the same ids, does not go back to a copy from before that: two orders
+of one id would be in question then, and which of them the copy means nobody could judge.
 """
 
 from __future__ import annotations
@@ -68,6 +71,8 @@ class Restoring:
     _due: Copy | None = None
     _fresh: bool = False
     _copies: int = 0
+    _beginnings: int = 0
+    """How often everything was begun again."""
 
     def kinds(self) -> Kinds:
         return {"old journal": self._old_journal, "fresh directory": self._fresh_directory}
@@ -79,9 +84,9 @@ class Restoring:
             await trio.sleep(rng.uniform(20, 120))
             if not self.chronicle.exists or not self.lives.up or self._due is not None:
                 continue
-            copy = self._copy()
+            copy, beginnings = self._copy(), self._beginnings
             await trio.sleep(rng.uniform(20, 200))
-            if self._fresh:
+            if self._fresh or self._beginnings != beginnings:
                 continue
             self.trace.fault("old journal restored")
             self._due = copy
@@ -112,6 +117,7 @@ class Restoring:
         """Do what is due, now that no engine runs."""
         if self._fresh:
             self._fresh, self._due = False, None
+            self._beginnings += 1
             shutil.rmtree(self.chronicle.path.parent, ignore_errors=True)
             self._forget({name: type(getattr(self.app, name))() for name in PROMISES})
             self.user.begin_again()

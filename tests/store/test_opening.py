@@ -194,7 +194,8 @@ async def test_old_history_goes_at_the_start_and_every_day(
     def wall_ms() -> int:
         return START_MS + round((trio.current_time() - epoch) * 1000)
 
-    async with open_store(directory, wall_ms=wall_ms, history_days=2) as (store, journal):
+    days: dict[str, Any] = {"wall_ms": wall_ms, "look_every_s": 3600}
+    async with open_store(directory, history_days=2, **days) as (store, journal):
         for unit in whole_story("old", wall_ms()) + whole_story("alive", wall_ms())[:6]:
             store.record(*unit)
         await trio.sleep(1.5 * DAY_S)
@@ -208,10 +209,10 @@ async def test_old_history_goes_at_the_start_and_every_day(
         with closing(sqlite3.connect(directory / FILE_NAME)) as shell:
             rows = shell.execute("SELECT DISTINCT subject FROM journal WHERE subject LIKE 'old%'")
             assert rows.fetchall() == []
-    async with open_store(directory, wall_ms=wall_ms, history_days=2) as (store, _):
+    async with open_store(directory, history_days=2, **days) as (store, _):
         assert known(store.state) == before
     await trio.sleep(10 * DAY_S)
-    async with open_store(directory, wall_ms=wall_ms, history_days=2) as (store, _):
+    async with open_store(directory, history_days=2, **days) as (store, _):
         assert list(store.state.orders) == ["alive"]
         await trio.sleep(1)
 
@@ -220,7 +221,7 @@ async def test_an_id_may_be_used_again_after_its_order_was_forgotten(
     directory: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     now_ms = START_MS
-    async with open_store(directory, wall_ms=lambda: now_ms) as (store, _):
+    async with open_store(directory, wall_ms=lambda: now_ms, look_every_s=3600) as (store, _):
         for unit in whole_story("a"):
             store.record(*unit)
         await store.durable()
@@ -237,7 +238,8 @@ async def test_a_compaction_that_fails_is_counted_and_tried_another_day(
     directory: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     now_ms, tally = START_MS, Tally()
-    async with open_store(directory, wall_ms=lambda: now_ms, tally=tally) as (store, journal):
+    days: dict[str, Any] = {"wall_ms": lambda: now_ms, "look_every_s": 3600}
+    async with open_store(directory, tally=tally, **days) as (store, journal):
         for unit in whole_story("a"):
             store.record(*unit)
         await store.durable()
@@ -496,6 +498,25 @@ async def test_a_journal_that_is_deleted_is_noticed_and_written_anew(
     for each in (left, directory):
         async with open_store(each) as (store, _):
             assert known(store.state) == before
+
+
+@pytest.mark.parametrize("gone", [["", "-wal", "-shm"], [""], ["-wal"]])
+async def test_nothing_is_promised_in_a_file_that_was_deleted_a_moment_ago(
+    directory: Path, gone: list[str], autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_store(directory) as (store, _):
+        store.record(EntryAccepted(entry("a")))
+        await store.durable()
+        for name in gone:
+            (directory / f"{FILE_NAME}{name}").unlink()
+        store.record(EntryAccepted(entry("b")))
+        with pytest.raises(JournalUnavailable, match="was deleted"):
+            await store.durable()
+        await trio.sleep(0.2)
+        await store.durable()
+        left = directory.with_name("left")
+        shutil.copytree(directory, left)
+    assert await orders_in(left) == ["a", "b"]
 
 
 async def test_a_journal_whose_place_another_file_has_taken_is_not_written_over_it(

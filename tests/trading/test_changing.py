@@ -5,11 +5,22 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+import trio
+from attrs import evolve
 
-from bitmart_engine.model.errors import Conflict
+from bitmart_engine.model.errors import BadRequest, Conflict
+from bitmart_engine.trading.requests import MonitorPosition, fingerprint
 from tests.stage import CANCEL, SUBMIT, entry, open_stage
 
+DETAILS = "/contract/public/details"
 LEVERAGE = "/contract/private/submit-leverage"
+POSITIONS = "/contract/private/position-v2"
+
+
+def position(**changes):
+    """A request to guard a short of ETHUSDT, which nobody holds."""
+    asked = {"symbol": "ETHUSDT", "side": "short", "stop_loss": 4000, "size": 1, **changes}
+    return MonitorPosition(id="m", **asked)
 
 
 async def armed(stage, **changes):
@@ -112,6 +123,70 @@ async def test_the_same_request_is_the_same_though_the_contract_has_changed(auto
             )
 
 
+@pytest.mark.parametrize("asked", [{"quantity": "0.05"}, {"size": 50}])
+async def test_a_known_request_is_a_duplicate_and_another_a_conflict_though_none_fits_any_more(
+    autojump_clock, asked
+):
+    asked = {"timeout_seconds": Decimal(3600), "stop_loss": "64500.3", **asked}
+    async with open_stage() as stage:
+        await armed(stage, **{k: v for k, v in asked.items() if k != "timeout_seconds"})
+        stage.paper.change_instrument(
+            "BTCUSDT", max_size=1, market_max_size=1, tick_size=Decimal(1000)
+        )
+        await stage.settle(70)
+        again = await stage.engine.place_order(entry("a", **asked))
+        assert (again.duplicate, again.rounded) == (True, {})
+        for changed in ({"stop_loss": "64500.2"}, {"entry_zone_min": 64995}, {"leverage": 3}):
+            with pytest.raises(Conflict):
+                await stage.engine.place_order(entry("a", **{**asked, **changed}))
+        with pytest.raises(BadRequest):
+            await stage.engine.place_order(entry("b", **asked))
+
+
+async def test_a_known_request_is_a_duplicate_though_the_exchange_cannot_be_asked(autojump_clock):
+    async with open_stage() as stage:
+        await armed(stage)
+        await stage.engine.monitor_position(position())
+        stage.paper.fail("*", 1_000_000, 503)
+        await stage.settle(70)
+        began = trio.current_time()
+        again = entry("a", timeout_seconds=Decimal(3600))
+        assert (await stage.engine.place_order(again)).duplicate
+        assert (await stage.engine.monitor_position(position())).duplicate
+        with pytest.raises(Conflict):
+            await stage.engine.place_order(entry("a", side="short"))
+        with pytest.raises(Conflict):
+            await stage.engine.monitor_position(position(stop_loss=1))
+        with pytest.raises(Conflict):
+            await stage.engine.place_order(entry("m"))
+        assert trio.current_time() - began < 1
+
+
+def test_a_request_is_known_again_by_what_it_says_not_by_how():
+    one = entry("a", side="buy", leverage="10.0", metadata={"a": 1, "b": [2]}, timeout_seconds=300)
+    same = entry("a", side="long", leverage=10, metadata={"b": [2], "a": 1})
+    assert fingerprint(one) == fingerprint(same)
+    for changed in ({"leverage": 11}, {"metadata": {}}, {"post_only": False}, {"type": "market"}):
+        body = {"side": "buy", "leverage": 10, "metadata": {"a": 1, "b": [2]}, **changed}
+        assert fingerprint(entry("a", **body)) != fingerprint(one)
+
+
+async def test_a_journal_that_does_not_say_how_it_was_asked_still_knows_the_same_request(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await armed(stage, quantity="0.05")
+        order = stage.order()
+        older = evolve(order, request=evolve(order.request, asked=""))
+        stage.engine.state.orders[order.id] = older
+        same = entry("a", quantity="0.05", timeout_seconds=Decimal(3600))
+        assert (await stage.engine.place_order(same)).duplicate
+        with pytest.raises(Conflict):
+            await stage.engine.place_order(
+                entry("a", quantity="0.06", timeout_seconds=Decimal(3600))
+            )
+
+
 async def test_a_refusal_that_no_change_explains_is_passed_on(autojump_clock):
     async with open_stage() as stage:
         await armed(stage)
@@ -119,6 +194,30 @@ async def test_a_refusal_that_no_change_explains_is_passed_on(autojump_clock):
         stage.move(65000)
         await stage.until(lambda: stage.state() == "rejected")
         assert len(stage.sent()) == 1
+
+
+async def test_a_refused_order_does_not_wait_for_minutes_to_learn_why(autojump_clock):
+    """Headers of the instruments' answers claim that nothing more may be asked of them."""
+    async with open_stage() as stage:
+        stage.paper.claim_limits(DETAILS, 1, 1, 600, times=1000)
+        await armed(stage)
+        stage.paper.refuse(SUBMIT, 40044, times=5)
+        stage.move(65000)
+        await stage.until(lambda: stage.sent())
+        await stage.until(lambda: stage.state() == "rejected", within=3)
+
+
+async def test_an_order_does_not_wait_for_minutes_to_learn_the_leverage(autojump_clock):
+    async with open_stage() as stage:
+        await armed(stage, leverage=Decimal(25))
+        stage.move(65000)
+        await stage.until(lambda: stage.state() == "open")
+        await stage.engine.cancel_order("a")
+        stage.paper.claim_limits(POSITIONS, 1, 1, 600, times=1000)
+        await stage.settle(70)
+        await stage.place("b", leverage=Decimal(25))
+        await stage.until(lambda: stage.state("b") == "submitting")
+        await stage.until(lambda: stage.state("b") == "open", within=4)
 
 
 async def by_hand_leverage(stage, leverage):

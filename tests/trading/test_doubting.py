@@ -283,6 +283,24 @@ async def test_an_entry_that_was_amended_by_hand_is_covered_for_all_that_filled(
         assert (stage.guarded(), held_there(stage)) == ("closed", 0)
 
 
+async def test_an_amended_entry_that_is_cancelled_beyond_what_was_asked_for_is_told_to_be_cancelled(
+    autojump_clock,
+):
+    async with open_stage({"liquidity": 10}) as stage:
+        await stage.place(exchange_protection=False)
+        await stage.until(stage.prices_come)
+        stage.move(65005)
+        await stage.until(lambda: stage.state() == "open")
+        stage.paper.amend_by_hand(stage.order().client_order_id, size=25)
+        stage.move(65000)
+        await stage.until(lambda: stage.protection().covered == 10)
+        assert stage.state() == "partially_filled"
+        stage.paper.cancel_by_hand(stage.order().client_order_id)
+        await stage.until(lambda: stage.state() == "cancelled")
+        assert (stage.guarded(), stage.protection().covered) == ("armed", 10)
+        await stage.until(lambda: "cancelled" in stage.receiver.names())
+
+
 async def test_a_close_that_waits_for_a_turn_is_told_once(autojump_clock, monkeypatch):
     async with open_stage() as stage:
         await stage.bought(exchange_protection=False)

@@ -191,6 +191,36 @@ async def test_an_order_that_waits_in_a_restored_journal_and_is_open_is_found_in
             assert len(stage.sent()) == attempts
 
 
+@pytest.mark.parametrize("filled", [False, True])
+async def test_an_order_whose_answer_is_lost_in_a_restored_journal_is_found_in_a_later_attempt(
+    autojump_clock, tmp_path, filled
+):
+    async with open_theatre() as theatre:
+        async with theatre.engine(state_dir=str(tmp_path / "now")) as stage:
+            await stage.place("a", timeout_seconds=Decimal(3600))
+            await stage.until(stage.prices_come)
+            stage.paper.refuse(SUBMIT, 40050)
+            stage.move(65000)
+            await stage.until(lambda: stage.state("a") == "unknown")
+            await stage.settle(1)
+            copied(tmp_path / "now", tmp_path / "then")
+            await stage.until(lambda: stage.state("a") == "open", within=20)
+            sent = stage.order("a").client_order_id
+            assert sent != "a"
+            if filled:
+                stage.move(65000)
+                await stage.until(lambda: stage.state("a") == "filled")
+        becomes = "filled" if filled else "open"
+        async with theatre.engine(state_dir=str(tmp_path / "then")) as stage:
+            await stage.until(lambda: stage.state("a") == becomes, within=5)
+            assert stage.order("a").client_order_id == sent
+            if filled:
+                assert (stage.guarded("a"), stage.protection("a").remaining) == ("armed", 10)
+            await stage.settle(100)
+            assert stage.state("a") == becomes
+            assert len(stage.sent()) == 2
+
+
 async def test_a_start_asks_once_for_each_symbol_however_many_orders_wait(autojump_clock, tmp_path):
     async with open_theatre() as theatre:
         async with theatre.engine(state_dir=str(tmp_path)) as stage:

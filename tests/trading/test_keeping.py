@@ -95,6 +95,26 @@ async def test_a_stop_put_back_by_hand_is_kept_again(autojump_clock):
         assert unprotected(stage) == []
 
 
+async def test_a_stop_of_another_program_at_the_same_price_is_not_taken_for_one_that_was_taken_away(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.bought()
+        await stage.settle(60)
+        theirs = {"side": 1, "type": "market", "size": 10, "client_order_id": "other"}
+        levels = {"preset_stop_loss_price": "64500", "preset_stop_loss_price_type": 1}
+        await by_hand(stage, SUBMIT, **theirs, **levels)
+        plans = stage.paper.books.plans
+        ours = next(each for each in plans.waiting("BTCUSDT") if each.kind == "stop_loss")
+        plans.cancel(ours.plan_id)
+        await stage.until(lambda: kept(stage)[0] is None, within=70)
+        stage.paper.books.last["BTCUSDT"] = Decimal(64400)
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded() == "closed", within=20)
+        await stage.settle(5)
+        assert not any(each.size for each in stage.paper.books.positions.values())
+
+
 async def test_a_stop_given_by_hand_to_an_order_that_had_none_there_is_seen(autojump_clock):
     async with open_stage() as stage:
         await stage.bought(exchange_protection=False)

@@ -118,9 +118,19 @@ def test_an_order_that_was_amended_to_be_larger_is_filled_once_all_of_it_is():
     assert take_in(state, evolve(update(25), size=25)).state is EntryState.FILLED
 
 
-def test_an_amended_order_that_is_cancelled_beyond_what_was_asked_for_is_filled():
-    order = take_in(submitting(), evolve(update(12, OrderState.FINISH), size=25))
-    assert (order.filled, order.state) == (12, EntryState.FILLED)
+def test_an_amended_order_that_is_cancelled_beyond_what_was_asked_for_is_cancelled():
+    for before in (0, 10, 12):
+        state = submitting()
+        take_in(state, evolve(update(before), size=25))
+        order = take_in(state, evolve(update(12, OrderState.FINISH), size=25))
+        assert (order.filled, order.state) == (12, EntryState.CANCELLED)
+
+
+def test_an_update_from_before_an_order_was_amended_does_not_end_it():
+    state = submitting()
+    take_in(state, evolve(update(10, at=2000), size=25))
+    order = take_in(state, evolve(update(4, at=1500), size=10))
+    assert (order.filled, order.state) == (10, EntryState.PARTIALLY_FILLED)
 
 
 def test_a_fill_after_the_end_is_late_and_counts():

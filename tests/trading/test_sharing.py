@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import trio
+from attrs import evolve
 
 from bitmart_engine.paper import Direction
 from tests.stage import CANCEL, SUBMIT, Stage, open_stage, open_theatre
@@ -300,3 +301,21 @@ async def test_stops_of_one_price_and_size_that_fire_there_close_both_orders_onc
         await stage.until(lambda: {stage.guarded("a"), stage.guarded("b")} == {"closed"})
         assert stage.submits(*CLOSE_SIDES) == []
         await low_is_whole(stage)
+
+
+async def test_a_stop_that_has_begun_to_close_and_filled_nothing_yet_is_waited_for(autojump_clock):
+    """Two orders that are alike, and ten of somebody else's: all is held as long as nothing fills."""
+    async with open_stage() as stage:
+        await stage.open_by_hand(size=10)
+        for id in ("a", "b"):
+            await stage.bought(id, stop_loss=64500, take_profit=None)
+        stage.paper.config = evolve(stage.paper.config, liquidity=0)
+        stage.paper.books.config = stage.paper.config
+        stage.move(64400)
+        await stage.settle(8)
+        stage.paper.books.config = evolve(stage.paper.config, liquidity=None)
+        for _ in range(10):
+            stage.move(64400)
+            await stage.settle(2)
+        assert {stage.guarded("a"), stage.guarded("b")} == {"closed"}
+        assert held_there(stage) == 10
