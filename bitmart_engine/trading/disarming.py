@@ -166,11 +166,12 @@ def kept_for(
 ) -> list[PlanOrder]:
     """Of `plans`, those that went out with the protection's order, for `size` contracts at most; none of `others`' ids.
 
-    Several orders may have their stops at one price; the exchange does not say whose is whose, and need not: as many
-    contracts are taken away as were covered. What closes a whole position is never ours. With `levels`, only those that
-    wait for one of these prices.
+    Several orders may have their stops at one price; the exchange does not say whose is whose: as many contracts are
+    taken away as were covered, of the plans that are known for the protection's first. What closes a whole position is
+    never ours. With `levels`, only those that wait for one of these prices.
     """
     found = []
+    plans = sorted(plans, key=lambda plan: plan.order_id not in protection.exchange_plans)
     for price in (protection.exchange_stop_loss, protection.exchange_take_profit):
         if levels is not None and price not in levels:
             continue

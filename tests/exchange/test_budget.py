@@ -132,27 +132,27 @@ def test_a_limit_is_learned_either_way_but_a_window_only_to_be_longer():
 
 def test_a_longer_window_is_forgotten_when_no_answer_has_said_so_for_its_length():
     budget = EndpointBudget(RateLimit(2))
-    assert budget.admit(0, READ)
+    assert budget.admit(0, OPEN)
     budget.learn(0, Reported(2, 1, 600), 0)
     budget.end(0)
-    assert budget.admit(500, READ)
+    assert budget.admit(500, OPEN)
     budget.learn(500, Reported(2, 1, 2), 0)
     budget.end(500)
-    assert not budget.admit(599, READ)
-    assert budget.next_at(READ) == 600 + MARGIN_S
-    assert admitted(budget, 600 + MARGIN_S, READ, READ, READ) == [True, True, False]
-    assert budget.next_at(READ) == inf
+    assert not budget.admit(599, OPEN)
+    assert budget.next_at(OPEN) == 600 + MARGIN_S
+    assert admitted(budget, 600 + MARGIN_S, OPEN, OPEN, OPEN) == [True, True, False]
+    assert budget.next_at(OPEN) == inf
     budget.end(601)
-    assert budget.next_at(READ) == 601 + COUNTS_S
+    assert budget.next_at(OPEN) == 601 + COUNTS_S
 
 
 def test_a_longer_window_that_every_answer_tells_of_is_never_forgotten():
     budget = EndpointBudget(RateLimit(2))
     for at in (0, 5 + MARGIN_S, 10 + 2 * MARGIN_S):
-        assert budget.admit(at, READ)
+        assert budget.admit(at, OPEN)
         budget.learn(at, Reported(2, 2, 5), budget.left)
         budget.end(at)
-        assert not budget.admit(at + 4.9, READ)
+        assert not budget.admit(at + 4.9, OPEN)
         assert budget.window_s == 5
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bitmart_engine import MonitorPosition
 from bitmart_engine.model.errors import BadRequest, Unavailable
-from tests.stage import HOOK, SUBMIT, Stage, open_stage
+from tests.stage import HOOK, SUBMIT, Stage, ask_by_hand, open_stage
 
 CLOSE_SIDES = (2, 3)
 CANCEL_PLAN = "/contract/private/cancel-plan-order"
@@ -136,3 +136,25 @@ async def test_what_was_never_read_is_not_said_to_be_nothing(autojump_clock):
         await stage.engine.monitor_position(watch())
         with pytest.raises(Unavailable, match="not known yet whether anything is held"):
             await stage.engine.close_position("m")
+
+
+async def test_a_stop_that_is_taken_away_is_its_own_though_anothers_is_alike_and_listed_first(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.bought(take_profit=None)
+        await stage.settle(70)
+        (own,) = stage.protection().exchange_plans
+        await stage.open_by_hand(size=10)
+        stop = {"symbol": "BTCUSDT", "side": 3, "type": "stop_loss", "trigger_price": "64500"}
+        way = {"executive_price": "64500", "price_type": 1, "category": "market"}
+        await ask_by_hand(
+            stage.paper,
+            "/contract/private/submit-tp-sl-order",
+            {**stop, **way, "plan_category": 1, "size": 10},
+        )
+        await stage.engine.change_protection("a", stop_loss=D(64000))
+        await stage.until(lambda: not stage.protection().kept_at_exchange)
+        left = [str(each.plan_id) for each in stage.paper.books.plans.waiting("BTCUSDT")]
+        assert len(left) == 1
+        assert own not in left
