@@ -73,8 +73,11 @@ def symbol(raw: Raw) -> str:
 
 def decimal(raw: Raw) -> Decimal | None:
     """The number that a scalar says; None where it says none. Raises `Malformed` for what is no plain decimal."""
+    said = text(raw)
+    if said and bytes(raw).startswith(b'"'):
+        said = READ_TEXT.decode(raw)  # a name may have blanks around it, a number may not
     try:
-        return decimal_said(text(raw))
+        return decimal_said(said)
     except NotPlain as reason:
         raise Malformed(str(reason)) from None
 

@@ -288,11 +288,35 @@ class Oddities:
         But for one that takes no market order at all, by which nobody could ever close: that ends with the storm.
         """
         try:
-            await self._change_contracts(self.rng("other contracts"))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._change_contracts, self.rng("other contracts"))
+                nursery.start_soon(self._smaller_at_a_stop, self.rng("contracts at stops"))
         finally:
             for symbol, now in self.paper.instruments.items():
                 if not now.market_max_size:
                     self.paper.change_instrument(symbol, market_max_size=500_000)
+
+    async def _smaller_at_a_stop(self, rng: random.Random) -> None:
+        """A stop is reached when one order may just have become smaller than what it closes."""
+        while True:
+            await trio.sleep(rng.expovariate(1 / 60))
+            armed = [
+                each
+                for _, each in sorted(self.chronicle.alive.items())
+                if each.state == "armed" and each.remaining > 1
+                if each.symbol in (GUARDED_HERE, MONITORED)
+            ]
+            if not armed:
+                continue
+            guard = rng.choice(armed)
+            if guard.stop_loss is None:
+                continue
+            size = rng.randint(1, min(3, guard.remaining - 1))
+            self.trace.fault("contract changed", guard.symbol, "market_max_size", size)
+            self.paper.change_instrument(guard.symbol, market_max_size=size)
+            beyond = Decimal("0.999") if guard.side == "long" else Decimal("1.001")
+            self.market.centre[guard.symbol] = Decimal(guard.stop_loss) * beyond
+            self.market.to(guard.symbol, self.market.centre[guard.symbol])
 
     async def _change_contracts(self, rng: random.Random) -> None:
         while True:
