@@ -204,7 +204,9 @@ class User:
             return
         self._positions += 1
         id = f"p{self._positions:04}"
-        size = self.rng.randint(1, 8)
+        size = min(self.rng.randint(1, 8), self.paper.instruments[MONITORED].market_max_size)
+        if not size:
+            return  # the contract takes no market orders at present
         self.trace("user", "opens by hand:", MONITORED, side, size)
         await order_by_hand(self.paper, MONITORED, 1 if side == "long" else 4, size)
         while any(not each.client_order_id for each in self.paper.books.ledger.working(MONITORED)):
