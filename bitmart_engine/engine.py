@@ -109,6 +109,7 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
                 read_bars=reader_of(exchange, tally),
                 clock_known=lambda: exchange.clock_offset_ms is not None,
                 login_refused=_clock_of(exchange, tally),
+                key_taken_at=exchange.key_taken_at,
             ) as streams,
             open_trading(settings, world, tally, store, exchange, streams, clock) as room,
             _watched(clock, exchange.doubt_clock, tally),

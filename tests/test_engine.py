@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from bitmart_engine import Kline, Lagged
 from bitmart_engine.model.errors import BadRequest, Conflict, NotFound, Unavailable
 from bitmart_engine.store.records import NotificationOwed
-from tests.stage import SUBMIT, entry, open_stage
+from tests.stage import SUBMIT, entry, open_stage, open_theatre
 from tests.store import stories
 
 
@@ -86,6 +86,24 @@ async def test_a_refused_login_is_said_tried_again_slowly_and_klines_go_on(autoj
         assert len(stage.dials) - before <= 2
         stage.move(65001)
         assert (await klines.receive()).close == 65001
+
+
+@pytest.mark.parametrize("before", ["another login", "the first login"])
+async def test_logins_refused_for_long_are_asked_for_again_within_a_minute_after_it(
+    autojump_clock, before
+):
+    async with open_theatre() as theatre:
+        if before == "the first login":
+            theatre.paper.refuse_logins()
+        async with theatre.engine() as stage:
+            await stage.settle(60)
+            stage.paper.refuse_logins()
+            stage.paper.drop_connections("private")
+            await stage.settle(1500)
+            assert stage.engine.not_ready()[0] == "not logged in"
+            stage.paper.refuse_logins(False)
+            await stage.settle(70)
+            assert stage.engine.not_ready() == []
 
 
 async def test_it_is_ready_once_connected_logged_in_and_reconciled(autojump_clock):

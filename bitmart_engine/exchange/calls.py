@@ -8,6 +8,7 @@ no cookie, and heed no proxy from the environment: they speak to the transport d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
@@ -90,6 +91,8 @@ class Calls:
         self._base = httpx.URL(settings.rest_uri.rstrip("/"))
         self._urls: dict[str, httpx.URL] = {}
         self.turns = Turns(tally)
+        self.key_taken_at = -math.inf
+        """When, by Trio's clock, a private read was last answered: the exchange knew the key then."""
         self.clock = ExchangeClock(world.wall_ms, self._ask_time, tally)
         self._secrets = [
             text
@@ -117,7 +120,10 @@ class Calls:
         except Exception as failure:
             raise _not_built(path, failure) from None
         with await self.turns.enter(path, urgency) as place:
-            return await self._send(place, path, "GET", url, headers)
+            data = await self._send(place, path, "GET", url, headers)
+        if private:
+            self.key_taken_at = trio.current_time()
+        return data
 
     async def post(
         self,

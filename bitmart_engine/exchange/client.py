@@ -126,6 +126,10 @@ class ExchangeClient(MarketClient):
         """Measure that offset now, by three requests; also done at start, hourly, and when a timestamp is refused."""
         return await self._calls.clock.measure()
 
+    def key_taken_at(self) -> float:
+        """When, by Trio's clock, the exchange last answered a private read, so knew the key; -inf before."""
+        return self._calls.key_taken_at
+
     def observe_held_back(self, observer: Callable[[HeldBack], None]) -> None:
         """Have `observer` called, synchronously, with every close that waits for its turn, and why."""
         self._calls.turns.observe(observer)

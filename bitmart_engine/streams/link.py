@@ -2,8 +2,9 @@
 
 A link owns the topics of its connection and the backoff between attempts. Each drop is one log line with its reason. It
 never gives up; it only waits longer. A refused login is retried slowly, and concerns nobody else; it is retried soon if
-the exchange's clock turns out to be another than the one it was signed by. While its connection lives, one of the
-sockets that there may be is taken.
+the exchange's clock turns out to be another than the one it was signed by, and every minute while the exchange
+takes the same key elsewhere: the refusal may have been for now only. While its connection lives, one of the sockets
+that there may be is taken.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from .ledger import Ledger
 from .statistics import ConnectionStatistics
 from .wire import Credentials, Frame
 
-__all__ = ["Link", "nothing_to_do"]
+__all__ = ["Link", "never", "nothing_to_do"]
 
 RENEW_AGAIN_S = 60.0
 """How often a connection is renewed at most: a market in which nobody trades looks like one with dead channels."""
 LOGIN_RETRY_S = 60.0
 LOGIN_RETRY_CAP_S = 600.0
+"""Between refused logins: at first, and at the slowest. It stays at the first while the key is taken elsewhere."""
 CLOCK_WRONG_MS = 1_000
 CLOCK_WITHIN_S = 10.0
 
@@ -38,6 +40,11 @@ CLOCK_WITHIN_S = 10.0
 async def nothing_to_do() -> None:
     """A refused login has nothing to do with us."""
     await trio.lowlevel.checkpoint()
+
+
+def never() -> float:
+    """When the key was taken elsewhere: not at all."""
+    return -math.inf
 
 
 log = structlog.get_logger()
@@ -62,10 +69,11 @@ class Link:
         refused: Callable[[str, str], None],
         needed: Callable[[str], bool] = lambda topic: False,
         login_refused: Callable[[], Awaitable[None]] = nothing_to_do,
+        key_taken_at: Callable[[], float] = never,
         dropped: Callable[[Link], None] = lambda link: None,
     ) -> None:
         """`needed` topics are asked for until they are acknowledged. `login_refused` measures the exchange's clock, by
-        which `world` goes."""
+        which `world` goes. `key_taken_at` says when, by Trio's clock, the exchange last took the key elsewhere."""
         self.name = name
         self.topics: dict[str, None] = {}
         """In the order in which they were wanted; an ordered set."""
@@ -77,6 +85,7 @@ class Link:
         self._sockets = sockets
         self._needed = needed
         self._login_refused = login_refused
+        self._key_taken_at = key_taken_at
         self._handlers = Handlers(
             state=self._enter,
             frame=frame,
@@ -214,7 +223,19 @@ class Link:
             pause = self._backoff.next_delay()
             state = State.WAITING
         self._drop(ending, state, pause)
-        await trio.sleep(pause)
+        if ending.login_refused:
+            await self._pause_at_most(pause)
+        else:
+            await trio.sleep(pause)
+
+    async def _pause_at_most(self, pause: float) -> None:
+        """Wait so long after a refused login, or `LOGIN_RETRY_S` at most from when the exchange takes the key again."""
+        refused_at = trio.current_time()
+        parts = max(1, math.ceil(pause / LOGIN_RETRY_S))
+        for _ in range(parts):
+            await trio.sleep(pause / parts)
+            if self._key_taken_at() > refused_at:
+                return
 
     async def _was_signed_by_a_wrong_clock(self) -> bool:
         """Have the exchange's clock measured; whether the login would be signed with another time by it."""

@@ -29,7 +29,7 @@ from .bus import Bus
 from .connection import State
 from .history import History
 from .jumps import Source
-from .link import Link, nothing_to_do
+from .link import Link, never, nothing_to_do
 from .pricing import Pricing
 from .statistics import StreamsStatistics
 from .subscriptions import MAX_CONNECTIONS, MONITORS, NEEDED_BY, Holds, Spread, check_topic
@@ -55,6 +55,7 @@ async def open_streams(
     read_bars: ReadBars | None = None,
     clock_known: Callable[[], bool] = lambda: True,
     login_refused: Callable[[], Awaitable[None]] = nothing_to_do,
+    key_taken_at: Callable[[], float] = never,
     most_connections: int = MAX_CONNECTIONS,
 ) -> AsyncGenerator[Streams, None]:
     """The streams, without a connection yet: the first held topic opens one.
@@ -62,8 +63,8 @@ async def open_streams(
     There are never more than `most_connections` sockets, the private one and those that are being closed included.
     With `read_bars` klines that a subscriber missed are filled in from the exchange's history. The clock of `world` is
     the exchange's, as soon as `clock_known` says so; before, it may be wrong by minutes. `login_refused` has it
-    measured. On exit every connection
-    is closed, politely within a second, and every listener's iteration ends.
+    measured; `key_taken_at` says when, by Trio's clock, the exchange last took the key elsewhere. On exit every
+    connection is closed, politely within a second, and every listener's iteration ends.
     """
     async with trio.open_nursery() as nursery:
         streams = Streams(
@@ -74,6 +75,7 @@ async def open_streams(
             read_bars,
             clock_known,
             login_refused,
+            key_taken_at,
             most_connections,
         )
         try:
@@ -96,6 +98,7 @@ class Streams:
         read_bars: ReadBars | None,
         clock_known: Callable[[], bool],
         login_refused: Callable[[], Awaitable[None]],
+        key_taken_at: Callable[[], float],
         most_connections: int,
     ) -> None:
         self.bus = Bus(tally)
@@ -121,6 +124,7 @@ class Streams:
         """The way of every price into `ticks`."""
         self._clock_known = clock_known
         self._login_refused = login_refused
+        self._key_taken_at = key_taken_at
         self._refused: dict[str, str] = {}
         self._last_data_at: dict[str, float] = {}
         self._acknowledged_at: dict[str, float] = {}
@@ -320,6 +324,7 @@ class Streams:
             refused=self._on_refused,
             needed=self._holds.is_needed,
             login_refused=self._login_refused,
+            key_taken_at=self._key_taken_at,
             dropped=self._on_dropped,
         )
         self._nursery.start_soon(link.run, name=name)

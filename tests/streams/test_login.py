@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import pytest
@@ -232,6 +233,27 @@ async def test_a_login_refused_by_a_right_clock_is_retried_slowly_whatever_measu
         assert len(exchange.sessions) - 1 <= measured <= len(exchange.sessions)
         exchange.login_error = None
         await trio.sleep(700)
+        assert streams.statistics().authenticated
+
+
+async def test_a_refused_login_is_tried_every_minute_from_when_the_key_is_taken_elsewhere(
+    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+) -> None:
+    exchange.login_error = "access failed"
+    taken_at = -math.inf
+    async with open_streams(
+        with_account(), exchange.world, tally, key_taken_at=lambda: taken_at
+    ) as streams:
+        streams.hold("engine", [ORDERS])
+        await trio.sleep(3600)
+        refused = len(exchange.sessions)
+        taken_at = trio.current_time()
+        await trio.sleep(61)
+        assert len(exchange.sessions) == refused + 1
+        await trio.sleep(200)
+        assert len(exchange.sessions) == refused + 1, "nothing was taken since the last refusal"
+        taken_at, exchange.login_error = trio.current_time(), None
+        await trio.sleep(61)
         assert streams.statistics().authenticated
 
 
