@@ -38,7 +38,7 @@ LOOK_EVERY_S = 1.0
 RETRY_FIRST_S = 0.1
 RETRY_LONGEST_S = 5.0
 PAUSES_AT_THE_END_S = (0.1, 0.4, 1.0, 0.0)
-"""Between tries to leave everything in the file: one that was deleted is put back, or nothing is left of any promise."""
+"""Between tries to leave everything in the file: one that was deleted has to be put back, or nothing is left."""
 
 Trouble = (sqlite3.Error, OSError, JournalError)
 
