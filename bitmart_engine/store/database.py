@@ -289,16 +289,23 @@ class Database:
             raise JournalMoved(f"another file has taken the place of {self._path}; move it away")
         new.replace(self._path)
 
-    def close(self) -> None:
-        """Leave all in the main file, and close it. Nothing is lost by not coming to it."""
+    def close(self) -> bool:
+        """Leave all in the main file, and close it, unless the only copy is in a file that is not at its path any more.
+
+        Whether it is closed. Nothing that is at its path is lost by not coming to it.
+        """
         if self._lock is None:
-            return
+            return True
         with suppress(sqlite3.Error, OSError):
             if not self._broken and self.missing() is None:
                 with self._transaction():
                     close_wal(self._connection)
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        with suppress(OSError):
+            if self.missing() is not None:
+                return False
         self.drop()
+        return True
 
     def drop(self) -> None:
         """Close the file as it is, as the end of a process does."""

@@ -37,6 +37,8 @@ LOOK_EVERY_S = 1.0
 """How often it is looked whether the file is still at its path, idle or not."""
 RETRY_FIRST_S = 0.1
 RETRY_LONGEST_S = 5.0
+PAUSES_AT_THE_END_S = (0.1, 0.4, 1.0, 0.0)
+"""Between tries to leave everything in the file: one that was deleted has to be put back, or nothing is left."""
 
 Trouble = (sqlite3.Error, OSError, JournalError)
 
@@ -245,16 +247,22 @@ class SqliteJournal:
         """Write what is left, and fold it. Raises JournalUnavailable if it cannot be written."""
         self._closed = True
         self._chores.clear()
-        await self._look()
-        if self._missing:
-            log.error("journal closed while its file is not at its path", why=self._trouble)
-        elif self._queue and not await self._commit():
-            log.error("journal closed with records that are lost", records=self.waiting)
-        else:
-            self._chores.append(self._caught_up)
-            while self._chores:
-                await self._do_chore()
-        await self._run(self._database.close)
+        self._chores.append(self._caught_up)
+        closed = False
+        for pause_s in PAUSES_AT_THE_END_S:
+            await self._look()
+            if not self._missing and (not self._queue or await self._commit()):
+                while self._chores:
+                    await self._do_chore()
+                closed = await self._run(self._database.close)
+            if closed:
+                break
+            await trio.sleep(pause_s)
+        if not closed:
+            if self._queue:
+                log.error("journal closed with records that are lost", records=self.waiting)
+            if not await self._run(self._database.close):
+                log.error("journal closed while its file is not at its path", why=self._trouble)
         self._news.unpark_all()
         if self.waiting:
             raise JournalUnavailable(f"{self.waiting} records are lost: {self._trouble}")

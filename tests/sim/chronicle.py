@@ -80,6 +80,8 @@ class Chronicle:
     """The client order ids of lives that nobody knows of any more."""
     forgotten: set[str] = field(factory=set)
     """The keys of what such lives have told."""
+    shortened: str = ""
+    """What is missing in a file that took the place of the one that was read, and that nobody put there by hand."""
     version: int = 0
     """Another one whenever anything was read."""
     guards: dict[str, Guard] = field(factory=dict)
@@ -156,6 +158,12 @@ class Chronicle:
             self._connection = sqlite3.connect(
                 f"file:{self.path}?mode=ro", uri=True, isolation_level=None
             )
+            (last,) = self._connection.execute(
+                "SELECT max(CAST(value AS INTEGER), (SELECT coalesce(max(seq), 0) FROM journal))"
+                " FROM meta WHERE key = 'folded'"
+            ).fetchone()
+            if last < self._last:
+                self.shortened = f"records up to {self._last} were on disk, and it ends with {last}"
         return self._connection
 
     def working(self, symbol: str, side: str) -> bool:

@@ -68,6 +68,9 @@ class Lives:
     """Whether nobody dies for a while, for something has to be seen through: who is killed while the only copy of the
     journal is an open file has nothing left, whatever was promised."""
 
+    stopping: bool = False
+    """Whether the engine was asked to stop."""
+
     def __attrs_post_init__(self) -> None:
         self.skew_ms = self.rng.choice(SKEWS_MS)
 
@@ -102,6 +105,7 @@ class Lives:
                 await process.run()
                 nursery.cancel_scope.cancel()
             self.ready_since = None
+            self.stopping = False
             self.looked()
             if process.died_of == OVER:
                 return
@@ -145,6 +149,7 @@ class Lives:
                 break
         if self.rng.random() < 0.12 and process.up:
             self.trace("process", process.name, "is asked to stop")
+            self.stopping = True
             await self.app.ask("POST", "/stop")
             return
         if self.rng.random() < 0.6:

@@ -81,6 +81,8 @@ class Machine:
             process = self.lives.process
             if not self.lives.up or process is None or not self.chronicle.exists:
                 continue
+            if self.lives.stopping and self.disk.mood not in ("well", "slow"):
+                continue  # it ends, and what it has in the open file can be written nowhere: nobody could keep that
             self.trace.fault("journal deleted")
             self.lives.spared = True
             try:

@@ -88,6 +88,8 @@ class Watch:
         """Something may have been committed."""
         now = trio.current_time()
         rows = self.chronicle.read(now)
+        if self.chronicle.shortened:
+            self.broken(Violation("the journal is kept", process.name, self.chronicle.shortened))
         for row in rows:
             self.trace("journal", row.seq, row.kind, _short(row.body))
             self._claims(row)

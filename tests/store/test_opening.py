@@ -519,6 +519,29 @@ async def test_nothing_is_promised_in_a_file_that_was_deleted_a_moment_ago(
     assert await orders_in(left) == ["a", "b"]
 
 
+@pytest.mark.parametrize("gone", [["", "-wal", "-shm"], [""], ["-wal"]])
+@pytest.mark.parametrize("before", ["missing", "commit", "_caught_up", "close"])
+async def test_a_journal_that_is_deleted_while_it_is_being_closed_is_written_anew(
+    directory: Path, gone: list[str], before: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    left = [f"{FILE_NAME}{name}" for name in gone]
+    journals = []
+
+    async def run(function: Any, *arguments: Any) -> Any:
+        if function.__name__ == before and any(journal._closed for journal in journals):
+            while left:
+                (directory / left.pop()).unlink()
+        return await inline(function, *arguments)
+
+    async with open_store(directory, run=run) as (store, journal):
+        journals.append(journal)
+        store.record(EntryAccepted(entry("a")))
+        await store.durable()
+        store.record(EntryAccepted(entry("b")))
+    assert not left, "it was deleted"
+    assert await orders_in(directory) == ["a", "b"]
+
+
 async def test_a_journal_whose_place_another_file_has_taken_is_not_written_over_it(
     directory: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
