@@ -28,10 +28,14 @@ class Closes:
 
     chronicle: Chronicle
     broken: Callable[[Violation], None]
+    closes_there: Callable[[str, str], bool] = lambda symbol, side: False
+    """Whether an order that closes that side of the symbol works at the exchange, one of its own stop, say."""
     _refused: dict[str, tuple[int, int]] = field(factory=dict)
     """By protection, the size that was refused last, and how often in a row."""
     _sent: set[str] = field(factory=set)
     """Protections for which a closing order has gone out."""
+    _there_s: dict[str, float] = field(factory=dict)
+    """By protection, when an order that closes its side was seen to work last: the engine waits for its end."""
 
     def submitted(self, body: Mapping[str, Any], answer: bytes) -> None:
         """A closing order came to the exchange, and was answered so."""
@@ -59,7 +63,10 @@ class Closes:
             return
         for guard in self.chronicle.alive.values():
             if self._waits(guard):
-                waits_s = now - max(guard.since_s, hindered_by_words_since)
+                if self.closes_there(guard.symbol, guard.side):
+                    self._there_s[guard.id] = now
+                since_s = max(guard.since_s, self._there_s.get(guard.id, 0.0))
+                waits_s = now - max(since_s, hindered_by_words_since)
                 if waits_s > SENT_WITHIN_S:
                     self._sent.add(guard.id)
                     detail = f"it is closing, and no order has gone out for {waits_s:.0f} s"

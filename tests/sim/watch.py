@@ -80,7 +80,14 @@ class Watch:
     """Protections and levels of theirs that a trade has reached."""
 
     def __attrs_post_init__(self) -> None:
-        self.closes = Closes(self.chronicle, self.broken)
+        self.closes = Closes(self.chronicle, self.broken, self._closes_there)
+
+    def _closes_there(self, symbol: str, side: str) -> bool:
+        """Whether an order that closes that side works at the exchange, whoever made it."""
+        return any(
+            each.side.is_close and each.side.direction.name.lower() == side
+            for each in self.paper.books.ledger.working(symbol)
+        )
 
     # What happens
 
