@@ -70,6 +70,8 @@ class Lives:
 
     stopping: bool = False
     """Whether the engine was asked to stop."""
+    _down_s: float = 0.0
+    """When no engine was seen to be up last."""
 
     def __attrs_post_init__(self) -> None:
         self.skew_ms = self.rng.choice(SKEWS_MS)
@@ -173,6 +175,14 @@ class Lives:
                 self.ready_since = None
             elif self.ready_since is None:
                 self.ready_since = trio.current_time()
+
+    def up_and(self, since: float | None) -> float | None:
+        """Since when both that has been so and an engine has been up; None while one of them is not so."""
+        process = self.process
+        if process is None or not process.up:
+            self._down_s = trio.current_time()
+            return None
+        return None if since is None else max(since, self._down_s)
 
     def settings(self, room: str = "state") -> Settings:
         """Those of an engine with its state in `room`."""

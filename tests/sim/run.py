@@ -207,7 +207,9 @@ class Run:
         )
         mild_since = self.weather.nothing_but_since
         self.lives.mild_since = lambda: mild_since("unreadable rows")
-        self.watch.mild_since = lambda: mild_since("unreadable rows", "false limits")
+        self.watch.mild_since = lambda: self.lives.up_and(
+            mild_since("unreadable rows", "false limits")
+        )
         self.rest = Rest(
             self.app, self.user, self.market, trace, self._broken, self.weather.longer_s
         )
