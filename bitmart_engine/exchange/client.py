@@ -31,7 +31,7 @@ from ..tally import Tally
 from ..world import World
 from .budget import Urgency
 from .calls import Calls
-from .errors import CutShort
+from .errors import CutShort, Meaning, Refused
 from .judge import CANCEL, ORDER, SUBMIT
 from .limits import KEPT_FOR_CLOSES
 from .market import MarketClient
@@ -202,6 +202,24 @@ class ExchangeClient(MarketClient):
         with reading(ORDER):
             found = order_of(data)
         return self._heard([found])[0]
+
+    async def order_or_past(
+        self, symbol: str, order_id: str, *, urgency: Urgency = Urgency.READ
+    ) -> OrderUpdate:
+        """One order, also where only the history has it still. Raises what `order` raises.
+
+        How long `order` knows one that has ended is not established. Source: fact sheet 8.4.
+        """
+        try:
+            return await self.order(symbol, order_id, urgency=urgency)
+        except Refused as refusal:
+            if refusal.meaning is not Meaning.NO_SUCH_ORDER:
+                raise
+            past = await self.order_history(symbol, order_id=order_id, urgency=urgency)
+            found = next((each for each in past if each.order_id == order_id), None)
+            if found is None:
+                raise refusal from None
+            return found
 
     async def open_orders(
         self, symbol: str | None = None, *, urgency: Urgency = Urgency.READ

@@ -183,7 +183,7 @@ async def _leave_to_the_exchange(id: str, desk: Desk, guard: Guard) -> None:
             continue
         for each in working:
             try:
-                ask = desk.exchange.order
+                ask = desk.exchange.order_or_past
                 guard.on_fired(await ask(protection.symbol, each.order_id, urgency=Urgency.CLOSE))
             except Refused as refusal:
                 if refusal.meaning is not Meaning.NO_SUCH_ORDER:
@@ -347,7 +347,7 @@ async def _follow(id: str, desk: Desk, guard: Guard, before: int | None) -> None
             continue
         try:
             guard.on_update(
-                await desk.exchange.order(
+                await desk.exchange.order_or_past(
                     protection.symbol, sent.exchange_order_id, urgency=Urgency.CLOSE
                 )
             )

@@ -104,6 +104,8 @@ class TradingRoom:
         """What of the journal could not be taken up at the start, by what it is and its id, and why."""
         self._streams = streams
         self._until_next = trio.CancelScope()
+        self._doubts_from = math.inf
+        """When what did not add up is to be compared, by Trio's clock: also what was noticed during a comparison."""
         self._lost_sight = trio.Event()
         self._told_held_back_at: dict[str, float] = {}
         desk.doubt = self._doubt
@@ -168,6 +170,7 @@ class TradingRoom:
         while True:
             for pause_s in Pauses(0.5, 5.0):
                 lost_sight = self._lost_sight = trio.Event()
+                self._doubts_from = math.inf
                 agreed = await self.refresh() and await self._instruments_known()
                 if agreed and not lost_sight.is_set():
                     break
@@ -178,7 +181,7 @@ class TradingRoom:
             every_s = REFRESH_EVERY_S if seeing else REFRESH_BLIND_EVERY_S
             if self._losses.in_doubt:
                 every_s = LOOK_AGAIN_S
-            with trio.move_on_after(every_s) as scope:
+            with trio.move_on_at(min(trio.current_time() + every_s, self._doubts_from)) as scope:
                 self._until_next = scope
                 await lost_sight.wait()
 
@@ -196,8 +199,8 @@ class TradingRoom:
 
     def _doubt(self) -> None:
         """Something does not add up: compare soon, but not before what is new had time to show."""
-        soon = trio.current_time() + YOUNG_MS / 1000
-        self._until_next.deadline = min(self._until_next.deadline, soon)
+        self._doubts_from = min(self._doubts_from, trio.current_time() + YOUNG_MS / 1000)
+        self._until_next.deadline = min(self._until_next.deadline, self._doubts_from)
 
     def _held_back(self, held: HeldBack) -> None:
         """A close waits for its turn at the exchange: told for each that is being closed, once a minute at most."""

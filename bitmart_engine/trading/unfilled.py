@@ -80,7 +80,8 @@ async def _read(
     """What the exchange says of the order now, and whether that settles it. Raises ExchangeError."""
     listed = True
     try:
-        update = await desk.exchange.order(claim.symbol, claim.order_id, urgency=Urgency.CLOSE)
+        ask = desk.exchange.order_or_past
+        update = await ask(claim.symbol, claim.order_id, urgency=Urgency.CLOSE)
     except Refused as refusal:
         if refusal.meaning is not Meaning.NO_SUCH_ORDER:
             raise

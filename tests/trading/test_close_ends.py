@@ -135,3 +135,26 @@ async def test_that_holds_where_its_stop_is_not_known_by_its_id(autojump_clock, 
         await stage.until(lambda: stage.guarded() == "closed", within=20)
         await stage.settle(10)
         assert stage.held() == 10
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["our close", "the exchange's stop"])
+async def test_a_close_ends_though_finished_orders_are_not_readable_and_their_ends_are_not_pushed(
+    autojump_clock, kept
+):
+    async with open_stage({"finished_readable_s": 0.001, "liquidity": 4}) as stage:
+        await stage.place(take_profit=None, exchange_protection=kept)
+        await stage.until(stage.prices_come)
+        for _ in range(5):
+            stage.move(65000)
+            await stage.settle(1)
+        await stage.until(lambda: stage.protection().remaining == 10)
+        await stage.settle(70)
+        stage.move(64400)  # four of ten are closed, and pushed
+        await stage.settle(0.2)
+        assert stage.guarded() == "closing"
+        stage.paper.freeze(ORDERS, "forever")
+        for _ in range(5):
+            stage.move(64400)
+            await stage.settle(1)
+        await stage.until(lambda: stage.guarded() == "closed", within=30)
+        assert sum(each["size"] for each in stage.submits(3)) <= 10

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import trio
+
 from bitmart_engine.exchange.rows import Listed
 from tests.stage import open_stage
 
@@ -77,3 +79,20 @@ async def test_a_comparison_that_began_before_the_login_does_not_count(autojump_
             assert len(asked) == 2
         finally:
             type(room.desk.exchange).positions = before
+
+
+async def test_a_doubt_that_a_comparison_raises_brings_the_next_one_soon(autojump_clock):
+    async with open_stage() as stage:
+        await stage.settle(5)
+        room = stage.engine._room
+        refresh, times = room.refresh, []
+
+        async def doubting() -> bool:
+            times.append(trio.current_time())
+            if len(times) == 1:
+                room.desk.doubt()
+            return await refresh()
+
+        room.refresh = doubting
+        await stage.until(lambda: len(times) >= 2, within=150)
+        assert times[1] - times[0] < 10
