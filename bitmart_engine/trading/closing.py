@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 import trio
-from attrs import define
 
 from ..exchange.budget import Urgency
 from ..exchange.errors import ExchangeError, Meaning, OutcomeUnknown, Refused
 from ..exchange.orders import SubmitOrder
-from ..model.errors import CallerError
 from ..model.lifecycle import ProtectionState
 from ..model.orders import EntryOrder
 from ..model.positions import Close, Protection
@@ -30,6 +28,7 @@ from .pacing import Pauses
 from .reconcile import is_young
 from .reporting import Report
 from .sharing import fires_there_too, is_shared
+from .sizing import Most, in_one_order, learn_limits
 from .unfilled import settled_end
 
 if TYPE_CHECKING:
@@ -49,10 +48,6 @@ HELD_STILL_AFTER_S = 1.5
 """How long after a close a read that shows contracts still may be from before it."""
 ASK_AGAIN_S = 0.5
 """How long until positions are read again that are said to be flat."""
-LIMITS_WITHIN_S = 2.0
-"""How long a close waits to learn what size an order may have."""
-OUT_OF_RANGE = (40043, 40044)
-"""What a close may be refused with for its size."""
 NO_POSITION = (40018, 40021)
 """Refusals that say that there is no position. 40020 may come of any call that is suspended (fact sheet 6.3)."""
 
@@ -78,44 +73,10 @@ async def close(id: str, desk: Desk, guard: Guard) -> None:
             log.error("close failed", id=id, why=str(failure))
             desk.tally.add("close failed", id=id)
             report.failed(str(failure))
-            await _learn_limits(id, desk, failure, most)
+            await learn_limits(id, desk, failure, most)
             if not first:
                 await trio.sleep(next(pauses))
             first = False
-
-
-@define
-class Most:
-    """How many contracts one closing order may have, where the exchange refuses what its limits seem to allow."""
-
-    size: int | None = None
-
-    def of(self, size: int) -> int:
-        return size if self.size is None else min(size, self.size)
-
-    def refused(self, size: int) -> None:
-        """An order of `size` was refused for its size: the next is smaller."""
-        self.size = max(1, size // 2)
-
-    def taken(self) -> None:
-        """An order was taken: what is left may go out in larger ones, if that was not it."""
-        self.size = None if self.size is None else self.size * 2
-
-
-async def _learn_limits(id: str, desk: Desk, failure: Exception, most: Most) -> None:
-    """A close may fail for being larger than an order may be: that is unknown after a restart, and it may change."""
-    protection = desk.state.protections[id]
-    symbol, refused = protection.symbol, protection.close
-    out_of_range = isinstance(failure, Refused) and failure.code in OUT_OF_RANGE
-    with suppress(CallerError), trio.move_on_after(LIMITS_WITHIN_S):
-        if out_of_range or (isinstance(failure, Refused) and failure.meaning is Meaning.INVALID):
-            await desk.instruments.refresh(symbol, Urgency.CLOSE)
-        elif desk.instruments.known(symbol) is None:
-            await desk.instruments.get(symbol)
-    if out_of_range and refused is not None:
-        instrument = desk.instruments.known(symbol)
-        if instrument is None or refused.size <= instrument.market_max_size:
-            most.refused(refused.size)
 
 
 async def _attempt(id: str, desk: Desk, guard: Guard, most: Most) -> bool:
@@ -139,7 +100,7 @@ async def _attempt(id: str, desk: Desk, guard: Guard, most: Most) -> bool:
         left = await _closable(protection, desk, guard)
         if not left:
             return await _nothing_left(id, desk)
-        size = most.of(_in_one_order(left, protection, desk))
+        size = most.of(in_one_order(left, protection, desk))
         held = desk.positions.get(protection.symbol, protection.side)
         before = held.size if held is not None else None
         if not await _sent(protection, size, desk, guard):
@@ -248,12 +209,6 @@ async def _is_gone(protection: Protection, desk: Desk, guard: Guard) -> bool:
         if held is not None and held.size:
             return side.is_another(held)
     return True
-
-
-def _in_one_order(size: int, protection: Protection, desk: Desk) -> int:
-    """As much of `size` as one market order may have; what is left goes out after it."""
-    instrument = desk.instruments.known(protection.symbol)
-    return size if instrument is None else min(size, max(instrument.market_max_size, 1))
 
 
 async def _sent(protection: Protection, size: int, desk: Desk, guard: Guard) -> bool:

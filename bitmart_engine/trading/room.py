@@ -11,13 +11,12 @@ bounded time: a close that is under way when the engine stops is not cut off in 
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 import structlog
 import trio
-from attrs import define, field
 
 from ..clocks import SteadyClock
 from ..exchange.client import ExchangeClient
@@ -43,6 +42,7 @@ from ..world import World
 from .balance import BalanceBook
 from .desk import Desk
 from .entries import Entries
+from .flights import Flights, keep_flying, landing
 from .futures_orders import FuturesOrders
 from .guard import Guard
 from .identity import new_engine_id
@@ -71,12 +71,10 @@ from .snapshot import take_snapshot
 from .submission import read
 from .tracking import Tracking
 
-__all__ = ["FLIGHT_GRACE_S", "TradingRoom", "open_trading"]
+__all__ = ["TradingRoom", "open_trading"]
 
 log = structlog.get_logger()
 
-FLIGHT_GRACE_S = 2.0
-"""How long a submit or a close that is in flight may go on when the engine stops."""
 KEEP_WARM_EVERY_S = 20.0
 TELL_HELD_BACK_EVERY_S = 60.0
 REFRESH_EVERY_S = 60.0
@@ -343,7 +341,7 @@ async def open_trading(
 ) -> AsyncIterator[TradingRoom]:
     """A trading room that watches and acts as long as the block lasts."""
     async with trio.open_nursery() as monitors:
-        flights: _Flights = await monitors.start(_keep_flying)
+        flights: Flights = await monitors.start(keep_flying)
         desk = Desk(
             settings=settings,
             world=world,
@@ -359,7 +357,7 @@ async def open_trading(
         )
         room = TradingRoom(desk, streams)
         with (
-            _landing(flights),
+            landing(flights),
             streams.bus.listen(OrderUpdate, PositionUpdate, BalanceUpdate) as account,
         ):
             monitors.start_soon(room.watch_prices)
@@ -388,35 +386,3 @@ async def open_trading(
                 with trio.CancelScope(shield=True):
                     await flights.landed.wait()
                 monitors.cancel_scope.cancel()
-
-
-@define
-class _Flights:
-    """What is in flight: out of reach of a cancellation from outside, until it is asked to land."""
-
-    nursery: trio.Nursery
-    land: trio.Event = field(factory=trio.Event)
-    landed: trio.Event = field(factory=trio.Event)
-
-
-@contextmanager
-def _landing(flights: _Flights) -> Iterator[None]:
-    """However the block ends, those in flight are asked to land: else the end of the nursery would wait for ever."""
-    try:
-        yield
-    finally:
-        flights.land.set()
-
-
-async def _keep_flying(task_status: trio.TaskStatus[_Flights]) -> None:
-    flights: _Flights | None = None
-    try:
-        with trio.CancelScope(shield=True) as scope:
-            async with trio.open_nursery() as nursery:
-                flights = _Flights(nursery)
-                task_status.started(flights)
-                await flights.land.wait()
-                scope.deadline = trio.current_time() + FLIGHT_GRACE_S
-    finally:
-        if flights is not None:
-            flights.landed.set()  # also after a crash: whoever waits for the landing would wait for ever

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 
 import trio
 
-from ..exchange.client import MOST_HISTORY
 from ..exchange.errors import CutShort, ExchangeError, Meaning, Refused
+from ..exchange.order_client import MOST_HISTORY
 from ..exchange.rows import PlanOrder
 from ..model.events import OrderUpdate, PositionUpdate
 from ..model.identifiers import is_identifier

@@ -34,7 +34,7 @@ def cancelled(event: dict[str, Any]) -> bool:
     return bool(event["action"] == 3)
 
 
-@case("5.4, 7 (1)", "exchange/client.py reads the id of a submit, whatever it is written as")
+@case("5.4, 7 (1)", "exchange/order_client.py reads the id of a submit, whatever it is written as")
 async def a_submit_is_answered_with_an_order_id_and_the_price(desk: Desk) -> str | None:
     body = await desk.resting()
     data = await desk.submit(body)
@@ -229,7 +229,7 @@ async def a_second_cancel_says_that_there_is_nothing_to_cancel(desk: Desk) -> st
     return f"ended: {again.code}, never was: {unknown.code}"
 
 
-@case("5.4, 7 (17)", "exchange/client.py never cancels without an id")
+@case("5.4, 7 (17)", "exchange/order_client.py never cancels without an id")
 async def a_cancel_without_an_id_cancels_the_whole_symbol(desk: Desk) -> str | None:
     bodies = [await desk.resting() for _ in range(2)]
     for body in bodies:

@@ -98,7 +98,7 @@ NEWER = (
         "a close that is refused for its size is sent again as it was",
         "trading/closing.py",
         """            report.failed(str(failure))
-            await _learn_limits(id, desk, failure, most)
+            await learn_limits(id, desk, failure, most)
 """,
         """            report.failed(str(failure))
 """,
@@ -142,5 +142,45 @@ NEWER = (
         "            return self._entries[topic].again_at if self._needs_again(topic) else math.inf\n",
         "            return math.inf\n",
         "refused channels",
+    ),
+    Patch(
+        "short-closes-are-believed",
+        "a close that is said to have ended unfilled is sent again, without a look at it",
+        "trading/guard.py",
+        "        if settled or not ended_short(update, size):\n",
+        "        if True:\n",
+        "ends without a size",
+    ),
+    Patch(
+        "one-list-forgets-a-stop",
+        "a stop that one list of plan orders does not show is not kept any more",
+        "trading/keeping.py",
+        "TOLD_IN_A_ROW = 4\n",
+        "TOLD_IN_A_ROW = 1\n",
+        "empty answers",
+    ),
+    Patch(
+        "refused-login-waits",
+        "after refused logins the account is not seen for minutes, though the exchange takes the key",
+        "streams/link.py",
+        "            if self._key_taken_at() > refused_at:\n",
+        "            if False:\n",
+        "logins",
+    ),
+    Patch(
+        "known-is-asked-again",
+        "a request that was made before is compared through the contract as it is now",
+        "trading/ordering.py",
+        "        if known.asked:\n",
+        "        if known.asked and False:\n",
+        "other contracts",
+    ),
+    Patch(
+        "only-the-first-attempt",
+        "after a start only the attempt that the journal knows is looked for",
+        "trading/room.py",
+        "                self.entries.searched(await find_further(self.desk))\n",
+        "                self.entries.searched([])\n",
+        "old journal",
     ),
 )
