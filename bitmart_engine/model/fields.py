@@ -19,6 +19,7 @@ import attrs
 import msgspec
 
 from .errors import BadRequest
+from .identifiers import is_text
 
 __all__ = [
     "check_nesting",
@@ -179,7 +180,7 @@ def _of_kind(value: object, hint: Any, path: str) -> Any:
     except msgspec.ValidationError as error:
         raise located(str(error), path) from None
     for each in made if isinstance(made, tuple) else (made,):
-        if isinstance(each, str) and not _is_text(each):
+        if isinstance(each, str) and not is_text(each):
             raise BadRequest("is no text that can be sent", path)
     return made
 
@@ -198,14 +199,6 @@ def _mapping(value: object, path: str) -> object:
             raise BadRequest(f"must have names that are text, not {name!r:.40}", path)
     check_nesting(value, path)
     return value
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _no_number(path: str) -> BadRequest:

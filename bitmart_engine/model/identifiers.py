@@ -5,7 +5,7 @@ An id goes into URLs, topics, log lines and the journal. One without end is a mi
 
 from __future__ import annotations
 
-__all__ = ["LONGEST_ID", "LONGEST_SYMBOL", "is_identifier"]
+__all__ = ["LONGEST_ID", "LONGEST_SYMBOL", "is_identifier", "is_text"]
 
 LONGEST_ID = 64
 """Characters of an order id, a client order id, or any other word of the exchange. BitMart's ids have 16 digits, a
@@ -16,3 +16,12 @@ LONGEST_SYMBOL = 40
 def is_identifier(text: str, longest: int = LONGEST_ID) -> bool:
     """Whether `text` can be an id: not empty, not longer than `longest` characters, and printable."""
     return 0 < len(text) <= longest and text.isprintable()
+
+
+def is_text(value: str) -> bool:
+    """Whether `value` can be sent and kept: a lone half of a surrogate pair is no text."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -18,7 +18,7 @@ from ..model.decimals import plain, shared
 from ..model.errors import BadRequest
 from ..model.fields import checked
 from ..model.identifiers import LONGEST_ID as LONGEST_ORDER_ID
-from ..model.identifiers import is_identifier
+from ..model.identifiers import is_identifier, is_text
 from ..model.instruments import Instrument
 from ..model.orders import EntryOrder, EntryRequest, OrderType
 from ..model.sides import PositionSide
@@ -94,7 +94,7 @@ def parse_side(side: str) -> PositionSide:
 
 def checked_id(id: str) -> str:
     """`id` if it can name something: not blank, not endless, and text. Raises BadRequest."""
-    if not id.strip() or len(id) > LONGEST_ID or not _is_text(id):
+    if not id.strip() or len(id) > LONGEST_ID or not is_text(id):
         raise BadRequest(f"must be 1 to {LONGEST_ID} characters and not blank", "$.id")
     return id
 
@@ -113,14 +113,6 @@ def checked_metadata(metadata: Mapping[str, object]) -> Mapping[str, object]:
         return msgspec.json.decode(msgspec.json.encode(metadata), type=dict[str, object])
     except (TypeError, ValueError, RecursionError) as failure:
         raise BadRequest(f"must be a JSON object: {failure}", "$.metadata") from None
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def checked_entry(

@@ -175,12 +175,4 @@ NEWER = (
         "        if known.asked and False:\n",
         "other contracts",
     ),
-    Patch(
-        "only-the-first-attempt",
-        "after a start only the attempt that the journal knows is looked for",
-        "trading/room.py",
-        "                self.entries.searched(await find_further(self.desk))\n",
-        "                self.entries.searched([])\n",
-        "old journal",
-    ),
 )
