@@ -196,7 +196,7 @@ class Entries:
         """
         desk = self._desk
         order = desk.state.entry_of(update.client_order_id)
-        if order is None or not is_ours(order, update):
+        if order is None or not is_ours(order, update, desk.exchange.clock_offset_ms):
             return False
         if update.client_order_id != order.client_order_id:
             self._filled_after_all(order, update)

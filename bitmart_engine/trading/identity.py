@@ -49,11 +49,14 @@ def close_client_order_id(protection_id: str, attempt: int, engine_id: str = "")
     return _derived("c", protection_id, attempt, engine_id)
 
 
-def is_ours(order: EntryOrder, update: OrderUpdate) -> bool:
+def is_ours(order: EntryOrder, update: OrderUpdate, ahead_ms: int | None) -> bool:
     """Whether what the exchange has under the client order id of one of `order`'s attempts is that attempt.
 
     Symbol and side have to be the order's. An id without the engine's name in it may have been used by others, so size
     and time of creation have to fit too; with it they prove nothing, for the owner may have amended the order.
+
+    `ahead_ms` is how far the exchange's clock is ahead of ours now; None where that is not known. It may have been set
+    since the order was accepted, so the time fits if it does by either measurement.
     """
     if update.symbol != order.symbol or update.side not in (None, order.request.side.opening):
         return False
@@ -63,7 +66,10 @@ def is_ours(order: EntryOrder, update: OrderUpdate) -> bool:
         return True
     if update.size not in (None, order.size):
         return False
-    since_ms = min(filter(None, (order.accepted_there_ms, order.intended_there_ms)), default=0)
+    measured = [order.accepted_there_ms, order.intended_there_ms]
+    if ahead_ms is not None:
+        measured.append(order.accepted_ms + ahead_ms)
+    since_ms = min(filter(None, measured), default=0)
     made_ms = update.create_time_ms
     return not since_ms or made_ms is None or made_ms + CLOCKS_DIFFER_MS >= since_ms
 

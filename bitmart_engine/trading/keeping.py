@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
+from functools import partial
+from math import inf
 
 from attrs import define, frozen
 
@@ -107,7 +109,8 @@ def _told_apart(
     """By protection of `judged` the ids of the plan orders that keep its legs.
 
     What was known stays, also where somebody has closed a part of what it is for; what is new is of the protection's
-    very size. Of two that are alike either may be whose it is, and each is given to one only.
+    very size. Identical plan orders go to the protection whose fill they were made nearest to, each to one only: the
+    exchange makes them of the fill, and another program's may be alike but for that.
     """
     legs = [
         (each, kind, price)
@@ -119,7 +122,7 @@ def _told_apart(
     taken = {id for each in ordered if each.id not in judged for id in each.exchange_plans}
     for known in (True, False):
         for each, kind, price in legs:
-            for plan in plans:
+            for plan in sorted(plans, key=partial(_apart_ms, each)):
                 if (
                     (each.id, kind) not in found
                     and plan.order_id not in taken
@@ -194,6 +197,13 @@ def _may_be_of(plan: PlanOrder, protection: Protection, ended: Mapping[str, int]
     if ended_ms is None or plan.create_time_ms is None:
         return True
     return plan.create_time_ms <= ended_ms + MADE_WITHIN_MS
+
+
+def _apart_ms(protection: Protection, plan: PlanOrder) -> float:
+    """How far from the fill of a protection's order `plan` was made, by the exchange's clock; infinity: not known."""
+    if not protection.filled_there_ms or plan.create_time_ms is None:
+        return inf
+    return abs(plan.create_time_ms - protection.filled_there_ms)
 
 
 def _sought(kind: PlanKind, protection: Protection) -> list[Decimal]:

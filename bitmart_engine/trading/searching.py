@@ -57,9 +57,14 @@ async def find_further(desk: Desk) -> list[tuple[EntryOrder, OrderUpdate]]:
         if order.symbol in cut | cut_too:
             found += await _looked_up(desk, order)
     best: dict[str, OrderUpdate] = {}
+    ahead_ms = desk.exchange.clock_offset_ms
     for update in found:
         wanting = wanted.get(update.client_order_id)
-        if wanting is not None and _is_later(wanting, update) and is_ours(wanting, update):
+        if (
+            wanting is not None
+            and _is_later(wanting, update)
+            and is_ours(wanting, update, ahead_ms)
+        ):
             now = best.get(wanting.id)
             if now is None or _rank(wanting, update) > _rank(wanting, now):
                 best[wanting.id] = update

@@ -64,7 +64,7 @@ async def take_snapshot(desk: Desk) -> Snapshot:
                 update = (await _history(desk, order.symbol, order.client_order_id)).get(
                     order.client_order_id
                 )
-        if update is not None and is_ours(order, update):
+        if update is not None and is_ours(order, update, desk.exchange.clock_offset_ms):
             orders[order.client_order_id] = update
     plans_at_ms = desk.now_ms()
     plans = await _plans(desk)

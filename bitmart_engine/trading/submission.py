@@ -45,6 +45,7 @@ LEARN_WITHIN_S = 2.0
 READS_AFTER_SUBMIT = 3
 READ_PAUSE_S = 0.25
 """The order may not be readable for some hundred ms after it was taken."""
+MEASURE_AGAIN_S = 1.0
 VISIBLE_WITHIN_S = 5.0
 """How long an order that was taken may not show in look-ups. The exchange documents no lag."""
 
@@ -96,20 +97,22 @@ def _is_latest(order: EntryOrder, desk: Desk) -> bool:
 async def look_up(id: str, desk: Desk, entries: Entries, in_use: bool = False) -> None:
     """Ask for an order of which the answer was lost, until it is found or proved absent.
 
-    An order that bears its client order id and is not ours is as good as none. `in_use` says that the exchange has
-    refused the id as one it knows: if it knows none of ours, the id is another order's.
+    An order that bears its client order id and is not ours is as good as none; that it is not is believed only by a
+    clock of the exchange that was measured since, for its time may be all that does not fit. `in_use` says that the
+    exchange has refused the id as one it knows: if it knows none of ours, the id is another order's.
 
     It is absent if a look-up does not find it that began when the request could not be taken any more, and whatever was
     taken by then would show. A request may be under way for long, and the exchange takes it as long as its signature
     is young enough.
     """
+    measured = False
     for pause_s in Pauses(0.25, 5.0):
         order = desk.state.orders[id]
         if order.state is not EntryState.UNKNOWN:
             return
         began_ms = desk.now_ms()
         others: list[OrderUpdate] = []
-        fits = partial(_fits, order, others)
+        fits = partial(_fits, order, others, desk)
         try:
             update = await desk.exchange.find_order(
                 order.symbol, order.client_order_id, type=order.request.type.value, fits=fits
@@ -120,6 +123,9 @@ async def look_up(id: str, desk: Desk, entries: Entries, in_use: bool = False) -
             if update is not None:
                 entries.on_update(update)
                 return
+            if others and not measured:
+                measured = await _measured(desk)
+                continue
             shown = began_ms >= _shown_by_ms(order, desk, refused=in_use) and entries.is_searched(
                 id
             )
@@ -134,12 +140,23 @@ async def look_up(id: str, desk: Desk, entries: Entries, in_use: bool = False) -
         await desk.waiters.wait_news(order.client_order_id, pause_s)
 
 
-def _fits(order: EntryOrder, others: list[OrderUpdate], update: OrderUpdate) -> bool:
+def _fits(order: EntryOrder, others: list[OrderUpdate], desk: Desk, update: OrderUpdate) -> bool:
     """Whether `update` is of `order`; if not, it goes to the `others`."""
-    if is_ours(order, update):
+    if is_ours(order, update, desk.exchange.clock_offset_ms):
         return True
     others.append(update)
     return False
+
+
+async def _measured(desk: Desk) -> bool:
+    """Whether the exchange's clock could be measured now; waits a moment where not."""
+    try:
+        await desk.exchange.measure_clock()
+    except ExchangeError as failure:
+        desk.tally.add("the exchange's clock could not be read", why=str(failure))
+        await trio.sleep(MEASURE_AGAIN_S)
+        return False
+    return True
 
 
 def _shown_by_ms(order: EntryOrder, desk: Desk, *, refused: bool) -> int:

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bitmart_engine.trading.identity import close_client_order_id, entry_client_order_id
+from bitmart_engine.model.events import OrderState, OrderUpdate
+from bitmart_engine.model.orders import EntryOrder
+from bitmart_engine.model.sides import OrderSide
+from bitmart_engine.trading.identity import (
+    close_client_order_id,
+    entry_client_order_id,
+    is_ours,
+)
+from bitmart_engine.trading.requests import checked_entry
+from tests.stage import BTC, entry
 
 VALID = re.compile(r"[A-Za-z0-9]{1,32}\Z")
 
@@ -36,3 +45,40 @@ def test_two_ids_never_share_one(intents):
 def test_ids_that_differ_only_in_what_bitmart_forbids_stay_apart():
     ids = ["a-b", "ab", "a_b", "A-B", "a--b", "1:a", ":1:a"]
     assert len({entry_client_order_id(id, 1) for id in ids}) == len(ids)
+
+
+AT_MS = 1_785_726_000_000
+
+
+@pytest.mark.parametrize(
+    ("made_ms", "ahead_ms", "ours"),
+    [
+        (AT_MS + 240_100, 240_000, True),
+        (AT_MS + 100, 240_000, False),
+        (AT_MS + 100, None, False),
+        (AT_MS + 100, 0, True),
+        (AT_MS - 10_000, 0, False),
+    ],
+)
+def test_an_order_is_ours_by_the_time_of_either_measurement_of_the_exchanges_clock(
+    made_ms, ahead_ms, ours
+):
+    request = checked_entry(entry("plain"), BTC)[0]
+    order = EntryOrder(
+        request=request,
+        accepted_ms=AT_MS,
+        deadline_ms=AT_MS + 300_000,
+        accepted_there_ms=AT_MS + 240_000,
+        engine_id="e1",
+    )
+    update = OrderUpdate(
+        order_id="1",
+        symbol="BTCUSDT",
+        state=OrderState.FINISH,
+        client_order_id="plain",
+        side=OrderSide(1),
+        size=10,
+        deal_size=10,
+        create_time_ms=made_ms,
+    )
+    assert is_ours(order, update, ahead_ms) is ours

@@ -182,3 +182,20 @@ async def test_what_was_lost_while_away_is_known_after_the_start_and_remembered(
         theatre.network.cut = True
         async with theatre.engine() as stage:
             assert (unprotected(stage), kept(stage)) == (["a"], (None, None))
+
+
+async def test_of_identical_stops_the_one_made_with_the_fill_is_ours(autojump_clock):
+    async with open_stage() as stage:
+        await stage.bought(take_profit=None)
+        (ours,) = stage.paper.books.plans.waiting("BTCUSDT")
+        await stage.settle(3)
+        program = {"side": 1, "type": "market", "size": 10, "preset_stop_loss_price": "64500"}
+        await by_hand(stage, SUBMIT, **program)
+        assert len(stage.paper.books.plans.waiting("BTCUSDT")) == 2
+        await stage.settle(70)
+        assert stage.protection().exchange_plans == (str(ours.plan_id),)
+        await stage.engine.close_position("a")
+        await stage.until(lambda: stage.guarded() == "closed")
+        assert stage.held() == 10
+        (left,) = stage.paper.books.plans.waiting("BTCUSDT")
+        assert left.plan_id != ours.plan_id, "the other program keeps its stop"
