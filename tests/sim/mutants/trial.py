@@ -40,14 +40,29 @@ def mutant(patch: Patch) -> Iterator[Path]:
 
 
 def caught_at(patch: Patch, first: int, seeds: int, workers: int) -> tuple[int, str] | None:
-    """The first seed that was seen to break a promise, and which; None if none did. Not a seed before `first`."""
+    """The first seed that was seen to break a promise, and which; None if none did. Not a seed before `first`.
+
+    A seed that breaks a promise without the bug as well proves nothing, and is passed over.
+    """
+    last = first + max(2, seeds) - 1
     with mutant(patch) as directory:
-        # Safe path: what is imported is the copy, which `-m` puts first, and not what is installed.
-        command = [
-            sys.executable, "-m", "tests.sim", "--seed", str(first), "--seeds", str(max(2, seeds)),
-            "--workers", str(workers), "--first", *(["--only", patch.only] if patch.only else []),
-        ]  # fmt: skip
-        done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+        while first < last:
+            found = _first_broken(patch, directory, first, last - first + 1, workers)
+            if found is None or _first_broken(patch, ROOT, found[0], 1, 1) is None:
+                return found
+            first = found[0] + 1
+    return None
+
+
+def _first_broken(
+    patch: Patch, directory: Path, first: int, seeds: int, workers: int
+) -> tuple[int, str] | None:
+    # Safe path: what is imported is what is in the directory, which `-m` puts first, and not what is installed.
+    command = [
+        sys.executable, "-m", "tests.sim", "--seed", str(first), "--seeds", str(seeds),
+        "--workers", str(workers), "--first", *(["--only", patch.only] if patch.only else []),
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1) or "runs" not in done.stdout:
         raise RuntimeError(f"{patch.name}: {done.stderr[-2000:]}")
     found = CAUGHT.search(done.stdout)
