@@ -22,6 +22,7 @@ from ..model.orders import EntryRequest
 from ..model.positions import Close, CloseReason, FiredOrder, Protection
 from ..model.sides import PositionSide
 from ..store.records import (
+    CloseIntended,
     CloseObserved,
     FiredObserved,
     ProtectionCovers,
@@ -377,6 +378,32 @@ class Guard:
             desk.tally.add("stop not kept by the exchange", id=id, symbol=before.symbol, stop=was)
         else:
             log.info("what the exchange keeps has changed", **facts)
+
+    def closed_before(self, id: str, attempt: int, update: OrderUpdate) -> None:
+        """The exchange has a close of a protection that the journal does not know of: it is gone on with from there."""
+        desk = self._desk
+        protection = desk.state.protections[id]
+        if protection.close is not None and protection.close.attempt >= attempt:
+            return  # it was found by whoever closes, meanwhile
+        close_known = Close(
+            attempt=attempt,
+            client_order_id=update.client_order_id,
+            size=update.size or update.deal_size,
+            intended_ms=desk.now_ms(),
+        )
+        records: list[Record] = [CloseIntended(id, close_known)]
+        why = "closed before the start"
+        armed = protection.state is ProtectionState.ARMED
+        if armed:
+            records.insert(0, ProtectionMoved(id, desk.now_ms(), ProtectionState.CLOSING, why))
+        desk.store.record(*records)
+        log.warning(
+            "a close is at the exchange that was not known of", id=id, closed=update.deal_size
+        )
+        desk.tally.add("close found that the journal did not know", id=id)
+        self.on_update(update, settled=update.final)
+        if armed:
+            desk.fly(close, id, desk, self)
 
     def resume(self, id: str) -> None:
         """Take a protection up where the last process left it."""

@@ -18,6 +18,7 @@ from ..model.events import OrderUpdate
 from ..model.orders import EntryOrder
 
 __all__ = [
+    "CLOCKS_DIFFER_MS",
     "close_client_order_id",
     "entry_client_order_id",
     "is_ours",

@@ -66,7 +66,7 @@ from .reconcile import (
     findings,
     reconcile,
 )
-from .searching import find_further
+from .searching import find_closes, find_further
 from .snapshot import take_snapshot
 from .submission import read
 from .tracking import Tracking
@@ -234,6 +234,9 @@ class TradingRoom:
         try:
             if self.found is None or self.entries.to_be_searched:
                 self.entries.searched(await find_further(self.desk))
+            if self.found is None:
+                for protection, attempt, close in await find_closes(self.desk):
+                    self.guard.closed_before(protection.id, attempt, close)
             snapshot = await take_snapshot(self.desk)
         except ExchangeError as failure:
             self.desk.tally.add("exchange could not be read", why=str(failure))

@@ -3,7 +3,8 @@
 A journal may be older than reality, a restored copy say. So every client order id that an order may have gone out
 under, one that waits or one whose latest answer was lost, is looked for before anything is sent: among the working
 orders, in the history of its symbol and in the trades, in one request each. Until that has succeeded, no waiting order
-is sent, none expires, and none is proved absent.
+is sent, none expires, and none is proved absent. So is every id that a protection may have been closed under since:
+contracts that were closed are not held to be there, for others of the side would then cover too few.
 """
 
 from __future__ import annotations
@@ -16,15 +17,18 @@ from ..exchange.errors import CutShort, Meaning, Refused
 from ..model.events import OrderUpdate
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder
+from ..model.positions import Protection
 from .desk import Desk
-from .identity import entry_client_order_id, is_ours
+from .identity import CLOCKS_DIFFER_MS, close_client_order_id, entry_client_order_id, is_ours
 
-__all__ = ["ATTEMPTS", "find_further"]
+__all__ = ["ATTEMPTS", "find_closes", "find_further"]
 
 log = structlog.get_logger()
 
 ATTEMPTS = 8
 """How many client order ids an order may have gone out under before it ends: 3 crossings, 5 taken."""
+CLOSE_ATTEMPTS = 4
+"""How many client order ids a protection is looked for under, from the first that the journal does not know."""
 SEARCHED = (EntryState.WAITING, EntryState.UNKNOWN)
 """The states of an order that the exchange may have in an attempt of which the journal does not know."""
 HISTORIES = 30
@@ -69,6 +73,41 @@ async def find_further(desk: Desk) -> list[tuple[EntryOrder, OrderUpdate]]:
             if now is None or _rank(wanting, update) > _rank(wanting, now):
                 best[wanting.id] = update
     return [(order, best[order.id]) for order in waiting if order.id in best]
+
+
+async def find_closes(desk: Desk) -> list[tuple[Protection, int, OrderUpdate]]:
+    """The closing orders that filled and of which the journal does not know: whose, which attempt, and what they are.
+
+    Of each protection in the order of the attempts. Raises ExchangeError.
+    """
+    wanted: dict[str, tuple[Protection, int]] = {}
+    for each in desk.state.protections.alive():
+        first = 1 if each.close is None else each.close.attempt + 1
+        if each.remaining:
+            for attempt in range(first, first + CLOSE_ATTEMPTS):
+                id = close_client_order_id(each.id, attempt, each.engine_id)
+                wanted[id] = (each, attempt)
+    symbols = sorted({each.symbol for each, _ in wanted.values()})
+    if len(symbols) > HISTORIES:
+        desk.tally.add("closes of before the start not looked for", symbols=len(symbols))
+        return []
+    found = []
+    for symbol in symbols:
+        for update in await desk.exchange.order_history(symbol):
+            protection, attempt = wanted.get(update.client_order_id, (None, 0))
+            if protection is not None and update.deal_size and _closes(protection, update, desk):
+                found.append((protection, attempt, update))
+    return sorted(found, key=lambda each: (each[0].id, each[1]))
+
+
+def _closes(protection: Protection, update: OrderUpdate, desk: Desk) -> bool:
+    """Whether `update` is of a close of `protection`: that side of that symbol, and not made before it was promised."""
+    if (update.symbol, update.side) != (protection.symbol, protection.side.closing):
+        return False
+    ahead_ms, made_ms = desk.exchange.clock_offset_ms, update.create_time_ms
+    if protection.engine_id or made_ms is None or ahead_ms is None:
+        return True
+    return made_ms + CLOCKS_DIFFER_MS >= protection.created_ms + ahead_ms
 
 
 def _is_later(order: EntryOrder, update: OrderUpdate) -> bool:

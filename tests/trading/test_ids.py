@@ -249,3 +249,27 @@ async def test_an_overdue_order_of_a_journal_expires_once_the_exchange_was_asked
             await stage.settle(0.3)
             assert stage.state() == "waiting"
             await stage.until(lambda: stage.state() == "expired", within=10)
+
+
+async def test_a_close_that_a_restored_journal_does_not_know_is_found_and_others_stay_covered(
+    autojump_clock, tmp_path
+):
+    async with open_theatre() as theatre:
+        async with theatre.engine(state_dir=str(tmp_path / "now")) as stage:
+            for id in ("a", "b"):
+                await stage.bought(id, take_profit=None, exchange_protection=False)
+            copied(tmp_path / "now", tmp_path / "then")
+            await stage.engine.close_position("b")
+            await stage.until(lambda: stage.guarded("b") == "closed")
+            (sent,) = stage.submits(3)
+        async with theatre.engine(state_dir=str(tmp_path / "then")) as stage:
+            await stage.until(lambda: stage.guarded("b") == "closed", within=5)
+            assert stage.protection("b").close.client_order_id == sent["client_order_id"]
+            await stage.open_by_hand(size=3)
+            await stage.settle(70)
+            assert (stage.guarded("a"), stage.protection("a").remaining) == ("armed", 10)
+            stage.move(64000)
+            await stage.until(lambda: stage.guarded("a") == "closed")
+            await stage.settle(5)
+            assert stage.held() == 3
+            assert len(stage.submits(3)) == 2, "b was not closed again"
