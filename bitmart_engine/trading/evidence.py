@@ -24,7 +24,7 @@ from attrs import Factory, define, frozen
 from ..model.events import PositionUpdate
 from ..model.sides import PositionSide
 
-__all__ = ["Ended", "Evidence", "SideEvidence", "Word", "is_same_position"]
+__all__ = ["ROUNDED_MS", "Ended", "Evidence", "SideEvidence", "Word", "is_same_position"]
 
 APART_S = 0.4
 """Answers that come closer together than this count once."""

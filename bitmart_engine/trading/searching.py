@@ -111,9 +111,14 @@ def _closes(protection: Protection, update: OrderUpdate, desk: Desk) -> bool:
 
 
 def _is_later(order: EntryOrder, update: OrderUpdate) -> bool:
-    """Whether `update` is of an attempt that is not followed already."""
+    """Whether `update` says more than is known: of a later attempt, or of one that was held to be spent and is not."""
     if order.state is EntryState.WAITING:
-        return True
+        spent = [
+            entry_client_order_id(order.id, attempt, order.engine_id)
+            for attempt in range(1, order.spent + 1)
+        ]
+        ended_unfilled = update.final and not update.deal_size
+        return not (ended_unfilled and update.client_order_id in spent)
     ids = _ids(order)
     return ids.index(update.client_order_id) > ids.index(order.client_order_id)
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..model.events import PositionUpdate
 from ..model.positions import CloseReason, Protection
 from ..model.sides import PositionSide
 from .desk import Desk
+from .evidence import ROUNDED_MS
 
 if TYPE_CHECKING:
     from .guard import Guard
@@ -37,7 +39,16 @@ def is_shared(protection: Protection, desk: Desk, guard: Guard) -> bool:
     if protection.others_held:
         return True
     held = desk.positions.get(*key)
-    return held is None or held.size > protection.remaining
+    return held is None or held.size > protection.remaining or _opened_since(held, protection)
+
+
+def _opened_since(held: PositionUpdate, protection: Protection) -> bool:
+    """Whether the position was opened after the protection's order began to fill, by the exchange's clock.
+
+    Then nothing was held in between: the exchange's own stop has closed ours, unheard, and this is somebody else's.
+    """
+    opened_ms, filled_ms = held.open_time_ms, protection.filled_there_ms
+    return bool(opened_ms and filled_ms) and (opened_ms or 0) > filled_ms + ROUNDED_MS
 
 
 def fires_there_too(protection: Protection, desk: Desk) -> bool:

@@ -191,6 +191,29 @@ async def test_an_order_that_waits_in_a_restored_journal_and_is_open_is_found_in
             assert len(stage.sent()) == attempts
 
 
+async def test_an_attempt_that_is_known_to_have_ended_unfilled_is_not_counted_again_at_a_start(
+    autojump_clock, tmp_path
+):
+    async with open_theatre({"maker_only_refusal": "cancel"}) as theatre:
+        async with theatre.engine(state_dir=str(tmp_path / "now")) as stage:
+            await stage.place("order-1", timeout_seconds=Decimal(3600))
+            await stage.until(stage.prices_come)
+            stage.move("65000")
+            stage.paper.books.last["BTCUSDT"] = Decimal("64999.8")
+            stage.network.slow_s = 0.1
+            await stage.until(lambda: len(stage.sent()) == 1)
+            stage.paper.fail(SUBMIT, status=429, times=10_000)
+            await stage.until(lambda: stage.order("order-1").spent == 1)
+            stage.move("66000")
+            stage.network.slow_s = 0
+            await stage.until(lambda: stage.state("order-1") == "waiting")
+            copied(tmp_path / "now", tmp_path / "then")
+        stage.paper.clear_faults()
+        async with theatre.engine(state_dir=str(tmp_path / "then")) as stage:
+            await stage.settle(10)
+            assert (stage.state("order-1"), stage.order("order-1").spent) == ("waiting", 1)
+
+
 @pytest.mark.parametrize("filled", [False, True])
 async def test_an_order_whose_answer_is_lost_in_a_restored_journal_is_found_in_a_later_attempt(
     autojump_clock, tmp_path, filled

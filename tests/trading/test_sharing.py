@@ -104,6 +104,26 @@ async def test_a_stop_that_fired_there_while_the_private_stream_was_down_is_its_
         await low_is_whole(stage)
 
 
+async def test_a_position_that_was_opened_after_the_exchanges_stop_fired_unheard_stays_its_owners(
+    autojump_clock,
+):
+    async with open_stage(reconnect_delay_s=30) as stage:
+        await stage.bought("a", stop_loss=64500)
+        await stage.settle(70)
+        stage.paper.refuse_dials()
+        stage.paper.drop_connections()
+        stage.network.cut = True
+        await stage.settle(60)
+        stage.move(64400)
+        await stage.settle(60)
+        stage.move(65000)
+        await stage.open_by_hand(size=10)
+        stage.network.cut = False
+        await stage.until(lambda: stage.guarded("a") == "closed", within=240)
+        assert stage.protection("a").reason == "exchange_stop_loss"
+        assert (held_there(stage), stage.submits(*CLOSE_SIDES)) == (10, [])
+
+
 async def test_what_the_exchange_keeps_is_taken_away_before_a_shared_position_is_closed(
     autojump_clock,
 ):
