@@ -27,7 +27,7 @@ from ..model.errors import BadRequest
 from ..model.orders import EntryOrder
 from ..model.positions import Protection
 from .bodies import unknown
-from .queries import check_parameters
+from .queries import check_parameters, list_asked
 from .views import View, order_view, protection_view
 
 __all__ = ["endpoints", "event_view", "shown"]
@@ -54,10 +54,10 @@ class Asked:
     @classmethod
     def of(cls, asked: BaseRequestWebsocket) -> Asked:
         """What a request, or the handshake of a WebSocket, asks for. Raises BadRequest naming the parameter."""
-        check_parameters(asked.args, PARAMETERS)
+        check_parameters(asked.args, PARAMETERS, lists="types")
         header = asked.headers.get("Last-Event-ID", "")
         return cls(
-            _types(asked.args.get("types", "")),
+            _types(list_asked(asked.args, "types")),
             _symbol(asked.args.get("symbol")),
             _after(asked.args.get("last_event_id", header)),
         )

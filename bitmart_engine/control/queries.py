@@ -28,6 +28,7 @@ __all__ = [
     "check_parameters",
     "lately_ended",
     "limit_asked",
+    "list_asked",
     "page",
     "shelf_page",
 ]
@@ -68,21 +69,28 @@ def asked_for(
 ) -> Asked:
     """What the present request asks for.
 
-    `state` (`named` otherwise, where the caller says so) is one state or several with commas between, `after` the id
-    that ended the page before. Raises BadRequest naming the parameter.
+    `state` (`named` otherwise, where the caller says so) is one state or several, `after` the id that ended the page
+    before. Raises BadRequest naming the parameter.
     """
-    check_parameters(request.args, parameters)
+    check_parameters(request.args, parameters, lists=named)
     symbol = request.args.get("symbol", "").upper()
     return Asked(_states(states, named), symbol, _limit(), request.args.get("after"))
 
 
-def check_parameters(args: MultiDict[str, str], parameters: Iterable[str]) -> None:
-    """Raise BadRequest, naming the parameter, if one is none of `parameters` or is given twice."""
+def check_parameters(
+    args: MultiDict[str, str], parameters: Iterable[str], *, lists: str = ""
+) -> None:
+    """Raise BadRequest, naming the parameter, if one is none of `parameters`, or is given twice and not `lists`."""
     for name, values in args.lists():
         if name not in parameters:
             raise unknown("parameter", name, parameters, name)
-        if len(values) > 1:
+        if len(values) > 1 and name != lists:
             raise BadRequest("is given twice", name)
+
+
+def list_asked(args: MultiDict[str, str], name: str) -> str:
+    """The values of a list with commas between, as which they may be sent; clients send it several times instead."""
+    return ",".join(args.getlist(name))
 
 
 def limit_asked() -> int:
@@ -151,7 +159,7 @@ def _readable(things: Shelf[L], id: str) -> L | None:
 
 
 def _states(states: type[Enum], named: str) -> frozenset[Enum]:
-    text = request.args.get(named, "")
+    text = list_asked(request.args, named)
     try:
         return frozenset(states(each.strip()) for each in text.lower().split(",") if each.strip())
     except ValueError:

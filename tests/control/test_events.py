@@ -141,8 +141,9 @@ async def test_an_order_is_told_from_its_promise_to_its_protection(desk: Desk) -
         assert ids == sorted(set(ids))
 
 
-async def test_what_was_not_asked_for_is_not_shown(desk: Desk) -> None:
-    async with connected(desk, "?types=kline,%20position&symbol=ethusdt") as socket:
+@pytest.mark.parametrize("types", ["types=kline,%20position", "types=kline&types=position"])
+async def test_what_was_not_asked_for_is_not_shown(desk: Desk, types: str) -> None:
+    async with connected(desk, f"?{types}&symbol=ethusdt") as socket:
         publish(desk, kline(), kline(1, "ETHUSDT"))
         assert (await receive(socket))["symbol"] == "ETHUSDT"
 
@@ -151,7 +152,8 @@ async def test_what_was_not_asked_for_is_not_shown(desk: Desk) -> None:
     ("query", "field", "error"),
     [
         ("?types=klines", "types", "did you mean 'kline'?"),
-        ("?types=kline&types=order", "types", "given twice"),
+        ("?types=kline&types=orders", "types", "did you mean 'order'?"),
+        ("?symbol=BTCUSDT&symbol=ETHUSDT", "symbol", "given twice"),
         ("?symbol=", "symbol", "must be a symbol"),
         ("?symbol=a/b", "symbol", "must be a symbol"),
         ("?sybmol=BTCUSDT", "sybmol", "did you mean 'symbol'?"),
