@@ -1,47 +1,43 @@
-"""The bodies and answers of the control API as JSON Schema: bodies from the classes that read them, answers by hand."""
+"""What the control API shows, as JSON Schema: orders, positions, klines, errors; and every schema by its name.
+
+All that is an object, or a set of words, has a name of its own, so that generated code has one too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..feed import Happening
-from ..model.events import OrderState
 from ..model.futures_orders import FuturesStatus
 from ..model.lifecycle import EntryState, ProtectionState
 from ..model.orders import OrderType
 from ..model.positions import CloseReason
-from ..model.sides import OrderSide, PositionSide
+from ..model.sides import PositionSide
 from ..model.timeframes import Timeframe
-from ..trading.requests import MonitorPosition, PlaceOrder
-from .positions import Levels
+from .enums import ENUMS, one_of
+from .event_schema import OF_EVENTS
+from .notices import NOTICES
+from .outbox import OutboxState
+from .replies import REPLIES
+from .requested import BODIES
 from .shapes import (
     ANY_OBJECT,
+    CONTRACTS,
     COUNT,
     DECIMAL,
     FLAG,
     MS,
-    SECONDS,
     TEXT,
     Schema,
-    answer_of,
-    body_of,
-    by_name,
     listing,
     maybe,
-    name_of,
     named,
-    one_of,
     record,
 )
-from .subscriptions import KlineView
+from .status_schema import OF_STATUS
 
-__all__ = ["BODIES", "COMPONENTS"]
+__all__ = ["COMPONENTS"]
 
-BODIES: Mapping[str, Schema] = {
-    each.__name__: body_of(each) for each in (PlaceOrder, MonitorPosition, Levels, KlineView)
-}
-
-HISTORY = listing(record(state=TEXT, at_ms=MS, reason=TEXT))
+HISTORY = listing(named("Moment"))
 
 ORDER = record(
     {"history": HISTORY},
@@ -52,9 +48,9 @@ ORDER = record(
     reason=TEXT,
     entry_zone_min=DECIMAL,
     entry_zone_max=DECIMAL,
-    size=COUNT,
-    quantity=DECIMAL,
-    filled_size=COUNT,
+    size=CONTRACTS,
+    quantity={**DECIMAL, "description": "the same in the base currency"},
+    filled_size=CONTRACTS,
     price=maybe(DECIMAL),
     average_price=maybe(DECIMAL),
     stop_loss=maybe(DECIMAL),
@@ -62,7 +58,7 @@ ORDER = record(
     leverage=maybe(DECIMAL),
     type=one_of(OrderType),
     post_only=FLAG,
-    open_type={"enum": ["isolated", "cross"]},
+    open_type=named("OpenType"),
     exchange_protection=FLAG,
     timeout_seconds=DECIMAL,
     resting_timeout_seconds=maybe(DECIMAL),
@@ -72,7 +68,7 @@ ORDER = record(
     submit_only=FLAG,
     cancel_asked=FLAG,
     callback_url=maybe(TEXT),
-    metadata=ANY_OBJECT,
+    metadata=named("Metadata"),
     accepted_ms=MS,
     deadline_ms=MS,
     submitted_ms=maybe(MS),
@@ -82,8 +78,8 @@ CLOSE = record(
     attempt=COUNT,
     client_order_id=TEXT,
     exchange_order_id=maybe(TEXT),
-    size=COUNT,
-    filled_size=COUNT,
+    size=CONTRACTS,
+    filled_size=CONTRACTS,
     average_price=maybe(DECIMAL),
     intended_ms=MS,
     final=FLAG,
@@ -101,32 +97,32 @@ PROTECTION = record(
     exchange_stop_loss=maybe(DECIMAL),
     exchange_take_profit=maybe(DECIMAL),
     order_id=maybe(TEXT),
-    size=maybe(COUNT),
-    covered=COUNT,
-    closed=COUNT,
-    remaining=COUNT,
+    size=maybe(CONTRACTS),
+    covered=CONTRACTS,
+    closed=CONTRACTS,
+    remaining=CONTRACTS,
     closing_for=maybe(one_of(CloseReason)),
-    close=maybe(CLOSE),
+    close=maybe(named("Close")),
     close_price=maybe(DECIMAL),
     callback_url=maybe(TEXT),
-    metadata=ANY_OBJECT,
+    metadata=named("Metadata"),
     created_ms=MS,
 )
 
 HELD = record(
     symbol=TEXT,
     side=one_of(PositionSide),
-    size=COUNT,
-    covered=COUNT,
+    size=CONTRACTS,
+    covered=CONTRACTS,
     entry_price=maybe(DECIMAL),
     liquidation_price=maybe(DECIMAL),
     update_time_ms=maybe(MS),
 )
 
 NOTIFICATION = record(
-    {"body": {}},
-    id=TEXT,
-    state={"enum": ["owed", "dead"]},
+    {"body": {"description": "what is sent, shown where one notification is asked for"}},
+    id={**TEXT, "description": "the `Idempotency-Key` that it is sent with"},
+    state=one_of(OutboxState),
     lane=TEXT,
     kind=TEXT,
     url=TEXT,
@@ -135,97 +131,6 @@ NOTIFICATION = record(
     why=maybe(TEXT),
     attempts=maybe(COUNT),
     next_attempt_ms=maybe(MS),
-)
-
-FINDINGS = record(
-    at_ms=MS,
-    adopted=COUNT,
-    filled_while_away=COUNT,
-    closed_while_away=COUNT,
-    unknown=listing(TEXT),
-    foreign_orders=COUNT,
-    foreign_positions=by_name({"type": "integer"}),
-)
-
-BALANCE = record(
-    currency=TEXT,
-    available=DECIMAL,
-    frozen=maybe(DECIMAL),
-    position_deposit=maybe(DECIMAL),
-    source=TEXT,
-    at_ms=MS,
-)
-
-STATUS = answer_of(
-    {"balance_subscribed": FLAG, "balance": maybe(BALANCE)},
-    is_running=FLAG,
-    mode={"enum": ["live", "demo", "paper"]},
-    version=TEXT,
-    uptime_s={"type": "number"},
-    not_ready=listing(TEXT),
-    missing_credentials=listing(TEXT),
-    public_ws_connected=FLAG,
-    private_ws_connected=FLAG,
-    authenticated=FLAG,
-    kline_channels=listing(TEXT),
-    order_subscribed=FLAG,
-    position_subscribed=FLAG,
-    positions=maybe(listing(named("Held"))),
-    foreign_positions=maybe(by_name({"type": "integer"})),
-    foreign_orders=maybe(
-        listing(
-            record(
-                order_id=TEXT,
-                symbol=TEXT,
-                side=maybe(name_of(OrderSide)),
-                type=maybe(TEXT),
-                price=maybe(DECIMAL),
-                size=maybe(COUNT),
-                filled_size=COUNT,
-            )
-        )
-    ),
-    pending_orders=COUNT,
-    monitored_positions=COUNT,
-    unguarded=listing(TEXT),
-    recovery=maybe(FINDINGS),
-    journal=record(state_dir=TEXT, trouble=maybe(TEXT)),
-    connections=listing(
-        record(
-            name=TEXT,
-            state=TEXT,
-            since=MS,
-            reconnects=COUNT,
-            last_error=maybe(TEXT),
-            channels=COUNT,
-            last_message_age_s=maybe(SECONDS),
-        )
-    ),
-    refused_channels=by_name(TEXT),
-    prices=by_name(record(last=DECIMAL, age_s=SECONDS, stale=FLAG)),
-    stale=listing(TEXT),
-    exchange=record(
-        clock_offset_ms=maybe({"type": "number"}),
-        clock_skewed=FLAG,
-        endpoints=by_name(
-            record(used=COUNT, limit=COUNT, window_s=SECONDS, waiting=COUNT, paused_for_s=SECONDS)
-        ),
-    ),
-    outbox=record(owed=COUNT, in_flight=COUNT, delivered=COUNT, dead=COUNT),
-    dropped=by_name(COUNT),
-)
-
-AT_FAULT: Schema = {"type": "string", "description": "the path, or parameter, that is at fault"}
-ERROR = record({"field": AT_FAULT}, ok={"const": False}, error=TEXT)
-CRASH = record(ok={"const": False}, error=TEXT, error_id={**TEXT, "description": "as in the log"})
-NOT_READY = record(ok={"const": False}, error=TEXT, ready={"const": False}, missing=listing(TEXT))
-
-HELP = answer_of(
-    endpoints=by_name(TEXT),
-    supported_timeframes=listing(one_of(Timeframe)),
-    example_requests=listing(
-        record({"body": ANY_OBJECT}, what=TEXT, method=TEXT, path=TEXT, curl=TEXT)
-    ),
 )
 
 FUTURES_ORDER = record(
@@ -263,92 +168,25 @@ KLINE = record(
     backfilled=FLAG,
 )
 
-ORDER_UPDATE = record(
-    order_id=TEXT,
-    symbol=TEXT,
-    state=name_of(OrderState),
-    client_order_id=TEXT,
-    side=maybe(name_of(OrderSide)),
-    type=maybe(TEXT),
-    action=maybe({"type": "integer"}),
-    price=maybe(DECIMAL),
-    size=maybe(COUNT),
-    deal_size=COUNT,
-    deal_size_known=FLAG,
-    deal_avg_price=maybe(DECIMAL),
-    leverage=maybe(TEXT),
-    open_type=maybe(TEXT),
-    position_mode=maybe(TEXT),
-    create_time_ms=maybe(MS),
-    update_time_ms=maybe(MS),
-    last_fill=maybe(record(trade_id={"type": "integer"}, price=DECIMAL, size=COUNT)),
-    plan_order_id={**TEXT, "description": "of the stop or target that it was made of"},
-    trigger_price=maybe(DECIMAL),
-)
-
-POSITION_UPDATE = record(
-    symbol=TEXT,
-    side=one_of(PositionSide),
-    size=COUNT,
-    entry_price=maybe(DECIMAL),
-    liquidation_price=maybe(DECIMAL),
-    update_time_ms=maybe(MS),
-    open_time_ms=maybe(MS),
-)
-
-BALANCE_UPDATE = record(
-    currency=TEXT, available=DECIMAL, frozen=maybe(DECIMAL), position_deposit=maybe(DECIMAL)
-)
-
-WITHDRAWN = record(id=TEXT, state={"const": "withdrawn"})
-"""An entry order, or a protection, that could not be kept safe: there is no such thing after all."""
-
-SHOWN_BY_TYPE: Mapping[Happening, tuple[str, ...]] = {
-    Happening.KLINE: ("Kline",),
-    Happening.ORDER: ("OrderUpdate",),
-    Happening.POSITION: ("PositionUpdate",),
-    Happening.BALANCE: ("BalanceUpdate",),
-    Happening.ENTRY: ("Order", "Withdrawn"),
-    Happening.PROTECTION: ("Position", "Withdrawn"),
-}
-
-
-def _event(type: Happening) -> Schema:
-    shown = [named(each) for each in SHOWN_BY_TYPE[type]]
-    return record(
-        id=COUNT,
-        type={"const": type.value},
-        at_ms=MS,
-        symbol={"type": "null"} if type is Happening.BALANCE else TEXT,
-        data=shown[0] if len(shown) == 1 else {"anyOf": shown},
-    )
-
-
-EVENT: Schema = {
-    "description": "what one message of the event stream says; lagged: so many were dropped here"
-    " (null: nobody can know how many)",
-    "oneOf": [
-        *(_event(each) for each in Happening),
-        record(type={"const": "lagged"}, missed=maybe(COUNT)),
-    ],
+SHOWN: Mapping[str, tuple[Schema, str]] = {
+    "Order": (ORDER, "an entry order"),
+    "Position": (PROTECTION, "the stop-loss and take-profit that are kept over a position"),
+    "Moment": (record(state=TEXT, at_ms=MS, reason=TEXT), "a state that was entered, and why"),
+    "Close": (CLOSE, "the last closing order of the engine"),
+    "Held": (HELD, "a position as the exchange holds it, of whomever it is"),
+    "Notification": (NOTIFICATION, "a callback or a signal that is owed, or was given up"),
+    "FuturesOrder": (FUTURES_ORDER, "an order of the account at the exchange, of whomever it is"),
+    "Kline": (KLINE, "one bar"),
+    "Metadata": (ANY_OBJECT, "of the application; it comes back with everything that is told"),
 }
 
 COMPONENTS: Mapping[str, Schema] = {
     **BODIES,
-    "Error": ERROR,
-    "Crash": CRASH,
-    "NotReady": NOT_READY,
-    "Order": ORDER,
-    "Position": PROTECTION,
-    "Held": HELD,
-    "Notification": NOTIFICATION,
-    "Status": STATUS,
-    "Help": HELP,
-    "FuturesOrder": FUTURES_ORDER,
-    "Kline": KLINE,
-    "OrderUpdate": ORDER_UPDATE,
-    "PositionUpdate": POSITION_UPDATE,
-    "BalanceUpdate": BALANCE_UPDATE,
-    "Withdrawn": WITHDRAWN,
-    "Event": EVENT,
+    **REPLIES,
+    **{name: {**schema, "description": text} for name, (schema, text) in SHOWN.items()},
+    **OF_STATUS,
+    **OF_EVENTS,
+    **NOTICES,
+    **ENUMS,
 }
+"""Every schema of the document, by its name."""

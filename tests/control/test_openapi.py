@@ -161,7 +161,8 @@ async def test_nothing_is_shown_that_is_not_described(desk: Desk) -> None:
 async def test_what_happens_is_told_as_described(desk: Desk) -> None:
     document = await contract(desk)
     [content] = document["paths"]["/events"]["get"]["responses"]["200"]["content"].values()
-    kinds = document["components"]["schemas"]["Event"]["oneOf"]
+    schemas = document["components"]["schemas"]
+    kinds = [schemas[each["$ref"].rpartition("/")[2]] for each in schemas["Event"]["oneOf"]]
     by_type = {each["properties"]["type"]["const"]: each for each in kinds}
     assert content["schema"] == {"$ref": "#/components/schemas/Event"}
     assert set(by_type) == {each.value for each in Happening} | {"lagged"}

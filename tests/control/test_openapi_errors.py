@@ -68,12 +68,20 @@ class Contract:
     def __getitem__(self, method_and_path: str) -> Operation:
         return next(each for each in self if f"{each.method} {each.path}" == method_and_path)
 
+    def response(self, described: dict[str, Any]) -> dict[str, Any]:
+        """A response of an operation, which may be one that has a name."""
+        if "$ref" not in described:
+            return described
+        named: dict[str, Any] = self.document["components"]["responses"]
+        found: dict[str, Any] = named[described["$ref"].rpartition("/")[2]]
+        return found
+
     def check(self, operation: Operation, answer: httpx.Response) -> None:
         """The answer is one of those that the operation has, in status, headers, shape and fields."""
         name = f"{operation.method} {operation.path}: {answer.status_code} {answer.text[:200]}"
         responses = operation.described["responses"]
         assert str(answer.status_code) in responses, name
-        response = responses[str(answer.status_code)]
+        response = self.response(responses[str(answer.status_code)])
         [(content_type, content)] = response["content"].items()
         assert answer.headers["Content-Type"] == content_type, name
         for header, each in response.get("headers", {}).items():

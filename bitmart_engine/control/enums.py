@@ -1,0 +1,96 @@
+"""Words with a fixed set of values, as schemas with names: a generator makes one enum of each, with our own names.
+
+Without a name of its own a generator invents one for each place (`Type1`, `OrderStatusType0`), which changes whenever
+a field is added. `x-enum-varnames` has the names of the members, where a value alone would make a poor one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+
+from ..feed import Happening
+from ..model.events import OrderState
+from ..model.futures_orders import FuturesStatus
+from ..model.lifecycle import EntryState, ProtectionState
+from ..model.orders import OrderType
+from ..model.positions import CloseReason
+from ..model.sides import OrderSide, PositionSide
+from ..model.timeframes import Timeframe
+from .outbox import OutboxState
+from .shapes import Schema, named
+
+__all__ = ["ENUMS", "choice", "name_of", "one_of"]
+
+BY_VALUE: Mapping[type[Enum], tuple[str, str]] = {
+    EntryState: ("EntryState", "where an entry order stands"),
+    ProtectionState: ("ProtectionState", "where a protection stands"),
+    PositionSide: ("PositionSide", "of a position"),
+    OrderType: ("OrderType", "how an entry order goes out"),
+    CloseReason: ("CloseReason", "why a position is gone, or is being closed"),
+    FuturesStatus: (
+        "FuturesStatus",
+        "how an order of the account stands; what filled in part and was then cancelled is filled",
+    ),
+    OutboxState: ("OutboxState", "where a notification stands; a delivered one is not shown"),
+    Happening: ("EventType", "of an event of GET /events"),
+    Timeframe: ("Timeframe", "how long a kline is"),
+}
+"""Enums whose values are sent."""
+
+BY_NAME: Mapping[type[Enum], tuple[str, str]] = {
+    OrderSide: ("OrderSide", "of an order at the exchange: codes 1 to 4 in this sequence"),
+    OrderState: ("OrderState", "of an order at the exchange; finish: filled, cancelled or expired"),
+}
+"""Enums whose members' names are sent, in lower case: their values are the exchange's codes."""
+
+CHOICES: Mapping[str, tuple[Sequence[str], str]] = {
+    "Mode": (("live", "demo", "paper"), "the exchange that is traded on"),
+    "OpenType": (("isolated", "cross"), "margin mode"),
+    "SideWord": (
+        ("long", "short", "buy", "sell"),
+        "of the position: buy is long, and sell is short",
+    ),
+}
+"""Words of which we have no class."""
+
+
+def _enum(values: Sequence[str], names: Sequence[str], description: str) -> Schema:
+    return {
+        "type": "string",
+        "description": description,
+        "enum": list(values),
+        "x-enum-varnames": [each.upper() for each in names],
+    }
+
+
+ENUMS: Mapping[str, Schema] = {
+    **{
+        name: _enum([each.value for each in kind], [each.name for each in kind], description)
+        for kind, (name, description) in BY_VALUE.items()
+    },
+    **{
+        name: _enum([each.name.lower() for each in kind], [each.name for each in kind], description)
+        for kind, (name, description) in BY_NAME.items()
+    },
+    **{name: _enum(values, values, description) for name, (values, description) in CHOICES.items()},
+}
+"""The schemas of all of them, by name."""
+
+
+def one_of(kind: type[Enum]) -> Schema:
+    """The value of an enum."""
+    return named(BY_VALUE[kind][0])
+
+
+def name_of(kind: type[Enum]) -> Schema:
+    """The name of an enum's member, in lower case."""
+    return named(BY_NAME[kind][0])
+
+
+def choice(*values: str) -> Schema:
+    """One of `values`: by its name, where there is an enum of exactly these."""
+    for name, schema in ENUMS.items():
+        if schema["enum"] == list(values):
+            return named(name)
+    return {"type": "string", "enum": list(values)}

@@ -1,0 +1,204 @@
+"""What every operation of the control API takes and answers, and the name that generated clients call it by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+from attrs import evolve, frozen
+
+from ..feed import Happening
+from ..model.futures_orders import FuturesStatus
+from ..model.lifecycle import EntryState, ProtectionState
+from .enums import one_of
+from .hooks import CALLBACKS
+from .outbox import OutboxState
+from .queries import DEFAULT_LIMIT, MAX_LIMIT
+from .shapes import COUNT, TEXT, Schema, listing
+
+__all__ = ["ANYTHING", "OPERATIONS", "TAGS", "Operation"]
+
+TAGS: Mapping[str, str] = {
+    "engine": "the engine at a glance: its health, its help, its end",
+    "orders": "entry orders, which wait for a price and then go out",
+    "positions": "positions, and the stop-loss and take-profit that are kept over them",
+    "futures_orders": "the account's orders at the exchange, of whomever they are",
+    "subscriptions": "what is streamed for readers; monitors hear what they need in any case",
+    "market": "prices",
+    "events": "what happens, as it happens",
+    "outbox": "notifications that are owed, or were given up",
+    "notifications": "requests that the engine sends: answered by the application, not by the engine",
+}
+
+READ = (401, 403, 500)
+CHECKED = (400, *READ)
+"""What looks at its parameters."""
+WRITE = (400, 401, 403, 408, 413, 415, 500, 503)
+"""What has a body, or insists on having none."""
+ANYTHING = (*WRITE, 404, 409)
+"""What is not described here yet."""
+
+
+@frozen
+class Operation:
+    """What is asked and answered: names of schemas in `COMPONENTS`, the errors by status."""
+
+    name: str
+    tag: str
+    answer: str
+    errors: tuple[int, ...] = READ
+    body: str = ""
+    parameters: tuple[Schema, ...] = ()
+    content_type: str = "application/json"
+    socket: str = ""
+    """What comes where the request is the handshake of a WebSocket."""
+    callbacks: tuple[str, ...] = ()
+    """What it may have the engine send, by names of `CALLBACKS`."""
+
+    def __attrs_post_init__(self) -> None:
+        assert self.tag in TAGS, self.tag
+        assert set(self.callbacks) <= set(CALLBACKS), self.callbacks
+
+
+def parameter(name: str, description: str, schema: Schema) -> Schema:
+    """A query parameter."""
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def several(name: str, description: str, kind: type[Enum]) -> Schema:
+    """A query parameter: values of an enum with commas between, or the parameter once for each of them."""
+    made = parameter(name, f"{description}: commas between, or sent again", listing(one_of(kind)))
+    return {**made, "style": "form", "explode": False}
+
+
+SYMBOL = parameter("symbol", "of one symbol only", TEXT)
+LIMIT = parameter(
+    "limit",
+    "how many at most",
+    {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+)
+AFTER = parameter("after", "the id that ended the page before", TEXT)
+
+
+def states(kind: type[Enum], name: str = "state") -> Schema:
+    """The `state` parameter, or whatever it is called."""
+    return several(name, "in one of these states", kind)
+
+
+EVENTS = (
+    several("types", "of these types", Happening),
+    parameter("symbol", "of one symbol only", {**TEXT, "pattern": "^[A-Za-z0-9]{1,50}$"}),
+    parameter("last_event_id", "go on after this event", COUNT),
+    {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "the same, as browsers send it",
+        "schema": COUNT,
+    },
+)
+KLINES = Operation("subscribe_klines", "subscriptions", "Subscribed", WRITE, "KlineView")
+
+
+def subscription(name: str) -> Operation:
+    """A subscription of the account's events."""
+    return Operation(name, "subscriptions", "Subscribed", (*WRITE, 409))
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "GET /status": Operation("get_status", "engine", "Status"),
+    "GET /help": Operation("get_help", "engine", "Help"),
+    "POST /stop": Operation("stop_engine", "engine", "Stopping", WRITE),
+    "GET /openapi.json": Operation("get_document", "engine", "Document"),
+    "GET /healthz": Operation("check_alive", "engine", "Alive", (403, 500)),
+    "GET /readyz": Operation("check_ready", "engine", "Ready", (*READ, 503)),
+    "POST /klines/subscribe": KLINES,
+    "POST /subscribe": evolve(KLINES, name="subscribe"),
+    "POST /klines/unsubscribe": evolve(KLINES, name="unsubscribe_klines"),
+    "POST /unsubscribe": evolve(KLINES, name="unsubscribe"),
+    "POST /orders/subscribe": subscription("subscribe_orders"),
+    "POST /orders/unsubscribe": subscription("unsubscribe_orders"),
+    "POST /positions/subscribe": subscription("subscribe_positions"),
+    "POST /positions/unsubscribe": subscription("unsubscribe_positions"),
+    "POST /balance/subscribe": subscription("subscribe_balance"),
+    "POST /balance/unsubscribe": subscription("unsubscribe_balance"),
+    "POST /api/place-order": Operation(
+        "place_order",
+        "orders",
+        "OrderPlaced",
+        (*WRITE, 409),
+        "PlaceOrder",
+        callbacks=("onOrderNews",),
+    ),
+    "GET /api/orders/status": Operation("get_overview", "orders", "Overview"),
+    "GET /api/orders": Operation(
+        "list_orders",
+        "orders",
+        "OrderList",
+        CHECKED,
+        parameters=(states(EntryState), SYMBOL, LIMIT, AFTER),
+    ),
+    "GET /api/orders/{id}": Operation("get_order", "orders", "OneOrder", (*READ, 404)),
+    "DELETE /api/orders/{id}": Operation(
+        "cancel_order", "orders", "OrderCancelled", (*WRITE, 404, 409)
+    ),
+    "GET /api/futures-orders": Operation(
+        "list_futures_orders",
+        "futures_orders",
+        "FuturesOrderList",
+        CHECKED,
+        parameters=(states(FuturesStatus, "status"), SYMBOL, LIMIT, AFTER),
+    ),
+    "GET /api/futures-orders/{id}": Operation(
+        "get_futures_order", "futures_orders", "OneFuturesOrder", (*READ, 404)
+    ),
+    "POST /api/monitor-position": Operation(
+        "monitor_position",
+        "positions",
+        "PositionChanged",
+        (*WRITE, 404, 409),
+        "MonitorPosition",
+        callbacks=("onPositionNews",),
+    ),
+    "GET /api/positions": Operation(
+        "list_positions",
+        "positions",
+        "PositionList",
+        CHECKED,
+        parameters=(states(ProtectionState), SYMBOL, LIMIT, AFTER),
+    ),
+    "GET /api/positions/{id}": Operation("get_position", "positions", "OnePosition", (*READ, 404)),
+    "PATCH /api/positions/{id}": Operation(
+        "move_levels", "positions", "PositionChanged", (*WRITE, 404, 409), "Levels"
+    ),
+    "DELETE /api/positions/{id}": Operation(
+        "release_position", "positions", "PositionReleased", (*WRITE, 404, 409)
+    ),
+    "POST /api/positions/{id}/close": Operation(
+        "close_position", "positions", "PositionChanged", (*WRITE, 404, 409)
+    ),
+    "GET /api/outbox": Operation(
+        "list_notifications",
+        "outbox",
+        "NotificationList",
+        CHECKED,
+        parameters=(states(OutboxState), LIMIT, AFTER),
+    ),
+    "GET /api/outbox/{id}": Operation(
+        "get_notification", "outbox", "OneNotification", (*READ, 404)
+    ),
+    "POST /api/outbox/{id}/retry": Operation(
+        "retry_notification", "outbox", "NotificationRetried", (*WRITE, 404, 409)
+    ),
+    "GET /api/klines/{symbol}/{tf}": Operation(
+        "get_klines", "market", "KlineList", (*CHECKED, 404, 503), parameters=(LIMIT,)
+    ),
+    "GET /events": Operation(
+        "stream_events",
+        "events",
+        "Event",
+        CHECKED,
+        parameters=EVENTS,
+        content_type="text/event-stream",
+        socket="each Event in a text frame of its own, until a close frame says 1001: the engine stops",
+    ),
+}
