@@ -21,6 +21,8 @@ from .model.urls import Forbidden, inspect_url, shown_url
 __all__ = ["IN_MEMORY", "SettingError", "Settings", "describe_settings", "is_new"]
 
 IN_MEMORY = ":memory:"
+OFF = "off"
+"""In place of a path: what would go there is not sent."""
 LIVE_HOSTS = ("https://api-cloud-v2.bitmart.com", "wss://openapi-ws-v2.bitmart.com")
 DEMO_HOSTS = ("https://demo-api-cloud-v2.bitmart.com", "wss://openapi-wsdemo-v2.bitmart.com")
 
@@ -53,6 +55,13 @@ def _number(
 
 def _text(variable: str, value: object) -> str:
     return str(value).strip()
+
+
+def _header_value(variable: str, value: object) -> str:
+    text = str(value).strip()
+    if not (text.isascii() and text.isprintable()):
+        raise SettingError(variable, None, "must be printable ASCII: it is sent in an HTTP header")
+    return text
 
 
 def _flag(variable: str, value: object) -> bool:
@@ -99,6 +108,15 @@ def _path(variable: str, value: object) -> str:
     return text
 
 
+def _path_or_off(variable: str, value: object) -> str:
+    text = str(value).strip()
+    if text.lower() == OFF:
+        return OFF
+    if not text.startswith("/"):
+        raise SettingError(variable, value, "must be a path that starts with /, or `off`")
+    return text
+
+
 def _address(variable: str, value: object) -> str:
     text = str(value).strip()
     host, colon, port = text.rpartition(":")
@@ -122,6 +140,21 @@ def _has_port(host: str) -> bool:
     return host.count(":") == 1 or "]:" in host
 
 
+def _check_raw_events(settings: Settings) -> None:
+    """Raise SettingError if raw events could never be delivered where these settings send them."""
+    uri = settings.raw_events_uri
+    if not uri:
+        if settings.raw_events_token:
+            allowed = "is of no use while RAW_EVENTS_URI is not set; set both, or none"
+            raise SettingError("RAW_EVENTS_TOKEN", None, allowed)
+        return
+    if "#" in uri:
+        raise SettingError(
+            "RAW_EVENTS_URI", f"{uri.partition('#')[0]}...", "must not have a # in it"
+        )
+    _check_address("RAW_EVENTS_URI", uri, uri, settings)
+
+
 def _check_signals(settings: Settings) -> None:
     """Raise SettingError if signals could never be delivered where these settings send them."""
     base = settings.trading_app_base_uri
@@ -135,7 +168,8 @@ def _check_signals(settings: Settings) -> None:
         ("TRADING_APP_ORDER_SIGNAL_PATH", settings.trading_app_order_signal_path),
         ("TRADING_APP_BALANCE_SIGNAL_PATH", settings.trading_app_balance_signal_path),
     ):
-        _check_address(variable, path, base.rstrip("/") + path, settings)
+        if path != OFF:
+            _check_address(variable, path, base.rstrip("/") + path, settings)
 
 
 def _check_address(variable: str, value: str, url: str, settings: Settings) -> None:
@@ -281,8 +315,8 @@ class Settings:
     trading_app_balance_signal_path: str = _setting(
         "TRADING_APP_BALANCE_SIGNAL_PATH",
         "/api/ws-worker/balance",
-        _path,
-        "where balance signals go there",
+        _path_or_off,
+        "where balance signals go there; `off`: none are sent",
     )
     trading_app_shared_secret: str = _setting(
         "TRADING_APP_SHARED_SECRET",
@@ -296,6 +330,19 @@ class Settings:
         2.0,
         _number(float, 0.1, 60),
         "how long one signal may take, s",
+    )
+    raw_events_uri: str = _setting(
+        "RAW_EVENTS_URI",
+        "",
+        _uri("https", "http", optional=True),
+        "where BitMart's own order and position frames are forwarded to; empty: nowhere",
+    )
+    raw_events_token: str = _setting(
+        "RAW_EVENTS_TOKEN",
+        "",
+        _header_value,
+        "goes out with them as `X-Webhook-Token`",
+        secret=True,
     )
 
     mode: str = attrs.field(
@@ -312,6 +359,7 @@ class Settings:
 
     def __attrs_post_init__(self) -> None:
         _check_signals(self)
+        _check_raw_events(self)
 
     @classmethod
     def from_environment(
@@ -364,7 +412,7 @@ class Settings:
         return self._signal_url(self.trading_app_balance_signal_path)
 
     def _signal_url(self, path: str) -> str | None:
-        if not self.trading_app_base_uri or not self.trading_app_shared_secret:
+        if not self.trading_app_base_uri or not self.trading_app_shared_secret or path == OFF:
             return None
         return self.trading_app_base_uri.rstrip("/") + path
 

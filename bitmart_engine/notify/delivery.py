@@ -16,10 +16,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 import httpx
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..model.notifications import Notification
 from ..settings import Settings
+from .bodies import body_of_attempt
 from .destinations import Forbidden, Resolve, Target, targets
 from .posting import Misbehaved
 from .signature import signature_headers
@@ -31,15 +32,20 @@ try:
 except PackageNotFoundError:  # a bare checkout on the path
     USER_AGENT = "bitmart-engine/0"
 
+TOKEN_HEADER = "X-Webhook-Token"
 COURTESY_BYTES = 4096
 COURTESY_S = 0.2
 """How much of an answer's body is read, and for how long, so that the receiver can finish sending it."""
 
-SIGNALS = frozenset({"order_signal", "balance_signal"})
+RAW_EVENT = "raw_event"
+"""The kind of a frame of the exchange that is forwarded as it came; its receiver may ask for a token."""
+SIGNALS = frozenset({"order_signal", "balance_signal", RAW_EVENT})
 """The kinds that go to the application's own addresses; all else are callbacks."""
 AGAIN_THOUGH_4XX = frozenset({408, 429})
 LONGEST_RETRY_AFTER_S = 3600.0
 """A receiver that asks for more is asked again after this long."""
+REST_S = 5.0
+"""Of a receiver with too many requests that does not say when it takes more."""
 LONGEST_REST_S = 60.0
 """Of a receiver with too many requests, for all that goes to it: there may be several applications behind it."""
 
@@ -98,8 +104,14 @@ class Delivery:
             return self._settings.trading_app_request_timeout
         return self._settings.callback_timeout_s
 
-    async def attempt(self, notification: Notification) -> Outcome:
-        """Post it once, to the first address of its host that can be reached. Cancelling it is safe."""
+    async def attempt(self, notification: Notification, attempts: int = 0) -> Outcome:
+        """Post it once, to the first address of its host that can be reached. Cancelling it is safe.
+
+        `attempts` is how many there were before: a signal says so in its body.
+        """
+        if notification.kind in SIGNALS:
+            body = body_of_attempt(notification.body, attempts)
+            notification = evolve(notification, body=body)
         try:
             places = await targets(notification.url, self._settings.callback_allow, self._resolve)
         except Forbidden as reason:
@@ -135,6 +147,7 @@ class Delivery:
                 "Content-Type": "application/json",
                 "Idempotency-Key": notification.id,
                 "Connection": "close",
+                **self._token_header(notification),
                 **signature_headers(
                     self._settings.trading_app_shared_secret, self._wall_ms(), notification.body
                 ),
@@ -150,13 +163,19 @@ class Delivery:
             await _let_finish(response)
         return outcome
 
+    def _token_header(self, notification: Notification) -> dict[str, str]:
+        """What a receiver of raw events knows them by; nobody but the one of the settings gets it."""
+        token = self._settings.raw_events_token
+        meant = notification.kind == RAW_EVENT and notification.url == self._settings.raw_events_uri
+        return {TOKEN_HEADER: token} if token and meant else {}
+
     def _outcome(self, response: httpx.Response) -> Outcome:
         status = response.status_code
         verdict, why = verdict_of(status), f"HTTP {status}"
         if verdict is not Verdict.AGAIN:
             return Outcome(verdict, why, answered=True)
         asked_s = retry_after_s(response.headers.get("Retry-After", ""), self._wall_ms())
-        rest_s = min(asked_s, LONGEST_REST_S) if status == 429 else 0
+        rest_s = min(asked_s or REST_S, LONGEST_REST_S) if status == 429 else 0
         return Outcome(verdict, why, answered=True, not_before_s=asked_s, rest_s=rest_s)
 
 

@@ -19,7 +19,7 @@ from ..model.decimals import plain
 from ..model.events import OrderUpdate, PositionUpdate, Tick
 from ..model.lifecycle import ProtectionState
 from ..model.orders import EntryRequest
-from ..model.positions import Close, CloseReason, FiredOrder, Protection
+from ..model.positions import Close, CloseReason, Protection
 from ..model.sides import PositionSide
 from ..store.records import (
     CloseIntended,
@@ -31,6 +31,7 @@ from ..store.records import (
     Record,
 )
 from .attribution import fired_news, made_there, observed_there, whose
+from .callbacks import close_price
 from .closing import close
 from .confirming import confirm_gone
 from .desk import Desk, text
@@ -42,7 +43,7 @@ from .keeping import Keeps
 from .lookout import Lookout
 from .rearming import Rearming
 from .settling import settle
-from .signals import close_signal, fired_signal
+from .signalling import close_told, fired_told
 from .unfilled import as_far_as_certain, ended_short
 
 __all__ = ["Guard"]
@@ -256,13 +257,9 @@ class Guard:
                 return True
             update = self._without_claim(update, settled=settled)
         order = observed_there(update, reason)
-        entry = desk.state.orders.get(protection.entry_id or "")
         records: list[Record] = [
             FiredObserved(protection.id, order),
-            *desk.signal(
-                protection.entry_id or protection.id,
-                fired_signal(protection, order, update, entry),
-            ),
+            *fired_told(desk, protection, order, update),
         ]
         if protection.state is ProtectionState.ARMED:
             records.append(self._fires(protection, reason))
@@ -299,9 +296,7 @@ class Guard:
             update.deal_avg_price if update.deal_size else None,
             update.final,
         )
-        entry = desk.state.orders.get(protection.entry_id or "")
-        lane = protection.entry_id or protection.id
-        desk.store.record(record, *desk.signal(lane, close_signal(protection, record, entry)))
+        desk.store.record(record, *close_told(desk, protection, record, update))
 
     def on_position(self, update: PositionUpdate, *, was_read: bool = False) -> None:
         """Take in what is held of one side of a symbol: pushed, or read, which may have been answered with nothing."""
@@ -449,14 +444,16 @@ class Guard:
         others = self.rearming.ended(protection) if unexplained else None
         if ours and close is not None:
             reason = protection.closing_for or CloseReason.CLOSED_ELSEWHERE
-            price = close.average_price
+            price, order_id = close.average_price, close.exchange_order_id
         elif there:
-            reason, price = there[-1].reason, there[-1].average_price
+            reason, price, order_id = there[-1].reason, there[-1].average_price, there[-1].order_id
         elif id in self._acted:
-            reason, price = self._acted.pop(id), None
+            reason, price, order_id = self._acted.pop(id), None, ""
+        elif foreign is not None:
+            reason, price, order_id = foreign.reason, foreign.price, foreign.order_id
         else:
-            reason = foreign.reason if foreign else CloseReason.CLOSED_ELSEWHERE
-            price = foreign.price if foreign else None
+            reason, price, order_id = CloseReason.CLOSED_ELSEWHERE, None, ""
+        tick = desk.prices.last(protection.symbol)
         desk.store.record(
             ProtectionMoved(
                 id,
@@ -470,9 +467,9 @@ class Guard:
             *desk.tell_of_protection(
                 protection,
                 "closed",
-                reason=reason.value,
-                close_order_id=_closed_by(close if ours else None, there),
-                close_price=text(price),
+                reason=reason,
+                close_order_id=order_id,
+                **close_price(protection, reason, price, None if tick is None else tick.last),
                 size=protection.closed or protection.covered,
             ),
         )
@@ -488,7 +485,7 @@ class Guard:
             *self._desk.tell_of_protection(
                 protection,
                 "close_failed",
-                reason=protection.closing_for.value if protection.closing_for else None,
+                reason=protection.closing_for,
                 error=error,
             )
         )
@@ -520,10 +517,3 @@ class Guard:
             records = self.covering(protection, held)
             if records:
                 self._desk.store.record(*records)
-
-
-def _closed_by(close: Close | None, there: list[FiredOrder]) -> str | None:
-    """The exchange's id of the order that closed last: our own close, or one that the exchange made."""
-    if close is not None:
-        return close.exchange_order_id
-    return there[-1].order_id if there else None
