@@ -17,6 +17,7 @@ from ..model.orders import OrderType
 from ..model.positions import CloseReason
 from ..model.sides import OrderSide, PositionSide
 from ..model.timeframes import Timeframe
+from ..trading.signals import Status
 from .outbox import OutboxState
 from .shapes import Schema, named
 
@@ -35,6 +36,7 @@ BY_VALUE: Mapping[type[Enum], tuple[str, str]] = {
     OutboxState: ("OutboxState", "where a notification stands; a delivered one is not shown"),
     Happening: ("EventType", "of an event of GET /events"),
     Timeframe: ("Timeframe", "how long a kline is"),
+    Status: ("SignalStatus", "what became of the order that a signal tells of"),
 }
 """Enums whose values are sent."""
 
@@ -51,6 +53,16 @@ CHOICES: Mapping[str, tuple[Sequence[str], str]] = {
         ("long", "short", "buy", "sell"),
         "of the position: buy is long, and sell is short",
     ),
+    "ClosedBy": (("engine", "exchange"), "who closed a position"),
+    "ClosedReason": (
+        (
+            *("stop_loss", "take_profit", "manual", "liquidation", "adl"),
+            *("closed_elsewhere", "unknown"),
+        ),
+        "why it is gone; a level also where the exchange's own stop did it, see `closed_by`",
+    ),
+    "SignalKind": (("ENTRY", "STOP_LOSS", "TAKE_PROFIT"), "what an order is for"),
+    "SignalSide": (("LONG", "SHORT"), "of a position"),
 }
 """Words of which we have no class."""
 
@@ -74,6 +86,11 @@ ENUMS: Mapping[str, Schema] = {
         for kind, (name, description) in BY_NAME.items()
     },
     **{name: _enum(values, values, description) for name, (values, description) in CHOICES.items()},
+    "OrderSideCode": _enum(
+        [str(each.value) for each in OrderSide],
+        [each.name for each in OrderSide],
+        "of an order at the exchange, as BitMart's code",
+    ),
 }
 """The schemas of all of them, by name."""
 

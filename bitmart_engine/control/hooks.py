@@ -12,7 +12,7 @@ from .notices import ORDER_CALLBACKS, POSITION_CALLBACKS
 from .samples import CALLBACK_SAMPLES, WEBHOOK_SAMPLES
 from .shapes import MS, TEXT, Schema, named
 
-__all__ = ["CALLBACKS", "HEADERS", "TAG", "WEBHOOKS"]
+__all__ = ["ANSWERS", "CALLBACKS", "HEADERS", "TAG", "WEBHOOKS"]
 
 TAG = "notifications"
 AT_URL = "{$request.body#/callback_url}"

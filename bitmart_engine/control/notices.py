@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..model.sides import OrderSide, PositionSide
+from ..model.sides import PositionSide
+from ..trading.signals import Status
 from .enums import one_of
 from .shapes import (
     ANY_OBJECT,
@@ -53,6 +54,13 @@ def _callback(
     )
 
 
+def _exact(name: str, *, known: bool = True) -> Mapping[str, Schema]:
+    """A number with the exact decimal beside it; both are null where it is not `known`."""
+    if known:
+        return {name: NUMBER, f"{name}_text": DECIMAL}
+    return {name: maybe(NUMBER), f"{name}_text": maybe(DECIMAL)}
+
+
 def _of_order(
     status: str, optional: Mapping[str, Schema] | None = None, /, **facts: Schema
 ) -> Schema:
@@ -68,7 +76,11 @@ def _of_position(
 FILL: Mapping[str, Schema] = {
     "exchange_order_id": EXCHANGE_ID,
     "filled_size": CONTRACTS,
-    "average_price": maybe(DECIMAL),
+    **_exact("average_price", known=False),
+}
+ESTIMATED: Schema = {
+    **FLAG,
+    "description": "no order says the price: it is the last one, or a level",
 }
 LATE: Mapping[str, Schema] = {
     "late_fill": {**FLAG, "description": "it filled after it had been told to have ended"}
@@ -79,16 +91,14 @@ ORDER_CALLBACKS: Mapping[str, tuple[str, Schema, str]] = {
         "PlacedCallback",
         _of_order(
             "placed",
-            {"submit_only": FLAG},
+            {"submit_only": FLAG, "entry_price_estimated": ESTIMATED},
             exchange_order_id=EXCHANGE_ID,
             client_order_id=CLIENT_ID,
-            entry_price=maybe(NUMBER),
-            entry_price_text=maybe(DECIMAL),
-            quantity=NUMBER,
-            quantity_text=DECIMAL,
+            **_exact("entry_price"),
+            **_exact("quantity"),
             size=CONTRACTS,
         ),
-        "the exchange has the order; `entry_price` is null of a market order",
+        "the exchange has the order; `quantity` is as it was asked for",
     ),
     "partially_filled": (
         "PartiallyFilledCallback",
@@ -100,7 +110,7 @@ ORDER_CALLBACKS: Mapping[str, tuple[str, Schema, str]] = {
         "CancelledCallback",
         _of_order(
             "cancelled",
-            {**LATE, "exchange_order_id": EXCHANGE_ID, "average_price": maybe(DECIMAL)},
+            {**LATE, **FILL},
             filled_size=CONTRACTS,
         ),
         "the order was cancelled, `filled_size` contracts of it having filled",
@@ -123,18 +133,17 @@ POSITION_CALLBACKS: Mapping[str, tuple[str, Schema, str]] = {
         "ClosedCallback",
         _of_position(
             "closed",
+            {"closed_by": named("ClosedBy"), "close_price_estimated": ESTIMATED},
             reason=named("ClosedReason"),
-            closed_by=maybe(named("ClosedBy")),
-            close_order_id=maybe(EXCHANGE_ID),
-            close_price=maybe(NUMBER),
-            close_price_text=maybe(DECIMAL),
+            close_order_id={**EXCHANGE_ID, "description": "empty where no order is known"},
+            **_exact("close_price", known=False),
             size=CONTRACTS,
         ),
         "the position is gone",
     ),
     "close_failed": (
         "CloseFailedCallback",
-        _of_position("close_failed", reason=maybe(named("ClosedReason")), error=TEXT),
+        _of_position("close_failed", reason=named("ClosedReason"), error=TEXT),
         "a close did not go through; it goes on being tried",
     ),
     "released": (
@@ -144,7 +153,7 @@ POSITION_CALLBACKS: Mapping[str, tuple[str, Schema, str]] = {
     ),
     "rearmed": (
         "RearmedCallback",
-        _of_position("rearmed", reason=TEXT, size=CONTRACTS, stop_loss=maybe(DECIMAL)),
+        _of_position("rearmed", reason=TEXT, size=CONTRACTS, **_exact("stop_loss", known=False)),
         "a position that was taken for closed is held after all, and guarded again",
     ),
 }
@@ -156,13 +165,13 @@ SIGNAL = record(
             **TEXT,
             "description": "of the entry order that opened what a STOP_LOSS or TAKE_PROFIT closes",
         },
-        "leverage": DECIMAL,
+        "leverage": TEXT,
         "plan": {"description": "`plan` of the order's metadata"},
         "position": named("SignalPosition"),
         "exchange_response": named("ExchangeResponse"),
     },
     kind=named("SignalKind"),
-    status=named("SignalStatus"),
+    status=one_of(Status),
     client_order_id=CLIENT_ID,
     symbol=TEXT,
     side=named("OrderSideCode"),
@@ -178,15 +187,23 @@ SIGNAL = record(
 
 CONTEXT = record(
     {
-        "deal_size": DECIMAL,
-        "deal_avg_price": DECIMAL,
-        "trigger_price": DECIMAL,
-        "executive_price": DECIMAL,
-        "cause": {**TEXT, "description": "why a position is closed that neither level closed"},
+        "action": {**TEXT, "description": "the exchange's word for why it told"},
+        "state": {**TEXT, "description": "the exchange's word for how the order stands"},
+        "trigger_price": TEXT,
+        "executive_price": {**TEXT, "description": "a price, or `market`"},
+        "id": {**TEXT, "description": "of the entry order, or the protection"},
+        "attempt": COUNT,
+        "cause": {**TEXT, "description": "why it closes, also where it is neither level"},
+        "partial": {**FLAG, "description": "a part filled, and the rest was cancelled"},
+        "late_fill": FLAG,
+        "foreign": {**FLAG, "description": "the order is not the engine's"},
+        "reason": TEXT,
+        "error": TEXT,
+        "metadata": named("Metadata"),
     },
-    source=TEXT,
-    action=TEXT,
-    state=TEXT,
+    source={"const": "bitmart_ws_worker"},
+    deal_size=DECIMAL,
+    deal_avg_price=DECIMAL,
 )
 
 BALANCE_SIGNAL = record(
@@ -194,7 +211,7 @@ BALANCE_SIGNAL = record(
         "unrealized_pnl": DECIMAL,
         "position_deposit": DECIMAL,
         "bonus": DECIMAL,
-        "context": ANY_OBJECT,
+        "context": {**ANY_OBJECT, "description": "`from`: push or rest"},
     },
     asset=TEXT,
     available_balance=DECIMAL,
@@ -213,44 +230,6 @@ RAW_EVENT = record(
     channel=TEXT,
     data={**listing({}), "description": "as the exchange sent it"},
 )
-
-
-def _words(description: str, *values: str, names: tuple[str, ...] = ()) -> Schema:
-    return {
-        "type": "string",
-        "description": description,
-        "enum": list(values),
-        "x-enum-varnames": [each.upper() for each in names or values],
-    }
-
-
-WORDS: Mapping[str, Schema] = {
-    "ClosedBy": _words("who closed it", "engine", "exchange"),
-    "ClosedReason": _words(
-        "why it is gone; a level also where the exchange's own stop did it, see `closed_by`",
-        "stop_loss",
-        "take_profit",
-        "manual",
-        "liquidation",
-        "adl",
-        "closed_elsewhere",
-    ),
-    "SignalKind": _words("what the order is for", "ENTRY", "STOP_LOSS", "TAKE_PROFIT"),
-    "SignalStatus": _words(
-        "what became of the order",
-        "SUBMITTED",
-        "PARTIALLY_FILLED",
-        "FILLED",
-        "CANCELLED",
-        "REJECTED",
-    ),
-    "OrderSideCode": _words(
-        "BitMart's order side",
-        *(str(each.value) for each in OrderSide),
-        names=tuple(each.name for each in OrderSide),
-    ),
-    "SignalSide": _words("of the position, in capitals", "LONG", "SHORT"),
-}
 
 
 def _any_of(callbacks: Mapping[str, tuple[str, Schema, str]]) -> Schema:
@@ -286,5 +265,4 @@ NOTICES: Mapping[str, Schema] = {
     },
     "BalanceSignal": {**BALANCE_SIGNAL, "description": "the account's balance, in text"},
     "RawEvent": {**RAW_EVENT, "description": "a frame of the exchange's private stream"},
-    **WORDS,
 }

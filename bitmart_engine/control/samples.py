@@ -96,7 +96,12 @@ ANSWER_SAMPLES: Mapping[str, object] = {
 
 OF_ORDER = {"order_id": ID, "symbol": "BTCUSDT", "side": "long", "metadata": {}, "at_ms": AT_MS}
 OF_POSITION = {**OF_ORDER, "position_id": ID}
-FILL = {"exchange_order_id": "3000236533", "filled_size": 10, "average_price": "65010.1"}
+FILL = {
+    "exchange_order_id": "3000236533",
+    "filled_size": 10,
+    "average_price": 65010.1,
+    "average_price_text": "65010.1",
+}
 
 
 def _told(status: str, about: Mapping[str, object], **facts: object) -> Mapping[str, object]:
@@ -136,7 +141,14 @@ CALLBACK_SAMPLES: Mapping[str, Mapping[str, object]] = {
             "close_failed", OF_POSITION, reason="stop_loss", error="the exchange does not answer"
         ),
         _told("released", OF_POSITION, reason="dropped by the user"),
-        _told("rearmed", OF_POSITION, reason="still_held", size=10, stop_loss="64000"),
+        _told(
+            "rearmed",
+            OF_POSITION,
+            reason="still_held",
+            size=10,
+            stop_loss=64000,
+            stop_loss_text="64000",
+        ),
     )
 }
 """By `status`."""
@@ -164,8 +176,8 @@ WEBHOOK_SAMPLES: Mapping[str, Mapping[str, object]] = {
             "position": {"symbol": "BTCUSDT", "side": "LONG"},
             "context": {
                 "source": "bitmart_ws_worker",
-                "action": "submit_order",
-                "state": "check",
+                "action": "SUBMIT_ORDER",
+                "state": "CHECK",
                 "deal_size": "0",
                 "deal_avg_price": "0",
             },
