@@ -1,7 +1,8 @@
 """Raw events: BitMart's own order and position frames, forwarded to a webhook as they came, in order.
 
 A frame is owed once it was dealt with here, through a queue of its own: no stop and no order waits for it. What a frame
-holds is not looked at, so what the engine cannot read is forwarded too.
+holds is not looked at, so what the engine cannot read is forwarded too. `data` is an array, for receivers ask for one;
+where the exchange sent one object, it is an array of that.
 
 Bounded. While `MOST_OWED` frames, or `MOST_BYTES` of them, are owed, further frames are dropped: the oldest stay,
 because the receiver has to have them in order and may be in the middle of one. Where the receiver refuses a frame for
@@ -84,7 +85,7 @@ class RawEvents:
                 "origin": ORIGIN,
                 "group": frame.group,
                 "channel": frame.channel,
-                "data": Raw(frame.data),
+                "data": Raw(frame.data if frame.data.startswith(b"[") else b"[%b]" % frame.data),
             }
             for record in desk.raw_event(LANE, body):
                 notification = record.notification

@@ -75,6 +75,14 @@ async def test_what_the_engine_cannot_read_is_forwarded_byte_for_byte(autojump_c
         assert (body["group"], body["channel"]) == ("futures/order@100ms", "futures/order")
 
 
+async def test_one_object_in_place_of_an_array_is_forwarded_as_an_array_of_it(autojump_clock):
+    async with open_stage(**RAW) as stage:
+        await stage.settle()
+        publish(stage, frame({"symbol": "BTCUSDT"}, "futures/position"))
+        await stage.settle()
+        assert stage.receiver.events(HOOK)[-1]["data"] == [{"symbol": "BTCUSDT"}]
+
+
 async def test_without_an_address_nothing_is_forwarded_and_nothing_queues_up(autojump_clock):
     async with open_stage() as stage:
         await stage.bought()
