@@ -11,6 +11,7 @@ from enum import Enum
 
 from ..feed import Happening
 from ..model.events import OrderState
+from ..model.fields import SIDES
 from ..model.futures_orders import FuturesStatus
 from ..model.lifecycle import EntryState, ProtectionState
 from ..model.orders import OrderType
@@ -49,10 +50,6 @@ BY_NAME: Mapping[type[Enum], tuple[str, str]] = {
 CHOICES: Mapping[str, tuple[Sequence[str], str]] = {
     "Mode": (("live", "demo", "paper"), "the exchange that is traded on"),
     "OpenType": (("isolated", "cross"), "margin mode"),
-    "SideWord": (
-        ("long", "short", "buy", "sell"),
-        "of the position: buy is long, and sell is short",
-    ),
     "ClosedBy": (("engine", "exchange"), "who closed a position"),
     "ClosedReason": (
         (
@@ -86,6 +83,11 @@ ENUMS: Mapping[str, Schema] = {
         for kind, (name, description) in BY_NAME.items()
     },
     **{name: _enum(values, values, description) for name, (values, description) in CHOICES.items()},
+    "SideWord": _enum(
+        list(SIDES),
+        [f"CODE_{each}" if each.isdigit() else each for each in SIDES],
+        "of the position: buy is long, sell is short, 1 and 4 are the exchange's codes; in any case",
+    ),
     "OrderSideCode": _enum(
         [str(each.value) for each in OrderSide],
         [each.name for each in OrderSide],

@@ -149,6 +149,8 @@ def _operation(method: str, path: str) -> Schema:
         if known in BODY_SAMPLES:
             content["example"] = BODY_SAMPLES[known]
         described["requestBody"] = {"required": True, "content": {"application/json": content}}
+        if operation.body_note:
+            described["requestBody"]["description"] = operation.body_note
     if operation.callbacks:
         described["callbacks"] = {each: CALLBACKS[each] for each in operation.callbacks}
     return described

@@ -38,6 +38,8 @@ WRITE = (400, 401, 403, 408, 413, 415, 500, 503)
 ANYTHING = (*WRITE, 404, 409)
 """What is not described here yet."""
 
+TOKEN_IN_BODY = "A sender that can set no header may give CTRL_TOKEN as `token` in the body, and send the JSON as text/plain."
+
 
 @frozen
 class Operation:
@@ -48,6 +50,7 @@ class Operation:
     answer: str
     errors: tuple[int, ...] = READ
     body: str = ""
+    body_note: str = ""
     parameters: tuple[Schema, ...] = ()
     content_type: str = "application/json"
     socket: str = ""
@@ -96,7 +99,7 @@ EVENTS = (
         "schema": COUNT,
     },
 )
-KLINES = Operation("subscribe_klines", "subscriptions", "Subscribed", WRITE, "KlineView")
+KLINES = Operation("subscribe_klines", "subscriptions", "KlinesSubscribed", WRITE, "KlineView")
 
 
 def subscription(name: str) -> Operation:
@@ -127,6 +130,7 @@ OPERATIONS: Mapping[str, Operation] = {
         "OrderPlaced",
         (*WRITE, 409),
         "PlaceOrder",
+        TOKEN_IN_BODY,
         callbacks=("onOrderNews",),
     ),
     "GET /api/orders/status": Operation("get_overview", "orders", "Overview"),
@@ -154,9 +158,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /api/monitor-position": Operation(
         "monitor_position",
         "positions",
-        "PositionChanged",
+        "PositionMonitored",
         (*WRITE, 404, 409),
         "MonitorPosition",
+        TOKEN_IN_BODY,
         callbacks=("onPositionNews",),
     ),
     "GET /api/positions": Operation(

@@ -37,6 +37,16 @@ AT_FAULT: Schema = {**TEXT, "description": "the path, or parameter, that is at f
 
 REPLIES: Mapping[str, Schema] = {
     "Subscribed": answer_of(message=TEXT, channels=listing(TEXT)),
+    "KlinesSubscribed": answer_of(
+        {
+            "refused": {
+                **by_name(TEXT),
+                "description": "why not, by symbol, where the request is lenient",
+            }
+        },
+        message=TEXT,
+        channels=listing(TEXT),
+    ),
     "Stopping": answer_of(message=TEXT, unprotected=listing(named("Position"))),
     "OrderPlaced": answer_of(
         {
@@ -46,10 +56,13 @@ REPLIES: Mapping[str, Schema] = {
                 "description": "the prices that were moved onto the tick grid",
             },
         },
+        message=TEXT,
         id=TEXT,
+        order_id={**TEXT, "description": "the same as `id`"},
         status=one_of(EntryState),
         symbol=TEXT,
         size=CONTRACTS,
+        quantity_base={**DECIMAL, "description": "the same in the base currency"},
     ),
     "Overview": answer_of(
         pending_orders=COUNT,
@@ -66,8 +79,15 @@ REPLIES: Mapping[str, Schema] = {
     "OneFuturesOrder": answer_of(futures_order=named("FuturesOrder")),
     "PositionList": answer_of(positions=listing(named("Position")), held=HELD, next=NEXT),
     "OnePosition": answer_of(position=named("Position")),
-    "PositionChanged": answer_of(
+    "PositionMonitored": answer_of(
         {"duplicate": {**FLAG, "description": "the same was asked for before"}},
+        message=TEXT,
+        id=TEXT,
+        position_id={**TEXT, "description": "the same as `id`"},
+        status=one_of(ProtectionState),
+        position=named("Position"),
+    ),
+    "PositionChanged": answer_of(
         id=TEXT,
         status=one_of(ProtectionState),
         position=named("Position"),

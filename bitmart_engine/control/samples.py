@@ -63,22 +63,31 @@ POSITION = protection_view(
 
 ARMED = {"ok": True, "id": ID, "status": ProtectionState.ARMED.value, "position": POSITION}
 ANSWER_SAMPLES: Mapping[str, object] = {
+    "KlinesSubscribed": {
+        "ok": True,
+        "message": "subscribed to futures/klineBin1m:BTCUSDT",
+        "channels": ["futures/klineBin1m:BTCUSDT"],
+    },
     "Subscribed": {
         "ok": True,
-        "message": "subscribed",
-        "channels": ["futures/klineBin1m:BTCUSDT", "futures/klineBin5m:BTCUSDT"],
+        "message": "subscribed to futures/order",
+        "channels": ["futures/order"],
     },
     "OrderPlaced": {
         "ok": True,
+        "message": "order accepted, waiting",
         "id": ID,
+        "order_id": ID,
         "status": EntryState.WAITING.value,
         "symbol": "BTCUSDT",
         "size": 10,
+        "quantity_base": "0.01",
     },
     "OneOrder": {"ok": True, "order": ORDER},
     "OrderList": {"ok": True, "orders": [ORDER], "next": None},
     "OnePosition": {"ok": True, "position": POSITION},
     "PositionList": {"ok": True, "positions": [POSITION], "held": None, "next": None},
+    "PositionMonitored": {**ARMED, "message": "position accepted, armed", "position_id": ID},
     "PositionChanged": ARMED,
     "Overview": {
         "ok": True,

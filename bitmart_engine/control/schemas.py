@@ -48,6 +48,7 @@ ORDER = record(
     reason=TEXT,
     entry_zone_min=DECIMAL,
     entry_zone_max=DECIMAL,
+    entry_zone_tolerance_percent=DECIMAL,
     size=CONTRACTS,
     quantity={**DECIMAL, "description": "the same in the base currency"},
     filled_size=CONTRACTS,

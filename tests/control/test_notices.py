@@ -23,7 +23,9 @@ from tests.stage import HOOK, SUBMIT, Stage, open_stage
 BASE = "http://127.0.0.1:9"
 ORDERS = f"{BASE}/api/ws-worker/orders"
 BALANCE = f"{BASE}/api/ws-worker/balance"
+RAW = f"{BASE}/raw"
 SIGNALS = {"trading_app_base_uri": BASE, "trading_app_shared_secret": "shared"}
+RAW_EVENTS = {"raw_events_uri": RAW, "raw_events_token": "a-token"}
 NO_FUNDS = '{"code": 42000, "message": "balance not enough", "trace": "t"}'
 TROUBLE = '{"code": 40012, "message": "system error", "data": null}'
 STATUSES = {*ORDER_CALLBACKS, *POSITION_CALLBACKS}
@@ -52,7 +54,7 @@ async def checked(stage: Stage) -> set[str]:
     text = json.dumps(document_of(stage.engine))
     seen = set()
     for url, body in told(stage):
-        schema = {ORDERS: "OrderSignal", BALANCE: "BalanceSignal"}.get(url)
+        schema = {ORDERS: "OrderSignal", BALANCE: "BalanceSignal", RAW: "RawEvent"}.get(url)
         if schema is None:
             schema = "OrderOrPositionCallback"
             [name] = [
@@ -64,7 +66,7 @@ async def checked(stage: Stage) -> set[str]:
             assert wrong == [], f"{name}: {body}"
         wrong = [str(each) for each in validator(text, schema).iter_errors(body)]
         assert wrong == [], f"{schema}: {body}"
-        seen.add(body.get("status", "BALANCE"))
+        seen.add(body.get("status") or body.get("group") or "BALANCE")
         if "position_id" in body:
             assert [*validator(text, "PositionCallback").iter_errors(body)] == []
     return seen
@@ -77,7 +79,9 @@ def told(stage: Stage) -> Iterator[tuple[str, dict[str, Any]]]:
         assert headers["Content-Type"] == "application/json"
         assert headers["Idempotency-Key"]
         assert ("X-WS-Worker-Signature" in headers) == ("X-WS-Worker-Timestamp" in headers)
-        yield request.extensions["url"], json.loads(request.content)
+        url = request.extensions["url"]
+        assert ("X-Webhook-Token" in headers) == (url == RAW)
+        yield url, json.loads(request.content)
 
 
 async def stopped_by_the_engine(stage: Stage) -> None:
@@ -211,6 +215,12 @@ async def test_what_is_told_is_as_described(
 def test_every_word_that_is_described_is_one_that_is_told() -> None:
     told_of = set().union(*SCENARIOS.values())
     assert told_of == {*STATUSES, *(each.value for each in Status), "BALANCE"}
+
+
+async def test_frames_are_forwarded_as_described(autojump_clock: Any) -> None:
+    async with open_stage(**SIGNALS, **RAW_EVENTS) as stage:
+        await stage.bought()
+        assert await checked(stage) >= {"futures/order", "futures/position", "placed"}
 
 
 async def test_without_a_secret_nothing_is_signed(autojump_clock: Any) -> None:
