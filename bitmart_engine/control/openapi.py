@@ -74,7 +74,7 @@ def document(rules: Iterable[Rule], address: str = "") -> Schema:
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "BitMart engine",
+            "title": "bitmart-engine",
             "version": __version__,
             "summary": "the control API of bitmart-engine",
             "description": DESCRIPTION,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,10 +20,37 @@ PACKAGE = "generated_engine_client"
 TOKEN = "a-long-random-text"
 
 
-async def generated(desk: Desk, into: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The client, imported, with all its modules. A warning of the generator is a failure."""
-    document = await desk.http.get("/openapi.json")
-    (into / "openapi.json").write_bytes(document.content)
+MADE: dict[str, Path] = {}
+"""Where a client is, by the document that it was made of."""
+
+
+@pytest.fixture
+def generator(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Desk], Awaitable[ModuleType]]:
+    """Makes the client of what an engine serves, and imports it with all its modules."""
+
+    async def generate(desk: Desk) -> ModuleType:
+        document = (await desk.http.get("/openapi.json")).json()
+        text = json.dumps({**document, "servers": []})  # which differ, and are not looked at
+        if text not in MADE:
+            into = tmp_path_factory.mktemp("client")
+            await write_client(json.dumps(document), into)
+            MADE[text] = into
+        for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.syspath_prepend(str(MADE[text]))
+        client = importlib.import_module(PACKAGE)
+        for each in pkgutil.walk_packages(client.__path__, f"{PACKAGE}."):
+            importlib.import_module(each.name)
+        return client
+
+    return generate
+
+
+async def write_client(document: str, into: Path) -> None:
+    """Generate a client. A warning of the generator is a failure."""
+    (into / "openapi.json").write_text(document)
     (into / "config.yml").write_text("post_hooks: []\n")  # no formatter has to be installed
     made = await trio.run_process(
         [
@@ -37,13 +66,6 @@ async def generated(desk: Desk, into: Path, monkeypatch: pytest.MonkeyPatch) -> 
     said = (made.stdout + made.stderr).decode()
     assert made.returncode == 0, said
     assert "warning" not in said.lower(), said
-    for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.syspath_prepend(str(into))
-    client = importlib.import_module(PACKAGE)
-    for each in pkgutil.walk_packages(client.__path__, f"{PACKAGE}."):
-        importlib.import_module(each.name)
-    return client
 
 
 def part(name: str) -> Any:
@@ -51,9 +73,9 @@ def part(name: str) -> Any:
 
 
 async def test_a_generated_client_places_an_order_and_reads_its_state(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, generator: Callable[[Desk], Awaitable[ModuleType]]
 ) -> None:
-    package = await generated(desk, tmp_path, monkeypatch)
+    package = await generator(desk)
     models = part("models")
     order = models.PlaceOrder(
         id="made",
@@ -87,11 +109,11 @@ async def test_a_generated_client_places_an_order_and_reads_its_state(
 
 
 async def test_a_generated_client_asks_with_a_token(
-    open_desk: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_desk: Open, generator: Callable[[Desk], Awaitable[ModuleType]]
 ) -> None:
     async with open_desk(control_token=TOKEN) as desk:
         desk.http.headers["Authorization"] = f"Bearer {TOKEN}"
-        package = await generated(desk, tmp_path, monkeypatch)
+        package = await generator(desk)
         status = part("api.engine.get_status")
         async with package.Client(base_url=desk.address) as stranger:
             assert isinstance(await status.asyncio(client=stranger), part("models").Error)
