@@ -113,7 +113,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /stop": Operation("stop_engine", "engine", "Stopping", WRITE),
     "GET /openapi.json": Operation("get_document", "engine", "Document"),
     "GET /healthz": Operation("check_alive", "engine", "Alive", (403, 500)),
-    "GET /readyz": Operation("check_ready", "engine", "Ready", (*READ, 503)),
+    "GET /readyz": Operation("check_ready", "engine", "Readiness", (*READ, 503)),
     "POST /klines/subscribe": KLINES,
     "POST /subscribe": evolve(KLINES, name="subscribe"),
     "POST /klines/unsubscribe": evolve(KLINES, name="unsubscribe_klines"),

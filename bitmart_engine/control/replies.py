@@ -104,7 +104,7 @@ REPLIES: Mapping[str, Schema] = {
     "KlineList": answer_of(klines=listing(named("Kline"))),
     "Document": {**ANY_OBJECT, "description": "this document"},
     "Alive": answer_of(),
-    "Ready": answer_of(ready={"const": True}),
+    "Readiness": answer_of(ready={"const": True}),
     "Help": answer_of(
         endpoints=by_name(TEXT),
         supported_timeframes=listing(one_of(Timeframe)),

@@ -99,7 +99,7 @@ ANSWER_SAMPLES: Mapping[str, object] = {
         "positions": {},
     },
     "Alive": {"ok": True},
-    "Ready": {"ok": True, "ready": True},
+    "Readiness": {"ok": True, "ready": True},
 }
 """By the name of the answer."""
 
