@@ -305,14 +305,12 @@ def foreign_status(order: FuturesOrder) -> Status:
     return status_of(ended=order.status.final, filled=order.filled_size or 0)
 
 
-def foreign_signals(
-    order: FuturesOrder, submitted_ms: int, *, submit_told: bool, parent: str = ""
-) -> list[Signal]:
+def foreign_signals(order: FuturesOrder, submitted_ms: int, *, submit_told: bool) -> list[Signal]:
     """What is known of an order of the account that is not the engine's: its submit too unless `submit_told`.
 
-    Empty while something is missing that a signal has to have: then a later event may say it. What a foreign close was
-    opened by is not known unless `parent` says so. Then the plan order names it that the exchange made the close of
-    (`PLAN_` and its id is its client order id), or for want of that its own id: a key that no entry order has.
+    Empty while something is missing that a signal has to have: then a later event may say it. Which order opened what a
+    foreign close closes is not known: its parent is the plan order that the exchange made it of, or for want of one the
+    order itself, by its id at the exchange. Neither is the client order id of an entry, so none is taken for it.
     """
     if not order.client_order_id or order.side not in (1, 2, 3, 4) or not order.type:
         return []
@@ -322,6 +320,7 @@ def foreign_signals(
     filled, status = order.filled_size or 0, foreign_status(order)
     limit = decimal_or_none(order.price) if order.type != "market" else None
     kind, cause = _of_foreign(order, side, said)
+    parent = (said.plan_order_id or order.order_id) if side.closes else ""
 
     def signal(status: Status, filled: int, said: Said) -> Signal:
         return _signal(
@@ -329,7 +328,7 @@ def foreign_signals(
             status=status,
             order_id=order.order_id,
             client_order_id=order.client_order_id,
-            parent=(parent or said.plan_order_id or order.order_id) if side.closes else "",
+            parent=parent,
             symbol=order.symbol,
             side=side,
             type=order.type or "",
