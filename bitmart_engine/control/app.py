@@ -11,6 +11,7 @@ from werkzeug.routing import BaseConverter
 
 from ..engine import Engine
 from . import (
+    callbacks,
     events,
     futures_orders,
     guide,
@@ -40,6 +41,7 @@ GROUPS = (
     futures_orders,
     positions,
     outbox,
+    callbacks,
     events,
     klines,
     openapi,
