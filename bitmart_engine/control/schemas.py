@@ -52,6 +52,7 @@ ORDER = record(
     reason=TEXT,
     entry_zone_min=DECIMAL,
     entry_zone_max=DECIMAL,
+    entry_zone_tolerance_percent=DECIMAL,
     size=COUNT,
     quantity=DECIMAL,
     filled_size=COUNT,
@@ -135,6 +136,21 @@ NOTIFICATION = record(
     why=maybe(TEXT),
     attempts=maybe(COUNT),
     next_attempt_ms=maybe(MS),
+)
+
+CALLBACK = record(
+    id=TEXT,
+    state={"enum": ["owed", "delivered", "dead"]},
+    lane=TEXT,
+    kind=TEXT,
+    url=TEXT,
+    created_ms=MS,
+    at_ms=maybe(MS),
+    why=maybe(TEXT),
+    attempts=maybe(COUNT),
+    next_attempt_ms=maybe(MS),
+    answer=maybe(TEXT),
+    body={},
 )
 
 FINDINGS = record(
@@ -342,6 +358,7 @@ COMPONENTS: Mapping[str, Schema] = {
     "Position": PROTECTION,
     "Held": HELD,
     "Notification": NOTIFICATION,
+    "Callback": CALLBACK,
     "Status": STATUS,
     "Help": HELP,
     "FuturesOrder": FUTURES_ORDER,
