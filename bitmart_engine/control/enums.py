@@ -19,6 +19,7 @@ from ..model.positions import CloseReason
 from ..model.sides import OrderSide, PositionSide
 from ..model.timeframes import Timeframe
 from ..trading.signals import Status
+from .callbacks import CallbackState
 from .outbox import OutboxState
 from .shapes import Schema, named
 
@@ -34,6 +35,7 @@ BY_VALUE: Mapping[type[Enum], tuple[str, str]] = {
         "FuturesStatus",
         "how an order of the account stands; what filled in part and was then cancelled is filled",
     ),
+    CallbackState: ("CallbackState", "what came of a callback or a signal"),
     OutboxState: ("OutboxState", "where a notification stands; a delivered one is not shown"),
     Happening: ("EventType", "of an event of GET /events"),
     Timeframe: ("Timeframe", "how long a kline is"),

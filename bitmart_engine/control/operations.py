@@ -26,7 +26,7 @@ TAGS: Mapping[str, str] = {
     "subscriptions": "what is streamed for readers; monitors hear what they need in any case",
     "market": "prices",
     "events": "what happens, as it happens",
-    "outbox": "notifications that are owed, or were given up",
+    "outbox": "callbacks and signals: what is owed, was given up, or was sent",
     "notifications": "requests that the engine sends: answered by the application, not by the engine",
 }
 
@@ -193,6 +193,9 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "POST /api/outbox/{id}/retry": Operation(
         "retry_notification", "outbox", "NotificationRetried", (*WRITE, 404, 409)
+    ),
+    "GET /api/callbacks/{id}": Operation(
+        "list_callbacks", "outbox", "CallbackList", (*CHECKED, 404, 503), parameters=(LIMIT,)
     ),
     "GET /api/klines/{symbol}/{tf}": Operation(
         "get_klines", "market", "KlineList", (*CHECKED, 404, 503), parameters=(LIMIT,)

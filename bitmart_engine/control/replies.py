@@ -101,6 +101,11 @@ REPLIES: Mapping[str, Schema] = {
     "NotificationList": answer_of(notifications=listing(named("Notification")), next=NEXT),
     "OneNotification": answer_of(notification=named("Notification")),
     "NotificationRetried": answer_of(id=TEXT, notification=named("Notification")),
+    "CallbackList": answer_of(
+        id=TEXT,
+        callbacks=listing(named("Callback")),
+        left_off={**COUNT, "description": "earlier ones that are not shown"},
+    ),
     "KlineList": answer_of(klines=listing(named("Kline"))),
     "Document": {**ANY_OBJECT, "description": "this document"},
     "Alive": answer_of(),

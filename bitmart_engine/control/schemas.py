@@ -13,6 +13,7 @@ from ..model.orders import OrderType
 from ..model.positions import CloseReason
 from ..model.sides import PositionSide
 from ..model.timeframes import Timeframe
+from .callbacks import CallbackState
 from .enums import ENUMS, one_of
 from .event_schema import OF_EVENTS
 from .notices import NOTICES
@@ -120,6 +121,21 @@ HELD = record(
     update_time_ms=maybe(MS),
 )
 
+CALLBACK = record(
+    id={**TEXT, "description": "the `Idempotency-Key` that it is sent with"},
+    state=one_of(CallbackState),
+    lane=TEXT,
+    kind=TEXT,
+    url=TEXT,
+    created_ms=MS,
+    at_ms=maybe(MS),
+    why=maybe(TEXT),
+    attempts=maybe(COUNT),
+    next_attempt_ms=maybe(MS),
+    answer={**maybe(TEXT), "description": "what the receiver said"},
+    body={"description": "what is sent"},
+)
+
 NOTIFICATION = record(
     {"body": {"description": "what is sent, shown where one notification is asked for"}},
     id={**TEXT, "description": "the `Idempotency-Key` that it is sent with"},
@@ -176,6 +192,7 @@ SHOWN: Mapping[str, tuple[Schema, str]] = {
     "Close": (CLOSE, "the last closing order of the engine"),
     "Held": (HELD, "a position as the exchange holds it, of whomever it is"),
     "Notification": (NOTIFICATION, "a callback or a signal that is owed, or was given up"),
+    "Callback": (CALLBACK, "a callback or a signal that was sent, or is owed, and its answer"),
     "FuturesOrder": (FUTURES_ORDER, "an order of the account at the exchange, of whomever it is"),
     "Kline": (KLINE, "one bar"),
     "Metadata": (ANY_OBJECT, "of the application; it comes back with everything that is told"),
