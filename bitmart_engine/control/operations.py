@@ -38,7 +38,10 @@ WRITE = (400, 401, 403, 408, 413, 415, 500, 503)
 ANYTHING = (*WRITE, 404, 409)
 """What is not described here yet."""
 
-TOKEN_IN_BODY = "A sender that can set no header may give CTRL_TOKEN as `token` in the body, and send the JSON as text/plain."
+TOKEN_IN_BODY = (
+    "A sender that can set no header may give CTRL_TOKEN as `token` in the body,"
+    " and send the JSON as text/plain."
+)
 
 
 @frozen

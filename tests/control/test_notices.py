@@ -17,7 +17,7 @@ from bitmart_engine.control.hooks import ANSWERS
 from bitmart_engine.control.notices import ORDER_CALLBACKS, POSITION_CALLBACKS
 from bitmart_engine.control.openapi import document
 from bitmart_engine.notify.delivery import Verdict, verdict_of
-from bitmart_engine.trading.signals import Status
+from bitmart_engine.trading.signal_forms import Status
 from tests.stage import HOOK, SUBMIT, Stage, open_stage
 
 BASE = "http://127.0.0.1:9"
