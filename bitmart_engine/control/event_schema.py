@@ -16,6 +16,7 @@ from .shapes import (
     MS,
     TEXT,
     Schema,
+    always,
     maybe,
     named,
     record,
@@ -61,7 +62,7 @@ BALANCE_UPDATE = record(
 )
 
 WITHDRAWN: Schema = {
-    **record(id=TEXT, state={"const": "withdrawn"}),
+    **record(id=TEXT, state=always("withdrawn")),
     "description": "it could not be kept safe: there is no such order, or protection, after all",
 }
 
@@ -79,7 +80,7 @@ def _event(type: Happening) -> Schema:
     shown = [named(each) for each in SHOWN_BY_TYPE[type]]
     return record(
         id=COUNT,
-        type={"const": type.value},
+        type=always(type.value),
         at_ms=MS,
         symbol={"type": "null"} if type is Happening.BALANCE else TEXT,
         data=shown[0] if len(shown) == 1 else {"anyOf": shown},
@@ -106,7 +107,7 @@ OF_EVENTS: Mapping[str, Schema] = {
     "Event": EVENT,
     **{_name(each): _event(each) for each in Happening},
     "Lagged": {
-        **record(type={"const": "lagged"}, missed=maybe(COUNT)),
+        **record(type=always("lagged"), missed=maybe(COUNT)),
         "description": "so many events were dropped here; null: nobody can know how many",
     },
     "OrderUpdate": ORDER_UPDATE,

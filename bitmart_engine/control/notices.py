@@ -20,6 +20,7 @@ from .shapes import (
     MS,
     TEXT,
     Schema,
+    always,
     listing,
     maybe,
     named,
@@ -44,8 +45,8 @@ def _callback(
 ) -> Schema:
     return record(
         optional,
-        status={"const": status},
-        event={"const": status},
+        status=always(status),
+        event=always(status),
         **facts,
         symbol=TEXT,
         side=one_of(PositionSide),
@@ -201,7 +202,7 @@ CONTEXT = record(
         "error": TEXT,
         "metadata": named("Metadata"),
     },
-    source={"const": "bitmart_ws_worker"},
+    source=always("bitmart_ws_worker"),
     deal_size=DECIMAL,
     deal_avg_price=DECIMAL,
 )
@@ -225,7 +226,7 @@ BALANCE_SIGNAL = record(
 
 RAW_EVENT = record(
     received_at=MOMENT,
-    origin={"const": "bitmart-engine"},
+    origin=always("bitmart-engine"),
     group={**TEXT, "description": "`futures/order` or `futures/position`"},
     channel=TEXT,
     data={**listing({}), "description": "as the exchange sent it"},

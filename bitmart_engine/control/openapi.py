@@ -23,7 +23,7 @@ from .operations import ANYTHING, OPERATIONS, TAGS, Operation
 from .replies import NOT_READY, RESPONSES, refused
 from .samples import ANSWER_SAMPLES, BODY_SAMPLES
 from .schemas import COMPONENTS
-from .shapes import Schema, named
+from .shapes import Schema, always, named
 
 __all__ = ["document", "endpoints"]
 
@@ -142,7 +142,7 @@ def _operation(method: str, path: str) -> Schema:
     if operation.socket:
         described["responses"]["101"] = {
             "description": f"with `Upgrade: websocket`, {operation.socket}",
-            "headers": {"Upgrade": {"schema": {"const": "websocket"}, "required": True}},
+            "headers": {"Upgrade": {"schema": always("websocket"), "required": True}},
         }
     if operation.body:
         content: Schema = {"schema": named(operation.body)}

@@ -15,6 +15,7 @@ from .shapes import (
     FLAG,
     TEXT,
     Schema,
+    always,
     answer_of,
     by_name,
     listing,
@@ -109,20 +110,18 @@ REPLIES: Mapping[str, Schema] = {
     "KlineList": answer_of(klines=listing(named("Kline"))),
     "Document": {**ANY_OBJECT, "description": "this document"},
     "Alive": answer_of(),
-    "Readiness": answer_of(ready={"const": True}),
+    "Readiness": answer_of(ready=always(True)),
     "Help": answer_of(
         endpoints=by_name(TEXT),
         supported_timeframes=listing(one_of(Timeframe)),
         example_requests=listing(named("ExampleRequest")),
     ),
     "ExampleRequest": record({"body": ANY_OBJECT}, what=TEXT, method=TEXT, path=TEXT, curl=TEXT),
-    "Error": record({"field": AT_FAULT}, ok={"const": False}, error=TEXT),
+    "Error": record({"field": AT_FAULT}, ok=always(False), error=TEXT),
     "Crash": record(
-        ok={"const": False}, error=TEXT, error_id={**TEXT, "description": "as in the log"}
+        ok=always(False), error=TEXT, error_id={**TEXT, "description": "as in the log"}
     ),
-    "NotReady": record(
-        ok={"const": False}, error=TEXT, ready={"const": False}, missing=listing(TEXT)
-    ),
+    "NotReady": record(ok=always(False), error=TEXT, ready=always(False), missing=listing(TEXT)),
 }
 
 NOT_READY = "NotReady"

@@ -18,6 +18,7 @@ __all__ = [
     "SECONDS",
     "TEXT",
     "Schema",
+    "always",
     "answer_of",
     "by_name",
     "listing",
@@ -41,6 +42,11 @@ DECIMAL: Schema = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}
 def named(name: str) -> Schema:
     """A reference to one of `COMPONENTS`."""
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def always(value: str | bool) -> Schema:
+    """That value and no other."""
+    return {"type": "boolean" if isinstance(value, bool) else "string", "const": value}
 
 
 def maybe(schema: Schema) -> Schema:
@@ -69,4 +75,4 @@ def record(optional: Mapping[str, Schema] | None = None, /, **fields: Schema) ->
 
 def answer_of(optional: Mapping[str, Schema] | None = None, /, **fields: Schema) -> Schema:
     """`{"ok": true, ...}`."""
-    return record(optional, ok={"const": True}, **fields)
+    return record(optional, ok=always(True), **fields)

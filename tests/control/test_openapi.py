@@ -186,7 +186,7 @@ async def test_the_stream_is_a_websocket_for_whoever_asks_for_one_as_the_contrac
 ) -> None:
     document = await contract(desk)
     responses = document["paths"]["/events"]["get"]["responses"]
-    assert responses["101"]["headers"]["Upgrade"]["schema"] == {"const": "websocket"}
+    assert responses["101"]["headers"]["Upgrade"]["schema"]["const"] == "websocket"
     schema = {**document["components"]["schemas"]["Event"], "components": document["components"]}
     url = desk.address.replace("http://", "ws://") + "/events?types=entry"
     with trio.fail_after(30):
