@@ -99,8 +99,8 @@ def _servers(address: str) -> list[Schema]:
 
     The first is for clients made from a file, which must not ask another engine; the second holds behind a proxy too.
     """
-    own = {"url": address, "description": "the engine that this document came from"}
-    place = {"url": "/", "description": "the same, through whatever proxy it came"}
+    own = {"url": address, "description": "the address that was asked for this document"}
+    place = {"url": "/", "description": "where this document came from, through whatever proxy"}
     return [own, place] if ADDRESS.fullmatch(address) else [place]
 
 
