@@ -157,6 +157,7 @@ class TradingRoom:
     def lose_sight(self, event: PrivateReady | PrivateLost) -> None:
         """The private stream came or went: what it did not tell is unknown, so until it is read nothing is opened."""
         self.desk.reconciled = False
+        self.desk.seeing = isinstance(event, PrivateReady)
         self._lost_sight.set()
 
     async def keep_reconciled(self) -> None:
@@ -377,6 +378,7 @@ async def open_trading(
                 monitors.start_soon(supervised, partial(keep_fresh, symbols), name, tally)
             if not settings.missing_credentials:
                 room.resume()
+                desk.seeing = streams.statistics().authenticated
                 streams.bus.observe(room.lose_sight, PrivateReady, PrivateLost)
                 monitors.start_soon(room.keep_reconciled)
                 monitors.start_soon(supervised, room.futures_orders.run, "futures_orders", tally)

@@ -11,6 +11,7 @@ from decimal import Decimal
 import trio
 from attrs import evolve
 
+from bitmart_engine.exchange import NotSent
 from bitmart_engine.paper import Direction
 from tests.stage import CANCEL, SUBMIT, Stage, open_stage, open_theatre
 
@@ -122,6 +123,35 @@ async def test_a_position_that_was_opened_after_the_exchanges_stop_fired_unheard
         await stage.until(lambda: stage.guarded("a") == "closed", within=240)
         assert stage.protection("a").reason == "exchange_stop_loss"
         assert (held_there(stage), stage.submits(*CLOSE_SIDES)) == (10, [])
+
+
+async def test_what_somebody_opened_while_nothing_was_heard_is_not_closed_for_a_target_reached_there(
+    autojump_clock,
+):
+    async with open_stage(reconnect_delay_s=30) as stage:
+        await stage.bought("a")
+        await stage.settle(70)
+        exchange = stage.engine._room.desk.exchange
+        positions = exchange.positions
+
+        async def of_one_symbol(symbol=None, **more):
+            await trio.lowlevel.checkpoint()
+            if symbol is None:
+                raise NotSent("no answer")
+            return await positions(symbol, **more)
+
+        exchange.positions = of_one_symbol  # the price is read before the exchange is compared with
+        stage.paper.refuse_dials()
+        stage.paper.drop_connections()
+        stage.network.cut = True
+        await stage.settle(60)
+        stage.move(66100)
+        assert held_there(stage) == 0
+        await stage.open_by_hand(size=4)
+        stage.network.cut = False
+        await stage.until(lambda: stage.guarded("a") == "closed", within=240)
+        assert stage.protection("a").reason == "exchange_take_profit"
+        assert (held_there(stage), stage.submits(*CLOSE_SIDES)) == (4, [])
 
 
 async def test_what_the_exchange_keeps_is_taken_away_before_a_shared_position_is_closed(
