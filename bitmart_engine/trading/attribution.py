@@ -50,7 +50,7 @@ def whose(
         and each.state in (ProtectionState.ARMED, ProtectionState.CLOSING)
     ]
     for each in on_side:
-        if update.plan_order_id and update.plan_order_id in each.exchange_plans:
+        if update.plan_order_id in (*each.exchange_plans, *each.exchange_parts):
             return each, _reason(update, each)
     if not update.deal_size and update.trigger_price is None:
         return None

@@ -129,6 +129,8 @@ class Guard:
             ProtectionCovers(protection.id, filled, self._desk.now_ms(), there_ms)
         ]
         records += self._kept_for_more(protection, late)
+        if protection.covered and not protection.kept_whole_at_exchange:
+            self._desk.doubt()  # the exchange may have made stops for what is new
         if late or protection.state is ProtectionState.PENDING_FILL:
             records.append(
                 ProtectionMoved(
@@ -151,7 +153,8 @@ class Guard:
             stop, target = order.stop_loss, order.take_profit
         elif not protection.exchange_plans:
             return []
-        return [ProtectionKept(protection.id, self._desk.now_ms(), stop, target)]
+        parts = protection.exchange_parts
+        return [ProtectionKept(protection.id, self._desk.now_ms(), stop, target, parts=parts)]
 
     def kept_from(self, entry_id: str, sent: EntryRequest) -> list[Record]:
         """The records of stop and target going out with an order, where they are not those of its acceptance."""
@@ -275,7 +278,7 @@ class Guard:
 
     def _is_doubtful(self, update: OrderUpdate, protection: Protection) -> bool:
         """Whether an order that is not named may be of a protection that has ended, or of somebody else."""
-        if update.plan_order_id and update.plan_order_id in protection.exchange_plans:
+        if update.plan_order_id in (*protection.exchange_plans, *protection.exchange_parts):
             return False
         key, now = (protection.symbol, protection.side), trio.current_time()
         ended_lately = now - self._ends.get(key, -inf) < ENDED_LATELY_S
@@ -357,10 +360,12 @@ class Guard:
         log.info("protection covers", id=id, size=size, before=before)
 
     def loses(self, news: Keeps) -> bool:
-        """Whether it says that a stop or target is not kept that was."""
+        """Whether it says that a stop or target, or one for a part, is not kept that was."""
         before = self._desk.state.protections[news.id]
-        return (before.exchange_stop_loss is not None and news.stop_loss is None) or (
-            before.exchange_take_profit is not None and news.take_profit is None
+        return (
+            (before.exchange_stop_loss is not None and news.stop_loss is None)
+            or (before.exchange_take_profit is not None and news.take_profit is None)
+            or not set(before.exchange_parts) <= {*news.parts, *news.plans}
         )
 
     def keeps(self, news: Keeps) -> None:
@@ -368,7 +373,8 @@ class Guard:
         desk = self._desk
         id, stop_loss, take_profit = news.id, news.stop_loss, news.take_profit
         before = desk.state.protections[id]
-        desk.store.record(ProtectionKept(id, desk.now_ms(), stop_loss, take_profit, news.plans))
+        legs = (stop_loss, take_profit, news.plans, news.parts)
+        desk.store.record(ProtectionKept(id, desk.now_ms(), *legs))
         facts = {"id": id, "stop_loss": text(stop_loss), "take_profit": text(take_profit)}
         if (stop_loss, take_profit) == (before.exchange_stop_loss, before.exchange_take_profit):
             return

@@ -21,7 +21,7 @@ from ..model.positions import Protection
 from ..model.sides import PositionSide
 from ..store import State
 from .attribution import whose
-from .keeping import Keeps, keeping
+from .keeping import Brought, Keeps, keeping
 from .progress import observed
 
 __all__ = [
@@ -170,7 +170,8 @@ def reconcile(state: State, snapshot: Snapshot) -> list[Action]:
         changing = {each.id for each in changes}
         ours = sum(each.remaining for each in protections)
         ended = _ended(state, protections) if snapshot.held(key) > ours else {}
-        actions += _compare_kept(key, protections, snapshot, changing, filling, ended)
+        brought = _brought(state, protections)
+        actions += _compare_kept(key, protections, snapshot, changing, filling, ended, brought)
     return actions
 
 
@@ -278,6 +279,7 @@ def _compare_kept(
     changing: Set[str],
     filling: Mapping[str, int],
     ended: Mapping[str, int],
+    brought: Mapping[str, Brought],
 ) -> list[Keeps]:
     """What the exchange keeps of the protections of one side, as far as that can be told."""
     if snapshot.plans is None:
@@ -294,7 +296,19 @@ def _compare_kept(
     closing = [
         plan for plan in snapshot.plans if (plan.symbol, plan.side) == (symbol, side.closing)
     ]
-    return keeping(holding, settled, closing, ended)
+    return keeping(holding, settled, closing, ended, brought)
+
+
+def _brought(state: State, protections: Iterable[Protection]) -> dict[str, Brought]:
+    """By protection, what its order brought along to the exchange, of those that brought anything."""
+    found = {}
+    for each in protections:
+        order = state.orders.get(each.entry_id or "")
+        if order is not None and order.request.exchange_protection:
+            times = (each.filled_there_ms, order.update_time_ms)
+            levels = (order.request.stop_loss, order.request.take_profit)
+            found[each.id] = Brought(*levels, tuple(time for time in times if time > 1))
+    return found
 
 
 def _ended(state: State, protections: Iterable[Protection]) -> dict[str, int]:

@@ -305,6 +305,64 @@ async def test_stops_that_the_exchange_makes_for_later_fills_are_taken_away_too(
         assert (stage.guarded("low"), stage.protection("low").remaining) == ("armed", 6)
 
 
+async def kept_in_part(stage: Stage) -> None:
+    """Ten contracts of `high`, the exchange's stop at 64500 for four of them only, and ten of `low`.
+
+    With a liquidity of 6.
+    """
+    await stage.place("low", stop_loss=60000)
+    await stage.until(stage.prices_come)
+    await trade(stage, 65000)
+    await stage.place("high", stop_loss=64500)
+    await stage.until(lambda: stage.state("high") == "open")
+    stage.move(65000)
+    await stage.until(lambda: stage.order("high").filled == 6)
+    for plan in list(stage.paper.books.plans.waiting("BTCUSDT")):
+        if plan.size == 6:
+            stage.paper.books.plans.cancel(plan.plan_id)  # the owner takes them away
+    await stage.until(lambda: not stage.protection("high").kept_whole_at_exchange, within=90)
+    await trade(stage, 65000)
+    await stage.settle(20)
+
+
+async def trade(stage: Stage, price: int) -> None:
+    """The price goes there, and as much is traded as there is."""
+    for _ in range(8):
+        stage.move(price)
+        await stage.settle(1)
+
+
+async def test_a_stop_that_the_exchange_keeps_for_a_part_only_closes_nothing_of_another_order(
+    autojump_clock,
+):
+    async with open_stage({"liquidity": 6}) as stage:
+        await kept_in_part(stage)
+        assert stage.protection("high").exchange_stop_loss is None
+        assert len(stage.protection("high").exchange_parts) == 2
+        await trade(stage, 64400)
+        await stage.until(lambda: stage.guarded("high") == "closed")
+        await low_is_whole(stage)
+
+
+async def test_a_stop_for_a_part_is_taken_away_with_the_close_of_the_whole(autojump_clock):
+    async with open_stage({"liquidity": 6}) as stage:
+        await kept_in_part(stage)
+        await stage.engine.close_position("high")
+        await trade(stage, 65000)
+        await stage.until(lambda: stage.guarded("high") == "closed")
+        await trade(stage, 64400)
+        await low_is_whole(stage)
+
+
+async def test_a_stop_for_a_part_goes_with_a_protection_that_is_dropped(autojump_clock):
+    async with open_stage({"liquidity": 6}) as stage:
+        await kept_in_part(stage)
+        await stage.engine.release_protection("high")
+        await stage.until(lambda: not stage.protection("high").kept_at_exchange)
+        await trade(stage, 64400)
+        assert held_there(stage) == 20
+
+
 async def test_no_entry_joins_a_position_that_both_the_exchange_and_the_engine_may_be_closing(
     autojump_clock,
 ):
