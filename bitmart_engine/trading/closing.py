@@ -7,7 +7,6 @@ exchange takes once. The size is what the protection covers and never more than 
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -116,8 +115,7 @@ async def _learn_position(protection: Protection, desk: Desk, guard: Guard) -> N
     whether it is shared depends on it."""
     known = is_known(protection, desk, guard)
     if desk.positions.get(protection.symbol, protection.side) is None or not known:
-        with suppress(ExchangeError):
-            await guard.observe_positions(protection.symbol, Urgency.CLOSE)
+        await guard.learn_position(protection.symbol)
 
 
 async def _leave_to_the_exchange(id: str, desk: Desk, guard: Guard) -> None:

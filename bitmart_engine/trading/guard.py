@@ -76,6 +76,8 @@ class Guard:
         self._settling: dict[str, OrderUpdate] = {}
         self.claims: dict[str, OrderUpdate] = {}
         """By the exchange's order id: ends with contracts unfilled that are said of closes, and not confirmed yet."""
+        self._learning: dict[str, trio.Lock] = {}
+        self._learnt_at: dict[str, float] = {}
         desk.prices.look_back = partial(look_back, desk, self)
 
     # What the market says
@@ -129,7 +131,8 @@ class Guard:
             ProtectionCovers(protection.id, filled, self._desk.now_ms(), there_ms)
         ]
         records += self._kept_for_more(protection, late)
-        if protection.covered and not protection.kept_whole_at_exchange:
+        brings = self._desk.state.orders[protection.entry_id or ""].request.exchange_protection
+        if brings and protection.covered and not protection.kept_whole_at_exchange:
             self._desk.doubt()  # the exchange may have made stops for what is new
         if late or protection.state is ProtectionState.PENDING_FILL:
             records.append(
@@ -351,6 +354,17 @@ class Guard:
         for side in PositionSide:
             update = found.get(side) or PositionUpdate(symbol=symbol, side=side, size=0)
             self.on_position(update, was_read=True)
+
+    async def learn_position(self, symbol: str) -> None:
+        """Try to read both sides of a symbol for a close. Who asks while that goes on shares what comes of it."""
+        asked_at = trio.current_time()
+        async with self._learning.setdefault(symbol, trio.Lock()):
+            if self._learnt_at.get(symbol, -inf) < asked_at:
+                try:
+                    await self.observe_positions(symbol, Urgency.CLOSE)
+                except ExchangeError as failure:
+                    self.could_not_read(symbol, failure)
+                self._learnt_at[symbol] = trio.current_time()
 
     def cover(self, id: str, size: int) -> None:
         """Have a protection cover `size` contracts from here on, and arm it if it waited for them."""

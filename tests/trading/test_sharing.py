@@ -18,6 +18,7 @@ from tests.stage import CANCEL, SUBMIT, Stage, open_stage, open_theatre
 CLOSE_SIDES = (2, 3)
 PLANS = "/contract/private/current-plan-order"
 CANCEL_PLAN = "/contract/private/cancel-plan-order"
+POSITIONS = "/contract/private/position-v2"
 HISTORY = "/contract/private/order-history"
 KEY = ("BTCUSDT", Direction.LONG)
 
@@ -152,6 +153,26 @@ async def test_what_somebody_opened_while_nothing_was_heard_is_not_closed_for_a_
         await stage.until(lambda: stage.guarded("a") == "closed", within=240)
         assert stage.protection("a").reason == "exchange_take_profit"
         assert (held_there(stage), stage.submits(*CLOSE_SIDES)) == (4, [])
+
+
+async def test_closes_of_one_symbol_read_its_position_once_between_them(autojump_clock):
+    async with open_stage(reconnect_delay_s=300) as stage:
+        await two_orders(stage)
+        guard = stage.engine._room.guard
+        stage.paper.delay(POSITIONS, 0.5)
+
+        def reads() -> int:
+            asked = [each for each in stage.paper.requests if each.path == POSITIONS]
+            return sum("symbol" in each.query for each in asked)
+
+        before = reads()
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(guard.learn_position, "BTCUSDT")
+        assert reads() == before + 1
+        await stage.settle(1)
+        await guard.learn_position("BTCUSDT")
+        assert reads() == before + 2
 
 
 async def test_what_the_exchange_keeps_is_taken_away_before_a_shared_position_is_closed(
