@@ -82,12 +82,8 @@ class ExchangeClock:
 
     def earliest_ms(self, there_ms: int) -> int:
         """The earliest time that the exchange can have written since its clock showed `there_ms`. Unix ms."""
-        again = [
-            each.until_ms + each.after_ms
-            for each in self._set_back
-            if each.until_ms + each.before_ms >= there_ms
-        ]
-        return min([there_ms, *again])
+        since = [each for each in self._set_back if each.until_ms + each.before_ms >= there_ms]
+        return there_ms - sum(each.before_ms - each.after_ms for each in since)
 
     async def measure(self, urgency: Urgency = Urgency.READ) -> int:
         """Measure the offset by the fastest of three answers. Raises ExchangeError; then nothing has changed."""

@@ -250,7 +250,8 @@ class Guard:
             alive = [
                 each for each in self._alive_on_side_of(update) if each.id not in (but_not or ())
             ]
-            found = whose(update, alive, desk.exchange.clock_offset_ms)
+            exchange = desk.exchange
+            found = whose(update, alive, exchange.clock_offset_ms, exchange.earliest_ms)
             if found is None:
                 return False
             protection, reason = found
@@ -313,6 +314,7 @@ class Guard:
         """Take in what is held of one side of a symbol: pushed, or read, which may have been answered with nothing."""
         desk = self._desk
         if not desk.positions.observe(update):
+            desk.exchange.doubt_clock()  # it is old, or that clock was set back
             return
         key = (update.symbol, update.side)
         side, now, owed = self.evidence.on(*key), trio.current_time(), self.lookout.owed_on(*key)

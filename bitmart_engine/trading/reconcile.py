@@ -20,7 +20,7 @@ from ..model.orders import EntryOrder
 from ..model.positions import Protection
 from ..model.sides import PositionSide
 from ..store import State
-from .attribution import whose
+from .attribution import Earliest, never_set_back, whose
 from .keeping import Brought, Keeps, keeping
 from .progress import observed
 
@@ -70,6 +70,7 @@ class Snapshot:
     """When they were asked for: what is newer cannot be among them."""
     clock_ahead_ms: int | None = 0
     """How far the exchange's clock is ahead of ours; None where that is not known."""
+    earliest_ms: Earliest = never_set_back
     fired: tuple[OrderUpdate, ...] = ()
     """Orders that it made of stops and targets it kept, read after the positions where those are short of something."""
 
@@ -158,7 +159,7 @@ def reconcile(state: State, snapshot: Snapshot) -> list[Action]:
     sides = _as_filled(_alive_by_side(state), filling)
     newest = sorted(snapshot.fired, key=lambda update: (update.final, update.deal_size))
     for update in {update.order_id: update for update in newest}.values():
-        actions += _fired(state, sides, update, snapshot.clock_ahead_ms)
+        actions += _fired(state, sides, update, snapshot.clock_ahead_ms, snapshot.earliest_ms)
     for key, protections in sides.items():
         filled = {
             each.id: state.orders[each.entry_id].filled
@@ -198,6 +199,7 @@ def _fired(
     sides: Mapping[Key, list[Protection]],
     update: OrderUpdate,
     clock_ahead_ms: int | None,
+    earliest_ms: Earliest = never_set_back,
 ) -> list[Fired]:
     """Whose stop it was, if that is new; that one is in `sides` as it is from then on."""
     if update.side is None:
@@ -210,7 +212,7 @@ def _fired(
             return []
         closed, reason = update.deal_size - before.filled, before.reason
     else:
-        found = whose(update, on_side, clock_ahead_ms)
+        found = whose(update, on_side, clock_ahead_ms, earliest_ms)
         if found is None:
             return []
         known, reason = found

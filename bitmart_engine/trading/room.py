@@ -107,6 +107,7 @@ class TradingRoom:
         self._lost_sight = trio.Event()
         self._told_held_back_at: dict[str, float] = {}
         desk.doubt = self._doubt
+        desk.positions.earliest_ms = desk.exchange.earliest_ms
         desk.exchange.concerns = desk.concerns
         desk.exchange.observe_held_back(self._held_back)
 

@@ -48,7 +48,7 @@ def is_shared(protection: Protection, desk: Desk, guard: Guard) -> bool:
     held = desk.positions.get(*key)
     if held is None or not is_known(protection, desk, guard):
         return True
-    return held.size > protection.remaining or _opened_since(held, protection)
+    return held.size > protection.remaining or _opened_since(held, protection, desk)
 
 
 def is_known(protection: Protection, desk: Desk, guard: Guard) -> bool:
@@ -58,13 +58,18 @@ def is_known(protection: Protection, desk: Desk, guard: Guard) -> bool:
     return trio.current_time() - said_at <= (KNOWN_FOR_S if desk.seeing else KNOWN_BLIND_FOR_S)
 
 
-def _opened_since(held: PositionUpdate, protection: Protection) -> bool:
-    """Whether the position was opened after the protection's order began to fill, by the exchange's clock.
+def _opened_since(held: PositionUpdate, protection: Protection, desk: Desk) -> bool:
+    """Whether the position may have been opened after the protection's order began to fill, by the exchange's clock.
 
     Then nothing was held in between: the exchange's own stop has closed ours, unheard, and this is somebody else's.
+    Where that clock was set back since, what was opened later may be dated earlier.
     """
     opened_ms, filled_ms = held.open_time_ms, protection.filled_there_ms
-    return bool(opened_ms and filled_ms) and (opened_ms or 0) > filled_ms + ROUNDED_MS
+    if not opened_ms or not filled_ms:
+        return False
+    if abs(opened_ms - filled_ms) <= ROUNDED_MS:
+        return False
+    return opened_ms > filled_ms or opened_ms >= desk.exchange.earliest_ms(filled_ms)
 
 
 def fires_there_too(protection: Protection, desk: Desk) -> bool:

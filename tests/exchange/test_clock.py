@@ -225,7 +225,7 @@ async def test_a_clock_that_was_set_back_has_dated_what_is_past_later_than_it_sh
     assert far.clock.latest_ms(at_ms - 10_000) == at_ms - 10_000  # the clock showed our time then
     assert far.clock.latest_ms(at_ms + 30_000) == at_ms
     assert far.clock.latest_ms(at_ms + 200_000) == at_ms + 80_000
-    assert far.clock.earliest_ms(at_ms - 10_000) == at_ms - 120_000
+    assert far.clock.earliest_ms(at_ms - 10_000) == at_ms - 130_000  # it may have been at once
     assert far.clock.earliest_ms(at_ms + 1) == at_ms + 1
 
 
