@@ -270,7 +270,7 @@ async def a_dead_receiver(play: Play, run: str) -> None:
     await play.watched()
     await play.site.stop()
     play.move(65000)
-    await play.until(lambda: play.paper.books.ledger.working(SYMBOL))
+    await play.until(lambda: list(play.paper.books.ledger.working(SYMBOL)))
     play.move(65000)
     await play.until(lambda: play.paper.books.positions)
     await play.guarded(id)
