@@ -17,13 +17,14 @@
         |-- tracking                 orders that the stream is silent about: read over REST
         |-- futures_orders           what became of orders that ended while nobody listened
         |-- balance                  the account's balance, read now and then beside what is pushed
+        |-- raw_events               order and position frames, forwarded as they came
         |-- keep_warm                a connection for the next order, while anything is armed
         |-- instruments, leverage    read again every minute, while anything is armed
         |-- settle_doubts            prices that are old or far from the last: what REST says
         `-- in flight                one task for each submit, look-up, cancel or close
 
-Housekeeping (backfill, the clocks, tracking, futures_orders, balance, keep_warm, instruments, leverage) that crashes
-is told of and begins again; any other task that crashes ends the engine.
+Housekeeping (backfill, the clocks, tracking, futures_orders, balance, raw_events, keep_warm, instruments, leverage)
+that crashes is told of and begins again; any other task that crashes ends the engine.
 
 It starts from the outside in and stops from the inside out: first nothing new is opened, then what is in flight gets
 its bounded time, then the connections close, then the outbox has a last second, then the process may go.
