@@ -278,6 +278,14 @@ class Guard:
         ended_lately = now - self._ends.get(key, -inf) < ENDED_LATELY_S
         return ended_lately or bool(self.evidence.on(*key).others(now, BEFORE_S))
 
+    def is_settling(self, protection: Protection) -> bool:
+        """Whether it is being looked into whose stop an order of the protection's side was."""
+        side = protection.side.closing
+        return any(
+            (each.symbol, each.side) == (protection.symbol, side)
+            for each in self._settling.values()
+        )
+
     def _alive_on_side_of(self, update: OrderUpdate) -> list[Protection]:
         return (
             self.lookout.alive_on(update.symbol, update.side.position_side)
