@@ -50,7 +50,7 @@ from .guarding import check_guarding
 from .housekeeping import supervised
 from .model.errors import BadRequest
 from .model.notifications import Notification
-from .notify.outbox import Outbox, Settlement, open_outbox
+from .notify.outbox import Ending, Outbox, Settlement, open_outbox
 from .running import VIEW, Engine
 from .settings import IN_MEMORY, Settings, is_new
 from .store import JournalUnavailable, MemoryJournal, Store, check_belonging, open_journal
@@ -96,10 +96,18 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
                     break
                 await trio.sleep(pause_s)
 
-        def settled(notification: Notification, settlement: Settlement, why: str) -> None:
+        def settled(notification: Notification, ending: Ending) -> None:
             world.reached("callback delivered")
-            delivered = settlement is Settlement.DELIVERED
-            store.record(NotificationSettled(notification.id, delivered, world.wall_ms(), why))
+            store.record(
+                NotificationSettled(
+                    notification.id,
+                    ending.settlement is Settlement.DELIVERED,
+                    world.wall_ms(),
+                    ending.why,
+                    ending.answer,
+                    ending.attempts,
+                )
+            )
 
         async with (
             open_exchange(settings, world, tally) as exchange,

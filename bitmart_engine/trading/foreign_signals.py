@@ -23,10 +23,11 @@ from attrs import evolve
 from ..model.events import OrderUpdate
 from ..model.futures_orders import FuturesOrder
 from ..store.records import FuturesOrderSeen, NotificationOwed, NotificationSettled, Record
+from .account_signals import foreign_signals, foreign_status
 from .attribution import made_there
 from .desk import Desk
 from .identity import is_ours
-from .signals import Status, foreign_signals, foreign_status
+from .signal_forms import Status
 
 __all__ = ["ForeignSignals"]
 
