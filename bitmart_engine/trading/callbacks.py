@@ -91,7 +91,10 @@ def protection_callback(protection: Protection, event: str, facts: Facts, at_ms:
 
 
 def quantity_as_sent(request: EntryRequest) -> Decimal:
-    """The quantity as the application gave it; in the base currency where it gave a size in contracts instead."""
+    """The quantity as the application gave it, in the unit it was given in; in the base currency where it gave a size
+    in place of a quantity."""
+    if request.quantity_unit == "contracts":
+        return Decimal(request.size)
     return request.quantity if request.asked_quantity is None else request.asked_quantity
 
 

@@ -165,6 +165,7 @@ def test_a_position_that_was_opened_elsewhere_is_told_with_the_order_it_was_name
 def test_the_quantity_is_the_one_that_was_sent() -> None:
     assert quantity_as_sent(request(asked_quantity=D("0.0109"))) == D("0.0109")
     assert quantity_as_sent(request(asked_quantity=None)) == D("0.010")
+    assert quantity_as_sent(request(quantity_unit="contracts")) == 10
 
 
 def test_the_entry_price_of_a_market_order_is_what_it_filled_at_or_an_estimate_that_says_so() -> (
