@@ -26,3 +26,4 @@ async def test_the_exchanges_stop_is_told_as_one_also_soon_after_another_close_o
         assert told["close_price"] == 64400
         assert told["close_order_id"]
         assert stage.protection("after").reason == "exchange_stop_loss"
+        assert [each.filled for each in stage.protection("after").fired] == [10]
