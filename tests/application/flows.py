@@ -204,6 +204,18 @@ async def refusals_and_replies(play: Play, run: str) -> None:
     assert (missing.status, missing.error) == (400, "Missing required field: symbol")
 
 
+async def floats_of_seventeen_digits(play: Play, run: str) -> None:
+    """PHP writes 0.29 as 0.28999999999999998: that is 290 contracts, and 0.29 again in the callback."""
+    id = f"float-{run}"
+    reply = await play.place(id, more=HERE, quantity=0.29, stop_loss=Decimal("60000.070000000003"))
+    assert reply.body["size"] == 290
+    placed = await play.bought(id)
+    assert placed["quantity"] == 0.29
+    play.move(66001)
+    await play.told(id, "closed")
+    await _back(play)
+
+
 async def sides_in_all_words(play: Play, run: str) -> None:
     """`side` in any case, and the words of a later version."""
     longs = ("LONG", "Buy", "open_long", "buy_open_long", "1")
@@ -238,10 +250,7 @@ async def balance_and_book(play: Play, run: str) -> None:
 
     def same() -> bool:
         known = {order_id: order.status for order_id, order in raw.orders.items()}
-        return bool(known) and all(
-            known.get(str(order.order_id)) in (None, _status(order))
-            for order in books.orders.values()
-        )
+        return known == {str(each.order_id): _status(each) for each in books.orders.values()}
 
     ours = f"APP{run}BOOK"
     await play.order_of_its_own(ours, SELL)
@@ -260,8 +269,8 @@ async def a_slow_receiver(play: Play, run: str) -> None:
     play.move(64400)
     await play.told(id, "closed")
     await _close_signal(play, placed["client_order_id"], "STOP_LOSS")
-    await play.until(lambda: play.engine.outbox().owed == 0)
     play.application.slow_s = 0
+    await play.until(lambda: play.engine.outbox().owed == 0)
     assert play.application.callbacks.of(id) == ["placed", "filled", "closed"]
     await _back(play)
 
@@ -340,6 +349,7 @@ EVERYWHERE: tuple[Flow, ...] = (
     under_its_own_id,
     asked_twice,
     refusals_and_replies,
+    floats_of_seventeen_digits,
     sides_in_all_words,
     klines_for_a_list,
     balance_and_book,

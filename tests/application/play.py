@@ -189,12 +189,14 @@ class Play:
         )
 
     def check(self) -> None:
-        """The application never refused anything as malformed, and lacked nothing. Raises AssertionError."""
+        """The application refused nothing, lacked nothing, and nothing was given up. Raises AssertionError."""
         for status in (400, 401):
             refused = self.application.answered(status)
             assert not refused, [(v.path, v.body, v.answer.body) for v in refused]
         complaints = sorted({str(each) for each in self.application.complaints})
         assert not complaints, "\n".join(complaints)
+        dead = [f"{each.notification.url}: {each.why}" for each in self.engine.state.dead.values()]
+        assert not dead, dead
 
 
 @asynccontextmanager
