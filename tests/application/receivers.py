@@ -92,8 +92,8 @@ class Application:
     """By path."""
     slow_s: float = 0.0
     """How long it takes for every answer: for the transport to wait."""
-    losing: int = 0
-    """So many of the next answers are 500, though what was sent is taken."""
+    losing: dict[str, int] = field(factory=dict)
+    """By path: so many of the next answers are 500, though what was sent is taken."""
     dead: bool = False
     """Nobody listens: for the transport to refuse."""
     visits: list[Visit] = field(factory=list)
@@ -105,8 +105,8 @@ class Application:
         if self.dead:
             return None
         given = self._answer(path, headers, body, now_ms)
-        if self.losing:
-            self.losing -= 1
+        if self.losing.get(path):
+            self.losing[path] -= 1
             given = evolve(given, status=500)
         self.visits.append(
             Visit(now_ms, path, {n.lower(): v for n, v in headers.items()}, body, given)

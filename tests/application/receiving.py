@@ -7,10 +7,10 @@ from typing import Any
 
 from .endings import HERE, close_signal, flat_again
 from .play import SYMBOL, Play
-from .receivers import BALANCE_SIGNALS, CALLBACKS, ORDER_SIGNALS, Limit, Visit
+from .receivers import BALANCE_SIGNALS, CALLBACKS, ORDER_SIGNALS, RAW_EVENTS, Limit, Visit
 
-BUY, SELL = 1, 4
-"""Sides of orders that open."""
+BUY, SELL, CLOSE = 1, 4, 3
+"""Sides of orders that open a long, open a short, and close a long."""
 
 
 async def balance_and_book(play: Play, run: str) -> None:
@@ -89,15 +89,15 @@ async def answers_that_are_lost(play: Play, run: str) -> None:
     await play.order_of_its_own(ours, BUY)
     await play.signalled(ours, "ENTRY", "FILLED")
     await play.until(lambda: play.engine.outbox().owed == 0)
-    play.application.losing = 3
-    play.paper.close_position_by_hand(SYMBOL, "long")
-    await play.until(lambda: not play.application.losing)
+    play.application.losing = {ORDER_SIGNALS: 1, BALANCE_SIGNALS: 1, RAW_EVENTS: 1}
+    await play.order_of_its_own(f"APP{run}OVER", CLOSE)
+    await play.until(lambda: not any(play.application.losing.values()))
     await play.until(lambda: play.engine.outbox().owed == 0)
     tries: dict[str, list[Visit]] = {}
     for visit in play.application.visits:
         tries.setdefault(visit.headers["idempotency-key"], []).append(visit)
     again = [each for each in tries.values() if len(each) > 1]
-    assert again
+    assert len(again) == 3
     for first, *others in again:
         for number, visit in enumerate(others, 1):
             assert visit.answer.status < 500 or number < len(others)
