@@ -83,6 +83,15 @@ class ExchangeClient(OrderClient):
         """How far the exchange's clock is ahead of ours; None before it was measured."""
         return self._calls.clock.offset_ms
 
+    def latest_ms(self, at_ms: int) -> int:
+        """The latest time that the exchange can have written on what was made until `at_ms`, our time: its clock may
+        have been set back since. Unix ms."""
+        return self._calls.clock.latest_ms(at_ms)
+
+    def earliest_ms(self, there_ms: int) -> int:
+        """The earliest time that the exchange can have written since its clock showed `there_ms`. Unix ms."""
+        return self._calls.clock.earliest_ms(there_ms)
+
     def doubt_clock(self) -> None:
         """A refused login, say, may come of a wrong offset: have it measured soon. Does not block."""
         self._calls.clock.doubt()

@@ -4,6 +4,9 @@ Ours is the engine's time, which nobody can set (see `clocks`): an offset stays 
 
 The exchange takes a timestamp at most 1 s ahead of its own clock and 5 s, perhaps 60 s, behind it (fact sheet 2.2).
 Nobody waits for the first measurement: until then our own clock has to do.
+
+The exchange's clock may be set back while we run. Then it writes some times twice, and what it dated before may look
+as if it were from after something of ours. So the times at which it was seen to have been set back are remembered.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 import trio
+from attrs import frozen
 
 from ..tally import Tally
 from .budget import Urgency
@@ -29,6 +33,20 @@ MEASURE_EVERY_S = 3600.0
 DOUBTED_EVERY_S = 5.0
 RETRY_FROM_S = 1.0
 RETRY_UP_TO_S = 300.0
+SET_BACK_MS = 1000
+"""A smaller difference is how precise measurements are."""
+REMEMBERED_MS = 36_000_000
+"""For how long what the exchange dated is asked about: longer than the bars of one answer reach back."""
+MOST_REMEMBERED = 50
+
+
+@frozen
+class _SetBack:
+    """The exchange's clock was set back, by `until_ms` of ours at the latest. The offsets are from before and after."""
+
+    until_ms: int
+    before_ms: int
+    after_ms: int
 
 
 class ExchangeClock:
@@ -51,10 +69,21 @@ class ExchangeClock:
         self._measuring = trio.Lock()
         self._failure: ExchangeError | None = None
         self._doubted = trio.Event()
+        self._set_back: list[_SetBack] = []
 
     def now_ms(self) -> int:
         """The exchange's time as well as it is known, Unix time in ms."""
         return self._wall_ms() + (self.offset_ms or 0)
+
+    def latest_ms(self, at_ms: int) -> int:
+        """The latest time that the exchange can have written on what was made until `at_ms`, our time. Unix ms."""
+        shown = [min(at_ms, each.until_ms) + each.before_ms for each in self._set_back]
+        return max([at_ms + (self.offset_ms or 0), *shown])
+
+    def earliest_ms(self, there_ms: int) -> int:
+        """The earliest time that the exchange can have written since its clock showed `there_ms`. Unix ms."""
+        since = [each for each in self._set_back if each.until_ms + each.before_ms >= there_ms]
+        return there_ms - sum(each.before_ms - each.after_ms for each in since)
 
     async def measure(self, urgency: Urgency = Urgency.READ) -> int:
         """Measure the offset by the fastest of three answers. Raises ExchangeError; then nothing has changed."""
@@ -121,9 +150,20 @@ class ExchangeClock:
 
     def _set(self, offset_ms: int) -> None:
         before, self.offset_ms = self.offset_ms, offset_ms
+        if before is not None and offset_ms < before - SET_BACK_MS:
+            self._remember(_SetBack(self._wall_ms(), before, offset_ms))
         if abs(offset_ms) > SKEW_WARNED_MS:
             self._tally.add(
                 f"our clock differs from the exchange's by more than {SKEW_WARNED_MS} ms",
                 ahead_ms=-offset_ms,
             )
         log.debug("clock measured", offset_ms=offset_ms, before_ms=before)
+
+    def _remember(self, set_back: _SetBack) -> None:
+        self._tally.add("exchange_clock_set_back", by_ms=set_back.before_ms - set_back.after_ms)
+        lately = [
+            each
+            for each in self._set_back
+            if each.until_ms + each.before_ms > self.now_ms() - REMEMBERED_MS
+        ]
+        self._set_back = [*lately, set_back][-MOST_REMEMBERED:]

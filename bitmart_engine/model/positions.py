@@ -93,6 +93,8 @@ class Protection:
     exchange_take_profit: Decimal | None = None
     exchange_plans: tuple[str, ...] = ()
     """The ids of the plan orders by which it keeps them, where they could be told from those of other orders."""
+    exchange_parts: tuple[str, ...] = ()
+    """The ids of those that it made for a fill of the order and that are for a part of the contracts only."""
 
     engine_id: str = ""
     """The random name of the engine that promised it, which the client order ids of its closes are derived from."""
@@ -126,5 +128,10 @@ class Protection:
 
     @property
     def kept_at_exchange(self) -> bool:
-        """Whether the exchange may close it by itself, as far as is known."""
+        """Whether the exchange may close it, or a part of it, by itself, as far as is known."""
+        return self.kept_whole_at_exchange or bool(self.exchange_parts)
+
+    @property
+    def kept_whole_at_exchange(self) -> bool:
+        """Whether it keeps a stop or a target for all of it, as far as is known."""
         return self.exchange_stop_loss is not None or self.exchange_take_profit is not None

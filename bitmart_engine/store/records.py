@@ -152,6 +152,8 @@ class ProtectionKept:
     take_profit: Decimal | None
     plans: tuple[str, ...] = ()
     """The ids of these orders, as far as they are known."""
+    parts: tuple[str, ...] = ()
+    """The ids of stops and targets that it keeps for a part of the contracts only."""
 
 
 @frozen

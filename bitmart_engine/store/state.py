@@ -221,6 +221,7 @@ class State:
             exchange_stop_loss=record.stop_loss,
             exchange_take_profit=record.take_profit,
             exchange_plans=record.plans,
+            exchange_parts=record.parts,
         )
 
     @apply.register

@@ -9,14 +9,14 @@ contracts. Two that this cannot tell apart are alike, and it does not matter whi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from ..model.events import OrderUpdate
 from ..model.lifecycle import ProtectionState
 from ..model.positions import CloseReason, FiredOrder, Protection
 
-__all__ = ["fired_news", "made_there", "observed_there", "whose"]
+__all__ = ["Earliest", "fired_news", "made_there", "never_set_back", "observed_there", "whose"]
 
 STOP, TARGET = CloseReason.EXCHANGE_STOP_LOSS, CloseReason.EXCHANGE_TAKE_PROFIT
 BY_TYPE = {"stop_loss": STOP, "take_profit": TARGET}
@@ -33,8 +33,20 @@ def made_there(update: OrderUpdate) -> bool:
     return bool(update.plan_order_id) or update.type in MADE_THERE
 
 
+Earliest = Callable[[int], int]
+"""The earliest time that the exchange can have written since its clock showed one, which may have been set back. ms."""
+
+
+def never_set_back(there_ms: int) -> int:
+    """What that is of a clock that goes on evenly."""
+    return there_ms
+
+
 def whose(
-    update: OrderUpdate, protections: Iterable[Protection], clock_ahead_ms: int | None = 0
+    update: OrderUpdate,
+    protections: Iterable[Protection],
+    clock_ahead_ms: int | None = 0,
+    earliest_ms: Earliest = never_set_back,
 ) -> tuple[Protection, CloseReason] | None:
     """The protection whose stop or target at the exchange made the closing order `update`, and which of the two.
 
@@ -50,7 +62,7 @@ def whose(
         and each.state in (ProtectionState.ARMED, ProtectionState.CLOSING)
     ]
     for each in on_side:
-        if update.plan_order_id and update.plan_order_id in each.exchange_plans:
+        if update.plan_order_id in (*each.exchange_plans, *each.exchange_parts):
             return each, _reason(update, each)
     if not update.deal_size and update.trigger_price is None:
         return None
@@ -60,7 +72,7 @@ def whose(
         for reason in (STOP, TARGET)
         if each.remaining and BY_TYPE.get(update.type or "", reason) is reason
         if not (update.plan_order_id and _all_known(each))
-        if _made_since(update, each, clock_ahead_ms)
+        if _made_since(update, each, clock_ahead_ms, earliest_ms)
         if _reached(update, each, reason)
     ]
     if not guesses:
@@ -95,14 +107,16 @@ def _all_known(protection: Protection) -> bool:
     return len(protection.exchange_plans) >= sum(leg is not None for leg in legs)
 
 
-def _made_since(update: OrderUpdate, protection: Protection, clock_ahead_ms: int | None) -> bool:
+def _made_since(
+    update: OrderUpdate, protection: Protection, clock_ahead_ms: int | None, earliest_ms: Earliest
+) -> bool:
     """Whether the order was made after the protection was: its fill may have been seen much later.
 
     When the exchange says that the protection's order began to fill, and when it made this one, are times of one clock:
     a stop is made with the first fill, and acts after it.
     """
     made_ms = update.create_time_ms
-    if made_ms is not None and made_ms < protection.filled_there_ms:
+    if made_ms is not None and made_ms < earliest_ms(protection.filled_there_ms):
         return False
     if made_ms is None or clock_ahead_ms is None:
         return True

@@ -7,7 +7,6 @@ exchange takes once. The size is what the protection covers and never more than 
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -28,7 +27,7 @@ from .pacing import Pauses
 from .reconcile import is_young
 from .reporting import Report
 from .settling import wait_settled
-from .sharing import fires_there_too, is_shared
+from .sharing import fires_there_too, is_known, is_shared
 from .signalling import close_told
 from .sizing import Most, in_one_order, learn_limits
 from .unfilled import settled_end
@@ -115,10 +114,11 @@ async def _attempt(id: str, desk: Desk, guard: Guard, most: Most) -> bool:
 
 
 async def _learn_position(protection: Protection, desk: Desk, guard: Guard) -> None:
-    """Read what is held where nothing is known of it, as after a start: whether it is shared depends on it."""
-    if desk.positions.get(protection.symbol, protection.side) is None:
-        with suppress(ExchangeError):
-            await guard.observe_positions(protection.symbol, Urgency.CLOSE)
+    """Read what is held where that is not known, as after a start, or not any more, as without the private stream:
+    whether it is shared depends on it."""
+    known = is_known(protection, desk, guard)
+    if desk.positions.get(protection.symbol, protection.side) is None or not known:
+        await guard.learn_position(protection.symbol)
 
 
 async def _leave_to_the_exchange(id: str, desk: Desk, guard: Guard) -> None:

@@ -93,7 +93,7 @@ async def _look_for_reasons(protection: Protection, desk: Desk, guard: Guard) ->
             any(
                 plan.side is side.closing
                 and (
-                    plan.order_id in protection.exchange_plans
+                    plan.order_id in (*protection.exchange_plans, *protection.exchange_parts)
                     or (not protection.exchange_plans and plan.trigger_price in levels)
                 )
                 for plan in plans

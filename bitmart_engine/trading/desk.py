@@ -73,6 +73,8 @@ class Desk:
     """Whether entries are taken and sent at all. Off while the engine shuts down; closing never is."""
     reconciled: bool = False
     """Whether the engine and the exchange agreed since the engine started, or the private stream came or went."""
+    seeing: bool = False
+    """Whether the private stream is there, which tells what is filled and held."""
     not_reconciled_because: str = ""
     """Why they do not, or did not when they were last compared; empty before that, and once they agreed."""
     withdraw_entry: Callable[[str], None] = _nobody_withdraws

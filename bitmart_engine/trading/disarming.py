@@ -32,7 +32,15 @@ from .sharing import is_shared
 if TYPE_CHECKING:
     from .guard import Guard
 
-__all__ = ["disarm", "kept_for", "look_for_fired", "shed", "take_away", "unwanted"]
+__all__ = [
+    "disarm",
+    "kept_for",
+    "look_for_fired",
+    "shed",
+    "take_away",
+    "unwanted",
+    "unwanted_parts",
+]
 
 log = structlog.get_logger()
 
@@ -198,7 +206,7 @@ def _of(
         plan_id
         for each in guard.lookout.alive_on(protection.symbol, protection.side)
         if each.id != protection.id
-        for plan_id in each.exchange_plans
+        for plan_id in (*each.exchange_plans, *each.exchange_parts)
     }
     order = desk.state.orders.get(protection.entry_id or "")
     size = max(protection.covered, order.filled if order is not None else 0)
@@ -226,6 +234,12 @@ def unwanted(protection: Protection) -> set[Decimal]:
     return found
 
 
+def unwanted_parts(protection: Protection) -> set[str]:
+    """The ids of stops for a part that the exchange would close for a protection that the user dropped."""
+    dropped = protection.state is ProtectionState.RELEASED
+    return set(protection.exchange_parts) if dropped else set()
+
+
 async def shed(id: str, desk: Desk, guard: Guard) -> None:
     """Take away at the exchange what the user does not want any more of protection `id`, while its position lives.
 
@@ -238,8 +252,9 @@ async def shed(id: str, desk: Desk, guard: Guard) -> None:
     for pause_s in Pauses(ASK_AGAIN_S, RETRY_UP_TO_S):
         protection = desk.state.protections[id]
         levels = unwanted(protection)
+        parts = unwanted_parts(protection)
         ended = protection.state in (ProtectionState.CLOSING, ProtectionState.CLOSED)
-        if not levels or ended:
+        if not (levels or parts) or ended:
             return
         now = trio.current_time()
         try:
@@ -248,7 +263,7 @@ async def shed(id: str, desk: Desk, guard: Guard) -> None:
                 symbol, plan_type="profit_loss", urgency=Urgency.CANCEL
             )
             mine = _of(protection, plans, desk, guard, levels)
-            for plan in mine:
+            for plan in [*mine, *(each for each in plans if each.order_id in parts)]:
                 try:
                     await desk.exchange.cancel_plan_order(symbol, plan.order_id)
                 except Refused as refusal:
@@ -260,7 +275,7 @@ async def shed(id: str, desk: Desk, guard: Guard) -> None:
             missing_from = None if mine else (now if missing_from is None else missing_from)
             covered = {plan.trigger_price for plan in mine} == levels
             if covered or (missing_from is not None and now >= missing_from + UNSEEN_WITHIN_S):
-                _shed(id, levels, {plan.order_id for plan in mine}, desk)
+                _shed(id, levels, {plan.order_id for plan in mine} | parts, desk)
                 return
         if now >= give_up_at:
             break
@@ -279,6 +294,7 @@ def _shed(id: str, levels: set[Decimal], cancelled: set[str], desk: Desk) -> Non
             None if stop in levels else stop,
             None if target in levels else target,
             tuple(each for each in now.exchange_plans if each not in cancelled),
+            tuple(each for each in now.exchange_parts if each not in cancelled),
         )
     )
     log.info("taken away at the exchange", id=id, levels=sorted(map(str, levels)))
@@ -328,6 +344,7 @@ class _Legs:
             self._vanished |= self._listed_at.keys() - plan_ids - self._cancelled
             self._listed_at |= {plan.order_id: plan.trigger_price for plan in plans}
             self._unlisted = prices - set(self._listed_at.values())
+        plan_ids = tuple(dict.fromkeys((*plan_ids, *protection.exchange_parts)))
         tried = [await self._cancel(protection.symbol, plan_id) for plan_id in plan_ids]
         return [failure for failure in tried if failure is not None]
 

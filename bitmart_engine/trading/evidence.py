@@ -141,6 +141,11 @@ class SideEvidence:
     # So
 
     @property
+    def said_at(self) -> float:
+        """When it was last said what is held; -infinity before that."""
+        return self.words[-1].at if self.words else -inf
+
+    @property
     def explained(self) -> bool:
         """Whether orders have closed all that was held."""
         return self.size is not None and sum(self._closed.values()) >= self.size

@@ -15,6 +15,9 @@ the bar does not say. Then the exchange's last trades are looked at, which have 
 the stop after it was set closes. There are a hundred of them, which is little of a busy minute; what they do not reach
 back to is taken for what was before.
 
+Bars and trades are dated by the exchange's clock. Where that was set back, it gives the same times twice, and one bar
+holds prices from before and after. What it may have dated before a stop was set is not held against that stop.
+
 After a start of the engine the gap begins when each stop was set, for nothing on disk says until when the process
 before was watching, and guessing too late would lose a stop. It costs one request, for the last 499 minutes. Had the
 process before seen one of those bars touch the stop, the stop would have fired then: so one that is armed still was not
@@ -24,7 +27,7 @@ watched when it was touched, and it is closed if its position is still held.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -60,13 +63,20 @@ TRADES_ASKED = 5
 """How often they are asked for if they cannot be read: soon they are others."""
 
 
+Dated = Callable[[int], int]
+"""The latest time, ms of the exchange's clock, that may be written on what was made until a time of ours, in ms."""
+
+
+def _as_by_ours(at_ms: int) -> int:
+    return at_ms
+
+
 def touched(
-    protections: Iterable[Protection], bars: Iterable[Kline], clock_ahead_ms: int = 0
+    protections: Iterable[Protection], bars: Iterable[Kline], dated: Dated = _as_by_ours
 ) -> list[str]:
     """The ids of the armed protections whose stop one of the `bars` touched after it was set.
 
-    `bars` are one-minute bars of the protections' symbol; `clock_ahead_ms` says how far the exchange's clock, which
-    names the bars, is ahead of the one by which stops are set.
+    `bars` are one-minute bars of the protections' symbol, named by the exchange's clock; stops are set by ours.
     """
     bars = [bar for bar in bars if 0 < bar.low <= bar.high]
     return [
@@ -74,14 +84,14 @@ def touched(
         for each in protections
         if each.state is ProtectionState.ARMED
         and any(
-            _touches(bar, each) and bar.open_time_s * 1000 >= _counts_from_ms(each, clock_ahead_ms)
+            _touches(bar, each) and bar.open_time_s * 1000 >= _counts_from_ms(each, dated)
             for bar in bars
         )
     ]
 
 
 def touched_by_news(
-    protections: Iterable[Protection], news: Range, since_ms: int, clock_ahead_ms: int = 0
+    protections: Iterable[Protection], news: Range, since_ms: int, dated: Dated = _as_by_ours
 ) -> list[str]:
     """The ids of the armed protections set before a gap whose stop is touched by what was `news` of its first minute.
 
@@ -91,7 +101,7 @@ def touched_by_news(
         each.id
         for each in protections
         if each.state is ProtectionState.ARMED
-        and _counts_from_ms(each, clock_ahead_ms) <= since_ms
+        and _counts_from_ms(each, dated) <= since_ms
         and _reaches(news.low, news.high, each)
     ]
 
@@ -99,7 +109,7 @@ def touched_by_news(
 def touched_by_trades(
     protections: Iterable[Protection],
     trades: Iterable[PastTrade],
-    clock_ahead_ms: int = 0,
+    dated: Dated = _as_by_ours,
     now_ms: int | None = None,
 ) -> list[str]:
     """The ids of the armed protections whose stop one of the `trades` of their symbol touched after it was set.
@@ -117,7 +127,7 @@ def touched_by_trades(
         for each in protections
         if each.state is ProtectionState.ARMED
         and any(
-            trade.at_s * 1000 >= _counts_from_ms(each, clock_ahead_ms)
+            trade.at_s * 1000 >= _counts_from_ms(each, dated)
             and _reaches(trade.price, trade.price, each)
             for trade in trades
         )
@@ -125,7 +135,7 @@ def touched_by_trades(
 
 
 def _in_doubt(
-    protections: Iterable[Protection], bars: Iterable[Kline], clock_ahead_ms: int
+    protections: Iterable[Protection], bars: Iterable[Kline], dated: Dated
 ) -> list[Protection]:
     """Those whose stop is touched by the bar of the minute in which it was set."""
     return [
@@ -133,7 +143,7 @@ def _in_doubt(
         for each in protections
         if any(
             _touches(bar, each)
-            and 0 < _counts_from_ms(each, clock_ahead_ms) - bar.open_time_s * 1000 < BAR_MS
+            and 0 < _counts_from_ms(each, dated) - bar.open_time_s * 1000 < BAR_MS
             for bar in bars
         )
     ]
@@ -152,9 +162,9 @@ def _reaches(low: Decimal | None, high: Decimal | None, protection: Protection) 
     return high is not None and high >= stop
 
 
-def _counts_from_ms(protection: Protection, clock_ahead_ms: int) -> int:
+def _counts_from_ms(protection: Protection, dated: Dated) -> int:
     """From when on a bar has to open, by the exchange's clock, to be held against the stop."""
-    return protection.levelled_ms + clock_ahead_ms + CLOCKS_MS
+    return dated(protection.levelled_ms) + CLOCKS_MS
 
 
 async def look_back(desk: Desk, guard: Guard, symbol: str, since_ms: int) -> None:
@@ -163,7 +173,7 @@ async def look_back(desk: Desk, guard: Guard, symbol: str, since_ms: int) -> Non
     Returns once history has answered, however often it has to be asked; or when nothing is left that it could tell.
     """
     for pause_s in Pauses(RETRY_FROM_S, RETRY_UP_TO_S):
-        now_ms = desk.exchange.now_ms()
+        now_ms = desk.exchange.latest_ms(desk.now_ms())
         first_ms = _first_bar_ms(desk, guard, symbol, since_ms)
         if first_ms is None or first_ms > now_ms:
             return
@@ -184,7 +194,7 @@ async def look_back(desk: Desk, guard: Guard, symbol: str, since_ms: int) -> Non
         async with trio.open_nursery() as nursery:
             for protection in hit.values():
                 nursery.start_soon(_close_if_held, desk, guard, protection)
-            doubtful = _in_doubt(rest, asked_for, desk.exchange.clock_offset_ms or 0)
+            doubtful = _in_doubt(rest, asked_for, desk.exchange.latest_ms)
             if doubtful:
                 nursery.start_soon(_look_at_trades, desk, guard, symbol, doubtful)
         return
@@ -202,8 +212,7 @@ async def _look_at_trades(
             await trio.sleep(pause_s)
             continue
         exchange = desk.exchange
-        ahead_ms = exchange.clock_offset_ms or 0
-        hit = set(touched_by_trades(protections, trades, ahead_ms, exchange.now_ms()))
+        hit = set(touched_by_trades(protections, trades, exchange.latest_ms, exchange.now_ms()))
         log.info("looked at trades", symbol=symbol, trades=len(trades), touched=sorted(hit))
         async with trio.open_nursery() as nursery:
             for each in protections:
@@ -216,21 +225,21 @@ def _hit(
     desk: Desk, protections: list[Protection], bars: list[Kline], since_ms: int
 ) -> dict[str, Protection]:
     """Those whose stop was touched since then, by their ids."""
-    ahead_ms = desk.exchange.clock_offset_ms or 0
-    ids = set(touched(protections, bars, ahead_ms))
+    dated = desk.exchange.latest_ms
+    ids = set(touched(protections, bars, dated))
     for bar in bars:
         if bar.open_time_s * 1000 == since_ms - since_ms % BAR_MS:
-            ids.update(touched_by_news(protections, desk.prices.untold(bar), since_ms, ahead_ms))
+            ids.update(touched_by_news(protections, desk.prices.untold(bar), since_ms, dated))
     return {each.id: each for each in protections if each.id in ids}
 
 
 def _first_bar_ms(desk: Desk, guard: Guard, symbol: str, since_ms: int) -> int | None:
     """When the first bar opens that could say anything; None if nothing is armed."""
-    ahead_ms = desk.exchange.clock_offset_ms or 0
-    counts_from = [_counts_from_ms(each, ahead_ms) for each in guard.lookout.with_stop(symbol)]
+    dated = desk.exchange.latest_ms
+    counts_from = [_counts_from_ms(each, dated) for each in guard.lookout.with_stop(symbol)]
     if not counts_from:
         return None
-    first = max(since_ms, min(counts_from))
+    first = max(desk.exchange.earliest_ms(since_ms), min(counts_from))
     return first - first % BAR_MS
 
 

@@ -79,6 +79,8 @@ class Guard:
         """Whose stop each of them seemed to be when it was first told."""
         self.claims: dict[str, OrderUpdate] = {}
         """By the exchange's order id: ends with contracts unfilled that are said of closes, and not confirmed yet."""
+        self._learning: dict[str, trio.Lock] = {}
+        self._learnt_at: dict[str, float] = {}
         desk.prices.look_back = partial(look_back, desk, self)
 
     # What the market says
@@ -132,6 +134,9 @@ class Guard:
             ProtectionCovers(protection.id, filled, self._desk.now_ms(), there_ms)
         ]
         records += self._kept_for_more(protection, late)
+        brings = self._desk.state.orders[protection.entry_id or ""].request.exchange_protection
+        if brings and protection.covered and not protection.kept_whole_at_exchange:
+            self._desk.doubt()  # the exchange may have made stops for what is new
         if late or protection.state is ProtectionState.PENDING_FILL:
             records.append(
                 ProtectionMoved(
@@ -154,7 +159,8 @@ class Guard:
             stop, target = order.stop_loss, order.take_profit
         elif not protection.exchange_plans:
             return []
-        return [ProtectionKept(protection.id, self._desk.now_ms(), stop, target)]
+        parts = protection.exchange_parts
+        return [ProtectionKept(protection.id, self._desk.now_ms(), stop, target, parts=parts)]
 
     def kept_from(self, entry_id: str, sent: EntryRequest) -> list[Record]:
         """The records of stop and target going out with an order, where they are not those of its acceptance."""
@@ -247,7 +253,8 @@ class Guard:
             alive = [
                 each for each in self._alive_on_side_of(update) if each.id not in (but_not or ())
             ]
-            found = whose(update, alive, desk.exchange.clock_offset_ms)
+            exchange = desk.exchange
+            found = whose(update, alive, exchange.clock_offset_ms, exchange.earliest_ms)
             if but_not is not None:
                 suspected = self._suspected(update, alive)
                 found = found or suspected
@@ -278,7 +285,7 @@ class Guard:
 
     def _is_doubtful(self, update: OrderUpdate, protection: Protection) -> bool:
         """Whether an order that is not named may be of a protection that has ended, or of somebody else."""
-        if update.plan_order_id and update.plan_order_id in protection.exchange_plans:
+        if update.plan_order_id in (*protection.exchange_plans, *protection.exchange_parts):
             return False
         key, now = (protection.symbol, protection.side), trio.current_time()
         ended_lately = now - self._ends.get(key, -inf) < ENDED_LATELY_S
@@ -326,6 +333,7 @@ class Guard:
         """Take in what is held of one side of a symbol: pushed, or read, which may have been answered with nothing."""
         desk = self._desk
         if not desk.positions.observe(update):
+            desk.exchange.doubt_clock()  # it is old, or that clock was set back
             return
         key = (update.symbol, update.side)
         side, now, owed = self.evidence.on(*key), trio.current_time(), self.lookout.owed_on(*key)
@@ -368,6 +376,17 @@ class Guard:
             update = found.get(side) or PositionUpdate(symbol=symbol, side=side, size=0)
             self.on_position(update, was_read=True)
 
+    async def learn_position(self, symbol: str) -> None:
+        """Try to read both sides of a symbol for a close. Who asks while that goes on shares what comes of it."""
+        asked_at = trio.current_time()
+        async with self._learning.setdefault(symbol, trio.Lock()):
+            if self._learnt_at.get(symbol, -inf) < asked_at:
+                try:
+                    await self.observe_positions(symbol, Urgency.CLOSE)
+                except ExchangeError as failure:
+                    self.could_not_read(symbol, failure)
+                self._learnt_at[symbol] = trio.current_time()
+
     def cover(self, id: str, size: int) -> None:
         """Have a protection cover `size` contracts from here on, and arm it if it waited for them."""
         protection = self._desk.state.protections[id]
@@ -376,10 +395,12 @@ class Guard:
         log.info("protection covers", id=id, size=size, before=before)
 
     def loses(self, news: Keeps) -> bool:
-        """Whether it says that a stop or target is not kept that was."""
+        """Whether it says that a stop or target, or one for a part, is not kept that was."""
         before = self._desk.state.protections[news.id]
-        return (before.exchange_stop_loss is not None and news.stop_loss is None) or (
-            before.exchange_take_profit is not None and news.take_profit is None
+        return (
+            (before.exchange_stop_loss is not None and news.stop_loss is None)
+            or (before.exchange_take_profit is not None and news.take_profit is None)
+            or not set(before.exchange_parts) <= {*news.parts, *news.plans}
         )
 
     def keeps(self, news: Keeps) -> None:
@@ -387,7 +408,8 @@ class Guard:
         desk = self._desk
         id, stop_loss, take_profit = news.id, news.stop_loss, news.take_profit
         before = desk.state.protections[id]
-        desk.store.record(ProtectionKept(id, desk.now_ms(), stop_loss, take_profit, news.plans))
+        legs = (stop_loss, take_profit, news.plans, news.parts)
+        desk.store.record(ProtectionKept(id, desk.now_ms(), *legs))
         facts = {"id": id, "stop_loss": text(stop_loss), "take_profit": text(take_profit)}
         if (stop_loss, take_profit) == (before.exchange_stop_loss, before.exchange_take_profit):
             return

@@ -7,6 +7,10 @@ where somebody else has something on the side: an order brings its stops along a
 same price share what is listed there, those of our orders first, then the oldest; so one stop for ten contracts is
 never taken for two.
 
+Where there are too few for that, those of them that the exchange made with a fill of the protection's order are known
+as parts: a later fill may have brought them, after somebody took away what was there. Such a stop is not kept, and may
+close all the same.
+
 Nothing is said of a protection that is not settled (too new to be listed, about to change, or being closed), nor of
 one that it may have to share a price with.
 """
@@ -43,10 +47,30 @@ class Keeps:
     take_profit: Decimal | None
     plans: tuple[str, ...] = ()
     """The ids of these orders, those of them that are sure to be this protection's."""
+    parts: tuple[str, ...] = ()
+    """The ids of those that came with its order and are for fewer contracts than are left."""
+
+
+@frozen
+class Brought:
+    """What the order of a protection brought along to the exchange, and when it filled, by the exchange's clock."""
+
+    stop_loss: Decimal | None
+    take_profit: Decimal | None
+    filled_ms: tuple[int, ...]
+
+    def made(self, plan: PlanOrder) -> bool:
+        """Whether `plan` was made with one of these fills."""
+        made_ms = plan.create_time_ms
+        return made_ms is not None and any(
+            abs(made_ms - at_ms) <= SAME_TIME_MS for at_ms in self.filled_ms
+        )
 
 
 MADE_WITHIN_MS = 10_000
 """How long after its order ended, by the exchange's clock, a stop may have been made that came with it."""
+SAME_TIME_MS = 1_000
+"""How far the time of a fill may be from that of the stop which the exchange made with it."""
 
 
 class Losses:
@@ -71,11 +95,13 @@ def keeping(
     settled: Collection[str],
     plans: Iterable[PlanOrder],
     ended: Mapping[str, int],
+    brought: Mapping[str, Brought] | None = None,
 ) -> list[Keeps]:
     """What is new about the `protections` that hold something on one side, of which those in `settled` are judged.
 
     `plans` are the plan orders that would close that side. Where more is held than the protections cover, `ended` says
-    by protection when its order had ended: what was made later may be somebody else's.
+    by protection when its order had ended: what was made later may be somebody else's. `brought` says, by protection,
+    what its order took to the exchange with it.
     """
     ordered = sorted(protections, key=_precedence)
     plans = list(plans)
@@ -90,14 +116,62 @@ def keeping(
         if each.id in stops or each.id in targets
     }
     ids = _told_apart(ordered, judged, plans, ended)
+    parts = _parts(ordered, judged, plans, ids, brought or {})
     news = []
     for each in ordered:
         if each.id in judged:
             stop, target = judged[each.id]
             known = (each.exchange_stop_loss, each.exchange_take_profit, each.exchange_plans)
-            if (stop, target, ids[each.id]) != known:
-                news.append(Keeps(each.id, stop, target, ids[each.id]))
+            news_of = (stop, target, ids[each.id])
+            if (news_of, parts[each.id]) != (known, each.exchange_parts):
+                news.append(Keeps(each.id, *news_of, parts[each.id]))
     return news
+
+
+def _parts(
+    ordered: list[Protection],
+    judged: Mapping[str, tuple[Decimal | None, Decimal | None]],
+    plans: list[PlanOrder],
+    ids: Mapping[str, tuple[str, ...]],
+    brought: Mapping[str, Brought],
+) -> dict[str, tuple[str, ...]]:
+    """By protection of `judged` the ids of what its order brought along for a part of a leg that is not kept.
+
+    Only what was made with a fill of its order: another program's stop may be alike but for that.
+    """
+    taken = {id for mine in ids.values() for id in mine}
+    for each in ordered:
+        if each.id not in judged:
+            taken.update(each.exchange_plans, each.exchange_parts)
+    found: dict[str, tuple[str, ...]] = {}
+    for each in (each for each in ordered if each.id in judged):
+        order, mine = brought.get(each.id), []
+        for kind, kept in zip(KINDS, judged[each.id], strict=True):
+            if order is None or kept is not None:
+                continue
+            level = order.stop_loss if kind == "stop_loss" else order.take_profit
+            sought = {level, *_sought(kind, each)}
+            left = each.remaining
+            for plan in sorted(plans, key=partial(_newly, each)):
+                known = plan.order_id in each.exchange_parts
+                if (
+                    plan.order_id not in taken
+                    and plan.kind in (kind, "plan")
+                    and plan.trigger_price in sought
+                    and plan.size is not None
+                    and plan.size <= left
+                    and (known or order.made(plan))
+                ):
+                    taken.add(plan.order_id)
+                    mine.append(plan.order_id)
+                    left -= plan.size
+        found[each.id] = tuple(mine)
+    return found
+
+
+def _newly(protection: Protection, plan: PlanOrder) -> bool:
+    """Sorts what was known for the protection first."""
+    return plan.order_id not in protection.exchange_parts
 
 
 def _told_apart(

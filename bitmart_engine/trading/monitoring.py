@@ -26,7 +26,7 @@ from ..store.records import (
     Record,
 )
 from .desk import Desk, text
-from .disarming import shed, unwanted
+from .disarming import shed, unwanted, unwanted_parts
 from .guard import Guard
 from .requests import (
     MonitorPosition,
@@ -168,7 +168,7 @@ class Monitoring:
     async def _shed(self, id: str) -> None:
         """Have taken away at the exchange what is not wanted any more; wait a moment for that, and no longer."""
         protection = self.get(id)
-        if not (protection.covered and unwanted(protection)):
+        if not (protection.covered and (unwanted(protection) or unwanted_parts(protection))):
             return
         done = trio.Event()
 

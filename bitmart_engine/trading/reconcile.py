@@ -20,8 +20,8 @@ from ..model.orders import EntryOrder
 from ..model.positions import Protection
 from ..model.sides import PositionSide
 from ..store import State
-from .attribution import whose
-from .keeping import Keeps, keeping
+from .attribution import Earliest, never_set_back, whose
+from .keeping import Brought, Keeps, keeping
 from .progress import observed
 
 __all__ = [
@@ -70,6 +70,7 @@ class Snapshot:
     """When they were asked for: what is newer cannot be among them."""
     clock_ahead_ms: int | None = 0
     """How far the exchange's clock is ahead of ours; None where that is not known."""
+    earliest_ms: Earliest = never_set_back
     fired: tuple[OrderUpdate, ...] = ()
     """Orders that it made of stops and targets it kept, read after the positions where those are short of something."""
 
@@ -158,7 +159,7 @@ def reconcile(state: State, snapshot: Snapshot) -> list[Action]:
     sides = _as_filled(_alive_by_side(state), filling)
     newest = sorted(snapshot.fired, key=lambda update: (update.final, update.deal_size))
     for update in {update.order_id: update for update in newest}.values():
-        actions += _fired(state, sides, update, snapshot.clock_ahead_ms)
+        actions += _fired(state, sides, update, snapshot.clock_ahead_ms, snapshot.earliest_ms)
     for key, protections in sides.items():
         filled = {
             each.id: state.orders[each.entry_id].filled
@@ -170,7 +171,8 @@ def reconcile(state: State, snapshot: Snapshot) -> list[Action]:
         changing = {each.id for each in changes}
         ours = sum(each.remaining for each in protections)
         ended = _ended(state, protections) if snapshot.held(key) > ours else {}
-        actions += _compare_kept(key, protections, snapshot, changing, filling, ended)
+        brought = _brought(state, protections)
+        actions += _compare_kept(key, protections, snapshot, changing, filling, ended, brought)
     return actions
 
 
@@ -197,6 +199,7 @@ def _fired(
     sides: Mapping[Key, list[Protection]],
     update: OrderUpdate,
     clock_ahead_ms: int | None,
+    earliest_ms: Earliest = never_set_back,
 ) -> list[Fired]:
     """Whose stop it was, if that is new; that one is in `sides` as it is from then on."""
     if update.side is None:
@@ -209,7 +212,7 @@ def _fired(
             return []
         closed, reason = update.deal_size - before.filled, before.reason
     else:
-        found = whose(update, on_side, clock_ahead_ms)
+        found = whose(update, on_side, clock_ahead_ms, earliest_ms)
         if found is None:
             return []
         known, reason = found
@@ -278,6 +281,7 @@ def _compare_kept(
     changing: Set[str],
     filling: Mapping[str, int],
     ended: Mapping[str, int],
+    brought: Mapping[str, Brought],
 ) -> list[Keeps]:
     """What the exchange keeps of the protections of one side, as far as that can be told."""
     if snapshot.plans is None:
@@ -294,7 +298,19 @@ def _compare_kept(
     closing = [
         plan for plan in snapshot.plans if (plan.symbol, plan.side) == (symbol, side.closing)
     ]
-    return keeping(holding, settled, closing, ended)
+    return keeping(holding, settled, closing, ended, brought)
+
+
+def _brought(state: State, protections: Iterable[Protection]) -> dict[str, Brought]:
+    """By protection, what its order brought along to the exchange, of those that brought anything."""
+    found = {}
+    for each in protections:
+        order = state.orders.get(each.entry_id or "")
+        if order is not None and order.request.exchange_protection:
+            times = (each.filled_there_ms, order.update_time_ms)
+            levels = (order.request.stop_loss, order.request.take_profit)
+            found[each.id] = Brought(*levels, tuple(time for time in times if time > 1))
+    return found
 
 
 def _ended(state: State, protections: Iterable[Protection]) -> dict[str, int]:

@@ -108,6 +108,7 @@ class TradingRoom:
         self._lost_sight = trio.Event()
         self._told_held_back_at: dict[str, float] = {}
         desk.doubt = self._doubt
+        desk.positions.earliest_ms = desk.exchange.earliest_ms
         desk.exchange.concerns = desk.concerns
         desk.exchange.observe_held_back(self._held_back)
 
@@ -158,6 +159,7 @@ class TradingRoom:
     def lose_sight(self, event: PrivateReady | PrivateLost) -> None:
         """The private stream came or went: what it did not tell is unknown, so until it is read nothing is opened."""
         self.desk.reconciled = False
+        self.desk.seeing = isinstance(event, PrivateReady)
         self._lost_sight.set()
 
     async def keep_reconciled(self) -> None:
@@ -378,6 +380,7 @@ async def open_trading(
                 monitors.start_soon(supervised, partial(keep_fresh, symbols), name, tally)
             if not settings.missing_credentials:
                 room.resume()
+                desk.seeing = streams.statistics().authenticated
                 streams.bus.observe(room.lose_sight, PrivateReady, PrivateLost)
                 monitors.start_soon(room.keep_reconciled)
                 monitors.start_soon(supervised, room.futures_orders.run, "futures_orders", tally)

@@ -109,4 +109,4 @@ def still_listed(protections: list[Protection], plans: list[PlanOrder]) -> set[s
             listed = sum(plan.size or 0 for plan in there)
             if not whole and listed < sum(each.remaining for each in mine):
                 missing |= {each.id for each in mine}
-    return {each.id for each in protections if each.kept_at_exchange} - missing
+    return {each.id for each in protections if each.kept_whole_at_exchange} - missing

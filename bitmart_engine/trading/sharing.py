@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import trio
+
 from ..model.events import PositionUpdate
 from ..model.positions import CloseReason, Protection
 from ..model.sides import PositionSide
@@ -19,14 +21,19 @@ from .evidence import ROUNDED_MS
 if TYPE_CHECKING:
     from .guard import Guard
 
-__all__ = ["exchange_may_close", "fires_there_too", "is_shared"]
+__all__ = ["exchange_may_close", "fires_there_too", "is_known", "is_shared"]
+
+KNOWN_FOR_S = 12.0
+"""How long what was said of a position holds: the exchange pushes it at every change, and every 10 s."""
+KNOWN_BLIND_FOR_S = 1.0
+"""The same without the private stream, when any order may fill unheard."""
 
 
 def is_shared(protection: Protection, desk: Desk, guard: Guard) -> bool:
     """Whether somebody else holds contracts of the position, or an order that would may fill at any moment.
 
     What was held before the close counts too: by now the exchange's own stop may have closed ours, and what is left
-    looks like ours. Where nothing of the position is known, somebody may.
+    looks like ours. Where nothing of the position is known, or only what was, somebody may.
     """
     key = (protection.symbol, protection.side)
     others = [
@@ -39,16 +46,30 @@ def is_shared(protection: Protection, desk: Desk, guard: Guard) -> bool:
     if protection.others_held:
         return True
     held = desk.positions.get(*key)
-    return held is None or held.size > protection.remaining or _opened_since(held, protection)
+    if held is None or not is_known(protection, desk, guard):
+        return True
+    return held.size > protection.remaining or _opened_since(held, protection, desk)
 
 
-def _opened_since(held: PositionUpdate, protection: Protection) -> bool:
-    """Whether the position was opened after the protection's order began to fill, by the exchange's clock.
+def is_known(protection: Protection, desk: Desk, guard: Guard) -> bool:
+    """Whether what is known of the protection's position may still be so: by now its own stop at the exchange may have
+    closed it, and somebody else have opened contracts."""
+    said_at = guard.evidence.on(protection.symbol, protection.side).said_at
+    return trio.current_time() - said_at <= (KNOWN_FOR_S if desk.seeing else KNOWN_BLIND_FOR_S)
+
+
+def _opened_since(held: PositionUpdate, protection: Protection, desk: Desk) -> bool:
+    """Whether the position may have been opened after the protection's order began to fill, by the exchange's clock.
 
     Then nothing was held in between: the exchange's own stop has closed ours, unheard, and this is somebody else's.
+    Where that clock was set back since, what was opened later may be dated earlier.
     """
     opened_ms, filled_ms = held.open_time_ms, protection.filled_there_ms
-    return bool(opened_ms and filled_ms) and (opened_ms or 0) > filled_ms + ROUNDED_MS
+    if not opened_ms or not filled_ms:
+        return False
+    if abs(opened_ms - filled_ms) <= ROUNDED_MS:
+        return False
+    return opened_ms > filled_ms or opened_ms >= desk.exchange.earliest_ms(filled_ms)
 
 
 def fires_there_too(protection: Protection, desk: Desk) -> bool:

@@ -88,6 +88,7 @@ async def take_snapshot(desk: Desk) -> Snapshot:
         plans=plans,
         plans_at_ms=plans_at_ms,
         clock_ahead_ms=desk.exchange.clock_offset_ms,
+        earliest_ms=desk.exchange.earliest_ms,
         fired=fired,
     )
 

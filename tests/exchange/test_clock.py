@@ -211,3 +211,44 @@ async def test_a_clock_that_lies_leads_to_a_refusal_and_no_third_try(fake, clien
     with pytest.raises(Refused):
         await client.submit_order(CLOSING)
     assert fake.paths == [SUBMIT, TIME, SUBMIT]
+
+
+async def test_a_clock_that_was_set_back_has_dated_what_is_past_later_than_it_shows(autojump_clock):
+    far = Far(0, (0, 0))
+    await far.clock.measure()
+    await trio.sleep(1000)
+    far.ahead_ms = -120_000
+    await far.clock.measure()
+    at_ms = far.wall_ms()
+    assert far.clock.now_ms() == at_ms - 120_000
+    await trio.sleep(60)
+    assert far.clock.latest_ms(at_ms - 10_000) == at_ms - 10_000  # the clock showed our time then
+    assert far.clock.latest_ms(at_ms + 30_000) == at_ms
+    assert far.clock.latest_ms(at_ms + 200_000) == at_ms + 80_000
+    assert far.clock.earliest_ms(at_ms - 10_000) == at_ms - 130_000  # it may have been at once
+    assert far.clock.earliest_ms(at_ms + 1) == at_ms + 1
+
+
+async def test_a_clock_that_was_set_forward_and_back_has_dated_the_time_between_late(
+    autojump_clock,
+):
+    far = Far(0, (0, 0))
+    await far.clock.measure()
+    await trio.sleep(100)
+    far.ahead_ms = 900_000
+    await far.clock.measure()
+    await trio.sleep(100)
+    far.ahead_ms = 0
+    await far.clock.measure()
+    at_ms = far.wall_ms()
+    assert far.clock.latest_ms(at_ms + 300_000) == at_ms + 900_000
+
+
+async def test_measurements_that_differ_by_little_are_of_one_clock(autojump_clock):
+    far = Far(0, (0, 0))
+    await far.clock.measure()
+    far.ahead_ms = -900
+    await far.clock.measure()
+    at_ms = far.wall_ms()
+    assert far.clock.latest_ms(at_ms) == at_ms - 900
+    assert "exchange_clock_set_back" not in far.tally.counts()

@@ -158,7 +158,8 @@ class History:
         if kind == "kept":
             stop, target = self._draw(PRICES), self._draw(PRICES)
             ids = self._pick([(), ("91", "92")])
-            return ProtectionKept(guard.id, self.now_ms, stop, target, ids)
+            parts = self._pick([(), ("93",)])
+            return ProtectionKept(guard.id, self.now_ms, stop, target, ids, parts)
         if kind == "fired":
             order = FiredOrder(
                 order_id=self._pick([*(each.order_id for each in guard.fired), f"9{self._name()}"]),

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bitmart_engine import MonitorPosition
+from bitmart_engine.exchange import NotSent
 from bitmart_engine.model.events import Kline, PastTrade, Tick
 from bitmart_engine.model.lifecycle import ProtectionState
 from bitmart_engine.model.positions import Protection
@@ -77,9 +78,9 @@ def test_a_bar_counts_only_if_it_opened_after_the_stop_was_set(set_s, counts):
 
 def test_bars_open_by_the_exchanges_clock_and_stops_are_set_by_ours():
     behind = protection(set_s=50)  # by our clock; by the exchange's it is ten past already
-    assert touched([behind], [bar(1, 60000)], clock_ahead_ms=20_000) == []
+    assert touched([behind], [bar(1, 60000)], lambda ms: ms + 20_000) == []
     ahead = protection(set_s=70)
-    assert touched([ahead], [bar(1, 60000)], clock_ahead_ms=-20_000) == ["p"]
+    assert touched([ahead], [bar(1, 60000)], lambda ms: ms - 20_000) == ["p"]
 
 
 @pytest.mark.parametrize("state", [s for s in ProtectionState if s is not ProtectionState.ARMED])
@@ -144,8 +145,8 @@ def test_exactly_those_are_touched_of_whom_a_bar_from_after_they_were_set_says_s
             if after and (low <= stop if long else low + span >= stop):
                 expected.append(str(n))
                 break
-    assert touched(armed, bars, ahead_s * 1000) == expected
-    assert touched(armed, [*bars, *bars], ahead_s * 1000) == expected
+    assert touched(armed, bars, lambda ms: ms + ahead_s * 1000) == expected
+    assert touched(armed, [*bars, *bars], lambda ms: ms + ahead_s * 1000) == expected
 
 
 # Since when a stop counts
@@ -269,6 +270,51 @@ async def test_a_stop_touched_in_a_gap_of_seconds_closes_though_the_price_is_bac
         await blind(stage, 0, 64400, 65000)
         await stage.until(lambda: stage.guarded() == "closed", within=20)
         assert stage.protection().reason == "stop_loss"
+
+
+async def test_a_low_from_before_a_stop_closes_nothing_though_the_exchange_dates_it_after_it(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await up_to_second(stage, 5)
+        stage.move(64400)
+        stage.move(65000)
+        stage.paper.set_clock_skew(-120_000)  # so the minute of the low comes once more
+        await stage.engine._room.desk.exchange.measure_clock()
+        await stage.bought(exchange_protection=False)
+        await stage.settle(120)
+        assert stage.guarded() == "armed"
+        before = asked(stage)
+        stage.paper.drop_connections(PUBLIC)
+        await stage.settle(70)
+        assert asked(stage) > before
+        assert stage.guarded() == "armed"
+        await blind(stage, 0, 64400, 65000)  # in a minute that nothing was dated in before
+        await stage.until(lambda: stage.guarded() == "closed", within=100)
+
+
+async def test_a_gap_is_looked_back_over_though_the_exchanges_clock_was_set_back_since(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await guarded_for_a_while(stage)
+        await stage.settle(600)
+        exchange = stage.engine._room.desk.exchange
+        klines, fails = exchange.klines, [True]
+
+        async def failing(*args, **more):
+            await trio.lowlevel.checkpoint()
+            if fails:
+                raise NotSent("no answer")
+            return await klines(*args, **more)
+
+        exchange.klines = failing
+        await blind(stage, 0, 64400, 65000)
+        await stage.settle(10)
+        stage.paper.set_clock_skew(-300_000)
+        await exchange.measure_clock()
+        fails.clear()
+        await stage.until(lambda: stage.guarded() == "closed", within=30)
 
 
 async def test_a_short_is_closed_for_a_gap_too(autojump_clock):

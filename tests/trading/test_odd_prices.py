@@ -426,3 +426,46 @@ async def test_a_pong_of_another_form_drops_no_connection(autojump_clock, pong):
         await trio.lowlevel.checkpoint()
         assert "malformed frame" not in stage.engine.dropped()
         assert json.dumps(dict(stage.engine.dropped())).count("unexpected frame") == 0
+
+
+async def test_what_is_held_is_known_though_the_exchanges_clock_was_set_back_since_it_was_told_flat(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.bought(exchange_protection=False)
+        await stage.settle(70)
+        await stage.engine.close_position("a")
+        await stage.until(lambda: stage.guarded() == "closed")
+        await stage.settle(1)
+        stage.paper.set_clock_skew(-600_000)
+        await stage.bought("b", exchange_protection=False)
+        await stage.settle(10)
+        assert stage.held() == 10
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded("b") == "closed", within=5)
+
+
+async def test_what_is_held_is_known_soon_where_only_positions_tell_that_the_clock_was_set_back(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.bought(exchange_protection=False)
+        await stage.settle(70)
+        stage.paper.set_clock_skew(-600_000)
+        await stage.open_by_hand(size=5)
+        await stage.until(lambda: stage.held() == 15, within=30)
+
+
+@pytest.mark.parametrize("measured", [True, False])
+async def test_a_stop_is_watched_though_the_exchanges_clock_was_set_back(autojump_clock, measured):
+    async with open_stage() as stage:
+        await stage.bought(exchange_protection=False)
+        await stage.settle(70)
+        stage.paper.set_clock_skew(-600_000)
+        if measured:
+            await stage.engine._room.desk.exchange.measure_clock()
+        stage.move(65000)
+        await stage.settle(30)
+        stage.move(64400)
+        stage.move(65000)
+        await stage.until(lambda: stage.guarded() == "closed", within=2)

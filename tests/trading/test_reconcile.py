@@ -178,8 +178,8 @@ def do(state: State, actions, at_ms: int = NOW) -> None:
                 cover(state, id, size, at_ms)
             case Gone(id=id):
                 state.apply(ProtectionMoved(id, at_ms, ProtectionState.CLOSED))
-            case Keeps(id=id, stop_loss=stop, take_profit=target, plans=ids):
-                state.apply(ProtectionKept(id, at_ms, stop, target, ids))
+            case Keeps(id=id, stop_loss=stop, take_profit=target, plans=ids, parts=parts):
+                state.apply(ProtectionKept(id, at_ms, stop, target, ids, parts))
             case Fired(id=id, update=told):
                 fire_there(state, id, told, at_ms)
 
@@ -493,6 +493,21 @@ def test_a_stop_of_another_size_is_nobodys_to_name():
     with_order(state, "a", 10)
     do(state, reconcile(state, seen(plan("stop_loss", 64500, size=15), TARGET)))
     assert state.protections["a"].exchange_plans == (TARGET.order_id,)
+
+
+def test_a_stop_for_a_part_is_an_orders_own_only_if_it_was_made_with_one_of_its_fills():
+    state = State()
+    with_order(state, "a", 10)
+    filled_ms = state.orders["a"].update_time_ms
+    own = evolve(plan("stop_loss", 64500, size=4), order_id="own", create_time_ms=filled_ms)
+    another = evolve(own, order_id="another", size=3, create_time_ms=filled_ms + 20_000)
+    undated = evolve(own, order_id="undated", size=2, create_time_ms=None)
+    do(state, reconcile(state, seen(another, undated, own, TARGET)))
+    protection = state.protections["a"]
+    assert (protection.exchange_stop_loss, protection.exchange_parts) == (None, ("own",))
+    assert reconcile(state, seen(another, undated, own, TARGET)) == []
+    do(state, reconcile(state, seen(another, undated, TARGET)))
+    assert state.protections["a"].exchange_parts == ()
 
 
 # What the exchange closed by itself

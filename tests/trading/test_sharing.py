@@ -11,12 +11,14 @@ from decimal import Decimal
 import trio
 from attrs import evolve
 
+from bitmart_engine.exchange import NotSent
 from bitmart_engine.paper import Direction
 from tests.stage import CANCEL, SUBMIT, Stage, open_stage, open_theatre
 
 CLOSE_SIDES = (2, 3)
 PLANS = "/contract/private/current-plan-order"
 CANCEL_PLAN = "/contract/private/cancel-plan-order"
+POSITIONS = "/contract/private/position-v2"
 HISTORY = "/contract/private/order-history"
 KEY = ("BTCUSDT", Direction.LONG)
 
@@ -122,6 +124,55 @@ async def test_a_position_that_was_opened_after_the_exchanges_stop_fired_unheard
         await stage.until(lambda: stage.guarded("a") == "closed", within=240)
         assert stage.protection("a").reason == "exchange_stop_loss"
         assert (held_there(stage), stage.submits(*CLOSE_SIDES)) == (10, [])
+
+
+async def test_what_somebody_opened_while_nothing_was_heard_is_not_closed_for_a_target_reached_there(
+    autojump_clock,
+):
+    async with open_stage(reconnect_delay_s=30) as stage:
+        await stage.bought("a")
+        await stage.settle(70)
+        exchange = stage.engine._room.desk.exchange
+        positions = exchange.positions
+
+        async def of_one_symbol(symbol=None, **more):
+            await trio.lowlevel.checkpoint()
+            if symbol is None:
+                raise NotSent("no answer")
+            return await positions(symbol, **more)
+
+        exchange.positions = of_one_symbol  # the price is read before the exchange is compared with
+        stage.paper.refuse_dials()
+        stage.paper.drop_connections()
+        stage.network.cut = True
+        await stage.settle(60)
+        stage.move(66100)
+        assert held_there(stage) == 0
+        await stage.open_by_hand(size=4)
+        stage.network.cut = False
+        await stage.until(lambda: stage.guarded("a") == "closed", within=240)
+        assert stage.protection("a").reason == "exchange_take_profit"
+        assert (held_there(stage), stage.submits(*CLOSE_SIDES)) == (4, [])
+
+
+async def test_closes_of_one_symbol_read_its_position_once_between_them(autojump_clock):
+    async with open_stage(reconnect_delay_s=300) as stage:
+        await two_orders(stage)
+        guard = stage.engine._room.guard
+        stage.paper.delay(POSITIONS, 0.5)
+
+        def reads() -> int:
+            asked = [each for each in stage.paper.requests if each.path == POSITIONS]
+            return sum("symbol" in each.query for each in asked)
+
+        before = reads()
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(guard.learn_position, "BTCUSDT")
+        assert reads() == before + 1
+        await stage.settle(1)
+        await guard.learn_position("BTCUSDT")
+        assert reads() == before + 2
 
 
 async def test_what_the_exchange_keeps_is_taken_away_before_a_shared_position_is_closed(
@@ -273,6 +324,64 @@ async def test_stops_that_the_exchange_makes_for_later_fills_are_taken_away_too(
         await stage.settle(70)
         assert held_there(stage) == 6
         assert (stage.guarded("low"), stage.protection("low").remaining) == ("armed", 6)
+
+
+async def kept_in_part(stage: Stage) -> None:
+    """Ten contracts of `high`, the exchange's stop at 64500 for four of them only, and ten of `low`.
+
+    With a liquidity of 6.
+    """
+    await stage.place("low", stop_loss=60000)
+    await stage.until(stage.prices_come)
+    await trade(stage, 65000)
+    await stage.place("high", stop_loss=64500)
+    await stage.until(lambda: stage.state("high") == "open")
+    stage.move(65000)
+    await stage.until(lambda: stage.order("high").filled == 6)
+    for plan in list(stage.paper.books.plans.waiting("BTCUSDT")):
+        if plan.size == 6:
+            stage.paper.books.plans.cancel(plan.plan_id)  # the owner takes them away
+    await stage.until(lambda: not stage.protection("high").kept_whole_at_exchange, within=90)
+    await trade(stage, 65000)
+    await stage.settle(20)
+
+
+async def trade(stage: Stage, price: int) -> None:
+    """The price goes there, and as much is traded as there is."""
+    for _ in range(8):
+        stage.move(price)
+        await stage.settle(1)
+
+
+async def test_a_stop_that_the_exchange_keeps_for_a_part_only_closes_nothing_of_another_order(
+    autojump_clock,
+):
+    async with open_stage({"liquidity": 6}) as stage:
+        await kept_in_part(stage)
+        assert stage.protection("high").exchange_stop_loss is None
+        assert len(stage.protection("high").exchange_parts) == 2
+        await trade(stage, 64400)
+        await stage.until(lambda: stage.guarded("high") == "closed")
+        await low_is_whole(stage)
+
+
+async def test_a_stop_for_a_part_is_taken_away_with_the_close_of_the_whole(autojump_clock):
+    async with open_stage({"liquidity": 6}) as stage:
+        await kept_in_part(stage)
+        await stage.engine.close_position("high")
+        await trade(stage, 65000)
+        await stage.until(lambda: stage.guarded("high") == "closed")
+        await trade(stage, 64400)
+        await low_is_whole(stage)
+
+
+async def test_a_stop_for_a_part_goes_with_a_protection_that_is_dropped(autojump_clock):
+    async with open_stage({"liquidity": 6}) as stage:
+        await kept_in_part(stage)
+        await stage.engine.release_protection("high")
+        await stage.until(lambda: not stage.protection("high").kept_at_exchange)
+        await trade(stage, 64400)
+        assert held_there(stage) == 20
 
 
 async def test_no_entry_joins_a_position_that_both_the_exchange_and_the_engine_may_be_closing(
