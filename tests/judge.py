@@ -31,6 +31,7 @@ STORY = re.compile(
 
 A maker-only order that the exchange took, and took away again for it would have crossed, is placed again.
 """
+ENDS_TOLD = ("filled", "cancelled", "timeout", "failed")
 ENTRY_EVENTS = ("placed", "partially_filled", "filled", "cancelled", "timeout", "failed")
 
 
@@ -481,7 +482,9 @@ class _Judge:
                 yield Violation(promise, id, "one order was told to be placed twice")
             ends = {"filled": "filled", "cancelled": "cancelled", "expired": "timeout"}
             end = ends.get(str(state), "failed")
-            if state in ENDED and words.count(end) + words.count("late") != 1:
+            late = words.count("late")  # one end was told before that, whichever it was taken for
+            told_end = sum(map(words.count, ENDS_TOLD)) if late else words.count(end)
+            if state in ENDED and (told_end != 1 or late > 1):
                 yield Violation(promise, id, f"it is {state}, and was told {words}")
             sizes = [each["filled_size"] for each in told if each["event"].endswith("filled")]
             if sizes != sorted(set(sizes)):

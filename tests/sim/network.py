@@ -240,6 +240,9 @@ class Network:
     heard: Callable[[str, float, bytes], None] = lambda path, asked_at, answer: None
     """Told of every answer of the exchange that arrives: its path, when it was asked for, and what it says."""
 
+    said: Callable[[str, bytes], bytes] = lambda path, answer: answer
+    """An answer of the exchange as it leaves, where what happened is told late."""
+
     # WebSockets
 
     async def dial(self, sender: Sender, host: str, port: int, tls: bool) -> trio.abc.Stream:
@@ -368,7 +371,10 @@ class Network:
         path = request.url.path
         self.before(path, body)
         reply = await answer_of(self.paper.rest_app, request, body)
-        content = reply.content
+        content = self.said(path, reply.content)
+        if content != reply.content:
+            headers = {name: each for name, each in reply.headers.items() if "length" not in name}
+            reply = httpx.Response(reply.status_code, headers=headers, content=content)
         self.trace(
             "exchange", request.method, request.url.raw_path.decode(), body.decode(),
             "->", reply.status_code, content.decode(),

@@ -27,6 +27,7 @@ from tests.judge import Violation, judge
 from tests.wishes import UNGUARDED
 
 from .answers import Answers
+from .belated import Belated
 from .choices import Choices, Outcome
 from .chronicle import Chronicle
 from .clockwork import now_ms, run_seeded
@@ -47,6 +48,7 @@ from .rest import Rest
 from .restoring import Restoring
 from .trace import Trace
 from .troubles import Kinds, Troubles
+from .unread import Unread
 from .user import User
 from .watch import Watch
 from .weather import Weather
@@ -194,6 +196,12 @@ class Run:
         )
         self.lives.between = self.restoring.between
         self.oddities = Oddities(paper, pushes, self.market, self.chronicle, cache(rng), trace)
+        self.unread = Unread(paper, self.lives, cache(rng), trace)
+        self.belated = Belated(
+            paper, self.market, self.chronicle, cache(rng), trace, lambda: self.weather.is_mild()
+        )
+        pushes.told = self.belated.pushed
+        self.network.said = self.belated.answered
         around = (paper, self.network, self.disk, self.receiver, pushes)
         drawn = rng("weather")
         self.weather = Weather(
@@ -217,7 +225,9 @@ class Run:
 
     def _newer(self) -> Kinds:
         """The kinds of trouble that the first world does not have."""
-        rooms = (self.oddities, self.owner, self.machine, self.restoring)
+        rooms: list[Any] = [self.oddities, self.owner, self.machine, self.restoring]
+        if self.choices.world > 2:
+            rooms += [self.unread, self.belated]
         return {name: kind for room in rooms for name, kind in room.kinds().items()}
 
     # The whole

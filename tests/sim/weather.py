@@ -32,6 +32,7 @@ CALM_S = 300.0
 """Deliveries are tried every two minutes at the slowest."""
 FIRST_CALM_S = 60.0
 BELIEVED_S = 600.0
+MILD = frozenset({"fills told late"})
 CLEAR_OF_OLD = 0.4
 """How likely a storm with newer kinds has none of the first world's, so that nothing hides what they do."""
 
@@ -105,6 +106,10 @@ class Weather:
     def longer_s(self) -> float:
         """For how long the last storm may be felt: what a header has said of ten minutes is believed for so long."""
         return BELIEVED_S if "false limits" in self.before else 0.0
+
+    def is_mild(self) -> bool:
+        """Whether nothing goes wrong now but what leaves requests, pushes and processes alone."""
+        return MILD.issuperset(self.kinds)
 
     def nothing_but_since(self, *kinds: str) -> float | None:
         """Since when nothing else has gone wrong, nor been felt; None while something does."""

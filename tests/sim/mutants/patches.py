@@ -66,6 +66,7 @@ PATCHES = (
         if protection.state is ProtectionState.RELEASED:
             return []
 """,
+        "fills told late",
     ),
     Patch(
         "lose-merged-low",
@@ -99,6 +100,7 @@ PATCHES = (
         "trading/desk.py",
         "        return self.opening and self.reconciled and self.store.trouble is None\n",
         "        return self.opening and self.store.trouble is None\n",
+        "account unread",
     ),
     Patch(
         "tell-before-commit",
