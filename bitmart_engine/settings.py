@@ -55,6 +55,13 @@ def _text(variable: str, value: object) -> str:
     return str(value).strip()
 
 
+def _header_value(variable: str, value: object) -> str:
+    text = str(value).strip()
+    if not (text.isascii() and text.isprintable()):
+        raise SettingError(variable, None, "must be printable ASCII: it is sent in an HTTP header")
+    return text
+
+
 def _flag(variable: str, value: object) -> bool:
     try:
         return {
@@ -120,6 +127,21 @@ def _hosts(variable: str, value: object) -> tuple[str, ...]:
 def _has_port(host: str) -> bool:
     """Whether it is `name:port`. An IPv6 address has more than one colon."""
     return host.count(":") == 1 or "]:" in host
+
+
+def _check_raw_events(settings: Settings) -> None:
+    """Raise SettingError if raw events could never be delivered where these settings send them."""
+    uri = settings.raw_events_uri
+    if not uri:
+        if settings.raw_events_token:
+            allowed = "is of no use while RAW_EVENTS_URI is not set; set both, or none"
+            raise SettingError("RAW_EVENTS_TOKEN", None, allowed)
+        return
+    if "#" in uri:
+        raise SettingError(
+            "RAW_EVENTS_URI", f"{uri.partition('#')[0]}...", "must not have a # in it"
+        )
+    _check_address("RAW_EVENTS_URI", uri, uri, settings)
 
 
 def _check_signals(settings: Settings) -> None:
@@ -297,6 +319,19 @@ class Settings:
         _number(float, 0.1, 60),
         "how long one signal may take, s",
     )
+    raw_events_uri: str = _setting(
+        "RAW_EVENTS_URI",
+        "",
+        _uri("https", "http", optional=True),
+        "where BitMart's own order and position frames are forwarded to; empty: nowhere",
+    )
+    raw_events_token: str = _setting(
+        "RAW_EVENTS_TOKEN",
+        "",
+        _header_value,
+        "goes out with them as `X-Webhook-Token`",
+        secret=True,
+    )
 
     mode: str = attrs.field(
         default=attrs.Factory(lambda self: "demo" if self.demo else "live", takes_self=True)
@@ -312,6 +347,7 @@ class Settings:
 
     def __attrs_post_init__(self) -> None:
         _check_signals(self)
+        _check_raw_events(self)
 
     @classmethod
     def from_environment(

@@ -31,11 +31,14 @@ try:
 except PackageNotFoundError:  # a bare checkout on the path
     USER_AGENT = "bitmart-engine/0"
 
+TOKEN_HEADER = "X-Webhook-Token"
 COURTESY_BYTES = 4096
 COURTESY_S = 0.2
 """How much of an answer's body is read, and for how long, so that the receiver can finish sending it."""
 
-SIGNALS = frozenset({"order_signal", "balance_signal"})
+RAW_EVENT = "raw_event"
+"""The kind of a frame of the exchange that is forwarded as it came; its receiver may ask for a token."""
+SIGNALS = frozenset({"order_signal", "balance_signal", RAW_EVENT})
 """The kinds that go to the application's own addresses; all else are callbacks."""
 AGAIN_THOUGH_4XX = frozenset({408, 429})
 LONGEST_RETRY_AFTER_S = 3600.0
@@ -135,6 +138,7 @@ class Delivery:
                 "Content-Type": "application/json",
                 "Idempotency-Key": notification.id,
                 "Connection": "close",
+                **self._token_header(notification),
                 **signature_headers(
                     self._settings.trading_app_shared_secret, self._wall_ms(), notification.body
                 ),
@@ -149,6 +153,12 @@ class Delivery:
         with trio.move_on_after(COURTESY_S, shield=True):
             await _let_finish(response)
         return outcome
+
+    def _token_header(self, notification: Notification) -> dict[str, str]:
+        """What a receiver of raw events knows them by; nobody but the one of the settings gets it."""
+        token = self._settings.raw_events_token
+        meant = notification.kind == RAW_EVENT and notification.url == self._settings.raw_events_uri
+        return {TOKEN_HEADER: token} if token and meant else {}
 
     def _outcome(self, response: httpx.Response) -> Outcome:
         status = response.status_code

@@ -93,13 +93,20 @@ class Box:
             yield outbox
 
     @staticmethod
-    def note(id, lane="o1", url="http://app.test/hook", body=b'{"event":"placed"}', age_s=0):
+    def note(
+        id,
+        lane="o1",
+        url="http://app.test/hook",
+        body=b'{"event":"placed"}',
+        age_s=0,
+        kind="placed",
+    ):
         return Notification(
             id=id,
             lane=lane,
             url=url,
             body=body,
-            kind="placed",
+            kind=kind,
             created_ms=Box.wall_ms() - round(age_s * 1000),
         )
 
