@@ -16,10 +16,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 import httpx
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..model.notifications import Notification
 from ..settings import Settings
+from .bodies import body_of_attempt
 from .destinations import Forbidden, Resolve, Target, targets
 from .posting import Misbehaved
 from .signature import signature_headers
@@ -101,8 +102,14 @@ class Delivery:
             return self._settings.trading_app_request_timeout
         return self._settings.callback_timeout_s
 
-    async def attempt(self, notification: Notification) -> Outcome:
-        """Post it once, to the first address of its host that can be reached. Cancelling it is safe."""
+    async def attempt(self, notification: Notification, attempts: int = 0) -> Outcome:
+        """Post it once, to the first address of its host that can be reached. Cancelling it is safe.
+
+        `attempts` is how many there were before: a signal says so in its body.
+        """
+        if notification.kind in SIGNALS:
+            body = body_of_attempt(notification.body, attempts)
+            notification = evolve(notification, body=body)
         try:
             places = await targets(notification.url, self._settings.callback_allow, self._resolve)
         except Forbidden as reason:

@@ -230,7 +230,7 @@ class Outbox:
         lane = self._lanes[turn.lane]
         owed = lane[0]
         owed.sending = True
-        outcome = await self._attempt(owed.notification)
+        outcome = await self._attempt(owed)
         owed.sending = False
         owed.attempts += 1
         owed.failure = outcome.why
@@ -265,14 +265,15 @@ class Outbox:
         self._count("notification to be sent again", owed.notification, outcome.why)
         return False
 
-    async def _attempt(self, notification: Notification) -> Outcome:
+    async def _attempt(self, owed: _Owed) -> Outcome:
+        notification = owed.notification
         # Shielded: what was begun is either finished or cut by its own deadline, which closing brings forward.
         # Cut in the middle by any cancellation, a success would more often be sent twice.
         timeout_s = self._delivery.timeout_s(notification)
         with trio.move_on_after(timeout_s, shield=True) as scope:
             self._in_flight.add(scope)
             try:
-                return await self._delivery.attempt(notification)
+                return await self._delivery.attempt(notification, owed.attempts)
             except Exception as failure:
                 # A fault of ours, which must not take the engine down. Its message may hold a URL, its place does not.
                 place = extract_tb(failure.__traceback__)[-1]

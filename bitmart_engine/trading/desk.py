@@ -25,6 +25,7 @@ from ..store import JournalUnavailable, State, Store
 from ..store.records import NotificationOwed
 from ..tally import Tally
 from ..world import World
+from .callbacks import order_callback, protection_callback
 from .instruments import Instruments
 from .leverage import Leverage
 from .positions import PositionBook
@@ -168,41 +169,16 @@ class Desk:
     ) -> list[NotificationOwed]:
         """The record of a callback about an entry order: empty where none was asked for."""
         request = order.request
-        return self._owed(
-            request.callback_url,
-            request.id,
-            event,
-            {
-                "event": event,
-                "order_id": request.id,
-                "symbol": request.symbol,
-                "side": request.side.value,
-                **facts,
-                "metadata": request.metadata,
-                "at_ms": self.now_ms(),
-            },
-        )
+        body = order_callback(request, event, facts, self.now_ms())
+        return self._owed(request.callback_url, request.id, event, body)
 
     def tell_of_protection(
         self, protection: Protection, event: str, **facts: object
     ) -> list[NotificationOwed]:
         """The record of a callback about a protection: empty where none was asked for."""
-        return self._owed(
-            protection.callback_url,
-            protection.entry_id or protection.id,
-            event,
-            {
-                "event": event,
-                "position_id": protection.id,
-                "order_id": protection.entry_id
-                or (protection.request and protection.request.order_id),
-                "symbol": protection.symbol,
-                "side": protection.side.value,
-                **facts,
-                "metadata": protection.metadata,
-                "at_ms": self.now_ms(),
-            },
-        )
+        lane = protection.entry_id or protection.id
+        body = protection_callback(protection, event, facts, self.now_ms())
+        return self._owed(protection.callback_url, lane, event, body)
 
     def signal(self, lane: str, body: Mapping[str, object]) -> list[NotificationOwed]:
         """The record of an order signal: empty while signals are off."""

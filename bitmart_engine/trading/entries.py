@@ -275,13 +275,15 @@ class Entries:
         """Record progress with all that follows from it, as one unit."""
         desk = self._desk
         records: list[Record] = [record]
-        if not order.announced:
-            records += announcement(desk, order, record.exchange_order_id, submit_only=False)
         average = record.average_price or order.average_price
-        fill = {
+        if not order.announced:
+            records += announcement(
+                desk, order, record.exchange_order_id, submit_only=False, average_price=average
+            )
+        fill: dict[str, object] = {
             "exchange_order_id": record.exchange_order_id,
             "filled_size": record.filled,
-            "average_price": text(average),
+            "average_price": average,
         }
         if record.reason == "late fill":
             fill["late_fill"] = True

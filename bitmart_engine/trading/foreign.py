@@ -35,6 +35,7 @@ class ForeignClose:
 
     reason: CloseReason
     price: Decimal | None
+    order_id: str = ""
 
 
 class ForeignCloses:
@@ -50,7 +51,7 @@ class ForeignCloses:
             update.type or "", CloseReason.CLOSED_ELSEWHERE
         )
         self._last[update.symbol, update.side.position_side] = ForeignClose(
-            reason, update.deal_avg_price
+            reason, update.deal_avg_price, update.order_id
         )
 
     def last(self, symbol: str, side: PositionSide) -> ForeignClose | None:

@@ -19,7 +19,7 @@ from ..model.decimals import plain
 from ..model.events import OrderUpdate, PositionUpdate, Tick
 from ..model.lifecycle import ProtectionState
 from ..model.orders import EntryRequest
-from ..model.positions import Close, CloseReason, FiredOrder, Protection
+from ..model.positions import Close, CloseReason, Protection
 from ..model.sides import PositionSide
 from ..store.records import (
     CloseIntended,
@@ -31,6 +31,7 @@ from ..store.records import (
     Record,
 )
 from .attribution import fired_news, made_there, observed_there, whose
+from .callbacks import close_price
 from .closing import close
 from .confirming import confirm_gone
 from .desk import Desk, text
@@ -449,14 +450,16 @@ class Guard:
         others = self.rearming.ended(protection) if unexplained else None
         if ours and close is not None:
             reason = protection.closing_for or CloseReason.CLOSED_ELSEWHERE
-            price = close.average_price
+            price, order_id = close.average_price, close.exchange_order_id
         elif there:
-            reason, price = there[-1].reason, there[-1].average_price
+            reason, price, order_id = there[-1].reason, there[-1].average_price, there[-1].order_id
         elif id in self._acted:
-            reason, price = self._acted.pop(id), None
+            reason, price, order_id = self._acted.pop(id), None, ""
+        elif foreign is not None:
+            reason, price, order_id = foreign.reason, foreign.price, foreign.order_id
         else:
-            reason = foreign.reason if foreign else CloseReason.CLOSED_ELSEWHERE
-            price = foreign.price if foreign else None
+            reason, price, order_id = CloseReason.CLOSED_ELSEWHERE, None, ""
+        tick = desk.prices.last(protection.symbol)
         desk.store.record(
             ProtectionMoved(
                 id,
@@ -470,9 +473,9 @@ class Guard:
             *desk.tell_of_protection(
                 protection,
                 "closed",
-                reason=reason.value,
-                close_order_id=_closed_by(close if ours else None, there),
-                close_price=text(price),
+                reason=reason,
+                close_order_id=order_id,
+                **close_price(protection, reason, price, None if tick is None else tick.last),
                 size=protection.closed or protection.covered,
             ),
         )
@@ -488,7 +491,7 @@ class Guard:
             *self._desk.tell_of_protection(
                 protection,
                 "close_failed",
-                reason=protection.closing_for.value if protection.closing_for else None,
+                reason=protection.closing_for,
                 error=error,
             )
         )
@@ -520,10 +523,3 @@ class Guard:
             records = self.covering(protection, held)
             if records:
                 self._desk.store.record(*records)
-
-
-def _closed_by(close: Close | None, there: list[FiredOrder]) -> str | None:
-    """The exchange's id of the order that closed last: our own close, or one that the exchange made."""
-    if close is not None:
-        return close.exchange_order_id
-    return there[-1].order_id if there else None

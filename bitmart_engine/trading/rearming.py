@@ -15,7 +15,6 @@ import trio
 from attrs import define, evolve
 
 from ..exchange.errors import ExchangeError
-from ..model.decimals import plain
 from ..model.events import OrderUpdate, PositionUpdate
 from ..model.lifecycle import ProtectionState
 from ..model.positions import Protection
@@ -201,7 +200,7 @@ class Rearming:
                 "rearmed",
                 reason="still_held",
                 size=size,
-                stop_loss=None if protection.stop_loss is None else plain(protection.stop_loss),
+                stop_loss=protection.stop_loss,
             ),
         )
         desk.tally.add("protection armed again, its position is held still", id=id)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from ..model.decimals import plain
+from decimal import Decimal
+
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder
 from ..model.positions import Protection
 from ..store.records import EntryAnnounced, ProtectionOpened, Record
-from .desk import Desk, text
+from .callbacks import entry_price, quantity_as_sent
+from .desk import Desk
 
 __all__ = ["announcement", "promised_protection", "told_of_end"]
 
@@ -39,14 +41,21 @@ def promised_protection(order: EntryOrder) -> list[Record]:
 
 
 def announcement(
-    desk: Desk, order: EntryOrder, exchange_order_id: str, *, submit_only: bool
+    desk: Desk,
+    order: EntryOrder,
+    exchange_order_id: str,
+    *,
+    submit_only: bool,
+    average_price: Decimal | None = None,
 ) -> list[Record]:
-    """The records of telling `placed`."""
+    """The records of telling `placed`. `average_price` is that of what has filled already, if anything has."""
+    tick = desk.prices.last(order.symbol)
+    last = None if tick is None else tick.last
     facts: dict[str, object] = {
         "exchange_order_id": exchange_order_id,
         "client_order_id": order.client_order_id,
-        "entry_price": text(order.price),
-        "quantity": plain(order.request.quantity),
+        **entry_price(order.request, order.price, average_price or order.average_price, last),
+        "quantity": quantity_as_sent(order.request),
         "size": order.size,
     }
     if submit_only:

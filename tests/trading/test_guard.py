@@ -352,7 +352,10 @@ async def test_a_position_closed_by_hand_ends_as_closed_with_that_reason(autojum
         await stage.until(lambda: stage.guarded() == "closed")
         await stage.until(lambda: stage.receiver.names()[-1] == "closed")
         closed = stage.receiver.events()[-1]
-        assert (closed["reason"], closed["close_price"]) == ("closed_elsewhere", "65000")
+        assert (closed["reason"], closed["close_price"]) == ("closed_elsewhere", 65000)
+        assert "closed_by" not in closed
+        theirs = [each for each in stage.engine.state.futures_orders.values() if each.side == 3]
+        assert [each.order_id for each in theirs] == [closed["close_order_id"]]
         assert stage.submits(*CLOSE_SIDES) == []
 
 
@@ -365,6 +368,11 @@ async def test_a_position_closed_by_the_exchanges_own_stop_ends_with_that_reason
         await stage.until(lambda: stage.guarded() == "closed")
         assert stage.protection().reason == "exchange_stop_loss"
         assert stage.submits(*CLOSE_SIDES) == []
+        await stage.until(lambda: stage.receiver.names()[-1] == "closed")
+        closed = stage.receiver.events()[-1]
+        assert (closed["reason"], closed["closed_by"]) == ("stop_loss", "exchange")
+        assert closed["close_price"] == 64400
+        assert closed["close_order_id"] == stage.protection().fired[-1].order_id
 
 
 async def test_a_liquidation_ends_as_closed_with_that_reason(autojump_clock):
@@ -373,6 +381,10 @@ async def test_a_liquidation_ends_as_closed_with_that_reason(autojump_clock):
         stage.paper.liquidate("BTCUSDT", "long")
         await stage.until(lambda: stage.guarded() == "closed")
         assert stage.protection().reason == "liquidation"
+        await stage.until(lambda: stage.receiver.names()[-1] == "closed")
+        closed = stage.receiver.events()[-1]
+        assert (closed["reason"], closed["closed_by"]) == ("liquidation", "exchange")
+        assert isinstance(closed["close_price"], int)
 
 
 async def test_both_stops_firing_together_close_once_and_end_as_closed(autojump_clock):
