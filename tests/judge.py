@@ -100,6 +100,10 @@ class Evidence:
     journal: Sequence[Row] = ()
     received: Sequence[tuple[str, Mapping[str, Any], int]] = ()
     """Idempotency key, body, and the status that was answered."""
+    redirected: frozenset[str] = frozenset()
+    """Idempotency keys of what was answered with a redirect."""
+    given_up: frozenset[str] = frozenset()
+    """Idempotency keys of what the engine says that it has given up."""
 
     unguarded: str = ""
     """The symbol that is traded without protection."""
@@ -434,7 +438,8 @@ class _Judge:
 
     def _delivered(self) -> Iterator[Violation]:
         promise = "no owed notification is missing"
-        taken = {key for key, _, status in self.e.received if 200 <= status < 300}
+        taken = {key for key, _, status in self.e.received if 200 <= status < 300 or status == 409}
+        taken |= self.e.redirected & self.e.given_up  # nobody follows one, and it is said
         for lane, key, kind in self.notifications:
             if key not in taken:
                 yield Violation(promise, lane, f"{kind} was never taken")
@@ -456,7 +461,8 @@ class _Judge:
             owed[lane].append(key)
         for lane, keys in arrived.items():
             if keys != [key for key in owed[lane] if key in bodies]:
-                yield Violation("in order", lane, f"{[bodies[key]['event'] for key in keys]}")
+                told = [bodies[key].get("event") or bodies[key].get("status") for key in keys]
+                yield Violation("in order", lane, f"{told}")
 
     def _told(self) -> Iterator[Violation]:
         """Whether the story that an application was told is the one that happened."""
@@ -464,7 +470,7 @@ class _Judge:
         stories: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         seen: set[str] = set()
         for key, body, _ in self.e.received:
-            if key not in seen:
+            if key not in seen and "event" in body:
                 seen.add(key)
                 stories[body["order_id"] or body["position_id"]].append(body)
         for id in self.e.placed:

@@ -32,6 +32,7 @@ from .choices import Choices, Outcome
 from .chronicle import Chronicle
 from .clockwork import now_ms, run_seeded
 from .disk import Disk
+from .doorway import Doorway
 from .evidence import evidence_of, sum_up
 from .exposure import Exposure
 from .facts import facts
@@ -127,7 +128,10 @@ class Run:
             lambda: self.disk.refused_at,
             self.holdings,
         )
-        self.receiver = Receiver(rng("receiver"), self.watch.received)
+        self.receiver = Receiver(
+            rng("receiver"), self.watch.received, self._broken, lambda: self.lives.now_ms()
+        )
+        self.doorway = Doorway(self.receiver, rng("doorway"), trace, self._broken)
         self.network = Network(
             paper,
             self.receiver.take,
@@ -138,6 +142,8 @@ class Run:
             self._race,
         )
         self.network.heard = self.watch.heard
+        if choices.world > 2:
+            self.network.doorway = self.doorway
         self.disk = Disk(rng("disk"), trace, self.watch.written)
         real = real_month(rng("month").randrange(40_000)) if choices.real else None
         paper.hub.passing = pushes = Pushes(rng("pushes"), trace)
@@ -213,6 +219,7 @@ class Run:
             rng("newer weather"),
             only=choices.only,
         )
+        self.weather.cleared = self.doorway.clear
         mild_since = self.weather.nothing_but_since
         self.lives.mild_since = lambda: mild_since("unreadable rows")
         self.watch.mild_since = lambda: self.lives.up_and(
@@ -227,7 +234,7 @@ class Run:
         """The kinds of trouble that the first world does not have."""
         rooms: list[Any] = [self.oddities, self.owner, self.machine, self.restoring]
         if self.choices.world > 2:
-            rooms += [self.unread, self.belated]
+            rooms += [self.unread, self.belated, self.doorway]
         return {name: kind for room in rooms for name, kind in room.kinds().items()}
 
     # The whole
