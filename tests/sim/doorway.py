@@ -69,7 +69,9 @@ class Doorway:
         self.slow_s, self.dead, self.odd = 0.0, "", {}
         self.receiver.application.limits.clear()
 
-    async def serve(self, stream: trio.abc.Stream, sender: str, mishaps: Mapping[str, float]) -> None:
+    async def serve(
+        self, stream: trio.abc.Stream, sender: str, mishaps: Mapping[str, float]
+    ) -> None:
         """One connection: one request, and its answer, as far as there is one."""
         http = h11.Connection(h11.SERVER)
         with (
@@ -134,6 +136,8 @@ class Doorway:
         else:
             given = self.receiver.hear(key, path, headers, body, failing=mishap in ARRIVED_TAKEN)
             status, more = given
+            if status == 429:
+                self.trace.fault("callback: 429")
             if status == 429 and "Retry-After" in more:
                 until = trio.current_time() + int(more["Retry-After"])
                 self._pauses[key] = _Pause(sender, until)
@@ -210,4 +214,3 @@ class Doorway:
             chosen = self.rng.sample(ODD, self.rng.randint(1, 3))
             self.odd = dict.fromkeys(chosen, self.rng.choice((0.05, 0.2)))
             await trio.sleep(self.rng.uniform(40, 120))
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import trio
@@ -55,6 +55,8 @@ class Lives:
     """Told how each engine ended."""
     between: Callable[[], None] = lambda: None
     """Called while no engine runs, just before the next is started."""
+    wrongly: Callable[[], Awaitable[None]] | None = None
+    """Tries starts that cannot be meant, before the next that is."""
     process: Process | None = None
     ready_since: float | None = None
     """Since when the engine has said of itself that it is ready."""
@@ -119,6 +121,8 @@ class Lives:
                 self.trace.faults["killed"] += 1
             await trio.sleep(self.rng.choice((0.1, 0.5, 2, 2, 5, 15, self.rng.uniform(0, 60))))
             self.between()
+            if self.wrongly is not None:
+                await self.wrongly()
 
     async def intrude(self) -> None:
         """Start another engine on the same directory, beside the one that runs: it may not come up."""

@@ -40,6 +40,7 @@ from .holdings import Holdings
 from .lives import Lives
 from .machine import Machine
 from .market import Market, real_month
+from .misuse import Misuse
 from .network import Network
 from .oddities import Oddities
 from .owner import Owner
@@ -47,6 +48,7 @@ from .pushes import Pushes
 from .receiver import Receiver
 from .rest import Rest
 from .restoring import Restoring
+from .starts import Starts
 from .trace import Trace
 from .troubles import Kinds, Troubles
 from .unread import Unread
@@ -201,6 +203,12 @@ class Run:
             trace,
         )
         self.lives.between = self.restoring.between
+        self.misuse = Misuse(self, rng("misuse"))
+        self.starts = Starts(
+            self.lives, self.chronicle, rng("starts"), trace, self._broken, self.watch.secrets
+        )
+        if choices.world > 2:
+            self.lives.wrongly = self.starts.between
         self.oddities = Oddities(paper, pushes, self.market, self.chronicle, cache(rng), trace)
         self.unread = Unread(paper, self.lives, cache(rng), trace)
         self.belated = Belated(
@@ -248,6 +256,8 @@ class Run:
                     nursery.start_soon(self.lives.run)
                     nursery.start_soon(self.user.run)
                     nursery.start_soon(self._tidy)
+                    if self.choices.world > 2:
+                        nursery.start_soon(self.misuse.go_on)
                     await self.weather.run(self.choices.hours * 3600, self._calmed)
                     await self._end()
                     self._finish()
