@@ -44,6 +44,8 @@ SIGNALS = frozenset({"order_signal", "balance_signal", RAW_EVENT})
 AGAIN_THOUGH_4XX = frozenset({408, 429})
 LONGEST_RETRY_AFTER_S = 3600.0
 """A receiver that asks for more is asked again after this long."""
+REST_S = 5.0
+"""Of a receiver with too many requests that does not say when it takes more."""
 LONGEST_REST_S = 60.0
 """Of a receiver with too many requests, for all that goes to it: there may be several applications behind it."""
 
@@ -173,7 +175,7 @@ class Delivery:
         if verdict is not Verdict.AGAIN:
             return Outcome(verdict, why, answered=True)
         asked_s = retry_after_s(response.headers.get("Retry-After", ""), self._wall_ms())
-        rest_s = min(asked_s, LONGEST_REST_S) if status == 429 else 0
+        rest_s = min(asked_s or REST_S, LONGEST_REST_S) if status == 429 else 0
         return Outcome(verdict, why, answered=True, not_before_s=asked_s, rest_s=rest_s)
 
 

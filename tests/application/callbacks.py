@@ -12,7 +12,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from .answers import Answer, answer, as_object
-from .reading import Complaint, Reading, number, text
+from .reading import Complaint, Reading, number, string, text
 
 __all__ = ["WORDS", "Callback", "Callbacks"]
 
@@ -96,7 +96,7 @@ class Callbacks:
             own = reading.need("reason", text) in OWN_CLOSES
             # The old worker told of its own closes only. Of others the engine may not know the order and the price.
             read = reading.need if own else reading.may
-            read("close_order_id", text)
+            read("close_order_id", string)
             read("close_price", number)
         elif status == "close_failed":
             id = reading.need("position_id", text)

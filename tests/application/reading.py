@@ -20,6 +20,7 @@ __all__ = [
     "moment",
     "number",
     "one_of",
+    "string",
     "text",
     "whole",
 ]
@@ -87,6 +88,11 @@ class Reading:
 def text(value: Any) -> str:
     """A string that says something."""
     return "" if isinstance(value, str) and value else "is no text"
+
+
+def string(value: Any) -> str:
+    """A string, which may be empty."""
+    return "" if isinstance(value, str) else "is no text"
 
 
 def number(value: Any) -> str:
