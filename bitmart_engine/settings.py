@@ -21,6 +21,8 @@ from .model.urls import Forbidden, inspect_url, shown_url
 __all__ = ["IN_MEMORY", "SettingError", "Settings", "describe_settings", "is_new"]
 
 IN_MEMORY = ":memory:"
+OFF = "off"
+"""In place of a path: what would go there is not sent."""
 LIVE_HOSTS = ("https://api-cloud-v2.bitmart.com", "wss://openapi-ws-v2.bitmart.com")
 DEMO_HOSTS = ("https://demo-api-cloud-v2.bitmart.com", "wss://openapi-wsdemo-v2.bitmart.com")
 
@@ -106,6 +108,15 @@ def _path(variable: str, value: object) -> str:
     return text
 
 
+def _path_or_off(variable: str, value: object) -> str:
+    text = str(value).strip()
+    if text.lower() == OFF:
+        return OFF
+    if not text.startswith("/"):
+        raise SettingError(variable, value, "must be a path that starts with /, or `off`")
+    return text
+
+
 def _address(variable: str, value: object) -> str:
     text = str(value).strip()
     host, colon, port = text.rpartition(":")
@@ -157,7 +168,8 @@ def _check_signals(settings: Settings) -> None:
         ("TRADING_APP_ORDER_SIGNAL_PATH", settings.trading_app_order_signal_path),
         ("TRADING_APP_BALANCE_SIGNAL_PATH", settings.trading_app_balance_signal_path),
     ):
-        _check_address(variable, path, base.rstrip("/") + path, settings)
+        if path != OFF:
+            _check_address(variable, path, base.rstrip("/") + path, settings)
 
 
 def _check_address(variable: str, value: str, url: str, settings: Settings) -> None:
@@ -303,8 +315,8 @@ class Settings:
     trading_app_balance_signal_path: str = _setting(
         "TRADING_APP_BALANCE_SIGNAL_PATH",
         "/api/ws-worker/balance",
-        _path,
-        "where balance signals go there",
+        _path_or_off,
+        "where balance signals go there; `off`: none are sent",
     )
     trading_app_shared_secret: str = _setting(
         "TRADING_APP_SHARED_SECRET",
@@ -400,7 +412,7 @@ class Settings:
         return self._signal_url(self.trading_app_balance_signal_path)
 
     def _signal_url(self, path: str) -> str | None:
-        if not self.trading_app_base_uri or not self.trading_app_shared_secret:
+        if not self.trading_app_base_uri or not self.trading_app_shared_secret or path == OFF:
             return None
         return self.trading_app_base_uri.rstrip("/") + path
 

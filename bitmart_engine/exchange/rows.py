@@ -77,6 +77,8 @@ class Balance:
     position_deposit: Decimal
     equity: Decimal
     unrealized: Decimal
+    bonus: Decimal | None = None
+    """None where the exchange does not say it: no document of it has it."""
 
 
 @frozen(kw_only=True)
@@ -313,6 +315,7 @@ def balance_of(currency: str, rows: list[dict[str, Any]]) -> Balance:
         position_deposit=amount("position_deposit"),
         equity=amount("equity"),
         unrealized=amount("unrealized"),
+        bonus=None if row is None else decimal_of(row.get("bonus")),
     )
 
 

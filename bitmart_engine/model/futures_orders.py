@@ -178,6 +178,9 @@ class FuturesOrder:
     older: tuple[Said, ...] = ()
     seen_ms: int = field(default=0, eq=False)
     """When the engine last learned something new of it, unix ms."""
+    told: str = field(default="", eq=False)
+    """What the application was told last of an order that is not the engine's: a status and the filled size. Empty
+    where it was told nothing."""
 
     @property
     def status(self) -> FuturesStatus:
@@ -259,7 +262,7 @@ JOINED = tuple(
     each.name
     for each in fields(FuturesOrder)
     if each.name
-    not in ("order_id", "symbol", "updated_time_ms", "raw_data", "rank", "older", "seen_ms")
+    not in ("order_id", "symbol", "updated_time_ms", "raw_data", "rank", "older", "seen_ms", "told")
 )
 
 
@@ -279,7 +282,12 @@ def _joined(one: FuturesOrder, other: FuturesOrder) -> FuturesOrder:
             older.append(Said(name, rank))
     times = [each.updated_time_ms for each in (one, other) if each.updated_time_ms is not None]
     return evolve(
-        newest, **values, updated_time_ms=max(times, default=None), older=tuple(older), seen_ms=0
+        newest,
+        **values,
+        updated_time_ms=max(times, default=None),
+        older=tuple(older),
+        seen_ms=0,
+        told=one.told or other.told,
     )
 
 

@@ -28,6 +28,7 @@ from .pacing import Pauses
 from .reconcile import is_young
 from .reporting import Report
 from .sharing import fires_there_too, is_shared
+from .signalling import close_told
 from .sizing import Most, in_one_order, learn_limits
 from .unfilled import settled_end
 
@@ -268,9 +269,8 @@ async def _sent(protection: Protection, size: int, desk: Desk, guard: Guard) -> 
             _not_taken(protection.id, client_order_id, desk)
         raise
     desk.world.reached("close submitted")
-    desk.store.record(
-        CloseObserved(protection.id, client_order_id, exchange_order_id, 0, None, False)
-    )
+    taken = CloseObserved(protection.id, client_order_id, exchange_order_id, 0, None, False)
+    desk.store.record(taken, *close_told(desk, desk.state.protections[protection.id], taken))
     return True
 
 

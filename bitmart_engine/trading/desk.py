@@ -181,23 +181,33 @@ class Desk:
         return self._owed(protection.callback_url, lane, event, body)
 
     def signal(self, lane: str, body: Mapping[str, object]) -> list[NotificationOwed]:
-        """The record of an order signal: empty while signals are off."""
-        return self._owed(self.settings.order_signal_url, lane, "order_signal", body)
+        """The record of an order signal: empty while signals are off. Its own id is its `trace_id`."""
+        return self._owed(self.settings.order_signal_url, lane, "order_signal", body, traced=True)
 
     def balance_signal(self, lane: str, body: Mapping[str, object]) -> list[NotificationOwed]:
-        """The record of a balance signal: empty while signals are off."""
-        return self._owed(self.settings.balance_signal_url, lane, "balance_signal", body)
+        """The record of a balance signal: empty while signals are off. Its own id is its `trace_id`."""
+        url = self.settings.balance_signal_url
+        return self._owed(url, lane, "balance_signal", body, traced=True)
 
     def _owed(
-        self, url: str | None, lane: str, kind: str, body: Mapping[str, object]
+        self,
+        url: str | None,
+        lane: str,
+        kind: str,
+        body: Mapping[str, object],
+        *,
+        traced: bool = False,
     ) -> list[NotificationOwed]:
         if url is None:
             return []
         at_ms = self.now_ms()
         self._told += 1
         seed = f"{lane}:{kind}:{at_ms}:{self._told}".encode("utf-8", "surrogatepass")
+        id = sha256(seed).hexdigest()[:32]
+        if traced:
+            body = {**body, "trace_id": id}
         notification = Notification(
-            id=sha256(seed).hexdigest()[:32],
+            id=id,
             lane=lane,
             url=url,
             kind=kind,

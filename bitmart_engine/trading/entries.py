@@ -35,7 +35,7 @@ from .passing import PassedLevels, passed_at
 from .progress import observed, refused_for_crossing, whole
 from .requests import does_not_fit, on_grid, size_now
 from .sharing import exchange_may_close
-from .signals import entry_signal
+from .signalling import entry_refused, entry_told, entry_withdrawn
 from .submission import confirm, look_up, submit, withdraw
 from .tidings import announcement, promised_protection, told_of_end
 from .zones import Zone, ZoneBook
@@ -264,14 +264,14 @@ class Entries:
         order = desk.state.entry_of(update.client_order_id)
         assert order is not None, "it is about one of ours"
         if refused_for_crossing(order, update):
-            self.crossed(order.id, "cancelled by the exchange at once")
+            self.crossed(order.id, "cancelled by the exchange at once", update)
         else:
             record = observed(order, update, desk.now_ms())
             if record is not None:
-                self._take_in(order, record)
+                self._take_in(order, record, update)
         desk.waiters.wake(update.client_order_id)
 
-    def _take_in(self, order: EntryOrder, record: EntryObserved) -> None:
+    def _take_in(self, order: EntryOrder, record: EntryObserved, update: OrderUpdate) -> None:
         """Record progress with all that follows from it, as one unit."""
         desk = self._desk
         records: list[Record] = [record]
@@ -294,7 +294,7 @@ class Entries:
             records += desk.tell_of_order(order, event, **fill)
         if record.to is EntryState.CANCELLED and not order.state.final:
             records += desk.tell_of_order(order, "cancelled", **fill)
-        records += desk.signal(order.id, entry_signal(order, record))
+        records += entry_told(desk, order, record, update)
         if record.to.final:
             records += self._guard.order_ended(order.id, filled=record.filled)
         self._zones.disarm(order.id)
@@ -333,11 +333,19 @@ class Entries:
             self._desk.store.record(EntryMoved(id, self._desk.now_ms(), EntryState.UNKNOWN, why))
             log.warning("order unknown", id=id, why=why)
 
-    def crossed(self, id: str, why: str) -> None:
-        """A maker-only order would have matched at once: try again while the zone is worth it, but not for ever."""
+    def crossed(self, id: str, why: str, update: OrderUpdate | None = None) -> None:
+        """A maker-only order would have matched at once: try again while the zone is worth it, but not for ever.
+
+        `update` is what took it away, where the exchange had taken it first.
+        """
         order = self._desk.state.orders[id]
+        if update is not None and (
+            told := entry_withdrawn(self._desk, order, update, f"would have crossed: {why}")
+        ):
+            self._desk.store.record(*told)
         if order.spent - order.taken + 1 >= CROSSING_TRIES:
-            self.rejected(id, "post_only_rejected", error=f"refused {CROSSING_TRIES} times: {why}")
+            error = f"refused {CROSSING_TRIES} times: {why}"
+            self.rejected(id, "post_only_rejected", error=error, was_there=update is not None)
         else:
             self.back_to_waiting(id, f"would have crossed: {why}", spent=True)
 
@@ -352,13 +360,18 @@ class Entries:
         else:
             self.back_to_waiting(id, why, spent=True, taken=True)
 
-    def rejected(self, id: str, reason: str, error: str) -> None:
-        """The exchange does not want the order, and asking again would not help."""
+    def rejected(self, id: str, reason: str, error: str, *, was_there: bool = False) -> None:
+        """The exchange does not want the order, and asking again would not help.
+
+        `was_there` says that it had taken the latest attempt, the end of which is told already.
+        """
         order = self._desk.state.orders[id]
         if not order.state.final:
-            self._desk.store.record(
-                *self._ended(order, EntryState.REJECTED, reason, error=error, spent=True)
-            )
+            records = self._ended(order, EntryState.REJECTED, reason, error=error, spent=True)
+            if order.state.at_exchange and not was_there and reason != "id_taken":
+                # An id that is taken is the client order id of somebody else's order, which was not refused.
+                records += entry_refused(self._desk, order, reason, error)
+            self._desk.store.record(*records)
             log.warning("order rejected", id=id, reason=reason, error=error)
 
     def back_to_waiting(

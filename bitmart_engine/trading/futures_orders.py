@@ -1,7 +1,7 @@
 """The application's book of exchange orders: fed with whatever the exchange says of any order of the account.
 
-It only keeps; no monitor looks into it, and nothing is traded by what it says. What was taken in already is no news,
-and is not journalled again.
+It only keeps, and says what is news of orders that are not the engine's (`foreign_signals`); no monitor looks into it,
+and nothing is traded by what it says. What was taken in already is no news, and is not journalled again.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from ..exchange.errors import CutShort, ExchangeError, Meaning, Refused
 from ..model.events import OrderUpdate
 from ..model.futures_orders import FuturesOrder, upsert
 from ..model.identifiers import LONGEST_SYMBOL, is_identifier
-from ..store.records import FuturesOrderSeen
 from ..streams.order_events import order_event
 from .desk import Desk
+from .foreign_signals import ForeignSignals
 
 __all__ = ["FuturesOrders"]
 
@@ -33,6 +33,7 @@ class FuturesOrders:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._asked_at: dict[str, float] = {}
+        self.signals = ForeignSignals(desk)
         desk.exchange.observe_orders(self.take)
 
     def take(self, update: OrderUpdate) -> None:
@@ -46,15 +47,25 @@ class FuturesOrders:
         desk = self._desk
         try:
             event = order_event(update.raw)
-            news = upsert(desk.state.futures_orders.get(event.order_id), event)
+            known = desk.state.futures_orders.get(event.order_id)
+            news = upsert(known, event)
         except ValueError as failure:
             desk.tally.add("order event that the book cannot hold", why=str(failure))
             return
         if news is not None:
-            desk.store.record(FuturesOrderSeen(evolve(news, seen_ms=desk.now_ms())))
+            order = evolve(news, seen_ms=desk.now_ms())
+            desk.store.record(*self.signals.news(known, order, update))
 
     async def run(self) -> None:
-        """Now and then ask what became of orders that ended while nobody listened. Runs as a task."""
+        """Now and then ask what became of orders that ended while nobody listened, and tell what was held back.
+
+        Runs as a task.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.signals.run)
+            nursery.start_soon(self._look_now_and_then)
+
+    async def _look_now_and_then(self) -> None:
         await trio.sleep(FIRST_LOOK_AFTER_S)
         while True:
             await self._look()

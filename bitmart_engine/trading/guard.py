@@ -43,7 +43,7 @@ from .keeping import Keeps
 from .lookout import Lookout
 from .rearming import Rearming
 from .settling import settle
-from .signals import close_signal, fired_signal
+from .signalling import close_told, fired_told
 from .unfilled import as_far_as_certain, ended_short
 
 __all__ = ["Guard"]
@@ -257,13 +257,9 @@ class Guard:
                 return True
             update = self._without_claim(update, settled=settled)
         order = observed_there(update, reason)
-        entry = desk.state.orders.get(protection.entry_id or "")
         records: list[Record] = [
             FiredObserved(protection.id, order),
-            *desk.signal(
-                protection.entry_id or protection.id,
-                fired_signal(protection, order, update, entry),
-            ),
+            *fired_told(desk, protection, order, update),
         ]
         if protection.state is ProtectionState.ARMED:
             records.append(self._fires(protection, reason))
@@ -300,9 +296,7 @@ class Guard:
             update.deal_avg_price if update.deal_size else None,
             update.final,
         )
-        entry = desk.state.orders.get(protection.entry_id or "")
-        lane = protection.entry_id or protection.id
-        desk.store.record(record, *desk.signal(lane, close_signal(protection, record, entry)))
+        desk.store.record(record, *close_told(desk, protection, record, update))
 
     def on_position(self, update: PositionUpdate, *, was_read: bool = False) -> None:
         """Take in what is held of one side of a symbol: pushed, or read, which may have been answered with nothing."""
