@@ -12,7 +12,7 @@ from .store import State
 from .streams.topics import kline_topic
 from .trading.requests import MonitorPosition, PlaceOrder
 
-__all__ = ["check_request", "kline_topics", "timeframe_of", "unprotected"]
+__all__ = ["check_request", "kline_topics", "one_or_more", "timeframe_of", "unprotected"]
 
 
 def unprotected(state: State) -> list[Protection]:
@@ -38,8 +38,13 @@ def timeframe_of(given: str) -> Timeframe:
         raise BadRequest(str(error), "$.tfs") from None
 
 
-def kline_topics(symbol: str, timeframes: Iterable[str]) -> list[str]:
+def one_or_more(given: str | Iterable[str]) -> list[str]:
+    """A list, of which one text may stand alone."""
+    return [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+
+
+def kline_topics(symbol: str, timeframes: str | Iterable[str]) -> list[str]:
     """The channels of a symbol's klines; one timeframe may stand alone. Raises BadRequest."""
-    frames = [timeframes] if isinstance(timeframes, str) else timeframes
+    frames = one_or_more(timeframes)
     topics = [kline_topic(symbol_of(symbol), timeframe_of(each)) for each in frames]
     return list(dict.fromkeys(topics))

@@ -354,6 +354,10 @@ def _engine_lines(
         yield "access          with the token of CTRL_TOKEN"
     else:
         yield "access          this machine only; a CTRL_TOKEN lets others in"
+    if settings.control_allow:
+        yield f"                without a token from {', '.join(map(str, settings.control_allow))}"
+    if settings.quantity_unit != "base":
+        yield f"quantity        counts {settings.quantity_unit}, as QUANTITY_UNIT says"
     env_file = settings.origin.env_file
     read = shown_path(env_file) if env_file else f"the environment; no {shown_path('.env')}"
     yield f"settings        {read}"

@@ -11,7 +11,7 @@ from typing import final
 import trio
 from attrs import evolve
 
-from .asked import check_request, kline_topics, timeframe_of, unprotected
+from .asked import check_request, kline_topics, one_or_more, timeframe_of, unprotected
 from .bars import reader_of, recent
 from .exchange import ExchangeStatistics
 from .exchange.client import ExchangeClient
@@ -23,6 +23,7 @@ from .model.fields import converted, number, symbol_of, text
 from .model.notifications import Notification
 from .model.orders import EntryOrder
 from .model.positions import Protection
+from .model.tickers import meanings
 from .notify.outbox import Outbox, OutboxStatistics, Waiting
 from .settings import Settings
 from .store import State, Store
@@ -142,16 +143,33 @@ class Engine:
 
     # Streams
 
-    async def subscribe_klines(self, symbol: str, timeframes: Iterable[str]) -> list[str]:
-        """Stream klines of `symbol` for everybody who listens, until unsubscribed. Returns the channels."""
-        symbol, topics = symbol_of(symbol), kline_topics(symbol, timeframes)
-        with suppress(Unavailable):  # then the stream itself says whether there is such a channel
-            await self._room.desk.instruments.get(symbol)
-        return await self._view(topics, subscribed=True)
+    async def subscribe_klines(
+        self, symbol: str | Iterable[str], timeframes: str | Iterable[str]
+    ) -> list[str]:
+        """Stream klines of one symbol, or of several, for everybody who listens, until unsubscribed.
 
-    async def unsubscribe_klines(self, symbol: str, timeframes: Iterable[str]) -> list[str]:
+        Returns the channels. Raises BadRequest for a symbol that the exchange does not have: none is streamed then.
+        """
+        topics, frames = [], one_or_more(timeframes)
+        for each in one_or_more(symbol):
+            name = symbol_of(each)
+            kline_topics(name, frames)  # says what is wrong with them before anybody is asked
+            with suppress(
+                Unavailable
+            ):  # then the stream itself says whether there is such a channel
+                name = (await self._room.desk.instruments.meant_by(name)).symbol
+            topics += kline_topics(name, frames)
+        return await self._view(list(dict.fromkeys(topics)), subscribed=True)
+
+    async def unsubscribe_klines(
+        self, symbol: str | Iterable[str], timeframes: str | Iterable[str]
+    ) -> list[str]:
         """Undo `subscribe_klines`. What a monitor still needs stays subscribed underneath."""
-        return await self._view(kline_topics(symbol, timeframes), subscribed=False)
+        topics, frames = [], one_or_more(timeframes)
+        for each in one_or_more(symbol):
+            names = [kline_topics(name, frames) for name in meanings(symbol_of(each))]
+            topics += next((one for one in names if self.state.viewed.intersection(one)), names[0])
+        return await self._view(list(dict.fromkeys(topics)), subscribed=False)
 
     async def view_orders(self, *, subscribed: bool) -> list[str]:
         """Show order events to readers, or not. Monitors see them in any case."""
@@ -176,8 +194,8 @@ class Engine:
 
         A reader that is too slow for `capacity` gets a `Lagged` in place of what was dropped.
         """
-        symbol, frame = symbol_of(symbol), timeframe_of(timeframe)
-        await self._room.desk.instruments.get(symbol)
+        frame = timeframe_of(timeframe)
+        symbol = (await self._room.desk.instruments.meant_by(symbol_of(symbol))).symbol
         with self._streams.bus.listen(
             Kline, symbol=symbol, timeframe=frame, capacity=capacity
         ) as listener:
@@ -195,8 +213,8 @@ class Engine:
         """
         if not 1 <= converted(limit, int, "limit") <= MOST_BARS:
             raise BadRequest(f"must be from 1 to {MOST_BARS}", "limit")
-        symbol, frame = symbol_of(symbol), timeframe_of(timeframe)
-        await self._room.desk.instruments.get(symbol)
+        frame = timeframe_of(timeframe)
+        symbol = (await self._room.desk.instruments.meant_by(symbol_of(symbol))).symbol
         with trio.move_on_after(HISTORY_WITHIN_S):
             return await recent(
                 self._streams.history,

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 import attrs
 import environ
 
 from .environment import NotMeant, Origin, check_names, read_env_file, shown_path
+from .model.networks import Network, NotPrivate, private_network
 from .model.urls import Forbidden, inspect_url, shown_url
 
 __all__ = ["IN_MEMORY", "SettingError", "Settings", "describe_settings", "is_new"]
@@ -135,6 +136,23 @@ def _hosts(variable: str, value: object) -> tuple[str, ...]:
     return hosts
 
 
+def _networks(variable: str, value: object) -> tuple[Network, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, (tuple, list, frozenset, set)):
+        raise SettingError(variable, value, "must be networks such as 172.16.0.0/12, with commas")
+    try:
+        return tuple(private_network(str(each)) for each in parts if str(each).strip())
+    except NotPrivate as error:
+        raise SettingError(variable, value, str(error)) from None
+
+
+def _quantity_unit(variable: str, value: object) -> str:
+    text = str(value).strip().lower()
+    if text not in ("base", "contracts"):
+        raise SettingError(variable, value, "must be base or contracts")
+    return text
+
+
 def _has_port(host: str) -> bool:
     """Whether it is `name:port`. An IPv6 address has more than one colon."""
     return host.count(":") == 1 or "]:" in host
@@ -240,12 +258,36 @@ class Settings:
         "CTRL_TOKEN",
         "",
         _text,
-        "bearer token of the control API; without one, only this machine is served",
+        "token of the control API (Bearer, or the password of Basic); without one, only this machine is served",
         secret=True,
+    )
+    control_allow: tuple[Network, ...] = _setting(
+        "CTRL_ALLOW",
+        (),
+        _networks,
+        "private networks that are served without a token (CIDR), separated by commas",
+    )
+    control_hosts: tuple[str, ...] = _setting(
+        "CTRL_HOSTS",
+        (),
+        _hosts,
+        "names with a dot by which CTRL_ALLOW's peers may call the engine, separated by commas",
+    )
+    quantity_unit: Literal["base", "contracts"] = _setting(
+        "QUANTITY_UNIT",
+        "base",
+        _quantity_unit,
+        "what `quantity` counts in place-order: the `base` currency (0.01 BTC), or whole `contracts`",
     )
 
     subscribe_batch: int = _setting(
         "SUBSCRIBE_BATCH", 20, _number(int, 1, 100), "channels in one subscribe frame"
+    )
+    subscribe_lenient: bool = _setting(
+        "SUBSCRIBE_LENIENT",
+        False,
+        _flag,
+        "1 answers a kline subscription of an unknown symbol with 200, and names it in `refused`",
     )
     subscribe_delay_ms: int = _setting(
         "SUBSCRIBE_DELAY_MS", 200, _number(int, 0, 60_000), "pause between subscribe frames, ms"

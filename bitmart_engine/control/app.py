@@ -26,6 +26,7 @@ from . import (
 from .access import AccessRule, Asker
 from .bodies import MAX_BODY_BYTES
 from .errors import add_error_handlers
+from .tokens import is_shown_in_body
 
 __all__ = ["make_app"]
 
@@ -63,11 +64,15 @@ def make_app(engine: Engine) -> QuartTrio:
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = IdConverter
-    rule = AccessRule(engine.settings.control_token)
+    rule = AccessRule.of(engine.settings)
 
     @app.before_request
     async def check_request() -> Response | None:
-        return rule.refusal(Asker.of(request))
+        asker = Asker.of(request)
+        refused = rule.refusal(asker)
+        if refused is not None and rule.token and await is_shown_in_body(rule, asker):
+            return None
+        return refused
 
     @app.before_websocket
     async def check_websocket() -> Response | None:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
-from types import NoneType
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import attrs
@@ -22,7 +21,16 @@ from ..model.errors import BadRequest
 from ..model.fields import check_nesting, located, number, too_deep
 from .errors import NotJson, TooLarge
 
-__all__ = ["MAX_BODY_BYTES", "decode", "no_body", "read_body", "unknown"]
+__all__ = [
+    "MAX_BODY_BYTES",
+    "decode",
+    "decode_parts",
+    "no_body",
+    "parse",
+    "raw_body",
+    "read_body",
+    "unknown",
+]
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -33,7 +41,7 @@ Read = Callable[[bytes, str], Any]
 
 async def read_body(kind: type[T]) -> T:
     """The body of the present request as a `kind`. Raises BadRequest, NotJson, TooLarge."""
-    raw = await _raw_body()
+    raw = await raw_body()
     if not raw:
         raise BadRequest("a JSON body is needed; GET /help has an example")
     return decode(kind, raw)
@@ -41,17 +49,22 @@ async def read_body(kind: type[T]) -> T:
 
 async def no_body() -> None:
     """Check that the present request asks for nothing beyond its path: its body is empty, or `{}`."""
-    raw = await _raw_body()
+    raw = await raw_body()
     if raw:
         decode(_Nothing, raw)
 
 
-async def _raw_body() -> bytes:
+async def raw_body(takes_text: Callable[[bytes], bool] = lambda raw: False) -> bytes:
+    """The bytes of the present request's body, which says that it is JSON, or text where `takes_text` says so.
+
+    Raises NotJson and TooLarge.
+    """
     raw: bytes = await request.get_data(cache=False, as_text=False)  # type: ignore[assignment]
     if len(raw) > MAX_BODY_BYTES:
         raise TooLarge(f"the body has {len(raw)} bytes; at most {MAX_BODY_BYTES} are taken")
     raw = raw.strip()
-    if raw and not request.is_json:
+    is_json = request.is_json or (request.mimetype == "text/plain" and takes_text(raw))
+    if raw and not is_json:
         raise NotJson(
             f"the body is {request.mimetype or 'of no type'}; send JSON with the header"
             " 'Content-Type: application/json' (curl: -H 'Content-Type: application/json')"
@@ -66,14 +79,18 @@ class _Nothing:
 
 def decode(kind: type[T], raw: bytes) -> T:
     """The JSON object `raw` as an attrs class. Raises BadRequest."""
-    parts = _parse(raw)
+    return decode_parts(kind, parse(raw))
+
+
+def decode_parts(kind: type[T], parts: Mapping[str, msgspec.Raw]) -> T:
+    """The fields of a JSON object as an attrs class. Raises BadRequest."""
     fields: Mapping[str, Read] = _readers(kind)
     for name in parts:
         if name not in fields:
             raise unknown("field", name, fields, f"$.{name[:100]}")
     for field in attrs.fields(kind):
         if field.default is attrs.NOTHING and field.name not in parts:
-            raise BadRequest("is missing", f"$.{field.name}")
+            raise BadRequest(f"Missing required field: {field.name}", f"$.{field.name}")
     return kind(**{name: fields[name](bytes(part), f"$.{name}") for name, part in parts.items()})
 
 
@@ -85,8 +102,8 @@ def unknown(noun: str, name: str, known: Iterable[str], path: str) -> BadRequest
     return BadRequest(f"unknown {noun} {name[:100]!r}; {hint}", path)
 
 
-def _parse(raw: bytes) -> Mapping[str, msgspec.Raw]:
-    """The fields of an object, each still as JSON."""
+def parse(raw: bytes) -> Mapping[str, msgspec.Raw]:
+    """The fields of the JSON object `raw`, each still as JSON. Raises BadRequest."""
     try:
         parts = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         check_nesting(json.loads(raw, object_pairs_hook=_unrepeated))
@@ -123,14 +140,7 @@ def _readers(kind: type[attrs.AttrsInstance]) -> Mapping[str, Read]:
 
 
 def _reader(hint: Any) -> Read:
-    kinds = get_args(hint) or (hint,)
-    if Decimal not in kinds:
-        return _anything
-    return _optional(_number) if NoneType in kinds else _number
-
-
-def _optional(read: Read) -> Read:
-    return lambda raw, path: None if raw == b"null" else read(raw, path)
+    return _number if Decimal in (get_args(hint) or (hint,)) else _anything
 
 
 def _anything(raw: bytes, path: str) -> Any:
@@ -140,7 +150,9 @@ def _anything(raw: bytes, path: str) -> Any:
         raise located(str(error), path) from None
 
 
-def _number(raw: bytes, path: str) -> Decimal:
-    """An exact number from its digits, sent as one or as text."""
+def _number(raw: bytes, path: str) -> Decimal | None:
+    """An exact number from its digits, sent as one or as text; what null means, the class says."""
+    if raw == b"null":
+        return None
     written = msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode()
     return number(written, path)

@@ -54,7 +54,7 @@ async def _caller(error: CallerError) -> Response:
     if isinstance(error, Unavailable):
         return _unavailable(error.message, error.field, error.retry_after_s)
     status = next(status for kind, status in STATUSES if isinstance(error, kind))
-    return refusal(status, error.message, error.field)
+    return refusal(status, str(error), error.field)
 
 
 async def _exchange(error: ExchangeError) -> Response:

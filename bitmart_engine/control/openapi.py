@@ -100,9 +100,14 @@ def states(kind: type[Enum], name: str = "state") -> Schema:
 
 
 SUBSCRIBED = Operation(answer_of(message=TEXT, channels=listing(TEXT)), (*WRITE, 409))
-KLINES = Operation(SUBSCRIBED.answer, WRITE, "KlineView")
+KLINES = Operation(
+    answer_of({"refused": by_name(TEXT)}, message=TEXT, channels=listing(TEXT)), WRITE, "KlineView"
+)
 ONE_POSITION = answer_of(
-    {"duplicate": FLAG}, id=TEXT, status=one_of(ProtectionState), position=named("Position")
+    {"duplicate": FLAG, "message": TEXT, "position_id": TEXT},
+    id=TEXT,
+    status=one_of(ProtectionState),
+    position=named("Position"),
 )
 DROPPED_POSITION = answer_of(
     {"exchange_protection_removed": FLAG},
@@ -127,10 +132,13 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /api/place-order": Operation(
         answer_of(
             {"duplicate": FLAG, "rounded": by_name(DECIMAL)},
+            message=TEXT,
             id=TEXT,
+            order_id=TEXT,
             status=one_of(EntryState),
             symbol=TEXT,
             size=COUNT,
+            quantity_base=DECIMAL,
         ),
         (*WRITE, 409),
         "PlaceOrder",

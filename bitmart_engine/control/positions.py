@@ -16,9 +16,11 @@ from ..model.lifecycle import ProtectionState
 from ..model.positions import Protection
 from ..model.sides import PositionSide
 from ..trading.requests import MonitorPosition
+from .access import AccessRule
 from .answers import answer
 from .bodies import no_body, read_body
 from .queries import shelf_page
+from .tokens import read_sent
 from .views import View, held_view, protection_view
 
 __all__ = ["endpoints", "held"]
@@ -35,13 +37,21 @@ class Levels:
 def endpoints(engine: Engine) -> Blueprint:
     """POST /api/monitor-position, GET /api/positions, and what can be done to one of them."""
     routes = Blueprint("positions", __name__)
+    rule = AccessRule.of(engine.settings)
 
     @routes.post("/api/monitor-position")
     async def monitor() -> Response:
-        asked = await read_body(MonitorPosition)
+        asked = await read_sent(MonitorPosition, rule)
         monitored = await engine.monitor_position(asked)
         more: dict[str, object] = {"duplicate": True} if monitored.duplicate else {}
-        return _as_it_stands(monitored.protection, **more)
+        protection = monitored.protection
+        what = "known already" if monitored.duplicate else "accepted"
+        return _as_it_stands(
+            protection,
+            message=f"position {what}, {protection.state.value}",
+            position_id=protection.id,
+            **more,
+        )
 
     @routes.get("/api/positions")
     async def listed() -> Response:

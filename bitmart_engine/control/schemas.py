@@ -52,6 +52,7 @@ ORDER = record(
     reason=TEXT,
     entry_zone_min=DECIMAL,
     entry_zone_max=DECIMAL,
+    entry_zone_tolerance_percent=DECIMAL,
     size=COUNT,
     quantity=DECIMAL,
     filled_size=COUNT,

@@ -80,7 +80,7 @@ class _Server:
     def __init__(self, engine: Engine) -> None:
         self.context = WorkerContext(None)
         self._count = engine.count
-        rule = AccessRule(engine.settings.control_token)
+        rule = AccessRule.of(engine.settings)
         self._gate = Gate(rule.stranger, self._count)
         self._app = ASGIWrapper(guarded(make_app(engine), self._count))
         self._config = Config()

@@ -12,6 +12,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import attrs
+from msgspec import UNSET
 
 __all__ = [
     "ANY_OBJECT",
@@ -42,6 +43,9 @@ MS: Schema = {"type": "integer", "minimum": 0, "description": "unix ms"}
 SECONDS: Schema = {"type": "number", "minimum": 0}
 ANY_OBJECT: Schema = {"type": "object"}
 DECIMAL: Schema = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}
+SIDE: Schema = {
+    "description": "long, short, buy or sell in any case, open_long, open_short, buy_open_long, sell_open_short, 1 or 4"
+}
 GIVEN_DECIMAL: Schema = {
     "anyOf": [
         {"type": "number"},
@@ -101,7 +105,10 @@ def body_of(kind: type[attrs.AttrsInstance]) -> Schema:
     return {
         "type": "object",
         "description": (kind.__doc__ or "").strip(),
-        "properties": {each.name: _given(hints[each.name], each.default) for each in fields},
+        "properties": {
+            each.name: SIDE if each.name == "side" else _given(hints[each.name], each.default)
+            for each in fields
+        },
         "required": [each.name for each in fields if each.default is attrs.NOTHING],
         "additionalProperties": False,
     }
@@ -110,7 +117,9 @@ def body_of(kind: type[attrs.AttrsInstance]) -> Schema:
 def _given(hint: Any, default: object) -> Schema:
     kinds = get_args(hint) if NoneType in get_args(hint) or Decimal in get_args(hint) else (hint,)
     schema = next(_kind(each) for each in kinds if each is not NoneType)
-    if NoneType in kinds:
+    if schema == ANY_OBJECT:
+        schema = {"anyOf": [ANY_OBJECT, {"type": "array", "maxItems": 0}]}  # PHP's empty one
+    if default not in (attrs.NOTHING, UNSET):
         schema = maybe(schema)
     if isinstance(default, str | bool | Decimal):
         plainly = int(default) if isinstance(default, Decimal) else default
@@ -124,6 +133,7 @@ def _kind(hint: Any) -> Schema:
     if get_origin(hint) is Literal:
         return {"type": "string", "enum": list(get_args(hint))}
     if get_origin(hint) is tuple:
-        return listing(_kind(get_args(hint)[0]))
+        one = _kind(get_args(hint)[0])
+        return {"anyOf": [listing(one), one]}
     simple = {str: "string", bool: "boolean", int: "integer"}
     return {"type": simple[hint]} if hint in simple else ANY_OBJECT

@@ -8,7 +8,7 @@ from .. import __version__
 from ..engine import BALANCE, Engine
 from ..streams.topics import ORDERS, POSITIONS
 from .answers import answer
-from .orders import is_monitored
+from .orders import is_monitored, is_pending
 from .positions import held
 from .views import (
     balance_view,
@@ -50,7 +50,7 @@ def endpoints(engine: Engine) -> Blueprint:
             foreign_orders=[foreign_order_view(each) for each in engine.foreign_orders()]
             if known
             else None,
-            pending_orders=len(state.orders.alive()),
+            pending_orders=sum(map(is_pending, state.orders.alive())),
             monitored_positions=sum(map(is_monitored, state.protections.alive())),
             unguarded=engine.unguarded(),
             recovery=findings_view(engine.found()),

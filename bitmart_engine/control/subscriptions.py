@@ -19,10 +19,11 @@ __all__ = ["endpoints"]
 
 @frozen(field_transformer=checked)
 class KlineView:
-    """Klines of one symbol, by timeframe."""
+    """Klines of a symbol, or of several, by timeframe. `lenient` leaves symbols out that the exchange does not have."""
 
-    symbol: str
+    symbol: tuple[str, ...]
     tfs: tuple[str, ...]
+    lenient: bool = False
 
 
 def endpoints(engine: Engine) -> Blueprint:
@@ -33,8 +34,19 @@ def endpoints(engine: Engine) -> Blueprint:
     @routes.post("/subscribe")
     async def subscribe_klines() -> Response:
         asked = await _klines_asked()
-        channels = await engine.subscribe_klines(asked.symbol, asked.tfs)
-        return _done("subscribed to", channels)
+        if not (asked.lenient or engine.settings.subscribe_lenient):
+            return _done("subscribed to", await engine.subscribe_klines(asked.symbol, asked.tfs))
+        channels: list[str] = []
+        refused: dict[str, str] = {}
+        for symbol in asked.symbol:
+            try:
+                channels += await engine.subscribe_klines(symbol, asked.tfs)
+            except BadRequest as failure:
+                if failure.field != "$.symbol":
+                    raise
+                refused[symbol] = failure.message
+        more = {"refused": refused} if refused else {}
+        return _done("subscribed to", channels, **more)
 
     @routes.post("/klines/unsubscribe")
     @routes.post("/unsubscribe")
@@ -80,8 +92,10 @@ async def _klines_asked() -> KlineView:
     asked = await read_body(KlineView)
     if not asked.tfs:
         raise BadRequest('give at least one timeframe, such as ["1m", "5m"]', "$.tfs")
+    if not asked.symbol:
+        raise BadRequest("give at least one symbol, such as BTCUSDT", "$.symbol")
     return asked
 
 
-def _done(what: str, channels: list[str]) -> Response:
-    return answer(message=f"{what} {', '.join(channels)}", channels=channels)
+def _done(what: str, channels: list[str], **more: object) -> Response:
+    return answer(message=f"{what} {', '.join(channels) or 'nothing'}", channels=channels, **more)

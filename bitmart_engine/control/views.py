@@ -52,6 +52,7 @@ def order_view(order: EntryOrder) -> View:
         "reason": order.reason,
         "entry_zone_min": text(asked.zone_min),
         "entry_zone_max": text(asked.zone_max),
+        "entry_zone_tolerance_percent": text(asked.entry_zone_tolerance_percent),
         "size": order.size,
         "quantity": text(asked.quantity),
         "filled_size": order.filled,

@@ -5,7 +5,13 @@ The exchange's refusals and the network's silence are other families, in `exchan
 
 from __future__ import annotations
 
+import re
+
 __all__ = ["BadRequest", "CallerError", "Conflict", "NotFound", "Unavailable"]
+
+
+PREDICATES = ("must ", "is ", "has ", "may ")
+"""How an error begins that goes on from the name of its field."""
 
 
 class CallerError(Exception):
@@ -18,7 +24,13 @@ class CallerError(Exception):
 
 
 class BadRequest(CallerError):
-    """The request is malformed or out of range."""
+    """The request is malformed or out of range. As text it is one sentence with the field's name in it."""
+
+    def __str__(self) -> str:
+        name = (self.field or "").removeprefix("$.")
+        if not name or re.search(rf"(?<!\w){re.escape(name)}(?!\w)", self.message):
+            return self.message
+        return f"{name}{' ' if self.message.startswith(PREDICATES) else ': '}{self.message}"
 
 
 class NotFound(CallerError):

@@ -2,7 +2,8 @@
 
 A class whose `field_transformer` is `checked` converts every field by its annotation: text is text, a whole number is
 no flag, and a price may be a Decimal, a whole number, digits in quotes or a float, which means the digits it is shown
-with. Nothing else is guessed. Errors are BadRequest with the path of the field.
+with. None means what the field has by default, an empty list is an empty object (PHP writes both as `[]`), and text
+alone is a list of one. Nothing else is guessed. Errors are BadRequest with the path of the field.
 """
 
 from __future__ import annotations
@@ -60,17 +61,23 @@ SIDES = {
 
 def checked(cls: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
     """For attrs's `field_transformer`: every field is converted by its annotation."""
-    return [each.evolve(converter=_converter(cls, each.name)) for each in fields]
+    return [each.evolve(converter=_converter(cls, each.name, each.default)) for each in fields]
 
 
-def _converter(cls: type, name: str) -> Callable[[object], object]:
+def _converter(cls: type, name: str, default: Any) -> Callable[[object], object]:
     def convert(value: object) -> object:
+        if value is None and default not in (attrs.NOTHING, msgspec.UNSET):
+            return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
         if name == "side":
             value = side_word(value)
         made = converted(value, _hints(cls)[name], f"$.{name}")
-        return made.upper() if name == "symbol" and isinstance(made, str) else made
+        return _in_capitals(made) if name == "symbol" else made
 
     return convert
+
+
+def _in_capitals(symbols: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    return symbols.upper() if isinstance(symbols, str) else tuple(map(str.upper, symbols))
 
 
 @lru_cache
@@ -90,6 +97,8 @@ def converted(value: object, hint: Any, path: str) -> Any:
             return number(value, path)
         if get_origin(each) is Literal:
             return _one_of(value, get_args(each), path)
+        if get_origin(each) is tuple and isinstance(value, str):
+            value = (value,)
         if get_origin(each) is not None and issubclass(get_origin(each), Mapping):
             return _mapping(value, path)
     return _of_kind(value, hint, path)
@@ -192,6 +201,8 @@ def _one_of(value: object, allowed: tuple[str, ...], path: str) -> object:
 
 
 def _mapping(value: object, path: str) -> object:
+    if value == [] or value == ():
+        return {}
     if not isinstance(value, Mapping):
         return _of_kind(value, dict[str, object], path)  # says what it is in place of an object
     for name in value:

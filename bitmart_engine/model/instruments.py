@@ -13,6 +13,11 @@ __all__ = ["Instrument"]
 WHOLE_WITHIN = Decimal("1e-9")
 """In contracts: what a sum of binary fractions is off by, and no order is."""
 
+NOISE = Decimal("1e-9")
+"""Of a price: what binary fractions are off by (65000.10000000001 means 65000.1), and no trader is."""
+NOISE_TICKS = Decimal("0.01")
+"""How much of a tick that may be at most."""
+
 
 @frozen(kw_only=True)
 class Instrument:
@@ -42,8 +47,15 @@ class Instrument:
         return int(nearest) if abs(contracts - nearest) <= WHOLE_WITHIN else to_contracts(contracts)
 
     def on_grid(self, price: Decimal, rounding: str = ROUND_HALF_EVEN) -> Decimal:
-        """`price` on the tick grid."""
-        return to_grid(price, self.tick_size, rounding)
+        """`price` on the tick grid: the nearest one where it is off by the noise of binary fractions alone."""
+        return to_grid(self.without_noise(price), self.tick_size, rounding)
+
+    def without_noise(self, price: Decimal) -> Decimal:
+        """The price of the grid that is meant, where `price` is off by a billionth of itself or less, and by a
+        hundredth of a tick or less; `price` where it is off by more."""
+        nearest = to_grid(price, self.tick_size)
+        noise = min(abs(price) * NOISE, self.tick_size * NOISE_TICKS)
+        return nearest if abs(price - nearest) <= noise else price
 
     def size_error(self, size: int, *, market: bool) -> str | None:
         """What is wrong with an order of `size` contracts, naming the limits; None if it fits."""

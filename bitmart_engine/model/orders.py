@@ -60,8 +60,17 @@ class EntryRequest:
     """Whether it is sent too if its stop was passed, or its target reached, before."""
     resting_timeout_seconds: Decimal | None = None
     """How long it may rest at the exchange; None: as long as it takes."""
+    entry_zone_tolerance_percent: Decimal = Decimal(0)
+    """By how much of each of its bounds the zone was widened. `zone_min` and `zone_max` have it in them."""
+    quantity_unit: Literal["base", "contracts"] = "base"
+    """What `quantity` counted where that was given. Where it was contracts, they are `size`."""
     callback_url: str | None = None
     metadata: Mapping[str, object] = Factory(dict)
+
+    @property
+    def counts_quantity(self) -> bool:
+        """Whether `quantity` was given, and not `size`; not known of older journals."""
+        return self.asked_quantity is not None or self.quantity_unit == "contracts"
 
     @property
     def protected(self) -> bool:

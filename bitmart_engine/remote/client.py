@@ -264,10 +264,10 @@ def _events(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _error(answer: Answer) -> str:
-    """What the engine says is wrong, after the field that is at fault."""
+    """What the engine says is wrong, after the field that is at fault, unless it begins with that."""
     error = str(answer.body.get("error", "it does not say why"))
     where = str(answer.body.get("field") or "").removeprefix("$.")
-    return f"{where}: {error}" if where else error
+    return error if not where or error.startswith(where) else f"{where}: {error}"
 
 
 def _reason(failure: Exception) -> str:

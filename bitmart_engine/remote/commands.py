@@ -93,7 +93,10 @@ def positions(session: Session, id: str | None, **query: Any) -> None:
     help="The order is placed once the price is in here.",
 )
 @click.option("--size", type=int, help="In contracts.")
-@click.option("--quantity", help="In the base currency, in place of --size.")
+@click.option(
+    "--quantity",
+    help="In place of --size: in the base currency, unless the engine's QUANTITY_UNIT says contracts.",
+)
 @click.option("--stop", "--stop-loss", "stop_loss", metavar="PRICE", help="The stop-loss.")
 @click.option("--target", "--take-profit", "take_profit", metavar="PRICE", help="The take-profit.")
 @click.option("--leverage", metavar="X", help="Times.")

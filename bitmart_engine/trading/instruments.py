@@ -18,6 +18,7 @@ from ..exchange.errors import ExchangeError, Meaning, Refused
 from ..model.errors import BadRequest, Unavailable
 from ..model.identifiers import LONGEST_SYMBOL, is_identifier
 from ..model.instruments import Instrument
+from ..model.tickers import meanings
 
 __all__ = ["FRESH_S", "Instruments"]
 
@@ -40,6 +41,8 @@ class Instruments:
     def __init__(self, exchange: ExchangeClient) -> None:
         self._exchange = exchange
         self._known: dict[str, tuple[float, Instrument]] = {}
+        self._meant: dict[str, tuple[float, str]] = {}
+        """For tickers that are no symbols: when that was found, and the symbol that is meant."""
         self._all_asked_at = -inf
         self._asking_all = trio.Lock()
 
@@ -66,6 +69,27 @@ class Instruments:
                 raise Unavailable(f"the exchange could not be asked about {symbol}: {why}")
             instrument = remembered
         return _traded(instrument)
+
+    async def meant_by(self, ticker: str) -> Instrument:
+        """The instrument that a user means: of that literal name, or else without what charts put around it.
+
+        A ticker whose literal name was ever listed means nothing else. Raises as `get` does.
+        """
+        found_at, symbol = self._meant.get(ticker, (-inf, ticker))
+        if trio.current_time() - found_at < FRESH_S:
+            return await self.get(symbol)
+        names = meanings(ticker)
+        for name in names:
+            try:
+                instrument = await self.get(name)
+            except BadRequest:
+                if name == ticker == names[-1] or self.known(name) is not None:
+                    raise
+            else:
+                if name != ticker:
+                    self._meant[ticker] = (trio.current_time(), name)
+                return instrument
+        raise BadRequest(f"unknown symbol {ticker[:LONGEST_SYMBOL]!r}", "$.symbol")
 
     async def refresh(self, symbol: str, urgency: Urgency = Urgency.READ) -> Instrument | None:
         """Read the instrument again now. Where that fails, what was known of it, which may be nothing.

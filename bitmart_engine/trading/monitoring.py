@@ -16,6 +16,7 @@ from ..model.lifecycle import EntryState, ProtectionState
 from ..model.orders import EntryOrder
 from ..model.positions import CloseReason, MonitorRequest, Protection
 from ..model.sides import PositionSide
+from ..model.tickers import meanings
 from ..notify.destinations import check_url
 from ..store.records import (
     ProtectionKept,
@@ -90,9 +91,10 @@ class Monitoring:
             raise BadRequest("must be at least 1 contract", "$.size")
         if asked.callback_url is not None:
             check_url(asked.callback_url, desk.settings.callback_allow)
-        instrument = await desk.instruments.get(asked.symbol)
-        desk.prices.check(asked.symbol)
-        read = await self._read_positions(asked.symbol)
+        instrument = await desk.instruments.meant_by(asked.symbol)
+        request = evolve(request, symbol=instrument.symbol)
+        desk.prices.check(request.symbol)
+        read = await self._read_positions(request.symbol)
         price = await self._price(request)
         await desk.wait_promised(request.id, request.order_id)
         if (known := await self._known(request)) is not None:
@@ -219,6 +221,8 @@ class Monitoring:
         known = self._desk.state.protections.get(request.id)
         if known is None:
             return None
+        if known.symbol in meanings(request.symbol):
+            request = evolve(request, symbol=known.symbol)
         if known.request != request:
             raise Conflict(
                 f"a position with the id {request.id!r} exists with another body", "$.id"

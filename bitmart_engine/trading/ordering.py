@@ -12,6 +12,7 @@ from ..model.decimals import plain
 from ..model.errors import BadRequest, Conflict, NotFound, Unavailable
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder, EntryRequest
+from ..model.tickers import meanings
 from ..notify.destinations import check_url
 from .desk import Desk
 from .entries import Entries
@@ -60,9 +61,9 @@ class Ordering:
             return known
         if asked.callback_url is not None:
             check_url(asked.callback_url, desk.settings.callback_allow)
-        instrument = await desk.instruments.get(asked.symbol)
-        desk.prices.check(asked.symbol)
-        request, rounded = checked_entry(asked, instrument)
+        instrument = await desk.instruments.meant_by(asked.symbol)
+        desk.prices.check(instrument.symbol)
+        request, rounded = checked_entry(asked, instrument, desk.settings.quantity_unit)
         if (known := await self._known(asked)) is not None:
             return known
         now_ms = desk.now_ms()
@@ -105,18 +106,26 @@ class Ordering:
                 raise Conflict(f"a monitored position has the id {asked.id!r}", "$.id")
             return None
         if not await self._is_same(known.request, asked):
-            raise Conflict(f"an order with the id {asked.id!r} exists with another body", "$.id")
+            raise Conflict(f"an order with the id {asked.id!r} exists {self._how(known)}", "$.id")
         await desk.keep_promise()
         return Placed(known, True, moved_prices(asked, known.request))
 
+    def _how(self, known: EntryOrder) -> str:
+        """In what it differs from what is asked for under its id."""
+        counted, now = known.request.quantity_unit, self._desk.settings.quantity_unit
+        if known.request.counts_quantity and counted != now:
+            return f"whose quantity counts {counted}, and QUANTITY_UNIT is {now} now"
+        return "with another body"
+
     async def _is_same(self, known: EntryRequest, asked: PlaceOrder) -> bool:
+        unit = self._desk.settings.quantity_unit
         if known.asked:
-            return known.asked == fingerprint(asked)
-        if known.symbol != asked.symbol:
+            return known.asked == fingerprint(asked, unit)
+        if known.symbol not in meanings(asked.symbol):
             return False
         try:  # an older journal's: only what the contract made of it is known
-            instrument = await self._desk.instruments.get(asked.symbol)
-            again, _ = checked_entry(asked, instrument)
+            instrument = await self._desk.instruments.meant_by(asked.symbol)
+            again, _ = checked_entry(asked, instrument, unit)
         except BadRequest:
             return False
         return same_request(known, again, instrument)

@@ -1,13 +1,14 @@
 """What users ask for, checked against the instrument: errors name the field, what was wrong and what would be right.
 
 Prices that are off the tick grid are moved onto it, always to the careful side, and the move is reported: a zone never
-grows, a stop is never later and a target never further than was asked.
+grows, a stop is never later and a target never further than was asked. What a price is off by is no move where it is
+the noise of binary fractions, a billionth of the price or less: 65000.10000000001 is 65000.1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from hashlib import sha256
 from typing import Literal
 
@@ -19,13 +20,14 @@ from ..model.errors import BadRequest
 from ..model.fields import checked
 from ..model.identifiers import LONGEST_ID as LONGEST_ORDER_ID
 from ..model.identifiers import is_identifier, is_text
-from ..model.instruments import Instrument
+from ..model.instruments import NOISE, WHOLE_WITHIN, Instrument
 from ..model.orders import EntryOrder, EntryRequest, OrderType
 from ..model.sides import PositionSide
 
 __all__ = [
     "MonitorPosition",
     "PlaceOrder",
+    "Unit",
     "checked_entry",
     "checked_id",
     "checked_levels",
@@ -45,11 +47,18 @@ LONGEST_ID = 1000
 NOTHING: Mapping[str, object] = {}
 """Shared by all that have no metadata; nobody writes to it."""
 LONGEST_TIMEOUT_S = 30 * 86_400
+WIDEST_TOLERANCE = 5
+"""Percent of a price, by which an entry zone may be widened."""
+Unit = Literal["base", "contracts"]
+"""What `quantity` counts: the base currency, or whole contracts. Source: the setting QUANTITY_UNIT."""
 
 
 @frozen(kw_only=True, field_transformer=checked)
 class PlaceOrder:
-    """An entry order as users ask for it. `quantity` is in the base currency, `size` in contracts: one of them."""
+    """An entry order as users ask for it: one of `quantity`, in the unit of QUANTITY_UNIT, and `size`, in contracts.
+
+    `entry_zone_tolerance_percent` widens the zone by that much of each of its bounds, on both sides.
+    """
 
     id: str
     symbol: str
@@ -70,6 +79,7 @@ class PlaceOrder:
     exchange_protection: bool = True
     enter_anyway: bool = False
     resting_timeout_seconds: Decimal | None = None
+    entry_zone_tolerance_percent: Decimal = Decimal(0)
 
 
 @frozen(kw_only=True, field_transformer=checked)
@@ -116,24 +126,29 @@ def checked_metadata(metadata: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def checked_entry(
-    asked: PlaceOrder, instrument: Instrument
+    asked: PlaceOrder, instrument: Instrument, unit: Unit = "base"
 ) -> tuple[EntryRequest, dict[str, Decimal]]:
     """The checked request, and the prices that had to be moved onto the tick grid by field.
 
-    Raises BadRequest.
+    `unit` is what its `quantity` counts. Raises BadRequest.
     """
     checked_id(asked.id)
     side = parse_side(asked.side)
     type = OrderType(asked.type)
     for name in ("entry_zone_min", "entry_zone_max", "stop_loss", "take_profit"):
         _check_positive(getattr(asked, name), f"$.{name}")
-    if asked.entry_zone_min > asked.entry_zone_max:
+    low, high = map(instrument.without_noise, (asked.entry_zone_min, asked.entry_zone_max))
+    if low > high:
         raise BadRequest(
             f"{plain(asked.entry_zone_min)} is above entry_zone_max {plain(asked.entry_zone_max)}",
             "$.entry_zone_min",
         )
-    zone_min = instrument.on_grid(asked.entry_zone_min, ROUND_CEILING)
-    zone_max = instrument.on_grid(asked.entry_zone_max, ROUND_FLOOR)
+    tolerance = asked.entry_zone_tolerance_percent
+    if not 0 <= tolerance <= WIDEST_TOLERANCE:
+        raise BadRequest(f"must be from 0 to {WIDEST_TOLERANCE}", "$.entry_zone_tolerance_percent")
+    low, high = _zone_asked(asked)
+    zone_min = instrument.on_grid(low, ROUND_CEILING)
+    zone_max = instrument.on_grid(high, ROUND_FLOOR)
     if zone_min > zone_max:
         raise BadRequest(
             f"no price on the tick grid ({plain(instrument.tick_size)}) lies in the zone",
@@ -142,7 +157,8 @@ def checked_entry(
     stop_loss, take_profit = checked_levels(
         side, asked.stop_loss, asked.take_profit, instrument, zone_min, zone_max
     )
-    size, quantity = _checked_size(asked, instrument, type)
+    size, quantity = _checked_size(asked, instrument, type, unit)
+    counted = "base" if asked.quantity is None else unit
     if asked.leverage is not None and (error := instrument.leverage_error(asked.leverage)):
         raise BadRequest(error, "$.leverage")
     if not 0 < asked.timeout_seconds <= LONGEST_TIMEOUT_S:
@@ -170,10 +186,14 @@ def checked_entry(
         take_profit=take_profit,
         exchange_protection=asked.exchange_protection,
         timeout_seconds=shared(asked.timeout_seconds),
-        asked_quantity=None if asked.quantity is None else shared(asked.quantity),
-        asked=fingerprint(asked),
+        asked_quantity=(
+            None if asked.quantity is None or counted == "contracts" else shared(asked.quantity)
+        ),
+        asked=fingerprint(asked, unit),
         enter_anyway=asked.enter_anyway,
         resting_timeout_seconds=None if resting is None else shared(resting),
+        entry_zone_tolerance_percent=shared(tolerance),
+        quantity_unit=counted,
         callback_url=asked.callback_url,
         metadata=checked_metadata(asked.metadata),
     )
@@ -181,25 +201,31 @@ def checked_entry(
 
 
 def moved_prices(asked: PlaceOrder, request: EntryRequest) -> dict[str, Decimal]:
-    """The prices of `request` that are not as they were asked for, by field."""
+    """The prices of `request` that are not as they were asked for, by field; of the zone, as it was widened."""
+    low, high = _zone_asked(asked)
     result = {
-        "entry_zone_min": request.zone_min,
-        "entry_zone_max": request.zone_max,
-        "stop_loss": request.stop_loss,
-        "take_profit": request.take_profit,
+        "entry_zone_min": (low, request.zone_min),
+        "entry_zone_max": (high, request.zone_max),
+        "stop_loss": (asked.stop_loss, request.stop_loss),
+        "take_profit": (asked.take_profit, request.take_profit),
     }
     return {
         name: price
-        for name, price in result.items()
-        if price is not None and price != getattr(asked, name)
+        for name, (wanted, price) in result.items()
+        if price is not None and (wanted is None or abs(price - wanted) > wanted * NOISE)
     }
 
 
-def fingerprint(asked: PlaceOrder) -> str:
+def _zone_asked(asked: PlaceOrder) -> tuple[Decimal, Decimal]:
+    share = asked.entry_zone_tolerance_percent / 100
+    return asked.entry_zone_min * (1 - share), asked.entry_zone_max * (1 + share)
+
+
+def fingerprint(asked: PlaceOrder, unit: Unit = "base") -> str:
     """A digest of what was asked, by which the same is known again whatever the contract has become by then.
 
     A number is what it is worth, a side what it means, and a field that says what it would be without is not there.
-    Raises BadRequest for metadata that are no JSON.
+    A quantity is not the same in another `unit`. Raises BadRequest for metadata that are no JSON.
     """
     said: dict[str, object] = {}
     for each in fields(PlaceOrder):
@@ -210,6 +236,8 @@ def fingerprint(asked: PlaceOrder) -> str:
             value = parse_side(value).value
         if value != default:
             said[each.name] = plain(value) if isinstance(value, Decimal) else value
+    if asked.quantity is not None and unit != "base":
+        said["quantity_unit"] = unit
     return sha256(msgspec.json.encode(said, order="sorted")).hexdigest()[:32]
 
 
@@ -306,19 +334,35 @@ def checked_levels(
 
 
 def _checked_size(
-    asked: PlaceOrder, instrument: Instrument, type: OrderType
+    asked: PlaceOrder, instrument: Instrument, type: OrderType, unit: Unit
 ) -> tuple[int, Decimal]:
     if (asked.size is None) == (asked.quantity is None):
-        raise BadRequest("give one of quantity (base currency) and size (contracts)", "$.quantity")
+        counts = "contracts" if unit == "contracts" else "base currency"
+        raise BadRequest(f"give one of quantity ({counts}) and size (contracts)", "$.quantity")
     if asked.size is not None:
         size, path = asked.size, "$.size"
     else:
         assert asked.quantity is not None
         _check_positive(asked.quantity, "$.quantity")
-        size, path = instrument.size_of(asked.quantity), "$.quantity"
+        path = "$.quantity"
+        size = (
+            _contracts(asked.quantity)
+            if unit == "contracts"
+            else instrument.size_of(asked.quantity)
+        )
     if error := instrument.size_error(size, market=type is OrderType.MARKET):
         raise BadRequest(error, path)
     return size, shared(size * instrument.contract_size)
+
+
+def _contracts(quantity: Decimal) -> int:
+    nearest = quantity.to_integral_value(ROUND_HALF_EVEN)
+    if abs(quantity - nearest) > WHOLE_WITHIN:
+        raise BadRequest(
+            f"must be a whole number of contracts, as QUANTITY_UNIT=contracts says, not {plain(quantity)}",
+            "$.quantity",
+        )
+    return int(nearest)
 
 
 def _check_positive(value: Decimal | None, path: str) -> None:

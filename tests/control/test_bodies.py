@@ -4,6 +4,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 
 from bitmart_engine import MonitorPosition, PlaceOrder
@@ -92,8 +93,8 @@ def test_what_json_does_not_know_is_not_json(written: str) -> None:
         (b'{"id": "\xff"}', "the body is not UTF-8", None),
         (b"\xff\xfe{", "the body is not JSON", None),
         ('{"id": "\\ud800"}', "the body is not JSON", None),
-        ("{}", "is missing", "$.id"),
-        ('{"id": "a"}', "is missing", "$.symbol"),
+        ("{}", "Missing required field: id", "$.id"),
+        ('{"id": "a"}', "Missing required field: symbol", "$.symbol"),
         ("{" + ORDER + ', "stop_los": 1}', "did you mean 'stop_loss'?", "$.stop_los"),
         ("{" + ORDER + ', "qqq": 1}', "there are: id, symbol", "$.qqq"),
         ("{" + ORDER + ', "": 1}', "unknown field ''", "$."),
@@ -108,7 +109,7 @@ def test_what_json_does_not_know_is_not_json(written: str) -> None:
         ("{" + ORDER + ', "size": 1e400}', "out of range", "$.size"),
         ("{" + ORDER + ', "type": "stop"}', "must be one of limit, market", "$.type"),
         ("{" + ORDER + ', "open_type": 3}', "must be one of isolated, cross", "$.open_type"),
-        ("{" + ORDER + ', "metadata": []}', "must be an object, not a list", "$.metadata"),
+        ("{" + ORDER + ', "metadata": [1]}', "must be an object, not a list", "$.metadata"),
         ("{" + ORDER + ', "metadata": {"a": 1e999}}', "out of range", "$.metadata[...]"),
         ("{" + ORDER + ', "metadata": ' + '{"a":' * 40 + "1" + "}" * 40 + "}", "32 deep", None),
         ("[" * 30000 + "]" * 30000, "", None),
@@ -129,8 +130,8 @@ def test_an_integer_without_end_is_refused() -> None:
 
 def test_the_path_of_an_error_goes_all_the_way() -> None:
     assert refused(KlineView, '{"symbol": "B", "tfs": ["1m", 5]}').field == "$.tfs[1]"
-    assert refused(KlineView, '{"symbol": "B", "tfs": "1m"}').message == (
-        "must be a list, not text in quotes"
+    assert refused(KlineView, '{"symbol": "B", "tfs": 5}').message == (
+        "must be a list, not a whole number"
     )
 
 
@@ -140,9 +141,39 @@ def test_metadata_is_kept_as_it_was_sent() -> None:
 
 
 def test_what_is_left_out_or_null_has_its_default() -> None:
-    asked = order('"stop_loss": null, "size": null, "callback_url": null')
-    assert (asked.stop_loss, asked.size, asked.post_only) == (None, None, True)
-    assert asked.timeout_seconds == 300
+    names = [each.name for each in attrs.fields(PlaceOrder) if each.default is not attrs.NOTHING]
+    assert len(names) > 10
+    assert order(", ".join(f'"{each}": null' for each in names)) == order()
+    assert order().timeout_seconds == 300
+    watched = '{"id": "p", "symbol": "B"'
+    names = [each.name for each in attrs.fields(MonitorPosition)][2:]
+    nulls = ", ".join(f'"{each}": null' for each in names)
+    assert decode(MonitorPosition, f"{watched}, {nulls}}}".encode()) == decode(
+        MonitorPosition, (watched + "}").encode()
+    )
+
+
+def test_an_empty_list_is_empty_metadata_as_php_writes_it() -> None:
+    assert order('"metadata": []').metadata == {}
+    raw = b'{"id": "p", "symbol": "B", "metadata": []}'
+    assert decode(MonitorPosition, raw).metadata == {}
+
+
+@pytest.mark.parametrize(
+    ("raw", "error"),
+    [
+        ('{"id": "a", "symbol": "B"}', "Missing required field: side"),
+        ("{" + ORDER + ', "metadata": [1]}', "metadata must be an object, not a list"),
+        ("{" + ORDER + ', "size": true}', "size must be a whole number or null, not true or false"),
+        ("{" + ORDER + ', "stop_loss": "x"}', "stop_loss must be a number, such as"),
+        ("{" + ORDER + ', "leverage": 1e99}', "leverage is a number out of range"),
+        ("{" + ORDER.replace("long", "up") + "}", "side must be one of long, short, buy, sell"),
+        ("{" + ORDER + ', "size": 1, "size": 2}', "size is given twice"),
+        ("[]", "the body must be a JSON object"),
+    ],
+)
+def test_an_error_is_a_sentence_with_the_name_of_the_field_in_it(raw: str, error: str) -> None:
+    assert str(refused(PlaceOrder, raw)).startswith(error)
 
 
 def test_null_does_not_move_a_stop_anywhere() -> None:

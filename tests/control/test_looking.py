@@ -234,7 +234,7 @@ async def test_klines_are_subscribed_seen_and_unsubscribed(desk: Desk) -> None:
     [
         ({"symbol": "BTCUSDT", "tfs": []}, "at least one timeframe", "$.tfs"),
         ({"symbol": "BTCUSDT", "tfs": ["3m"]}, "one of 1m, 5m, 15m, 30m, 1h", "$.tfs"),
-        ({"symbol": "BTCUSDT"}, "is missing", "$.tfs"),
+        ({"symbol": "BTCUSDT"}, "Missing required field: tfs", "$.tfs"),
         ({"symbol": "BTCUSDT", "tfs": [1]}, "must be text in quotes", "$.tfs[0]"),
         ({"symbol": "NOPEUSDT", "tfs": ["1m"]}, "unknown symbol 'NOPEUSDT'", "$.symbol"),
         ({"symbol": "BTCUSDT", "tf": ["1m"]}, "did you mean 'tfs'?", "$.tf"),
@@ -246,6 +246,46 @@ async def test_klines_that_do_not_exist_are_refused(
     answer = await desk.ask("POST", "/klines/subscribe", body)
     assert (answer.status_code, answer.json()["field"]) == (400, field)
     assert error in answer.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["/subscribe", "/klines/subscribe"])
+@pytest.mark.parametrize("tfs", ["1m", ["1m"]])
+@pytest.mark.parametrize("symbol", ["BTCUSDT", ["btcusdt"], "BITMART:BTCUSDT.P"])
+async def test_a_symbol_and_a_timeframe_may_stand_alone(
+    desk: Desk, path: str, symbol: object, tfs: object
+) -> None:
+    body = {"symbol": symbol, "tfs": tfs}
+    assert (await desk.post(path, body))["channels"] == ["futures/klineBin1m:BTCUSDT"]
+    assert (await desk.get("/status"))["kline_channels"] == ["futures/klineBin1m:BTCUSDT"]
+    gone = await desk.post(path.replace("subscribe", "unsubscribe"), body)
+    assert gone["channels"] == ["futures/klineBin1m:BTCUSDT"]
+    assert (await desk.get("/status"))["kline_channels"] == []
+
+
+async def test_of_several_symbols_all_are_subscribed_or_none(desk: Desk) -> None:
+    body = {"symbol": ["BTCUSDT", "NOPEUSDT"], "tfs": "1m"}
+    answer = await desk.ask("POST", "/klines/subscribe", body)
+    assert (answer.status_code, answer.json()["error"]) == (400, "unknown symbol 'NOPEUSDT'")
+    assert (await desk.get("/status"))["kline_channels"] == []
+    both = await desk.post("/klines/subscribe", {"symbol": ["BTCUSDT", "ETHUSDT"], "tfs": "1m"})
+    assert both["channels"] == ["futures/klineBin1m:BTCUSDT", "futures/klineBin1m:ETHUSDT"]
+
+
+@pytest.mark.parametrize(("setting", "more"), [(False, {"lenient": True}), (True, {})])
+async def test_a_lenient_subscription_names_what_it_refuses_and_takes_the_rest(
+    open_desk: Open, setting: bool, more: dict[str, object]
+) -> None:
+    async with open_desk(subscribe_lenient=setting) as desk:
+        body = {"symbol": "NOPEUSDT", "tfs": ["1m"], **more}
+        refused = await desk.post("/klines/subscribe", body)
+        assert refused["refused"] == {"NOPEUSDT": "unknown symbol 'NOPEUSDT'"}
+        assert (refused["channels"], refused["message"]) == ([], "subscribed to nothing")
+        some = await desk.post("/klines/subscribe", {**body, "symbol": ["NOPEUSDT", "BTCUSDT"]})
+        assert list(some["refused"]) == ["NOPEUSDT"]
+        assert some["channels"] == ["futures/klineBin1m:BTCUSDT"]
+        assert "refused" not in await desk.post("/klines/subscribe", {**body, "symbol": "BTCUSDT"})
+        typo = await desk.ask("POST", "/klines/subscribe", {**body, "tfs": ["7m"]})
+        assert (typo.status_code, typo.json()["field"]) == (400, "$.tfs")
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,13 @@ async def test_an_order_is_promised_and_shown(desk: Desk) -> None:
     placed = await desk.post("/api/place-order", ORDER)
     assert placed == {
         "ok": True,
+        "message": "order accepted, waiting",
         "id": "order-123",
+        "order_id": "order-123",
         "status": "waiting",
         "symbol": "BTCUSDT",
         "size": 10,
+        "quantity_base": "0.01",
     }
     shown = (await desk.get("/api/orders/order-123"))["order"]
     assert shown["entry_zone_min"] == "64000"
@@ -30,6 +33,7 @@ async def test_the_same_order_again_is_a_duplicate_and_another_one_a_conflict(de
     await desk.post("/api/place-order", ORDER)
     again = await desk.post("/api/place-order", {**ORDER, "quantity": "0.010", "post_only": True})
     assert again["duplicate"] is True
+    assert again["message"] == "order known already, waiting"
     assert again["size"] == 10
     other = await desk.ask("POST", "/api/place-order", {**ORDER, "stop_loss": 62000})
     assert other.status_code == 409
@@ -51,6 +55,9 @@ async def test_an_order_is_followed_until_it_is_filled(desk: Desk) -> None:
     await desk.post("/api/place-order", ORDER)
     before = await desk.get("/api/orders/status")
     assert (before["pending_orders"], before["monitored_positions"]) == (1, 0)
+    await desk.enter()
+    open = await desk.get("/api/orders/status")
+    assert (open["pending_orders"], list(open["orders"])) == (0, ["order-123"])
     await desk.fill()
     after = await desk.get("/api/orders/status")
     assert (after["pending_orders"], after["monitored_positions"]) == (0, 1)

@@ -85,7 +85,7 @@ async def test_prices_go_out_as_they_were_typed(desk: Desk) -> None:
     assert desk.engine.state.orders["a"].request.stop_loss == Decimal("63000.1")
     refused = await desk.types("place", *ZONE, "--size", "1", "--stop", "63,000")
     assert (refused.exit_code, refused.stdout) == (1, "")
-    assert refused.stderr.startswith("bitmart-engine: refused: stop_loss: must be a number")
+    assert refused.stderr.startswith("bitmart-engine: refused: stop_loss must be a number")
 
 
 async def test_an_id_is_made_up_and_printed(desk: Desk) -> None:

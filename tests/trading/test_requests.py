@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import attrs
 import pytest
 
 from bitmart_engine.model.errors import BadRequest
-from bitmart_engine.trading.requests import checked_entry
+from bitmart_engine.trading.requests import checked_entry, fingerprint
 from tests.stage import BTC, entry
 
 
@@ -128,3 +129,85 @@ def test_an_id_that_is_not_text_is_refused():
 def test_a_quantity_that_is_whole_but_for_binary_fractions_is_that_many_contracts(quantity, size):
     request, _ = checked_entry(entry(quantity=Decimal(str(quantity))), BTC)
     assert request.size == size
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (65000.0, "65000"),
+        ("65000.0", "65000"),
+        (65000.10000000001, "65000.1"),
+        ("65000.099999999999", "65000.1"),
+        (0.1 * 3 + 64999.8, "65000.1"),
+        ("65000.10000000000000000000000000000001", "65000.1"),
+    ],
+)
+@pytest.mark.parametrize("field", ["entry_zone_min", "entry_zone_max", "stop_loss", "take_profit"])
+def test_the_noise_of_a_float_is_no_other_price_and_no_move(field, written, meant):
+    around = {
+        "entry_zone_min": 64990,
+        "stop_loss": 64000,
+        "entry_zone_max": 65010,
+        "take_profit": 66000,
+    }
+    side = "short" if field == "stop_loss" else "long"
+    if field in ("stop_loss", "take_profit"):
+        around = {
+            "entry_zone_min": 64000,
+            "entry_zone_max": 64500,
+            "stop_loss": None,
+            "take_profit": None,
+        }
+    request, rounded = checked_entry(entry(side=side, **{**around, field: written}), BTC)
+    name = {"entry_zone_min": "zone_min", "entry_zone_max": "zone_max"}.get(field, field)
+    assert getattr(request, name) == Decimal(meant)
+    assert rounded == {}
+
+
+def test_a_zone_of_one_price_may_be_upside_down_by_the_noise_of_a_float():
+    one = entry(entry_zone_min="65000.10000000001", entry_zone_max="65000.1", stop_loss=None)
+    request, _ = checked_entry(one, BTC)
+    assert request.zone_min == request.zone_max == Decimal("65000.1")
+
+
+@pytest.mark.parametrize(
+    ("written", "low", "high"),
+    [("65000.070000000003", "65000.1", "65000"), ("65000.101", "65000.2", "65000.1")],
+)
+def test_a_price_that_is_off_by_more_than_noise_is_moved_to_the_careful_side(written, low, high):
+    request, rounded = checked_entry(entry(entry_zone_min=written), BTC)
+    assert request.zone_min == rounded["entry_zone_min"] == Decimal(low)
+    request, rounded = checked_entry(entry(entry_zone_max=written), BTC)
+    assert request.zone_max == rounded["entry_zone_max"] == Decimal(high)
+
+
+def test_noise_is_never_more_than_a_hundredth_of_a_tick():
+    fine = attrs.evolve(BTC, tick_size=Decimal("0.000001"))
+    request, rounded = checked_entry(entry(entry_zone_min="64990.0000003"), fine)
+    assert request.zone_min == Decimal("64990.000001")
+    assert request.zone_min - Decimal("64990.0000003") < 64990 * Decimal("1e-9")
+    assert rounded == {}
+
+
+def test_a_tolerance_widens_the_zone_by_that_percent_of_each_bound():
+    asked = entry(entry_zone_tolerance_percent="0.1", stop_loss=64000)
+    request, rounded = checked_entry(asked, BTC)
+    assert (request.zone_min, request.zone_max) == (Decimal("64925.1"), Decimal("65075.0"))
+    assert request.entry_zone_tolerance_percent == Decimal("0.1")
+    assert rounded == {"entry_zone_min": Decimal("64925.1"), "entry_zone_max": Decimal("65075")}
+    assert fingerprint(asked) != fingerprint(entry(stop_loss=64000))
+    assert fingerprint(asked) == fingerprint(attrs.evolve(asked, entry_zone_tolerance_percent=0.1))
+    zero = attrs.evolve(asked, entry_zone_tolerance_percent=0)
+    assert fingerprint(zero) == fingerprint(entry(stop_loss=64000))
+
+
+@pytest.mark.parametrize("percent", ["-0.1", "5.01", "100"])
+def test_a_tolerance_is_from_0_to_5_percent(percent):
+    with pytest.raises(BadRequest) as refused:
+        checked_entry(entry(entry_zone_tolerance_percent=percent), BTC)
+    assert str(refused.value) == "entry_zone_tolerance_percent must be from 0 to 5"
+
+
+def test_a_stop_has_to_lie_beyond_the_zone_as_it_was_widened():
+    with pytest.raises(BadRequest, match=r"below 64340\.1, not 64500"):
+        checked_entry(entry(entry_zone_tolerance_percent=1), BTC)
