@@ -16,7 +16,7 @@ from typing import Any
 
 from attrs import Factory, define, frozen
 
-__all__ = ["Evidence", "ExchangeOrder", "Row", "Violation", "judge", "read_journal"]
+__all__ = ["Evidence", "ExchangeOrder", "Row", "Violation", "judge", "lane_of", "read_journal"]
 
 ENDED = ("filled", "cancelled", "expired", "rejected")
 LATE_MS = 2_000
@@ -139,6 +139,12 @@ def read_journal(path: Path) -> list[Row]:
     return [Row(seq, kind, json.loads(body)) for seq, kind, body in rows]
 
 
+def lane_of(owed: Mapping[str, Any]) -> str:
+    """What is told in order: all of one order to one receiver. Signals of it have another than callbacks."""
+    lane, kind = str(owed["lane"]), str(owed["kind"])
+    return f"{lane} {kind}" if kind.endswith("signal") else lane
+
+
 def judge(evidence: Evidence) -> list[Violation]:
     """Every broken promise that the evidence shows."""
     return list(_Judge(evidence).all())
@@ -195,7 +201,7 @@ class _Judge:
                 self.closes[body["id"]][body["close"]["client_order_id"]] = body["close"]
             case "NotificationOwed":
                 owed = body["notification"]
-                self.notifications.append((owed["lane"], owed["id"], owed["kind"]))
+                self.notifications.append((lane_of(owed), owed["id"], owed["kind"]))
 
     def all(self) -> Iterator[Violation]:
         yield from self._at_most_once()

@@ -133,6 +133,7 @@ class Doorway:
         elif mishap == "redirect":
             status, more = self.rng.choice(REDIRECTS), {"Location": ELSEWHERE}
             self.redirected.add(key)
+            self.receiver.note(key, path, body, status)
         else:
             given = self.receiver.hear(key, path, headers, body, failing=mishap in ARRIVED_TAKEN)
             status, more = given

@@ -20,6 +20,7 @@ from .clockwork import now_ms
 from .disk import Disk
 from .network import Network
 from .process import Doom, Process
+from .receiver import SECRET
 from .trace import Trace
 
 __all__ = ["OVER", "Lives"]
@@ -64,6 +65,8 @@ class Lives:
     """Since when nothing is wrong that would keep an engine from being ready; None while something does."""
     skew_ms: int = field(init=False)
     """How far the machine's clock is ahead of the true time."""
+    signals_to: str = ""
+    """The application's address, where it is signalled too."""
     restored: bool = False
     """Whether the journal was put there by hand: its owner says so when he starts the next engine."""
     spared: bool = False
@@ -201,6 +204,8 @@ class Lives:
             mode="paper",
             state_dir=str(self.directory / room),
             accept_older_journal=self.restored,
+            trading_app_base_uri=self.signals_to,
+            trading_app_shared_secret=SECRET if self.signals_to else "",
         )
 
 

@@ -16,10 +16,12 @@ from attrs import define, field
 from tests.application.receivers import BALANCE_SIGNALS, ORDER_SIGNALS, Answer, Application
 from tests.judge import Violation
 
-__all__ = ["HOOK", "HOOK_PATH", "SIGNALS", "Receiver"]
+__all__ = ["APPLICATION", "HOOK", "HOOK_PATH", "SECRET", "SIGNALS", "Receiver"]
 
 HOOK_PATH = "/hook"
-HOOK = f"http://127.0.0.1:9{HOOK_PATH}"
+APPLICATION = "http://127.0.0.1:9"
+HOOK = f"{APPLICATION}{HOOK_PATH}"
+SECRET = "s3cr3t-of-the-application"
 SIGNALS = (ORDER_SIGNALS, BALANCE_SIGNALS)
 OF_AN_ATTEMPT = ("retry_count",)
 """What differs from one attempt to the next to deliver the same."""
@@ -38,7 +40,7 @@ class Receiver:
     failing: float = 0.0
     """How likely it is that it takes down what it is sent, and then fails."""
     receipts: list[tuple[str, Mapping[str, Any], int]] = field(factory=list)
-    application: Application = field(factory=lambda: Application(hook=HOOK_PATH))
+    application: Application = field(factory=lambda: Application(SECRET, hook=HOOK_PATH))
 
     def take(self, request: httpx.Request, body: bytes) -> int:
         """The status of the answer; 0 for none."""

@@ -45,7 +45,7 @@ from .network import Network
 from .oddities import Oddities
 from .owner import Owner
 from .pushes import Pushes
-from .receiver import Receiver
+from .receiver import APPLICATION, Receiver
 from .rest import Rest
 from .restoring import Restoring
 from .starts import Starts
@@ -133,7 +133,9 @@ class Run:
         self.receiver = Receiver(
             rng("receiver"), self.watch.received, self._broken, lambda: self.lives.now_ms()
         )
-        self.doorway = Doorway(self.receiver, rng("doorway"), trace, self._broken)
+        self.doorway = Doorway(
+            self.receiver, rng("doorway"), trace, self._broken, self.watch.turned_away
+        )
         self.network = Network(
             paper,
             self.receiver.take,
@@ -209,6 +211,8 @@ class Run:
         )
         if choices.world > 2:
             self.lives.wrongly = self.starts.between
+            self.lives.signals_to = APPLICATION
+            self.user.forms = rng("forms")
         self.oddities = Oddities(paper, pushes, self.market, self.chronicle, cache(rng), trace)
         self.unread = Unread(paper, self.lives, cache(rng), trace)
         self.belated = Belated(
