@@ -49,7 +49,7 @@ class Receiver:
         if self.rng.random() < self.failing:
             status = self.rng.choice((500, 503, 0))
         self._read(key, request.url.path, dict(request.headers), body)
-        self._note(key, request.url.path, body, status)
+        self.note(key, request.url.path, body, status)
         return status
 
     def hear(
@@ -61,7 +61,7 @@ class Receiver:
         if status != 429:
             if failing or self.rng.random() < self.failing:
                 status = 500
-            self._note(key, path, body, status)
+            self.note(key, path, body, status)
         return status, dict(given.headers)
 
     def _read(self, key: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -76,7 +76,8 @@ class Receiver:
             self.broken(Violation(promise, key, said))
         return given
 
-    def _note(self, key: str, path: str, body: bytes, status: int) -> None:
+    def note(self, key: str, path: str, body: bytes, status: int) -> None:
+        """Something has arrived, and is answered so."""
         told = json.loads(body)
         if path in SIGNALS:
             told = {name: each for name, each in told.items() if name not in OF_AN_ATTEMPT}

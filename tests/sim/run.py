@@ -133,9 +133,7 @@ class Run:
         self.receiver = Receiver(
             rng("receiver"), self.watch.received, self._broken, lambda: self.lives.now_ms()
         )
-        self.doorway = Doorway(
-            self.receiver, rng("doorway"), trace, self._broken, self.watch.turned_away
-        )
+        self.doorway = Doorway(self.receiver, rng("doorway"), trace, self._broken)
         self.network = Network(
             paper,
             self.receiver.take,
