@@ -32,7 +32,7 @@ from .choices import Choices, Outcome
 from .chronicle import Chronicle
 from .clockwork import now_ms, run_seeded
 from .disk import Disk
-from .doorway import Doorway
+from .doorway import HARMLESS, Doorway
 from .evidence import evidence_of, sum_up
 from .exposure import Exposure
 from .facts import facts
@@ -231,9 +231,9 @@ class Run:
         )
         self.weather.cleared = self.doorway.clear
         mild_since = self.weather.nothing_but_since
-        self.lives.mild_since = lambda: mild_since("unreadable rows")
+        self.lives.mild_since = lambda: mild_since("unreadable rows", *HARMLESS)
         self.watch.mild_since = lambda: self.lives.up_and(
-            mild_since("unreadable rows", "false limits")
+            mild_since("unreadable rows", "false limits", *HARMLESS)
         )
         self.rest = Rest(
             self.app, self.user, self.market, trace, self._broken, self.weather.longer_s

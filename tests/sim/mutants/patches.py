@@ -6,6 +6,7 @@ A patch is a file of the package, a text that is in it exactly once, and what st
 from __future__ import annotations
 
 from .newer import NEWER
+from .newest import NEWEST
 from .patch import Patch
 
 __all__ = ["PATCHES", "Patch"]
@@ -191,4 +192,5 @@ PATCHES = (
         "        self._watch(id)\n",
     ),
     *NEWER,
+    *NEWEST,
 )
