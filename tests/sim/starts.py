@@ -92,7 +92,7 @@ class Starts:
                 ("TRADING_APP_BASE_URI", "http://127.0.0.1:9"),
                 ("STALE_AFTER_S", "ten"),
                 ("CTRL_ADDR", "nowhere"),
-                ("TRADING_APP_REQUEST_TIMEOUT", settings.api_secret),
+                ("TRADING_APP_REQUEST_TIMEOUT", "0"),
             )
         )
         self.trace.fault("wrong start: mistaken", name)
