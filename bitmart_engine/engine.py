@@ -17,13 +17,14 @@
         |-- tracking                 orders that the stream is silent about: read over REST
         |-- futures_orders           what became of orders that ended while nobody listened
         |-- balance                  the account's balance, read now and then beside what is pushed
+        |-- raw_events               order and position frames, forwarded as they came
         |-- keep_warm                a connection for the next order, while anything is armed
         |-- instruments, leverage    read again every minute, while anything is armed
         |-- settle_doubts            prices that are old or far from the last: what REST says
         `-- in flight                one task for each submit, look-up, cancel or close
 
-Housekeeping (backfill, the clocks, tracking, futures_orders, balance, keep_warm, instruments, leverage) that crashes
-is told of and begins again; any other task that crashes ends the engine.
+Housekeeping (backfill, the clocks, tracking, futures_orders, balance, raw_events, keep_warm, instruments, leverage)
+that crashes is told of and begins again; any other task that crashes ends the engine.
 
 It starts from the outside in and stops from the inside out: first nothing new is opened, then what is in flight gets
 its bounded time, then the connections close, then the outbox has a last second, then the process may go.
@@ -49,7 +50,7 @@ from .guarding import check_guarding
 from .housekeeping import supervised
 from .model.errors import BadRequest
 from .model.notifications import Notification
-from .notify.outbox import Outbox, Settlement, open_outbox
+from .notify.outbox import Ending, Outbox, Settlement, open_outbox
 from .running import VIEW, Engine
 from .settings import IN_MEMORY, Settings, is_new
 from .store import JournalUnavailable, MemoryJournal, Store, check_belonging, open_journal
@@ -95,10 +96,18 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
                     break
                 await trio.sleep(pause_s)
 
-        def settled(notification: Notification, settlement: Settlement, why: str) -> None:
+        def settled(notification: Notification, ending: Ending) -> None:
             world.reached("callback delivered")
-            delivered = settlement is Settlement.DELIVERED
-            store.record(NotificationSettled(notification.id, delivered, world.wall_ms(), why))
+            store.record(
+                NotificationSettled(
+                    notification.id,
+                    ending.settlement is Settlement.DELIVERED,
+                    world.wall_ms(),
+                    ending.why,
+                    ending.answer,
+                    ending.attempts,
+                )
+            )
 
         async with (
             open_exchange(settings, world, tally) as exchange,

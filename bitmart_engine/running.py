@@ -26,7 +26,7 @@ from .model.positions import Protection
 from .model.tickers import meanings
 from .notify.outbox import Outbox, OutboxStatistics, Waiting
 from .settings import Settings
-from .store import State, Store
+from .store import JournalError, State, Store, Telling
 from .store.records import NotificationOwed, Record, ViewChanged
 from .streams.bus import Listener
 from .streams.history import MOST_BARS
@@ -310,6 +310,24 @@ class Engine:
         self._store.record(NotificationOwed(again))
         await desk.keep_promise()
         return again
+
+    async def told(self, id: str) -> list[Telling]:
+        """What was sent, or is owed, of an order or a position, in the order made; not what is forgotten by now.
+
+        Raises NotFound where nothing is known of such an id, and Unavailable while the journal cannot be read.
+        """
+        state = self.state
+        protection = state.protections.get(id)
+        lanes = {id, (protection.entry_id if protection else None) or id}
+        try:
+            found = await self._store.told(lanes)
+        except JournalError as failure:
+            raise Unavailable(f"the journal cannot be read: {failure}") from None
+        if not found and protection is None and id not in state.orders:
+            raise NotFound(
+                f"no order and no position has the id {id!r}, and nothing was sent of it"
+            )
+        return found
 
     def exchange(self) -> ExchangeStatistics:
         """How much of each request limit is used, what waits for its turn, and how far the clocks are apart."""

@@ -80,7 +80,9 @@ async def started(
     environment = {
         name: text
         for name, text in os.environ.items()
-        if not name.startswith(("BITMART_", "CTRL_", "TRADING_", "CALLBACK_", "STATE_"))
+        if not name.startswith(
+            ("BITMART_", "CTRL_", "TRADING_", "CALLBACK_", "STATE_", "QUANTITY_")
+        )
     }
     environment |= {"PYTHONPATH": str(Path(__file__).parent.parent), **env}
     async with trio.open_nursery() as nursery:
@@ -394,6 +396,8 @@ async def test_it_goes_on_when_nobody_reads_what_it_says(tmp_path: Path) -> None
         (PAPER, {}, "paper mode"),
         ([*PAPER, "--replay", "good.csv"], {"CTRL_ADDR": "[::]:0"}, "http://[::1]:"),
         (["serve"], {"CTRL_TOKEN": "hush"}, "with the token of CTRL_TOKEN"),
+        (["serve"], {"CTRL_ALLOW": "172.16.0.0/12"}, "without a token from 172.16.0.0/12"),
+        (["serve"], {"QUANTITY_UNIT": "contracts"}, "quantity        counts contracts"),
         (["serve"], {"CTRL_ADDR": "0.0.0.0:0"}, "and this machine's other addresses"),
         (
             ["paper", "--admin-port", "0", "--ws-port", "0", "--rest-port", "0"],
@@ -511,6 +515,10 @@ def test_what_cannot_be_started_is_said_and_is_code_2(
         (
             {"TRADING_APP_BASE_URI": "http://me:hunter2@app.test"},
             "bitmart-engine: TRADING_APP_BASE_URI=***: must be",
+        ),
+        (
+            {"CTRL_ALLOW": "0.0.0.0/0"},
+            "bitmart-engine: CTRL_ALLOW=0.0.0.0/0: 0.0.0.0/0 is not within a private, loopback",
         ),
         (
             {"TRADING_APP_BASE_URI": "http://169.254.169.254"},

@@ -151,3 +151,53 @@ async def test_a_live_start_with_nothing_kept_says_so(
         assert bool(said) is (warned and first)
         assert not said or said[0]["log_level"] == "warning"
     assert not is_new(settings)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("172.16.0.0/12", ["172.16.0.0/12"]),
+        (" 10.1.0.0/16 , 192.168.1.5,", ["10.1.0.0/16", "192.168.1.5/32"]),
+        ("127.0.0.0/8,169.254.0.0/16", ["127.0.0.0/8", "169.254.0.0/16"]),
+        ("fd00:1::/32,fe80::/10,::1", ["fd00:1::/32", "fe80::/10", "::1/128"]),
+        ("", []),
+    ],
+)
+def test_private_networks_may_be_let_in(tmp_path: Path, written: str, meant: list[str]) -> None:
+    assert [str(each) for each in read(tmp_path, f"CTRL_ALLOW={written}\n").control_allow] == meant
+    assert [str(each) for each in Settings(control_allow=meant).control_allow] == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("0.0.0.0/0", "not within a private, loopback or link-local range"),
+        ("::/0", "not within a private"),
+        ("172.16.0.0/11", "not within a private"),
+        ("10.0.0.0/8,8.8.8.8", "8.8.8.8/32 is not within"),
+        ("100.64.0.0/10", "not within a private"),
+        ("::ffff:10.0.0.0/104", "not within a private"),
+        ("2001:db8::/32", "not within a private"),
+        ("172.17.0.1/16", "write 172.17.0.0/16"),
+        ("app", "is no network; write 172.16.0.0/12"),
+        ("172.16.*", "is no network"),
+        ("10.0.0.0/8;172.16.0.0/12", "is no network"),
+    ],
+)
+def test_a_network_that_others_have_addresses_in_is_refused(
+    tmp_path: Path, written: str, why: str
+) -> None:
+    error = refused(tmp_path, f"CTRL_ALLOW={written}\n")
+    assert error.startswith(f"CTRL_ALLOW={written}: ")
+    assert why in error
+
+
+def test_further_settings_of_requests_are_read(tmp_path: Path) -> None:
+    text = "CTRL_HOSTS=Engine.Internal, b.c\nQUANTITY_UNIT=Contracts\nSUBSCRIBE_LENIENT=1\n"
+    settings = read(tmp_path, text)
+    assert settings.control_hosts == ("engine.internal", "b.c")
+    assert (settings.quantity_unit, settings.subscribe_lenient) == ("contracts", True)
+    assert (Settings().quantity_unit, Settings().subscribe_lenient) == ("base", False)
+    assert "must be base or contracts" in refused(tmp_path, "QUANTITY_UNIT=lots\n")
+    assert "without ports" in refused(tmp_path, "CTRL_HOSTS=a.b:80\n")
+    assert "must be 1 or 0" in refused(tmp_path, "SUBSCRIBE_LENIENT=maybe\n")

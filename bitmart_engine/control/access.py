@@ -41,6 +41,7 @@ PASSED_ON = re.compile(
     r"|x-amzn-trace-id|x-amz-cf-id|x-appengine-.*"
 )
 """Headers, in lower case, by which a proxy says that it asks for somebody else."""
+NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
 BEARER = re.compile(r"bearer +(\S.*?) *", re.IGNORECASE)
 BASIC = re.compile(r"basic +([A-Za-z0-9+/=]+) *", re.IGNORECASE)
 
@@ -175,11 +176,11 @@ class AccessRule:
     def _is_name(self, host: str | None) -> bool:
         """Whether it is a name that no site of the internet can have: without a dot, or one of those set.
 
-        A browser takes `2130706433` and `0x7f000001` for addresses, so a name has to begin with a letter.
+        A browser takes `2130706433` and `0x7f000001` for addresses of the internet, so they are no names.
         """
         if not host:
             return False
-        return host.lower() in self.hosts or ("." not in host and host[0].isalpha())
+        return host.lower() in self.hosts or ("." not in host and not NUMERIC.fullmatch(host))
 
 
 def _foreign(asker: Asker) -> str | None:

@@ -11,6 +11,7 @@ from werkzeug.routing import BaseConverter
 
 from ..engine import Engine
 from . import (
+    callbacks,
     events,
     futures_orders,
     guide,
@@ -41,6 +42,7 @@ GROUPS = (
     futures_orders,
     positions,
     outbox,
+    callbacks,
     events,
     klines,
     openapi,

@@ -41,6 +41,7 @@ ENDPOINTS = {
     "GET /api/outbox": "callbacks owed, or given up (dead), and why, newest first: ?state=, ?limit=, ?after=<id>",
     "GET /api/outbox/{id}": "one of them with its body",
     "POST /api/outbox/{id}/retry": "owe a dead one again",
+    "GET /api/callbacks/{id}": "what was sent, or is owed, of one order or position, and its answers: ?limit= (100)",
     "GET /api/klines/{symbol}/{tf}": "the last klines, the newest last: ?limit= (100, at most 1000)",
     "GET /events": "what happens, as Server-Sent Events or a WebSocket: ?types=, ?symbol=, ?last_event_id=",
     "GET /openapi.json": "all of this for programs: the OpenAPI document",

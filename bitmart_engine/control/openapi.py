@@ -191,6 +191,11 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /api/outbox/{id}/retry": Operation(
         answer_of(id=TEXT, notification=named("Notification")), (*WRITE, 404, 409)
     ),
+    "GET /api/callbacks/{id}": Operation(
+        answer_of(id=TEXT, callbacks=listing(named("Callback")), left_off=COUNT),
+        (*CHECKED, 404, 503),
+        parameters=(LIMIT,),
+    ),
     "GET /api/klines/{symbol}/{tf}": Operation(
         answer_of(klines=listing(named("Kline"))), (*CHECKED, 404, 503), parameters=(LIMIT,)
     ),

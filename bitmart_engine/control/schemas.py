@@ -138,6 +138,21 @@ NOTIFICATION = record(
     next_attempt_ms=maybe(MS),
 )
 
+CALLBACK = record(
+    id=TEXT,
+    state={"enum": ["owed", "delivered", "dead"]},
+    lane=TEXT,
+    kind=TEXT,
+    url=TEXT,
+    created_ms=MS,
+    at_ms=maybe(MS),
+    why=maybe(TEXT),
+    attempts=maybe(COUNT),
+    next_attempt_ms=maybe(MS),
+    answer=maybe(TEXT),
+    body={},
+)
+
 FINDINGS = record(
     at_ms=MS,
     adopted=COUNT,
@@ -343,6 +358,7 @@ COMPONENTS: Mapping[str, Schema] = {
     "Position": PROTECTION,
     "Held": HELD,
     "Notification": NOTIFICATION,
+    "Callback": CALLBACK,
     "Status": STATUS,
     "Help": HELP,
     "FuturesOrder": FUTURES_ORDER,

@@ -15,6 +15,7 @@ from .sides import OrderSide, PositionSide
 from .timeframes import Timeframe
 
 __all__ = [
+    "AccountFrame",
     "BalanceUpdate",
     "Event",
     "Fill",
@@ -230,6 +231,17 @@ class BalanceUpdate:
     """Held back by working orders."""
     position_deposit: Decimal | None = None
     """The margin of what is held."""
+
+
+@frozen
+class AccountFrame:
+    """A push of orders or positions as the exchange sent it. `data` is its JSON, an array as a rule."""
+
+    group: str
+    """As it was sent."""
+    channel: str
+    """What it was subscribed by."""
+    data: bytes = field(repr=False)
 
 
 @frozen

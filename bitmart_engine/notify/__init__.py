@@ -2,9 +2,10 @@
 
 from ..model.notifications import Notification
 from .destinations import check_url
-from .outbox import Outbox, OutboxStatistics, Settlement, open_outbox
+from .outbox import Ending, Outbox, OutboxStatistics, Settlement, open_outbox
 
 __all__ = [
+    "Ending",
     "Notification",
     "Outbox",
     "OutboxStatistics",

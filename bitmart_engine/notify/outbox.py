@@ -35,7 +35,15 @@ from .names import Names
 from .posting import Posting
 from .turns import Turn, Turns
 
-__all__ = ["Notification", "Outbox", "OutboxStatistics", "Settlement", "Waiting", "open_outbox"]
+__all__ = [
+    "Ending",
+    "Notification",
+    "Outbox",
+    "OutboxStatistics",
+    "Settlement",
+    "Waiting",
+    "open_outbox",
+]
 
 PAUSES_S = (0, 5, 15, 45, 120)
 """Before the first attempt, the second, and so on; the last is repeated for a day. Source: mission 7.4."""
@@ -59,8 +67,20 @@ class Settlement(Enum):
     DEAD = "dead"
 
 
-Settled = Callable[[Notification, Settlement, str], None]
-"""Told how a notification ended, and why if it was given up."""
+@frozen
+class Ending:
+    """How a notification ended, and after how many attempts since the outbox opened."""
+
+    settlement: Settlement
+    attempts: int
+    why: str = ""
+    """Why it was given up; empty if it was not."""
+    answer: str = ""
+    """What its receiver said last, `HTTP 200` say; empty if it said nothing."""
+
+
+Settled = Callable[[Notification, Ending], None]
+"""Told how a notification ended."""
 
 
 @frozen
@@ -252,15 +272,15 @@ class Outbox:
         """Whether there is nothing more to be done about it; if there is, when."""
         if outcome.verdict is Verdict.DELIVERED:
             self._delivered += 1
-            self._end(owed.notification, Settlement.DELIVERED, "")
+            self._end(owed, Settlement.DELIVERED, outcome)
             return True
         if outcome.verdict is Verdict.REFUSED:
-            self._bury(owed.notification, outcome.why)
+            self._bury(owed, outcome, outcome.why)
             return True
         pause_s = PAUSES_S[min(owed.attempts, len(PAUSES_S) - 1)]
         owed.next_at = now + max(pause_s, outcome.not_before_s)
         if owed.next_at > owed.give_up_at:
-            self._bury(owed.notification, f"not delivered within a day: {outcome.why}")
+            self._bury(owed, outcome, f"not delivered within a day: {outcome.why}")
             return True
         self._count("notification to be sent again", owed.notification, outcome.why)
         return False
@@ -289,15 +309,16 @@ class Outbox:
                 self._in_flight.discard(scope)
         return Outcome(Verdict.AGAIN, f"no answer within {timeout_s:g} s")
 
-    def _bury(self, notification: Notification, why: str) -> None:
+    def _bury(self, owed: _Owed, outcome: Outcome, why: str) -> None:
         self._dead += 1
-        self._dead_letters.append((notification, why))
-        self._count("notification given up", notification, why)
-        self._end(notification, Settlement.DEAD, why)
+        self._dead_letters.append((owed.notification, why))
+        self._count("notification given up", owed.notification, why)
+        self._end(owed, Settlement.DEAD, outcome, why)
 
-    def _end(self, notification: Notification, settlement: Settlement, why: str) -> None:
-        del self._owed[notification.id]
-        self._settled(notification, settlement, why)
+    def _end(self, owed: _Owed, settlement: Settlement, outcome: Outcome, why: str = "") -> None:
+        del self._owed[owed.notification.id]
+        answer = outcome.why if outcome.answered else ""
+        self._settled(owed.notification, Ending(settlement, owed.attempts, why, answer))
         if not self._owed:
             self._idle.unpark_all()
 

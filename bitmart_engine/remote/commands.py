@@ -275,6 +275,23 @@ def outbox(session: Session, retry: str | None, owed: bool, **query: Any) -> Non
     _more(session, answer)
 
 
+@remote_command("callbacks order-123", "callbacks order-123 --limit 5 --json")
+@click.argument("id", callback=checked_id)
+@click.option("--limit", type=int, help="How many, the latest.  [default: 100]")
+def callbacks(session: Session, id: str, **query: Any) -> None:
+    """What was sent, or is owed, of the order or position ID, in the order made: each body and its answer."""
+    answer = session.remote.ask("GET", "api", "callbacks", id, query=_given(query))
+    found = answer.body.get("callbacks", [])
+
+    def lines() -> list[str]:
+        return views.callbacks(found, answer.raw, session.screen) or ["nothing was sent of it"]
+
+    session.tell(answer, lines)
+    left_off = answer.body.get("left_off")
+    if left_off and not session.as_json:
+        session.note(f"{left_off} earlier left out: --limit {len(found) + left_off}")
+
+
 @remote_command("events --types order,entry", "events --symbol BTCUSDT --json")
 @click.option(
     "--types",
@@ -323,7 +340,7 @@ def stop(session: Session) -> None:
 
 COMMANDS = (
     status, place, orders, cancel, positions, protect, monitor, close,
-    subscribe, unsubscribe, events, outbox, stop,
+    subscribe, unsubscribe, events, outbox, callbacks, stop,
 )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ BLANK_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"
 """Letters, for Unicode; nothing is seen of them."""
 
 COLOURS = {
-    **dict.fromkeys(("filled", "armed", "up", "yes", "ready"), "green"),
+    **dict.fromkeys(("filled", "armed", "up", "yes", "ready", "delivered"), "green"),
     **dict.fromkeys(("waiting", "pending_fill", "open", "partially_filled", "owed"), "cyan"),
     **dict.fromkeys(("submitting", "closing", "connecting"), "yellow"),
     **dict.fromkeys(("unknown", "rejected", "down", "dead", "stale", "not ready", "no"), "red"),

@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from .tables import Column, Screen, escaped, facts, table
 from .words import UNKNOWN, View, as_json, contracts, filled, joined, levels, zone
 
 __all__ = [
+    "callbacks",
     "event",
     "held",
     "held_or_not",
@@ -44,6 +47,17 @@ LETTERS = (
     Column("ID", id=True), Column("STATE"), Column("OF", id=True), Column("KIND"),
     Column("CREATED", spare=True), Column("GIVEN UP"), Column("WHY"), Column("URL", spare=True),
 )  # fmt: skip
+
+
+class _Told(msgspec.Struct):
+    body: msgspec.Raw
+
+
+class _AllTold(msgspec.Struct):
+    callbacks: list[_Told]
+
+
+_TOLD = msgspec.json.Decoder(_AllTold)
 
 
 # Entry orders
@@ -206,6 +220,44 @@ def letters(found: Sequence[View], screen: Screen) -> list[str]:
         ),
         screen,
     )  # fmt: skip
+
+
+def callbacks(found: Sequence[View], raw: bytes, screen: Screen) -> list[str]:
+    """A few lines for each callback: when it was made, what it is, what came of it, where it went, its body.
+
+    `raw` is the answer as it came: a body is shown as it was sent, with every digit.
+    """
+    lines: list[str] = []
+    for each, body in zip(found, _bodies(found, raw), strict=True):
+        attempts = each.get("attempts")
+        told = (
+            each.get("answer") if each.get("why") is None else each.get("why"),
+            None if not attempts else f"{attempts} attempt{'' if attempts == 1 else 's'}",
+            screen.time(each.get("at_ms")),
+        )
+        outcome = ", ".join(str(word) for word in told if word is not None)
+        state = str(each.get("state"))
+        lines += ["", *facts(
+            [
+                ("made", screen.time(each.get("created_ms"))),
+                ("kind", each.get("kind")),
+                ("state", f"{state}: {outcome}" if outcome else state),
+                ("again", screen.time(each.get("next_attempt_ms"))),
+                ("to", each.get("url")),
+                ("body", body),
+                ("id", each.get("id")),
+            ],
+            screen,
+        )]  # fmt: skip
+    return lines[1:]
+
+
+def _bodies(found: Sequence[View], raw: bytes) -> list[str | None]:
+    try:
+        told = _TOLD.decode(raw).callbacks
+    except ValueError:  # of an engine that answers otherwise
+        return [as_json(each.get("body")) for each in found]
+    return [bytes(each.body).decode(errors="backslashreplace") for each in told]
 
 
 # Events

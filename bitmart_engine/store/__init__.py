@@ -18,6 +18,7 @@ from .opening import open_journal
 from .sqlite import SqliteJournal
 from .state import State
 from .store import Store
+from .told import Telling
 
 __all__ = [
     "Journal",
@@ -34,6 +35,7 @@ __all__ = [
     "SqliteJournal",
     "State",
     "Store",
+    "Telling",
     "check_belonging",
     "copy_journal",
     "open_journal",

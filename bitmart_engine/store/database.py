@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import final
@@ -133,6 +133,17 @@ class Database:
         """The seq of the last record there ever was. Raises JournalError."""
         with _explaining(self._path):
             return max(self._last_in_journal(), self.folded)
+
+    def first_seq(self) -> int:
+        """The seq of the first record that is kept; 1 where there is none. Raises JournalError."""
+        with _explaining(self._path):
+            (first,) = self._connection.execute("SELECT min(seq) FROM journal").fetchone()
+            return first or 1
+
+    def told(self, after: int, until: int, lanes: Collection[str], ids: set[str]) -> list[Record]:
+        """A part of what `kept.told` finds. Raises JournalError."""
+        with _explaining(self._path):
+            return kept.told(self._connection, after, until, lanes, ids)
 
     def mark(self) -> Mark | None:
         """The mark that the last process kept. Raises JournalError."""

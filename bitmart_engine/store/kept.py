@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
+from operator import itemgetter
 from typing import Any
 from zlib import crc32
 
@@ -23,8 +24,9 @@ from .codec import Subject, decode, pack, subject_of, unpack
 from .records import Record
 from .shelf import Packed, Shelf, ended_ms
 from .state import State
+from .told import concerns, lane_texts
 
-__all__ = ["Damage", "advance", "folded", "load", "remove"]
+__all__ = ["Damage", "advance", "folded", "load", "remove", "told"]
 
 
 class Damage(Exception):
@@ -62,6 +64,7 @@ PARTS = (
     Part("owed", "notification", Notification, lambda s: s.owed),
     Part("dead", "notification", DeadLetter, lambda s: s.dead),
 )
+_RECORD = "seq, kind, check32, CAST(body AS BLOB)"
 _COLUMNS = "place, what, id, ended_ms, entry_id, client_ids, check32, CAST(body AS BLOB)"
 
 
@@ -113,23 +116,51 @@ def folded(connection: sqlite3.Connection) -> int:
     return int(row[0])
 
 
+def told(
+    connection: sqlite3.Connection, after: int, until: int, lanes: Collection[str], ids: set[str]
+) -> list[Record]:
+    """What the journal has of notifications of these lanes after `after`, up to and with `until`. Raises Damage.
+
+    `ids` are those of earlier ones of the same lanes; what is new is added. It looks at the text first: most records
+    are not of these lanes, and reading them all would take seconds.
+    """
+    texts = lane_texts(lanes)
+    of_a_lane = " OR ".join("instr(body, ?)" for _ in texts) or "0"
+    span = "WHERE seq > ? AND seq <= ?"
+    owed = connection.execute(
+        f"SELECT {_RECORD} FROM journal {span} AND kind = 'NotificationOwed' AND ({of_a_lane})",
+        (after, until, *texts),
+    )
+    found = [(seq, record) for seq, record in map(_checked, owed) if concerns(record, lanes, ids)]
+    settled = connection.execute(
+        f"SELECT {_RECORD} FROM journal {span} AND kind = 'NotificationSettled'"
+        " AND subject IN (SELECT value FROM json_each(?))",
+        (after, until, json.dumps(sorted(ids))),
+    )
+    found += map(_checked, settled)
+    return [record for _, record in sorted(found, key=itemgetter(0))]
+
+
 def _records(
     connection: sqlite3.Connection, after: int, limit: int
 ) -> Iterable[tuple[int, Record]]:
     rows = connection.execute(
-        "SELECT seq, kind, check32, CAST(body AS BLOB) FROM journal WHERE seq > ? ORDER BY seq LIMIT ?",
-        (after, limit),
+        f"SELECT {_RECORD} FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
     )
-    for expected, (seq, kind, check32, body) in enumerate(rows, after + 1):
-        if seq != expected:
+    for expected, row in enumerate(rows, after + 1):
+        if row[0] != expected:
             raise Damage(f"record {expected} is missing")
-        if crc32(body) != check32:
-            raise Damage(f"record {seq} is not what was written")
-        try:
-            record = decode(kind, body)
-        except ValueError as failure:
-            raise Damage(f"record {seq} ({kind}) cannot be read: {failure}") from failure
-        yield seq, record
+        yield _checked(row)
+
+
+def _checked(row: tuple[Any, ...]) -> tuple[int, Record]:
+    seq, kind, check32, body = row
+    if crc32(body) != check32:
+        raise Damage(f"record {seq} is not what was written")
+    try:
+        return seq, decode(kind, body)
+    except ValueError as failure:
+        raise Damage(f"record {seq} ({kind}) cannot be read: {failure}") from failure
 
 
 def _apply(state: State, seq: int, record: Record) -> None:

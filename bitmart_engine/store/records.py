@@ -230,6 +230,10 @@ class NotificationSettled:
     delivered: bool
     at_ms: int = 0
     why: str = ""
+    answer: str = ""
+    """What its receiver said last, such as `HTTP 200`; empty if it said nothing, and in older journals."""
+    attempts: int = 0
+    """How often it was sent since the last start; 0 in older journals."""
 
 
 @frozen

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import final
 
@@ -21,11 +21,12 @@ import trio
 
 from ..tally import Tally
 from ..world import Run
-from .codec import Subject
+from .codec import Subject, decode
 from .database import STEP, Database, Unit
 from .errors import JournalError, JournalMoved, JournalUnavailable, why
 from .kept import Damage
 from .records import Record
+from .told import concerns
 
 __all__ = ["FOLD_EVERY", "LOOK_EVERY_S", "Run", "SqliteJournal"]
 
@@ -33,6 +34,8 @@ log = structlog.get_logger()
 
 FOLD_EVERY = 250
 """Records. A start folds at most about so many, and the writer is busy with it for some ten milliseconds at a time."""
+TOLD_AT_ONCE = 1000
+"""Records looked at between two commits by who asks what was told: about a millisecond."""
 LOOK_EVERY_S = 1.0
 """How often it is looked whether the file is still at its path, idle or not."""
 RETRY_FIRST_S = 0.1
@@ -76,6 +79,7 @@ class SqliteJournal:
         self._look_every_s = look_every_s
         self._look_at = trio.current_time() + look_every_s
         self._closed = False
+        self._reader = trio.Lock()
         self._work = trio.lowlevel.ParkingLot()
         self._news = trio.lowlevel.ParkingLot()
 
@@ -116,6 +120,26 @@ class SqliteJournal:
             if self._closed:
                 raise JournalUnavailable("the journal was closed before it was written")
             await self._news.park()
+
+    async def told(self, lanes: Collection[str]) -> list[Record]:
+        """What was appended of notifications of these lanes, in order, as far as it is kept. A checkpoint.
+
+        It is read in parts, by the writer, so that no commit waits longer than for one of them; one reader at a time.
+        Raises JournalError.
+        """
+        async with self._reader:
+            last, waiting = self._committed, list(self._queue)
+            ids: set[str] = set()
+            found: list[Record] = []
+            after = await self._run(self._database.first_seq) - 1
+            while after < last:
+                until = min(after + TOLD_AT_ONCE, last)
+                found += await self._run(self._database.told, after, until, lanes, ids)
+                after = until
+        for unit in waiting:
+            records = (decode(kind, body) for kind, _, body in unit.rows)
+            found += [each for each in records if concerns(each, lanes, ids)]
+        return found
 
     @property
     def healthy(self) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
 from .journal import Journal
 from .records import Record
 from .state import State
+from .told import Telling, tellings
 
 __all__ = ["Store"]
 
@@ -62,3 +63,7 @@ class Store:
     async def durable(self) -> None:
         """Return when everything recorded so far would survive a crash. A checkpoint."""
         await self._journal.durable()
+
+    async def told(self, lanes: Collection[str]) -> list[Telling]:
+        """All that was told, or is owed, in these lanes, in the order made. A checkpoint. Raises JournalError."""
+        return tellings(await self._journal.told(lanes), lanes, self.state)

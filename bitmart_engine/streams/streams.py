@@ -17,7 +17,7 @@ import structlog
 import trio
 
 from ..housekeeping import supervised
-from ..model.events import Kline, PrivateLost, PrivateReady, Trade
+from ..model.events import AccountFrame, Kline, PrivateLost, PrivateReady, Trade
 from ..model.timeframes import Timeframe
 from ..settings import Settings
 from ..tally import Tally
@@ -359,6 +359,8 @@ class Streams:
                 self.bus.publish(event)
         if moved:
             self._last_data_at[topic.name] = moment.now
+        if topic.kind in (Kind.ORDERS, Kind.POSITIONS) and frame.data:
+            self.bus.publish(AccountFrame(frame.group or "", topic.name, bytes(frame.data)))
 
     def _moment(self) -> Moment:
         return Moment(trio.current_time(), self._world.wall_ms(), self._clock_known())

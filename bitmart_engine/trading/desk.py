@@ -189,6 +189,10 @@ class Desk:
         url = self.settings.balance_signal_url
         return self._owed(url, lane, "balance_signal", body, traced=True)
 
+    def raw_event(self, lane: str, body: Mapping[str, object]) -> list[NotificationOwed]:
+        """The record of a frame of the exchange to be forwarded: empty where there is nobody to forward it to."""
+        return self._owed(self.settings.raw_events_uri or None, lane, "raw_event", body)
+
     def _owed(
         self,
         url: str | None,

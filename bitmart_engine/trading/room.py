@@ -53,6 +53,7 @@ from .monitoring import Monitoring
 from .ordering import Ordering
 from .pacing import Pauses
 from .prices import Prices
+from .raw_events import RawEvents
 from .reconcile import (
     YOUNG_MS,
     Action,
@@ -381,6 +382,9 @@ async def open_trading(
                 monitors.start_soon(room.keep_reconciled)
                 monitors.start_soon(supervised, room.futures_orders.run, "futures_orders", tally)
                 monitors.start_soon(supervised, room.balance.run, "balance", tally)
+                if settings.raw_events_uri:
+                    forward = partial(RawEvents(desk).run, streams.bus)
+                    monitors.start_soon(supervised, forward, "raw_events", tally)
             try:
                 yield room
             finally:

@@ -1,4 +1,4 @@
-"""Forms that the signals to the application share: moments, keys left out, and what the exchange said, as it said it.
+"""What the signals to the application have in common: the body, its statuses and moments, and what the exchange said.
 
 Pure. Source: the application's contract.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
 
 import msgspec
 from attrs import frozen
@@ -15,13 +17,52 @@ from msgspec import Raw
 from ..model.decimals import decimal_or_none, plain
 from ..model.events import OrderState, plan_order_id
 from ..model.futures_orders import OrderAction, name_of
+from ..model.sides import OrderSide, PositionSide
 
-__all__ = ["NOTHING_SAID", "PAYLOAD_VERSION", "SOURCE", "Said", "moment", "without_nothing"]
+__all__ = [
+    "NOTHING_SAID",
+    "PAYLOAD_VERSION",
+    "SOURCE",
+    "Said",
+    "Signal",
+    "Status",
+    "moment",
+    "signal_of",
+    "status_of",
+    "without_nothing",
+]
+
+Signal = dict[str, object]
+"""The body of one, without its trace id, which is added where it gets an id of its own."""
+
 
 SOURCE = "bitmart_ws_worker"
 PAYLOAD_VERSION = "1.0"
 
 _READ_EVENT = msgspec.json.Decoder(dict[str, Raw])
+
+
+class Status(Enum):
+    """How an order stands, in the application's words. What filled in part and was then cancelled is FILLED, with
+    `context.partial`."""
+
+    SUBMITTED = "SUBMITTED"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELLED = "CANCELLED"
+    REJECTED = "REJECTED"
+
+    @property
+    def final(self) -> bool:
+        """Whether the order has ended."""
+        return self in (Status.FILLED, Status.CANCELLED, Status.REJECTED)
+
+
+def status_of(*, ended: bool, filled: int) -> Status:
+    """The status of an order that the exchange has, or had."""
+    if ended:
+        return Status.FILLED if filled else Status.CANCELLED
+    return Status.PARTIALLY_FILLED if filled else Status.SUBMITTED
 
 
 @frozen(kw_only=True)
@@ -109,3 +150,63 @@ def _price(raw: Raw | None) -> str | None:
     if number is not None:
         return plain(number) if number else None
     return text if text.isalpha() else None
+
+
+def signal_of(
+    *,
+    kind: str,
+    status: Status,
+    order_id: str,
+    client_order_id: str,
+    symbol: str,
+    side: OrderSide,
+    type: str,
+    price: str,
+    size: int,
+    leverage: str | None,
+    submitted_ms: int,
+    said: Said,
+    filled: int,
+    average: Decimal | None,
+    metadata: Mapping[str, object],
+    ours: Signal,
+    parent: str = "",
+) -> Signal:
+    """One body: the contract's keys, with what is the engine's own in `context`."""
+    position_side = side.position_side
+    context: Signal = {
+        "source": SOURCE,
+        "action": said.action_name,
+        "state": said.state_name,
+        "deal_size": str(filled),
+        "deal_avg_price": plain(average) if average is not None and filled else "0",
+        "trigger_price": said.trigger_price,
+        "executive_price": said.executive_price,
+        **ours,
+        "metadata": dict(metadata) or None,
+    }
+    return without_nothing(
+        {
+            "kind": kind,
+            "status": status.value,
+            "order_id": order_id,
+            "client_order_id": client_order_id,
+            "parent_client_order_id": parent,
+            "symbol": symbol,
+            "side": str(int(side)),
+            "type": type,
+            "price": price,
+            "size": str(size),
+            "leverage": leverage,
+            "submitted_at": moment(submitted_ms),
+            "context": without_nothing(context),
+            "plan": metadata.get("plan"),
+            "position": {
+                "symbol": symbol,
+                "side": "LONG" if position_side is PositionSide.LONG else "SHORT",
+            },
+            "exchange_response": said.response,
+            "retry_count": 0,
+            "payload_version": PAYLOAD_VERSION,
+        }
+    )

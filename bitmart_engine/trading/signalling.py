@@ -11,8 +11,8 @@ from ..model.orders import EntryOrder
 from ..model.positions import FiredOrder, Protection
 from ..store.records import CloseObserved, EntryObserved, NotificationOwed
 from .desk import Desk, text
+from .signal_forms import Signal
 from .signals import (
-    Signal,
     close_signals,
     entry_signals,
     fired_signals,

@@ -5,42 +5,32 @@ and when it ends, the submit always first: a receiver keeps one record for a cli
 the first signal. All values are text, as the exchange writes them; a key without a value is left out.
 
 The kind of an order that opens is ENTRY. That of one that closes is what it ends for: STOP_LOSS or TAKE_PROFIT. A close
-for another reason (by hand, by liquidation, by another program) is STOP_LOSS, or TAKE_PROFIT where it closes a
-protection that has a target and no stop; `context.cause` has the reason itself. Source: the application's contract
-(order signals), and the mapping of states in mission 6.
+for another reason (by hand, say) is STOP_LOSS, or TAKE_PROFIT where it closes a protection that has a target and no
+stop; `context.cause` has the reason itself. Orders that are not the engine's are in `account_signals`. Source: the
+application's contract (order signals), and the mapping of states in mission 6.
 
 `retry_count` is 0 here: each delivery sets its own. `trace_id` is added where a signal gets its own id.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
-from enum import Enum
 
-from ..model.decimals import decimal_or_none, plain
+from ..model.decimals import plain
 from ..model.events import OrderUpdate
-from ..model.futures_orders import FuturesOrder
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder
 from ..model.positions import CloseReason, FiredOrder, Protection
-from ..model.sides import OrderSide, PositionSide
 from ..store.records import CloseObserved, EntryObserved
-from .signal_forms import NOTHING_SAID, PAYLOAD_VERSION, SOURCE, Said, moment, without_nothing
+from .signal_forms import Said, Signal, Status, signal_of, status_of
 
 __all__ = [
-    "Signal",
-    "Status",
     "close_signals",
     "entry_signals",
     "fired_signals",
-    "foreign_signals",
-    "foreign_status",
     "refused_signals",
     "withdrawn_signals",
 ]
-
-Signal = dict[str, object]
 
 KINDS = {
     CloseReason.STOP_LOSS: "STOP_LOSS",
@@ -48,44 +38,6 @@ KINDS = {
     CloseReason.EXCHANGE_STOP_LOSS: "STOP_LOSS",
     CloseReason.EXCHANGE_TAKE_PROFIT: "TAKE_PROFIT",
 }
-KINDS_BY_TYPE = {"stop_loss": "STOP_LOSS", "take_profit": "TAKE_PROFIT"}
-"""The types of orders that the exchange made of a stop or target; it tells no kind of other plans."""
-CAUSES_BY_ACTION = {
-    **dict.fromkeys((4, 6, 7), CloseReason.LIQUIDATION.value),
-    **dict.fromkeys((5, 8, 9), CloseReason.ADL.value),
-}
-CAUSES_BY_TYPE = {
-    "stop_loss": CloseReason.EXCHANGE_STOP_LOSS.value,
-    "take_profit": CloseReason.EXCHANGE_TAKE_PROFIT.value,
-    "liquidate": CloseReason.LIQUIDATION.value,
-    "bankruptcy": CloseReason.LIQUIDATION.value,
-    "adl": CloseReason.ADL.value,
-    "plan_order": "closed_by_plan",
-    "planorder": "closed_by_plan",
-}
-
-
-class Status(Enum):
-    """How an order stands, in the application's words. What filled in part and was then cancelled is FILLED, with
-    `context.partial`."""
-
-    SUBMITTED = "SUBMITTED"
-    PARTIALLY_FILLED = "PARTIALLY_FILLED"
-    FILLED = "FILLED"
-    CANCELLED = "CANCELLED"
-    REJECTED = "REJECTED"
-
-    @property
-    def final(self) -> bool:
-        """Whether the order has ended."""
-        return self in (Status.FILLED, Status.CANCELLED, Status.REJECTED)
-
-
-def status_of(*, ended: bool, filled: int) -> Status:
-    """The status of an order that the exchange has, or had."""
-    if ended:
-        return Status.FILLED if filled else Status.CANCELLED
-    return Status.PARTIALLY_FILLED if filled else Status.SUBMITTED
 
 
 def entry_signals(
@@ -146,7 +98,7 @@ def _entry(
     **ours: object,
 ) -> Signal:
     request = order.request
-    return _signal(
+    return signal_of(
         kind="ENTRY",
         status=status,
         order_id=order_id,
@@ -274,7 +226,7 @@ def _closing(
     cause = reason or CloseReason.MANUAL
     only_target = protection.stop_loss is None and protection.take_profit is not None
     otherwise = "TAKE_PROFIT" if only_target else "STOP_LOSS"
-    return _signal(
+    return signal_of(
         kind=KINDS.get(cause, otherwise),
         status=status,
         order_id=order_id,
@@ -297,129 +249,4 @@ def _closing(
             "partial": status.final and 0 < filled < size,
             **ours,
         },
-    )
-
-
-def foreign_status(order: FuturesOrder) -> Status:
-    """The status of an order of the account that is not the engine's."""
-    return status_of(ended=order.status.final, filled=order.filled_size or 0)
-
-
-def foreign_signals(
-    order: FuturesOrder, submitted_ms: int, *, submit_told: bool, parent: str = ""
-) -> list[Signal]:
-    """What is known of an order of the account that is not the engine's: its submit too unless `submit_told`.
-
-    Empty while something is missing that a signal has to have: then a later event may say it. What a foreign close was
-    opened by is not known unless `parent` says so. Then the plan order names it that the exchange made the close of
-    (`PLAN_` and its id is its client order id), or for want of that its own id: a key that no entry order has.
-    """
-    if not order.client_order_id or order.side not in (1, 2, 3, 4) or not order.type:
-        return []
-    if not order.size:
-        return []
-    side, said = OrderSide(order.side), Said.of(order.raw_data.encode())
-    filled, status = order.filled_size or 0, foreign_status(order)
-    limit = decimal_or_none(order.price) if order.type != "market" else None
-    kind, cause = _of_foreign(order, side, said)
-
-    def signal(status: Status, filled: int, said: Said) -> Signal:
-        return _signal(
-            kind=kind,
-            status=status,
-            order_id=order.order_id,
-            client_order_id=order.client_order_id,
-            parent=(parent or said.plan_order_id or order.order_id) if side.closes else "",
-            symbol=order.symbol,
-            side=side,
-            type=order.type or "",
-            price="0" if limit is None else plain(limit),
-            size=order.size or 0,
-            leverage=None if order.leverage is None else str(order.leverage),
-            submitted_ms=submitted_ms,
-            said=said,
-            filled=filled,
-            average=decimal_or_none(order.deal_avg_price),
-            metadata={},
-            ours={
-                "foreign": True,
-                "cause": cause,
-                "partial": order.partial if status is Status.FILLED else None,
-            },
-        )
-
-    if status is Status.SUBMITTED:
-        return [] if submit_told else [signal(status, 0, said)]
-    first = [] if submit_told else [signal(Status.SUBMITTED, 0, NOTHING_SAID)]
-    return [*first, signal(status, filled, said)]
-
-
-def _of_foreign(order: FuturesOrder, side: OrderSide, said: Said) -> tuple[str, str | None]:
-    """The kind of an order that is not the engine's, and its cause if it closes."""
-    if not side.closes:
-        return "ENTRY", None
-    type = order.type or ""
-    cause = CAUSES_BY_ACTION.get(said.action or 0) or CAUSES_BY_TYPE.get(type)
-    if cause is None:
-        cause = "closed_by_plan" if said.plan_order_id else CloseReason.CLOSED_ELSEWHERE.value
-    return KINDS_BY_TYPE.get(type, "STOP_LOSS"), cause
-
-
-def _signal(
-    *,
-    kind: str,
-    status: Status,
-    order_id: str,
-    client_order_id: str,
-    symbol: str,
-    side: OrderSide,
-    type: str,
-    price: str,
-    size: int,
-    leverage: str | None,
-    submitted_ms: int,
-    said: Said,
-    filled: int,
-    average: Decimal | None,
-    metadata: Mapping[str, object],
-    ours: Signal,
-    parent: str = "",
-) -> Signal:
-    """One body: the contract's keys, with what is the engine's own in `context`."""
-    position_side = side.position_side
-    context: Signal = {
-        "source": SOURCE,
-        "action": said.action_name,
-        "state": said.state_name,
-        "deal_size": str(filled),
-        "deal_avg_price": plain(average) if average is not None and filled else "0",
-        "trigger_price": said.trigger_price,
-        "executive_price": said.executive_price,
-        **ours,
-        "metadata": dict(metadata) or None,
-    }
-    return without_nothing(
-        {
-            "kind": kind,
-            "status": status.value,
-            "order_id": order_id,
-            "client_order_id": client_order_id,
-            "parent_client_order_id": parent,
-            "symbol": symbol,
-            "side": str(int(side)),
-            "type": type,
-            "price": price,
-            "size": str(size),
-            "leverage": leverage,
-            "submitted_at": moment(submitted_ms),
-            "context": without_nothing(context),
-            "plan": metadata.get("plan"),
-            "position": {
-                "symbol": symbol,
-                "side": "LONG" if position_side is PositionSide.LONG else "SHORT",
-            },
-            "exchange_response": said.response,
-            "retry_count": 0,
-            "payload_version": PAYLOAD_VERSION,
-        }
     )

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from base64 import b64encode
+
 import attrs
 import pytest
 
 from bitmart_engine.control.access import AccessRule, Asker
+from bitmart_engine.model.networks import private_network
 
 from .conftest import Desk, Open
 
@@ -184,3 +187,168 @@ async def test_a_token_is_asked_for_on_every_path_but_healthz(open_desk: Open) -
             assert answer.headers["WWW-Authenticate"] == "Bearer"
         right = {"Authorization": "Bearer abc", "Host": "trading.example"}
         assert (await desk.ask("GET", "/status", headers=right)).is_success
+
+
+# Basic
+
+
+def basic(password: str, user: str = "user") -> str:
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+
+
+@pytest.mark.parametrize("user", ["user", "", "worker", "ümlaut"])
+def test_the_token_is_taken_as_the_password_of_any_user(user: str) -> None:
+    given = basic("s3cret-tökén", user)
+    assert CLOSED.refusal(asker("8.8.8.8", "x.org", authorization=given)) is None
+    assert CLOSED.refusal(asker(authorization=given.replace("Basic", "basic"))) is None
+
+
+def test_a_token_with_colons_is_a_password_too() -> None:
+    assert AccessRule("a:b:c").refusal(asker(authorization=basic("a:b:c"))) is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        basic("wrong"),
+        basic(""),
+        basic("s3cret-tökén "),
+        "Basic",
+        "Basic ",
+        "Basic !!!",
+        "Basic " + b64encode("s3cret-tökén".encode()).decode(),
+        "Basic s3cret-token",
+        BEARER.replace("Bearer", "Basic"),
+    ],
+)
+def test_any_other_password_is_refused(given: str) -> None:
+    refused = CLOSED.refusal(asker(authorization=given))
+    assert refused is not None
+    assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+@pytest.mark.parametrize(
+    "given", ["Bearer ", "Basic Og==", "Basic " + b64encode(b"u:").decode(), ""]
+)
+def test_no_password_is_no_token_where_none_is_set(given: str) -> None:
+    assert not OPEN.shown_by(asker(authorization=given))
+    assert OPEN.refusal(asker("8.8.8.8", authorization=given)) is not None
+
+
+def test_a_page_of_another_site_cannot_use_the_password_that_a_browser_remembers() -> None:
+    remembered = basic("s3cret-tökén")
+    own = asker("10.0.0.7", "engine:8089", "http://engine:8089", authorization=remembered)
+    assert CLOSED.refusal(own) is None
+    for origin in ("http://evil.example", "null", "http://engine:80", ""):
+        assert CLOSED.refusal(attrs.evolve(own, origins=[origin])) is not None
+        assert CLOSED.refusal(attrs.evolve(own, origins=[origin], authorization=BEARER)) is None
+
+
+# Networks that need no token
+
+NETWORKS = tuple(map(private_network, ("172.16.0.0/12", "fd00:1::/32")))
+WITHIN = AccessRule("", NETWORKS, ("engine.internal",))
+BOTH = AccessRule("s3cret", NETWORKS, ("engine.internal",))
+
+
+@pytest.mark.parametrize("rule", [WITHIN, BOTH])
+@pytest.mark.parametrize("peer", ["172.18.0.5", "::ffff:172.31.255.254", "fd00:1::7"])
+@pytest.mark.parametrize(
+    "host",
+    ["engine:8089", "ENGINE", "172.18.0.2:8089", "[fd00:1::2]:8089", "engine.internal:8089", "my_engine-1", "3f2a9c"],
+)  # fmt: skip
+def test_a_peer_of_an_allowed_network_needs_no_token(
+    rule: AccessRule, peer: str, host: str
+) -> None:
+    assert rule.stranger(peer) is None
+    assert rule.refusal(asker(peer, host, method="POST", path="/api/place-order")) is None
+    own = f"http://{host}"
+    assert rule.refusal(asker(peer, host, own)) is None
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        asker("172.18.0.5", "evil.example"),
+        asker("172.18.0.5", "engine."),
+        asker("172.18.0.5", "x.engine.internal"),
+        asker("172.18.0.5", "engine.internal.evil.example"),
+        asker("172.18.0.5", "2130706433"),
+        asker("172.18.0.5", "0x7f000001"),
+        asker("172.18.0.5", "engine@evil"),
+        asker("172.18.0.5", "1.2.3.4.5"),
+        asker("172.18.0.5", "ünicode"),
+        asker("172.18.0.5", ""),
+        asker("172.18.0.5", None),
+        asker("172.18.0.5", "engine", "https://evil.example"),
+        asker("172.18.0.5", "engine", "http://203.0.113.5"),
+        asker("172.18.0.5", "engine", "http://[2001:db8::1]"),
+        asker("172.18.0.5", "engine", "http://192.168.1.1"),
+        asker("172.18.0.5", "engine", "null"),
+        asker("172.18.0.5", "engine", "http://app", "https://evil.example"),
+        asker("172.15.0.5", "engine"),
+        asker("10.0.0.1", "engine"),
+        asker("fd00:2::1", "engine"),
+        asker("8.8.8.8", "engine"),
+        asker(None, "engine"),
+        asker("127.0.0.1", "engine"),
+    ],
+    ids=str,
+)
+def test_what_is_not_of_an_allowed_network_is_refused_with_and_without_a_token(
+    foreign: Asker,
+) -> None:
+    for rule, status in ((WITHIN, 403), (BOTH, 401)):
+        refused = rule.refusal(foreign)
+        assert refused is not None
+        assert refused.status_code == status
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["http://app", "http://app:3000", "http://172.18.0.9", "http://engine.internal", "http://localhost:3000", "http://127.0.0.1"],
+)  # fmt: skip
+def test_a_page_of_an_allowed_network_or_of_the_users_own_machine_may_ask(origin: str) -> None:
+    assert WITHIN.refusal(asker("172.18.0.5", "engine", origin)) is None
+
+
+@pytest.mark.parametrize("name", PROXIED)
+async def test_what_a_proxy_of_an_allowed_network_passed_on_needs_the_token(name: str) -> None:
+    through = attrs.evolve(asker("172.18.0.5", "engine"), headers=["Host", name])
+    refused = WITHIN.refusal(through)
+    assert refused is not None
+    assert refused.status_code == 403
+    refused = BOTH.refusal(through)
+    assert refused is not None
+    assert name in await refused.get_data(as_text=True)
+    assert BOTH.refusal(attrs.evolve(through, authorization="Bearer s3cret")) is None
+
+
+def test_loopback_keeps_its_own_rule_beside_allowed_networks() -> None:
+    assert WITHIN.refusal(asker()) is None
+    assert BOTH.refusal(asker()) is not None
+    wide = AccessRule("s3cret", (private_network("127.0.0.1"),))
+    assert wide.refusal(asker()) is None
+
+
+async def test_a_container_is_let_in_before_a_byte_is_read_and_others_are_not(
+    open_desk: Open,
+) -> None:
+    async with open_desk(control_allow="127.0.0.0/8", control_token="t") as desk:
+        body = {"symbol": "BTCUSDT", "tfs": "1m"}
+        assert (
+            await desk.ask("POST", "/klines/subscribe", body, headers={"Host": "worker:8089"})
+        ).is_success
+        foreign = await desk.ask(
+            "POST", "/stop", headers={"Host": "worker", "Origin": "http://evil.example"}
+        )
+        assert foreign.status_code == 401
+        assert not desk.engine.stopping
+    assert WITHIN.stranger("10.0.0.1") is not None
+    assert BOTH.stranger("10.0.0.1") is None
+
+
+async def test_credentials_in_the_address_are_enough(open_desk: Open) -> None:
+    async with open_desk(control_token="s3cret") as desk:
+        answer = await desk.http.get(desk.address.replace("//", "//worker:s3cret@") + "/status")
+        assert answer.is_success

@@ -54,6 +54,7 @@ class Box:
         self.receiver = Receiver()
         self.events = []
         self.names = {}
+        self.endings = {}
         self.tally = Tally()
         self.settings = {}
 
@@ -68,8 +69,9 @@ class Box:
         await trio.lowlevel.checkpoint()
         self.events.append("durable")
 
-    def settled(self, notification, settlement, why):
-        self.events.append((notification.id, settlement.value))
+    def settled(self, notification, ending):
+        self.endings[notification.id] = ending
+        self.events.append((notification.id, ending.settlement.value))
 
     @property
     def settlements(self):

@@ -336,8 +336,8 @@ async def test_the_same_notification_is_not_owed_twice(box, autojump_clock):
 async def test_more_can_be_offered_while_one_is_settled(box, autojump_clock):
     async with box.open() as outbox:
 
-        def settled(notification, settlement, why):
-            box.events.append((notification.id, settlement.value))
+        def settled(notification, ending):
+            box.events.append((notification.id, ending.settlement.value))
             if notification.id == "n1":
                 outbox.offer(box.note("n2"))
 
@@ -470,3 +470,24 @@ async def test_a_url_that_never_was_one_is_a_dead_letter_and_no_crash(box, autoj
         await outbox.wait_idle()
         assert outbox.statistics().dead == 1
     assert not box.receiver.got
+
+
+@pytest.mark.parametrize(
+    ("answers", "why", "answer"),
+    [
+        ([202], "", "HTTP 202"),
+        ([500, OSError("gone"), 409], "", "HTTP 409"),
+        ([404], "HTTP 404", "HTTP 404"),
+        ([503], "not delivered within a day: HTTP 503", "HTTP 503"),
+        ([httpx.ConnectError("no")], "not delivered within a day: no connection: ConnectError", ""),
+    ],
+)  # fmt: skip
+async def test_how_it_ended_is_told_with_the_last_answer_and_the_attempts(
+    box, autojump_clock, answers, why, answer
+):
+    box.receiver.answers["app.test"] = answers
+    async with box.open() as outbox:
+        outbox.offer(box.note("n1"))
+        await outbox.wait_idle()
+    ending = box.endings["n1"]
+    assert (ending.attempts, ending.why, ending.answer) == (len(box.receiver.got), why, answer)

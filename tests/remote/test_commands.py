@@ -318,3 +318,39 @@ async def test_an_order_that_has_not_ended_in_time_is_code_6(desk: Desk) -> None
     assert result.stderr == (
         "bitmart-engine: order a is waiting after 0.1 s, and goes on; see 'orders ID'\n"
     )
+
+
+async def test_every_body_that_was_sent_of_an_order_is_shown_with_its_answer(desk: Desk) -> None:
+    async with trio.open_nursery() as nursery:
+        answers = [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 404 No\r\n"]
+
+        async def answer(stream: trio.SocketStream) -> None:
+            async with stream:
+                await stream.receive_some()
+                await stream.send_all(
+                    answers.pop(0) + b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+                )
+
+        [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, answer, [listener])
+        hook = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/hook"
+        await desk.done("place", *ZONE, "--size", "10", "--id", "a", "--callback-url", hook)
+        assert await desk.done("callbacks", "a") == "nothing was sent of it\n"
+        await desk.fill("a")
+        await desk.until(lambda: bool(desk.engine.state.dead))
+        nursery.cancel_scope.cancel()
+    shown = (await desk.done("callbacks", "a")).split("\n\n")
+    placed, filled = ([line.split(None, 1) for line in each.splitlines()] for each in shown)
+    assert [name for name, _ in placed] == ["made", "kind", "state", "to", "body", "id"]
+    told = dict(placed)
+    assert (told["kind"], told["to"]) == ("placed", hook)
+    assert told["state"].startswith("delivered: HTTP 200, 1 attempt, ")
+    assert '"entry_price":64200,"entry_price_text":"64200"' in told["body"]
+    assert dict(filled)["state"].startswith("dead: HTTP 404, 1 attempt, ")
+    only = await desk.types("callbacks", "a", "--limit", "1")
+    assert only.stdout.count("kind") == 1
+    assert "1 earlier left out: --limit 2" in only.stderr
+    assert len((await desk.json("callbacks", "a"))["callbacks"]) == 2
+    unknown = await desk.types("callbacks", "nobody")
+    assert unknown.exit_code == 1
+    assert "no order and no position has the id 'nobody'" in unknown.stderr

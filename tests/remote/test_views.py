@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -98,3 +99,12 @@ def test_trouble_is_shown() -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert f"up {text}" in glance.status({"uptime_s": seconds}, PIPE)[0]
+
+
+def test_a_body_that_was_sent_is_shown_with_every_digit_it_had() -> None:
+    raw = b'{"callbacks":[{"kind":"placed","state":"owed","body":{"entry_price":0.00000001}}]}'
+    [kind, state, body] = views.callbacks(json.loads(raw)["callbacks"], raw, PIPE)
+    assert (kind.split(), state.split()) == (["kind", "placed"], ["state", "owed"])
+    assert body.split() == ["body", '{"entry_price":0.00000001}']
+    assert views.callbacks([{"kind": "placed"}], b"{}", PIPE)
+    assert views.callbacks([], b'{"callbacks":[]}', PIPE) == []

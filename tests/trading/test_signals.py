@@ -348,6 +348,37 @@ async def test_nothing_is_told_twice_after_a_restart_and_what_ended_meanwhile_is
     assert application.faults == []
 
 
+async def test_a_close_that_was_held_back_when_the_engine_ended_is_told_by_the_next(
+    autojump_clock, tmp_path
+):
+    async with open_theatre(state_dir=str(tmp_path), **SIGNALS) as theatre:
+        application = Application(theatre.paper.now_ms)
+        theatre.receiver.answer = application
+        async with theatre.engine() as stage:
+            await stage.bought(exchange_protection=False, stop_loss=60000, take_profit=70000)
+            presets = {"preset_stop_loss_price": "64500"}
+            await by_hand(stage, "open1", 1, **presets)
+            await stage.settle()
+            stage.move(64400)
+            await stage.settle(1)
+            assert [each for each in application.orders if each["kind"] != "ENTRY"] == []
+            assert [e.told for e in stage.engine.state.futures_orders.values()].count("held back")
+        async with theatre.engine() as stage:
+            await stage.settle(8)
+            closes = [each for each in application.orders if each["kind"] != "ENTRY"]
+            assert [each["status"] for each in closes] == ["SUBMITTED", "FILLED"]
+            assert closes[0]["client_order_id"].startswith("PLAN_")
+            assert closes[0]["context"]["foreign"] is True
+            await stage.settle(70)
+            assert not [
+                each
+                for each in stage.engine.state.futures_orders.values()
+                if each.told == "held back"
+            ]
+        assert len([each for each in application.orders if each["kind"] != "ENTRY"]) == 2
+    assert application.faults == []
+
+
 async def test_orders_that_ended_long_before_anybody_listened_are_history(autojump_clock):
     async with open_theatre(**SIGNALS) as theatre:
         application = Application(theatre.paper.now_ms)
