@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bitmart_engine.model.errors import BadRequest
 from bitmart_engine.trading.requests import checked_entry, fingerprint
@@ -211,3 +213,19 @@ def test_a_tolerance_is_from_0_to_5_percent(percent):
 def test_a_stop_has_to_lie_beyond_the_zone_as_it_was_widened():
     with pytest.raises(BadRequest, match=r"below 64340\.1, not 64500"):
         checked_entry(entry(entry_zone_tolerance_percent=1), BTC)
+
+
+@given(
+    price=st.decimals("0.0001", 1_000_000, places=12),
+    tick=st.sampled_from(["0.1", "0.01", "0.5", "0.000001", "5"]),
+    rounding=st.sampled_from([ROUND_CEILING, ROUND_FLOOR]),
+)
+def test_a_price_is_moved_to_the_careful_side_by_less_than_a_tick_but_for_noise(
+    price, tick, rounding
+):
+    instrument = attrs.evolve(BTC, tick_size=Decimal(tick))
+    moved = instrument.on_grid(price, rounding)
+    assert instrument.on_grid(moved, rounding) == moved == instrument.on_grid(moved)
+    forward = moved - price if rounding == ROUND_CEILING else price - moved
+    noise = min(price * Decimal("1e-9"), instrument.tick_size / 100)
+    assert -noise <= forward < instrument.tick_size

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
 
 from bitmart_engine import BadRequest, Conflict
+from bitmart_engine.model.orders import EntryRequest
+from bitmart_engine.store.codec import pack, unpack
 from bitmart_engine.trading.requests import checked_entry, fingerprint, size_now
 from tests.stage import BTC, entry, open_stage, open_theatre
 
@@ -69,3 +72,11 @@ async def test_after_a_restart_with_the_other_unit_the_same_request_is_a_conflic
             assert stage.engine.state.orders["a"].request == promised
         async with theatre.engine(quantity_unit=before) as stage:
             assert (await stage.engine.place_order(asked)).duplicate
+
+
+def test_a_request_of_an_older_journal_counts_the_base_currency_and_widens_nothing():
+    request, _ = checked_entry(entry(quantity="0.01"), BTC)
+    said = json.loads(pack(request))
+    for name in ("quantity_unit", "entry_zone_tolerance_percent"):
+        del said[name]
+    assert unpack(EntryRequest, json.dumps(said)) == request
