@@ -13,8 +13,10 @@ from attrs import evolve
 from bitmart_engine import MonitorPosition
 from bitmart_engine.guarding import Unguarded
 from bitmart_engine.model.errors import BadRequest, NotFound, Unavailable
+from bitmart_engine.model.notifications import Notification
 from bitmart_engine.paper import DEFAULT_SYMBOLS, PaperInstrument
 from bitmart_engine.store import JournalError, JournalLocked
+from bitmart_engine.store.records import NotificationOwed
 from bitmart_engine.trading.entries import Entries
 from bitmart_engine.trading.room import TradingRoom
 from tests.stage import HOOK, SUBMIT, entry, open_stage, open_theatre
@@ -334,6 +336,26 @@ async def test_a_dead_letter_is_kept_and_sent_again_when_asked(tmp_path, autojum
             await stage.until(lambda: len(theatre.receiver.requests) == before + 1)
             await stage.until(lambda: not stage.engine.state.owed)
             assert stage.engine.state.dead == {}
+
+
+async def test_a_callback_that_an_older_engine_owes_goes_out_as_it_was(tmp_path, autojump_clock):
+    older = b'{"event":"placed","order_id":"a","entry_price":"65000","quantity":"0.01"}'
+    async with open_theatre() as theatre:
+        theatre.receiver.answer = lambda request: 500
+        async with crashing(theatre, tmp_path) as stage:
+            note = Notification(
+                id="n",
+                lane="a",
+                url=HOOK,
+                kind="placed",
+                body=older,
+                created_ms=stage.engine._room.desk.now_ms(),
+            )
+            stage.engine._store.record(NotificationOwed(note))
+        theatre.receiver.answer = lambda request: 200
+        async with theatre.engine(state_dir=str(tmp_path / "lives")) as stage:
+            await stage.until(lambda: not stage.engine.state.owed)
+        assert {request.content for request in theatre.receiver.requests} == {older}
 
 
 async def test_a_request_with_any_metadata_is_a_duplicate_after_a_restart_too(

@@ -91,7 +91,10 @@ def protection_callback(protection: Protection, event: str, facts: Facts, at_ms:
 
 
 def quantity_as_sent(request: EntryRequest) -> Decimal:
-    """The quantity as the application gave it; in the base currency where it gave a size in contracts instead."""
+    """The quantity as the application gave it, in the unit it was given in; in the base currency where it gave a size
+    in place of a quantity."""
+    if request.quantity_unit == "contracts":
+        return Decimal(request.size)
     return request.quantity if request.asked_quantity is None else request.asked_quantity
 
 
@@ -103,8 +106,8 @@ def entry_price(
     A market order that has not filled yet has neither: then it is the last price of its symbol, or the far end of its
     zone, and said to be an estimate.
     """
-    known = average if price is None else price
-    if known is not None:
+    known = price or average
+    if known:  # an order that filled nothing has 0
         return {"entry_price": known}
     worst = request.zone_max if request.side is PositionSide.LONG else request.zone_min
     return {"entry_price": worst if last is None else last, "entry_price_estimated": True}
@@ -118,7 +121,7 @@ def close_price(
     Where no order tells: the level of the exchange's stop or target that closed it, else the last price of its symbol,
     and said to be an estimate. None only where no price of the symbol is known at all.
     """
-    if price is not None:
+    if price:  # an order that filled nothing has 0
         return {"close_price": price}
     match reason:
         case CloseReason.EXCHANGE_STOP_LOSS:

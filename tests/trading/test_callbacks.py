@@ -165,6 +165,7 @@ def test_a_position_that_was_opened_elsewhere_is_told_with_the_order_it_was_name
 def test_the_quantity_is_the_one_that_was_sent() -> None:
     assert quantity_as_sent(request(asked_quantity=D("0.0109"))) == D("0.0109")
     assert quantity_as_sent(request(asked_quantity=None)) == D("0.010")
+    assert quantity_as_sent(request(quantity_unit="contracts")) == 10
 
 
 def test_the_entry_price_of_a_market_order_is_what_it_filled_at_or_an_estimate_that_says_so() -> (
@@ -172,7 +173,7 @@ def test_the_entry_price_of_a_market_order_is_what_it_filled_at_or_an_estimate_t
 ):
     limit = entry_price(request(), D(64500), D(64400), D(64300))
     filled = entry_price(request(), None, D(64400), D(64300))
-    sent = entry_price(request(), None, None, D(64300))
+    sent = entry_price(request(), None, D(0), D(64300))
     assert (limit, filled) == ({"entry_price": 64500}, {"entry_price": 64400})
     assert sent == {"entry_price": 64300, "entry_price_estimated": True}
     for side, worst in ((PositionSide.LONG, D("65000.5")), (PositionSide.SHORT, D(64000))):
@@ -195,3 +196,4 @@ def test_a_close_price_that_no_order_tells_is_estimated_and_says_so() -> None:
     assert told(CloseReason.STOP_LOSS, None, 64480) == (64480, True)
     assert told(CloseReason.CLOSED_ELSEWHERE, None, 65100) == (65100, True)
     assert told(CloseReason.CLOSED_ELSEWHERE, None, None) == (None, False)
+    assert told(CloseReason.LIQUIDATION, 0, 65100) == (65100, True)
