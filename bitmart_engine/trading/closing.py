@@ -27,6 +27,7 @@ from .identity import close_client_order_id
 from .pacing import Pauses
 from .reconcile import is_young
 from .reporting import Report
+from .settling import wait_settled
 from .sharing import fires_there_too, is_shared
 from .signalling import close_told
 from .sizing import Most, in_one_order, learn_limits
@@ -67,6 +68,7 @@ async def close(id: str, desk: Desk, guard: Guard) -> None:
         try:
             if await _attempt(id, desk, guard, most) and await _whole_is_gone(id, desk, guard):
                 await take_away(id, desk, guard)
+                await wait_settled(desk.state.protections[id], desk, guard)
                 desk.world.reached("position closed")
                 guard.gone(id)
                 return

@@ -19,6 +19,7 @@ from .attribution import made_there
 from .desk import Desk
 from .pacing import Pauses
 from .reconcile import is_young
+from .settling import wait_settled
 
 if TYPE_CHECKING:
     from .guard import Guard
@@ -56,7 +57,9 @@ async def confirm_gone(id: str, desk: Desk, guard: Guard) -> None:
                 if protection.state is not ProtectionState.ARMED:
                     return
                 if guard.is_gone(protection) and not is_young(protection, desk.now_ms()):
-                    guard.gone(id)
+                    await wait_settled(protection, desk, guard)
+                    if desk.state.protections[id].state is ProtectionState.ARMED:
+                        guard.gone(id)
                     return
             await trio.sleep(pause_s)
     finally:

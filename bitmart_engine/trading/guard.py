@@ -75,6 +75,8 @@ class Guard:
         """Whose contracts are all held to be closed by the exchange, though no order of it shows that."""
         self._ends: dict[tuple[str, PositionSide], float] = {}
         self._settling: dict[str, OrderUpdate] = {}
+        self._suspects: dict[str, tuple[str, CloseReason]] = {}
+        """Whose stop each of them seemed to be when it was first told."""
         self.claims: dict[str, OrderUpdate] = {}
         """By the exchange's order id: ends with contracts unfilled that are said of closes, and not confirmed yet."""
         desk.prices.look_back = partial(look_back, desk, self)
@@ -246,12 +248,16 @@ class Guard:
                 each for each in self._alive_on_side_of(update) if each.id not in (but_not or ())
             ]
             found = whose(update, alive, desk.exchange.clock_offset_ms)
+            if but_not is not None:
+                suspected = self._suspected(update, alive)
+                found = found or suspected
             if found is None:
                 return False
             protection, reason = found
             if but_not is None and self._is_doubtful(update, protection):
                 settling = update.order_id in self._settling
                 self._settling[update.order_id] = update
+                self._suspects.setdefault(update.order_id, (protection.id, reason))
                 if not settling:
                     desk.fly(settle, update.order_id, self._settling, desk, self)
                 return True
@@ -277,6 +283,24 @@ class Guard:
         key, now = (protection.symbol, protection.side), trio.current_time()
         ended_lately = now - self._ends.get(key, -inf) < ENDED_LATELY_S
         return ended_lately or bool(self.evidence.on(*key).others(now, BEFORE_S))
+
+    def _suspected(
+        self, update: OrderUpdate, alive: list[Protection]
+    ) -> tuple[Protection, CloseReason] | None:
+        """Whose stop it seemed to be when it was first told: a close of ours may have found it listed no more since."""
+        id, reason = self._suspects.pop(update.order_id, ("", CloseReason.STOP_LOSS))
+        for each in alive:
+            if each.id == id and 0 < update.deal_size <= each.remaining:
+                return each, reason
+        return None
+
+    def is_settling(self, protection: Protection) -> bool:
+        """Whether it is being looked into whose stop an order of the protection's side was."""
+        side = protection.side.closing
+        return any(
+            (each.symbol, each.side) == (protection.symbol, side)
+            for each in self._settling.values()
+        )
 
     def _alive_on_side_of(self, update: OrderUpdate) -> list[Protection]:
         return (

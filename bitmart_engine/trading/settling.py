@@ -18,12 +18,13 @@ from ..exchange.errors import ExchangeError
 from ..exchange.rows import PlanOrder
 from ..model.events import OrderUpdate
 from ..model.positions import Protection
+from ..model.sides import PositionSide
 from .desk import Desk
 
 if TYPE_CHECKING:
     from .guard import Guard
 
-__all__ = ["settle", "still_listed"]
+__all__ = ["settle", "still_listed", "wait_settled"]
 
 log = structlog.get_logger()
 
@@ -31,6 +32,8 @@ LOOKS = 4
 LOOK_AGAIN_S = 0.5
 """A list may be from before the stop acted: what contradicts has to be seen twice."""
 BEFORE_S = 15.0
+SETTLED_WITHIN_S = 3.0
+"""How long an end waits to know whose stop it was; what is not known by then is told as unknown."""
 
 
 async def settle(order_id: str, settling: dict[str, OrderUpdate], desk: Desk, guard: Guard) -> None:
@@ -57,6 +60,21 @@ async def settle(order_id: str, settling: dict[str, OrderUpdate], desk: Desk, gu
         log.info("a stop at the exchange was none of ours", order_id=order_id)
         if update.deal_size:
             guard.foreign.note(update)
+    if update.side is not None:
+        desk.waiters.wake(_settled_news(update.symbol, update.side.position_side))
+
+
+async def wait_settled(protection: Protection, desk: Desk, guard: Guard) -> None:
+    """Return when no order that may be of the protection's stops is being looked into: then why it ended is known."""
+    news = _settled_news(protection.symbol, protection.side)
+    with trio.move_on_after(SETTLED_WITHIN_S):
+        while guard.is_settling(protection):
+            await desk.waiters.wait_news(news, SETTLED_WITHIN_S)
+
+
+def _settled_news(symbol: str, side: PositionSide) -> str:
+    """What the end of looking into an order of a side is waited for by. No client order id has a space."""
+    return f"settled {symbol} {side.value}"
 
 
 async def _innocent(update: OrderUpdate, desk: Desk, guard: Guard) -> tuple[set[str], bool]:

@@ -200,8 +200,8 @@ async def refusals_and_replies(play: Play, run: str) -> None:
     assert isinstance(status["monitored_positions"], int)
     assert id in status["orders"]
     assert isinstance(status["positions"], dict)
-    missing = await play.client.post("/api/monitor-position", {"id": id, "symbol": SYMBOL})
-    assert (missing.status, missing.error) == (400, "Missing required field: order_id")
+    missing = await play.client.post("/api/monitor-position", {"id": id, "order_id": "1"})
+    assert (missing.status, missing.error) == (400, "Missing required field: symbol")
 
 
 async def sides_in_all_words(play: Play, run: str) -> None:
