@@ -134,13 +134,15 @@ class Lives:
             "intruder", self.settings(), self.network, self.disk, self.trace,
             random.Random(f"intruder:{self.seed}"), self.now_ms, lambda: None,
         )  # fmt: skip
+        came_up = False
         with trio.move_on_after(INTRUDES_S):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(intruder.run)
                 while intruder.alive and not intruder.up:
                     await trio.sleep(0.1)
+                came_up = intruder.up  # it is not up any more once it has ended
                 nursery.cancel_scope.cancel()
-        if intruder.up and first is not None and first.alive:
+        if came_up and first is not None and first.alive:
             detail = f"it came up on the directory of {first.name}"
             self.broken(Violation("one engine on one journal", intruder.name, detail))
         intruder.kill(OVER)

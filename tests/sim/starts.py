@@ -119,15 +119,17 @@ class Starts:
             lives.disk, self.trace, random.Random(f"wrong start:{self._tried}:{lives.seed}"),
             lives.now_ms, lambda: None,
         )  # fmt: skip
-        with trio.move_on_after(COMES_UP_WITHIN_S):
+        came_up = False
+        with trio.move_on_after(COMES_UP_WITHIN_S) as within:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(process.run)
                 while process.alive and not process.up:
                     await trio.sleep(0.1)
+                came_up = process.up  # it is not up any more once it has ended
+                process.kill("tried")
                 nursery.cancel_scope.cancel()
-        came_up = process.up
         process.kill("tried")
-        if not promised:
+        if not promised or within.cancelled_caught:
             return missing
         if came_up:
             detail = "an engine came up that cannot keep what its journal promises"

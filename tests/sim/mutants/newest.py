@@ -1,4 +1,4 @@
-"""Deliberate bugs that only the third world shows: in what the application is told and asks, and in how it starts."""
+"""Deliberate bugs that the first worlds do not show: in what the application is told and asks, and in how it starts."""
 
 from __future__ import annotations
 
@@ -108,5 +108,13 @@ NEWEST = (
         "        if close or name.upper().startswith(PREFIXES):\n",
         "        if name.upper() in ours:\n",
         "kills",
+    ),
+    Patch(
+        "lock-file-is-enough",
+        "who deletes the lock file lets a second engine in beside the first",
+        "store/lock.py",
+        '        raise JournalLocked(f"another engine uses {path.parent} (it holds {path})", None) from None\n',
+        "        return os.open(path, os.O_RDWR | os.O_CLOEXEC)\n",
+        "lock deleted",
     ),
 )
