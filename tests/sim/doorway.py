@@ -33,6 +33,8 @@ REDIRECTS = (301, 302, 307, 308)
 INTERIM_EVERY_S = 0.02
 ANSWERED_WITHIN_S = 60.0
 """How long one connection is served at most; whoever sends callbacks has given up long before."""
+HEARD_WITHIN_S = 1.0
+"""How soon an answer leaves that whoever sent the request is sure to wait for still."""
 SOONER_S = 0.5
 """By how much clocks and networks may make a pause shorter that was asked for."""
 ODD = ("408", "redirect", "interim", "taken, then 500", "taken, then nothing", "half an answer")
@@ -112,7 +114,7 @@ class Doorway:
         body: bytes,
         mishaps: Mapping[str, float],
     ) -> None:
-        key = headers["idempotency-key"]
+        key, came_at = headers["idempotency-key"], trio.current_time()
         if path not in (HOOK_PATH, *SIGNALS):
             self.broken(Violation("no redirect is followed", key, f"it was sent to {path}"))
         pause = self._pauses.pop(key, None)
@@ -139,9 +141,6 @@ class Doorway:
             status, more = given
             if status == 429:
                 self.trace.fault("callback: 429")
-            if status == 429 and "Retry-After" in more:
-                until = trio.current_time() + int(more["Retry-After"])
-                self._pauses[key] = _Pause(sender, until)
         await trio.sleep(self.slow_s)
         if mishap == "reply late":
             await trio.sleep(self.rng.uniform(1, 6))
@@ -159,6 +158,8 @@ class Doorway:
             await stream.send_all(wire[: self.rng.randrange(1, len(wire) // 2)])
             return
         await stream.send_all(wire + (http.send(h11.Data(data=b"{}")) or b""))
+        if "Retry-After" in more and trio.current_time() - came_at < HEARD_WITHIN_S:
+            self._pauses[key] = _Pause(sender, came_at + int(more["Retry-After"]))
 
     async def _interim(self, stream: trio.abc.Stream) -> None:
         while True:
