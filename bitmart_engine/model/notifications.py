@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-__all__ = ["DeadLetter", "Notification"]
+__all__ = ["PASSING", "DeadLetter", "Notification"]
+
+PASSING = "raw-"
+"""What the id of a forwarded frame of the exchange begins with. There are very many, and nobody asks for one once it
+was taken, so the journal does not keep it as long as what was told of orders."""
 
 
 @frozen(kw_only=True)

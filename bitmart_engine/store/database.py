@@ -18,6 +18,7 @@ from zlib import crc32
 from attrs import frozen
 
 from ..clocks import Mark
+from ..model.notifications import PASSING
 from . import kept
 from .codec import Subject, encode, pack, subject_of, unpack
 from .errors import JournalMoved, JournalUnusable, code_of, corrupted, explained
@@ -222,6 +223,17 @@ class Database:
             ).rowcount
         self._wal_pages += removed
         return removed == STEP
+
+    def thin(self, after: int, until: int) -> None:
+        """Remove what `after` to `until` tells of forwarded frames that are owed no longer. Raises sqlite3.Error."""
+        with self._transaction():
+            self._wal_pages += self._connection.execute(
+                """DELETE FROM journal WHERE seq > ? AND seq <= ?
+                    AND kind IN ('NotificationOwed', 'NotificationSettled')
+                    AND substr(subject, 1, ?) = ?
+                    AND subject NOT IN (SELECT id FROM kept WHERE ended_ms IS NULL)""",
+                (after, min(until, self.folded), len(PASSING), PASSING),
+            ).rowcount
 
     @property
     def checkpoint_due(self) -> bool:

@@ -35,6 +35,7 @@ log = structlog.get_logger()
 FOLD_EVERY = 250
 """Records. A start folds at most about so many, and the writer is busy with it for some ten milliseconds at a time."""
 TOLD_AT_ONCE = 1000
+THINNED_AT_ONCE = 1000
 """Records looked at between two commits by who asks what was told: about a millisecond."""
 LOOK_EVERY_S = 1.0
 """How often it is looked whether the file is still at its path, idle or not."""
@@ -80,6 +81,8 @@ class SqliteJournal:
         self._look_at = trio.current_time() + look_every_s
         self._closed = False
         self._reader = trio.Lock()
+        self._thinned = 0
+        """Up to which record those of forwarded frames were removed by this process."""
         self._work = trio.lowlevel.ParkingLot()
         self._news = trio.lowlevel.ParkingLot()
 
@@ -162,7 +165,15 @@ class SqliteJournal:
         for start in range(0, len(gone), STEP):
             self._chores.append(_forgetting(self._database, gone[start : start + STEP], before_ms))
         self._chores.append(lambda: self._database.trim(before_ms))
+        self._chores.append(self._thin)
         self._work.unpark_all()
+
+    def _thin(self) -> bool:
+        """Remove some of what tells of forwarded frames. Whether there may be more. Runs in the journal's thread."""
+        after = max(self._thinned, self._database.first_seq() - 1)
+        self._thinned = min(after + THINNED_AT_ONCE, self._database.folded)
+        self._database.thin(after, self._thinned)
+        return self._thinned < self._database.folded
 
     async def _write(self) -> None:
         """Commit, and between commits tidy up. Runs until it is cancelled."""

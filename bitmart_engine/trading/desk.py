@@ -16,7 +16,7 @@ from ..exchange.client import ExchangeClient
 from ..model.decimals import plain
 from ..model.errors import Unavailable
 from ..model.events import OrderUpdate
-from ..model.notifications import Notification
+from ..model.notifications import PASSING, Notification
 from ..model.orders import EntryOrder
 from ..model.positions import Protection
 from ..model.sides import PositionSide
@@ -191,7 +191,8 @@ class Desk:
 
     def raw_event(self, lane: str, body: Mapping[str, object]) -> list[NotificationOwed]:
         """The record of a frame of the exchange to be forwarded: empty where there is nobody to forward it to."""
-        return self._owed(self.settings.raw_events_uri or None, lane, "raw_event", body)
+        url = self.settings.raw_events_uri or None
+        return self._owed(url, lane, "raw_event", body, prefix=PASSING)
 
     def _owed(
         self,
@@ -201,13 +202,14 @@ class Desk:
         body: Mapping[str, object],
         *,
         traced: bool = False,
+        prefix: str = "",
     ) -> list[NotificationOwed]:
         if url is None:
             return []
         at_ms = self.now_ms()
         self._told += 1
         seed = f"{lane}:{kind}:{at_ms}:{self._told}".encode("utf-8", "surrogatepass")
-        id = sha256(seed).hexdigest()[:32]
+        id = prefix + sha256(seed).hexdigest()[:32]
         if traced:
             body = {**body, "trace_id": id}
         notification = Notification(

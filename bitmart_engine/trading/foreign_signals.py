@@ -63,14 +63,12 @@ class ForeignSignals:
 
         `known` is the order before that, if there was one.
         """
-        told = "" if known is None else known.told
+        told = "" if known is None or known.told == HELD_BACK else known.told
         order = evolve(order, told=told)
         if self._desk.settings.order_signal_url is None or not order.client_order_id:
             return [FuturesOrderSeen(order)]
         if order.order_id in self._held or (
-            told in ("", HELD_BACK)
-            and not self._is_ours(order, update)
-            and self._may_be_ours(update)
+            not told and not self._is_ours(order, update) and self._may_be_ours(update)
         ):
             self._hold_back(order.order_id, update)
             return [FuturesOrderSeen(evolve(order, told=HELD_BACK))]
@@ -80,7 +78,8 @@ class ForeignSignals:
 
     async def run(self) -> None:
         """Tell what was held back once its time has come, what an earlier engine held back included. Runs as a task."""
-        await self._take_up()
+        if self._desk.settings.order_signal_url is not None:
+            await self._take_up()
         while True:
             now = trio.current_time()
             while self._due and self._due[0][0] <= now:

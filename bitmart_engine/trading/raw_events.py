@@ -7,7 +7,8 @@ where the exchange sent one object, it is an array of that.
 Bounded. While `MOST_OWED` frames, or `MOST_BYTES` of them, are owed, further frames are dropped: the oldest stay,
 because the receiver has to have them in order and may be in the middle of one. Where the receiver refuses a frame for
 good, or has not taken it for a day, nothing is owed for a while, longer each time up to an hour: each such frame is
-kept as a dead letter. What is dropped is counted; the log says it when it begins.
+kept as a dead letter. What is dropped is counted; the log says it when it begins. There are very many frames, so the
+journal drops those that were taken within a day.
 
 Source: the application's contract (raw events), and the order-events document.
 """

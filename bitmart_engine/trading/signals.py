@@ -98,6 +98,9 @@ def _entry(
     **ours: object,
 ) -> Signal:
     request = order.request
+    leverage = None if request.leverage is None else plain(request.leverage)
+    if leverage is None and update is not None and update.leverage != "0":
+        leverage = update.leverage
     return signal_of(
         kind="ENTRY",
         status=status,
@@ -108,7 +111,7 @@ def _entry(
         type=request.type.value,
         price="0" if order.price is None else plain(order.price),
         size=order.size,
-        leverage=None if request.leverage is None else plain(request.leverage),
+        leverage=leverage,
         submitted_ms=order.submitted_ms or order.accepted_ms,
         said=Said.of(update.raw if update is not None else b""),
         filled=filled,

@@ -18,11 +18,17 @@ from bitmart_engine.store import (
 from bitmart_engine.store import database as database_module
 from bitmart_engine.store.database import Database, Unit
 from bitmart_engine.store.errors import explained, why
-from bitmart_engine.store.records import EntryAccepted, EntryCancelAsked, ViewChanged
+from bitmart_engine.store.records import (
+    EntryAccepted,
+    EntryCancelAsked,
+    NotificationOwed,
+    NotificationSettled,
+    ViewChanged,
+)
 from bitmart_engine.store.schema import MIGRATIONS
 
 from .known import fast_directory, folded, known, write
-from .stories import START_MS, entry, whole_story
+from .stories import START_MS, entry, notification, whole_story
 
 ALIVE = [unit for n in range(12) for unit in whole_story(f"alive{n}")[:6]]
 ENDED = [unit for n in range(12) for unit in whole_story(f"ended{n}")]
@@ -113,6 +119,32 @@ def test_numbers_go_on_after_everything_was_removed(path: Path) -> None:
     write(again, whole_story("next"))
     assert "next" in again.load().orders
     again.close()
+
+
+def test_of_forwarded_frames_only_those_stay_that_are_owed(database: Database) -> None:
+    frames = [notification(f"raw-{n}", "raw_events", kind="raw_event") for n in range(6)]
+    write(database, [*whole_story("a"), (EntryAccepted(entry("raw-b")),)])
+    for each in frames:
+        write(database, [(NotificationOwed(each),)])
+    for each in frames[:4]:
+        write(database, [(NotificationSettled(each.id, delivered=each is not frames[3]),)])
+    database.thin(0, 1000)
+    assert database.first_seq() == 1
+    while database.advance(7):
+        pass
+    before, last = known(database.load()), database.last_seq()
+    database.thin(0, 20)
+    database.thin(20, 1000)
+    assert known(database.load()) == before
+    assert database.last_seq() == last
+    assert list(database.load().owed) == ["raw-4", "raw-5"]
+    assert list(database.load().dead) == ["raw-3"]
+    kept = database.told(0, 1000, ["raw_events", "a"], set())
+    told = [each.notification.id for each in kept if isinstance(each, NotificationOwed)]
+    assert told == ["a:0", "a:1", "a:2", "raw-4", "raw-5"]
+    assert "raw-b" in database.load().orders
+    write(database, whole_story("next"))
+    assert "next" in database.load().orders
 
 
 def test_what_is_not_folded_is_never_removed(database: Database) -> None:

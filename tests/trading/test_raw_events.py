@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import sqlite3
+from contextlib import closing
 from datetime import datetime
 
 from bitmart_engine.model.events import AccountFrame
@@ -111,6 +113,20 @@ async def test_what_is_owed_is_forwarded_after_a_restart_in_the_same_order(
             assert owed(stage) == 0
             sent = [each["data"] for each in stage.receiver.events(HOOK)]
             assert sent == [[number] for number in range(31)]
+
+
+async def test_the_journal_does_not_keep_the_frames_that_were_taken(autojump_clock, tmp_path):
+    async with open_theatre(state_dir=str(tmp_path), **RAW) as theatre:
+        async with theatre.engine() as stage:
+            await stage.settle()
+            publish(stage, *[frame([number]) for number in range(30)])
+            await stage.settle()
+            assert owed(stage) == 0
+        async with theatre.engine() as stage:
+            await stage.settle()
+            with closing(sqlite3.connect(tmp_path / "engine.sqlite3")) as journal:
+                found = "SELECT count(*) FROM journal WHERE subject LIKE 'raw-%'"
+                assert journal.execute(found).fetchone() == (0,)
 
 
 async def test_what_is_owed_to_a_dead_webhook_does_not_grow_without_bound(
