@@ -17,7 +17,7 @@ from attrs import define, field
 
 from bitmart_engine import Engine, Settings, open_engine
 from bitmart_engine.control import make_app, serve_control
-from bitmart_engine.paper import ManualMarket, PaperConfig, PaperExchange, open_paper_exchange
+from bitmart_engine.paper import ManualMarket, PaperExchange, open_paper_exchange
 from bitmart_engine.paper.memory import answer_of
 from bitmart_engine.settings import IN_MEMORY
 from tests.stage import SUBMIT, ask_by_hand, open_theatre
@@ -189,22 +189,24 @@ class Play:
         )
 
     def check(self) -> None:
-        """The application never refused anything as malformed, and lacked nothing. Raises AssertionError."""
+        """The application refused nothing, lacked nothing, and nothing was given up. Raises AssertionError."""
         for status in (400, 401):
             refused = self.application.answered(status)
             assert not refused, [(v.path, v.body, v.answer.body) for v in refused]
         complaints = sorted({str(each) for each in self.application.complaints})
         assert not complaints, "\n".join(complaints)
+        dead = [f"{each.notification.url}: {each.why}" for each in self.engine.state.dead.values()]
+        assert not dead, dead
 
 
 @asynccontextmanager
 async def play_in_memory(
-    paper: dict[str, Any] | None = None, **settings: Any
+    application: Application | None = None, **settings: Any
 ) -> AsyncIterator[Play]:
     """On a mock clock: needs the autojump clock. `settings` of the engine are added to those of the contract."""
-    application = Application(webhook_token=WEBHOOK_TOKEN)
+    application = application or Application(webhook_token=WEBHOOK_TOKEN)
     address = "http://127.0.0.1:9"
-    async with open_theatre(paper, **_settings(address, settings)) as theatre:
+    async with open_theatre(**_settings(address, settings)) as theatre:
         theatre.network.receiver = Door(application, theatre.paper.now_ms)  # type: ignore[assignment]  # it takes
         async with theatre.engine() as stage:
             control = make_app(stage.engine)
@@ -230,12 +232,12 @@ async def play_in_memory(
 
 @asynccontextmanager
 async def play_over_sockets(
-    paper: PaperConfig | None = None, **settings: Any
+    application: Application | None = None, **settings: Any
 ) -> AsyncIterator[Play]:
     """Everything on loopback ports: the exchange, the engine's control API, the application."""
-    application = Application(webhook_token=WEBHOOK_TOKEN)
+    application = application or Application(webhook_token=WEBHOOK_TOKEN)
     async with (
-        open_paper_exchange(paper, market=ManualMarket()) as exchange,
+        open_paper_exchange(market=ManualMarket()) as exchange,
         open_site(application) as site,
     ):
         chosen = Settings(
@@ -255,7 +257,7 @@ async def play_over_sockets(
         async with open_engine(chosen) as engine, trio.open_nursery() as nursery:
             worker = _with_password(await nursery.start(serve_control, engine), engine)
             async with open_client(worker) as client:
-                play = Play(engine, exchange, application, client, site, site.address, 30)
+                play = Play(engine, exchange, application, client, site, site.address, 60)
                 application.callbacks.quantities = client.quantities
                 await play.until(lambda: not engine.not_ready())
                 yield play

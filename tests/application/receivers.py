@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 
 from .answers import Answer, answer
 from .callbacks import WORDS, Callback, Callbacks
@@ -72,6 +72,7 @@ class Visit:
     at_ms: int
     path: str
     headers: Mapping[str, str]
+    """By their names in lower case."""
     body: bytes
     answer: Answer
 
@@ -91,6 +92,8 @@ class Application:
     """By path."""
     slow_s: float = 0.0
     """How long it takes for every answer: for the transport to wait."""
+    losing: int = 0
+    """So many of the next answers are 500, though what was sent is taken."""
     dead: bool = False
     """Nobody listens: for the transport to refuse."""
     visits: list[Visit] = field(factory=list)
@@ -102,7 +105,12 @@ class Application:
         if self.dead:
             return None
         given = self._answer(path, headers, body, now_ms)
-        self.visits.append(Visit(now_ms, path, dict(headers), body, given))
+        if self.losing:
+            self.losing -= 1
+            given = evolve(given, status=500)
+        self.visits.append(
+            Visit(now_ms, path, {n.lower(): v for n, v in headers.items()}, body, given)
+        )
         return given
 
     @property
