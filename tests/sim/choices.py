@@ -10,8 +10,9 @@ from tests.judge import Violation
 
 __all__ = ["NEWEST", "Choices", "Outcome"]
 
-NEWEST = 2
-"""The world that runs are of unless told otherwise. The second has what was found outside the first."""
+NEWEST = 3
+"""The world that runs are of unless told otherwise. The second has what was found outside the first; the third has also
+what the application does at its two ends, and what an exchange does that can be traded with and not be read."""
 
 
 @frozen(kw_only=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import define, evolve, field
 
-from tests.judge import Row
+from tests.judge import Row, lane_of
 
 __all__ = ["Chronicle", "Guard"]
 
@@ -194,8 +194,8 @@ class Chronicle:
             case "NotificationOwed":
                 owed = body["notification"]
                 if owed["id"] not in self.lanes:
-                    self.lanes[owed["id"]] = owed["lane"]
-                    self.owed.setdefault(owed["lane"], []).append(owed["id"])
+                    lane = self.lanes[owed["id"]] = lane_of(owed)
+                    self.owed.setdefault(lane, []).append(owed["id"])
             case "ProtectionOpened":
                 made = body["protection"]
                 self.guards[made["id"]] = self.alive[made["id"]] = Guard(

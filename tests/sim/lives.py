@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import trio
@@ -20,6 +20,7 @@ from .clockwork import now_ms
 from .disk import Disk
 from .network import Network
 from .process import Doom, Process
+from .receiver import SECRET
 from .trace import Trace
 
 __all__ = ["OVER", "Lives"]
@@ -55,6 +56,8 @@ class Lives:
     """Told how each engine ended."""
     between: Callable[[], None] = lambda: None
     """Called while no engine runs, just before the next is started."""
+    wrongly: Callable[[], Awaitable[None]] | None = None
+    """Tries starts that cannot be meant, before the next that is."""
     process: Process | None = None
     ready_since: float | None = None
     """Since when the engine has said of itself that it is ready."""
@@ -62,6 +65,8 @@ class Lives:
     """Since when nothing is wrong that would keep an engine from being ready; None while something does."""
     skew_ms: int = field(init=False)
     """How far the machine's clock is ahead of the true time."""
+    signals_to: str = ""
+    """The application's address, where it is signalled too."""
     restored: bool = False
     """Whether the journal was put there by hand: its owner says so when he starts the next engine."""
     spared: bool = False
@@ -119,6 +124,8 @@ class Lives:
                 self.trace.faults["killed"] += 1
             await trio.sleep(self.rng.choice((0.1, 0.5, 2, 2, 5, 15, self.rng.uniform(0, 60))))
             self.between()
+            if self.wrongly is not None:
+                await self.wrongly()
 
     async def intrude(self) -> None:
         """Start another engine on the same directory, beside the one that runs: it may not come up."""
@@ -127,13 +134,15 @@ class Lives:
             "intruder", self.settings(), self.network, self.disk, self.trace,
             random.Random(f"intruder:{self.seed}"), self.now_ms, lambda: None,
         )  # fmt: skip
+        came_up = False
         with trio.move_on_after(INTRUDES_S):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(intruder.run)
                 while intruder.alive and not intruder.up:
                     await trio.sleep(0.1)
+                came_up = intruder.up  # it is not up any more once it has ended
                 nursery.cancel_scope.cancel()
-        if intruder.up and first is not None and first.alive:
+        if came_up and first is not None and first.alive:
             detail = f"it came up on the directory of {first.name}"
             self.broken(Violation("one engine on one journal", intruder.name, detail))
         intruder.kill(OVER)
@@ -197,6 +206,8 @@ class Lives:
             mode="paper",
             state_dir=str(self.directory / room),
             accept_older_journal=self.restored,
+            trading_app_base_uri=self.signals_to,
+            trading_app_shared_secret=SECRET if self.signals_to else "",
         )
 
 

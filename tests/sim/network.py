@@ -11,16 +11,20 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import httpx
 import trio
 from attrs import Factory, define, field
 
+from bitmart_engine.notify.posting import Posting
 from bitmart_engine.paper import PaperExchange
 from bitmart_engine.paper.memory import answer_of
 
 from .trace import Trace
+
+if TYPE_CHECKING:
+    from .doorway import Doorway
 
 __all__ = ["Conditions", "Network", "Sender"]
 
@@ -240,6 +244,11 @@ class Network:
     heard: Callable[[str, float, bytes], None] = lambda path, asked_at, answer: None
     """Told of every answer of the exchange that arrives: its path, when it was asked for, and what it says."""
 
+    said: Callable[[str, bytes], bytes] = lambda path, answer: answer
+    """An answer of the exchange as it leaves, where what happened is told late."""
+    doorway: Doorway | None = None
+    """Where the application listens; None where callbacks are carried there whole."""
+
     # WebSockets
 
     async def dial(self, sender: Sender, host: str, port: int, tls: bool) -> trio.abc.Stream:
@@ -299,7 +308,27 @@ class Network:
 
     def transport(self, sender: Sender) -> httpx.AsyncBaseTransport:
         """What a process sends its requests over."""
-        return _Transport(self, sender)
+        return _Transport(self, sender, _ToTheApplication(self, sender))
+
+    async def dial_application(self, sender: Sender) -> trio.abc.Stream:
+        """A connection to the application, in the worlds in which it has a door. Raises OSError."""
+        door = self.doorway
+        assert door is not None, "somebody listens there"
+        await trio.sleep(self._delay_s())
+        mishaps = dict(self.now.receiver_mishaps)
+        refusal = mishaps.pop("connection refused", 0.0)
+        if not sender.alive or door.dead == "silent":
+            await _never()
+        if door.dead or self.rng.random() < refusal:
+            self.trace.fault("callback: connection refused")
+            raise OSError("connection refused")
+        self.dialled += 1
+        pace_s = self.rng.uniform(0.002, 0.06)
+        line = _Line(self.dialled, sender, lambda: pace_s)
+        self.lines = [each for each in self.lines if each.is_open]
+        self.lines.append(line)
+        self.nursery.start_soon(door.serve, line.theirs, sender.name, mishaps)
+        return line.ours
 
     async def request(self, sender: Sender, request: httpx.Request) -> httpx.Response:
         """Carry a request to where it goes, and its answer back."""
@@ -368,7 +397,10 @@ class Network:
         path = request.url.path
         self.before(path, body)
         reply = await answer_of(self.paper.rest_app, request, body)
-        content = reply.content
+        content = self.said(path, reply.content)
+        if content != reply.content:
+            headers = {name: each for name, each in reply.headers.items() if "length" not in name}
+            reply = httpx.Response(reply.status_code, headers=headers, content=content)
         self.trace(
             "exchange", request.method, request.url.raw_path.decode(), body.decode(),
             "->", reply.status_code, content.decode(),
@@ -428,10 +460,27 @@ class Network:
         return None
 
 
-class _Transport(httpx.AsyncBaseTransport):
+class _ToTheApplication(Posting):  # type: ignore[misc]  # final, but for who opens the connection
+    """What sends callbacks, with connections of the simulated network in place of sockets."""
+
     def __init__(self, network: Network, sender: Sender) -> None:
         self._network = network
         self._sender = sender
 
+    async def _connect(self, request: httpx.Request) -> trio.abc.Stream:
+        try:
+            return await self._network.dial_application(self._sender)
+        except OSError as failure:
+            raise httpx.ConnectError("not connected", request=request) from failure
+
+
+class _Transport(httpx.AsyncBaseTransport):
+    def __init__(self, network: Network, sender: Sender, calls: _ToTheApplication) -> None:
+        self._network = network
+        self._sender = sender
+        self._calls = calls
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._network.doorway is not None and request.url.host != "exchange":
+            return await self._calls.handle_async_request(request)
         return await self._network.request(self._sender, request)

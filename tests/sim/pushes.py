@@ -39,6 +39,8 @@ class Pushes:
     """By symbol, how far from the next trade one is told that nobody made."""
     told_wildly: Callable[[str, Decimal], None] = lambda symbol, price: None
     """Told of each of these, and its price."""
+    told: Callable[[str, str], str] = lambda topic, frame: frame
+    """A frame of a topic as it leaves, where what happened is told late."""
     new_trade_id: Callable[[], int] = lambda: 0
     odd: random.Random = field(factory=lambda: random.Random("odd pushes"))
     """For what is untrue; the other generator is for what is out of order."""
@@ -54,6 +56,7 @@ class Pushes:
     def __call__(self, connection: int, topic: str, frame: str) -> Sequence[str]:
         if self.ends_without_a_size and topic == ORDERS:
             frame = self._without_a_size(frame)
+        frame = self.told(topic, frame)
         if topic not in PRIVATE_TOPICS:
             return self._public(connection, topic, frame)
         if self.late and self.rng.random() < self.late:

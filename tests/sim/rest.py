@@ -113,6 +113,11 @@ class Rest:
         owed: int = (await self._app.ask("GET", "/status")).body["outbox"]["owed"]
         return owed
 
+    async def given_up(self) -> frozenset[str]:
+        """The ids of what the engine says that it has given up to tell."""
+        listed = (await self._app.ask("GET", "/api/outbox?state=dead&limit=1000")).body
+        return frozenset(each["id"] for each in listed["notifications"])
+
     async def shown(self, what: str) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
         path = f"/api/{what}?limit=1000"

@@ -27,10 +27,12 @@ from tests.judge import Violation, judge
 from tests.wishes import UNGUARDED
 
 from .answers import Answers
+from .belated import Belated
 from .choices import Choices, Outcome
 from .chronicle import Chronicle
 from .clockwork import now_ms, run_seeded
 from .disk import Disk
+from .doorway import HARMLESS, Doorway
 from .evidence import evidence_of, sum_up
 from .exposure import Exposure
 from .facts import facts
@@ -38,15 +40,18 @@ from .holdings import Holdings
 from .lives import Lives
 from .machine import Machine
 from .market import Market, real_month
+from .misuse import Misuse
 from .network import Network
 from .oddities import Oddities
 from .owner import Owner
 from .pushes import Pushes
-from .receiver import Receiver
+from .receiver import APPLICATION, Receiver
 from .rest import Rest
 from .restoring import Restoring
+from .starts import Starts
 from .trace import Trace
 from .troubles import Kinds, Troubles
+from .unread import Unread
 from .user import User
 from .watch import Watch
 from .weather import Weather
@@ -125,7 +130,10 @@ class Run:
             lambda: self.disk.refused_at,
             self.holdings,
         )
-        self.receiver = Receiver(rng("receiver"), self.watch.received)
+        self.receiver = Receiver(
+            rng("receiver"), self.watch.received, self._broken, lambda: self.lives.now_ms()
+        )
+        self.doorway = Doorway(self.receiver, rng("doorway"), trace, self._broken)
         self.network = Network(
             paper,
             self.receiver.take,
@@ -136,6 +144,8 @@ class Run:
             self._race,
         )
         self.network.heard = self.watch.heard
+        if choices.world > 2:
+            self.network.doorway = self.doorway
         self.disk = Disk(rng("disk"), trace, self.watch.written)
         real = real_month(rng("month").randrange(40_000)) if choices.real else None
         paper.hub.passing = pushes = Pushes(rng("pushes"), trace)
@@ -193,7 +203,21 @@ class Run:
             trace,
         )
         self.lives.between = self.restoring.between
+        self.misuse = Misuse(self, rng("misuse"))
+        self.starts = Starts(
+            self.lives, self.chronicle, rng("starts"), trace, self._broken, self.watch.secrets
+        )
+        if choices.world > 2:
+            self.lives.wrongly = self.starts.between
+            self.lives.signals_to = APPLICATION
+            self.user.forms = rng("forms")
         self.oddities = Oddities(paper, pushes, self.market, self.chronicle, cache(rng), trace)
+        self.unread = Unread(paper, self.lives, cache(rng), trace)
+        self.belated = Belated(
+            paper, self.market, self.chronicle, cache(rng), trace, lambda: self.weather.is_mild()
+        )
+        pushes.told = self.belated.pushed
+        self.network.said = self.belated.answered
         around = (paper, self.network, self.disk, self.receiver, pushes)
         drawn = rng("weather")
         self.weather = Weather(
@@ -205,10 +229,11 @@ class Run:
             rng("newer weather"),
             only=choices.only,
         )
+        self.weather.cleared = self.doorway.clear
         mild_since = self.weather.nothing_but_since
-        self.lives.mild_since = lambda: mild_since("unreadable rows")
+        self.lives.mild_since = lambda: mild_since("unreadable rows", *HARMLESS)
         self.watch.mild_since = lambda: self.lives.up_and(
-            mild_since("unreadable rows", "false limits")
+            mild_since("unreadable rows", "false limits", *HARMLESS)
         )
         self.rest = Rest(
             self.app, self.user, self.market, trace, self._broken, self.weather.longer_s
@@ -217,7 +242,9 @@ class Run:
 
     def _newer(self) -> Kinds:
         """The kinds of trouble that the first world does not have."""
-        rooms = (self.oddities, self.owner, self.machine, self.restoring)
+        rooms: list[Any] = [self.oddities, self.owner, self.machine, self.restoring]
+        if self.choices.world > 2:
+            rooms += [self.unread, self.belated, self.doorway]
         return {name: kind for room in rooms for name, kind in room.kinds().items()}
 
     # The whole
@@ -231,6 +258,8 @@ class Run:
                     nursery.start_soon(self.lives.run)
                     nursery.start_soon(self.user.run)
                     nursery.start_soon(self._tidy)
+                    if self.choices.world > 2:
+                        nursery.start_soon(self.misuse.go_on)
                     await self.weather.run(self.choices.hours * 3600, self._calmed)
                     await self._end()
                     self._finish()

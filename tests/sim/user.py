@@ -30,6 +30,7 @@ from tests.wishes import (
 )
 
 from .chronicle import Chronicle
+from .forms import as_the_application_sends
 from .receiver import HOOK
 from .trace import Trace
 
@@ -69,6 +70,8 @@ class User:
     """How long on average between two wishes."""
     habits: random.Random | None = None
     """For what the user of the first world does not do: decides when he does it."""
+    forms: random.Random | None = None
+    """For what is sent in an application's words: decides when, and in which."""
     resting: bool = False
     asked: dict[str, dict[str, Any]] = field(factory=dict)
     busy: int = 0
@@ -142,17 +145,27 @@ class User:
 
     async def _place(self) -> None:
         id = self._new_id()
-        body = self.asked[id] = self._wish(id)
+        body = self._wish(id)
+        sent = self.asked[id] = self._formed(body)
         if self.several_there and body["symbol"] == GUARDED_THERE and self._has_habit(0.3):
             await self._twin(body)
         regretted = self.rng.random() < 0.15
-        if await self.app.place(body):
+        if await self.app.place(sent):
+            self.app.placed[id] = body
             self.said("POST", "/api/place-order", body)
         if body["symbol"] == GUARDED_THERE:
             self._there.discard(body["side"])
         if regretted:
             await trio.sleep(self.rng.uniform(0, 3))
             await self.app.cancel(id)
+
+    def _formed(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A body as it is sent."""
+        if self.forms is None or self.forms.random() < 0.5:
+            return body
+        if self.forms.random() < 0.3:
+            body["metadata"] = {}
+        return as_the_application_sends(body, self.forms)
 
     async def _again(self, id: str) -> None:
         """The same request again, word for word; and with another body, which is a conflict."""
@@ -215,7 +228,10 @@ class User:
         body = {"id": id, "symbol": MONITORED, "side": side, "callback_url": HOOK}
         below, above = last * Decimal("0.99"), last * Decimal("1.01")
         with_levels(body, below, above, stop=True, target=True)
-        if await self.app.monitor(body):
+        sent = self._formed(dict(body))
+        sent.pop("leverage", None)
+        if await self.app.monitor(sent):
+            self.app.monitored[id] = body
             self.said("POST", "/api/monitor-position", body)
         elif self._held_elsewhere(side):
             self.trace("user", "closes what is not guarded:", MONITORED, side, size)

@@ -144,7 +144,9 @@ class Watch:
 
     def received(self, key: str, body: Mapping[str, Any]) -> None:
         """A callback arrived."""
-        self.trace("callback", key, body["event"], body["order_id"] or body["position_id"])
+        what = body.get("event") or body.get("kind") or "balance"
+        about = body.get("order_id") or body.get("position_id") or body.get("client_order_id")
+        self.trace("callback", key, what, about)
         lane = self.chronicle.lanes.get(key)
         if lane is None and key in self.chronicle.forgotten:
             return  # it was under way when what it tells of was forgotten

@@ -18,6 +18,7 @@ from attrs import define, field
 from bitmart_engine.paper import PaperExchange
 
 from .disk import Disk
+from .doorway import HARMLESS
 from .facts import FACTS
 from .network import Conditions, Network
 from .pushes import Pushes
@@ -32,6 +33,8 @@ CALM_S = 300.0
 """Deliveries are tried every two minutes at the slowest."""
 FIRST_CALM_S = 60.0
 BELIEVED_S = 600.0
+MILD = HARMLESS | {"fills told late"}
+"""What leaves requests, pushes and processes alone."""
 CLEAR_OF_OLD = 0.4
 """How likely a storm with newer kinds has none of the first world's, so that nothing hides what they do."""
 
@@ -54,6 +57,8 @@ class Weather:
     newer_rng: random.Random
     only: frozenset[str] = frozenset()
     """The kinds of trouble there may be; all, if empty."""
+    cleared: Callable[[], None] = lambda: None
+    """Called when a storm ends."""
     calm_since: float | None = 0.0
     """Since when nothing goes wrong; None during a storm."""
     storms: list[tuple[frozenset[str], float]] = field(factory=list)
@@ -84,7 +89,8 @@ class Weather:
         drawn = self.rng.sample(names, min(len(names), self.rng.randint(2, 6)))
         self.kinds = (*self._drawn_newer(drawn), *drawn)
         self.trace("weather", "storm", length_s, *self.kinds)
-        self.calm_since = None
+        if not self.kinds or not HARMLESS.issuperset(self.kinds):
+            self.calm_since = None
         with trio.move_on_after(length_s):
             async with trio.open_nursery() as nursery:
                 for name in self.kinds:
@@ -106,6 +112,10 @@ class Weather:
         """For how long the last storm may be felt: what a header has said of ten minutes is believed for so long."""
         return BELIEVED_S if "false limits" in self.before else 0.0
 
+    def is_mild(self) -> bool:
+        """Whether nothing goes wrong now but what is mild."""
+        return MILD.issuperset(self.kinds)
+
     def nothing_but_since(self, *kinds: str) -> float | None:
         """Since when nothing else has gone wrong, nor been felt; None while something does."""
         if not set(kinds).issuperset(self.kinds):
@@ -123,6 +133,7 @@ class Weather:
         self.disk.mood = "well"
         self.receiver.failing = 0.0
         self.pushes.clear()
+        self.cleared()
         self.paper.clear_faults()
         self.before, self.kinds = self.kinds, ()
         self.calm_since = trio.current_time()

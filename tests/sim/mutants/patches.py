@@ -6,6 +6,7 @@ A patch is a file of the package, a text that is in it exactly once, and what st
 from __future__ import annotations
 
 from .newer import NEWER
+from .newest import NEWEST
 from .patch import Patch
 
 __all__ = ["PATCHES", "Patch"]
@@ -66,6 +67,7 @@ PATCHES = (
         if protection.state is ProtectionState.RELEASED:
             return []
 """,
+        "fills told late",
     ),
     Patch(
         "lose-merged-low",
@@ -99,6 +101,7 @@ PATCHES = (
         "trading/desk.py",
         "        return self.opening and self.reconciled and self.store.trouble is None\n",
         "        return self.opening and self.store.trouble is None\n",
+        "account unread",
     ),
     Patch(
         "tell-before-commit",
@@ -189,4 +192,5 @@ PATCHES = (
         "        self._watch(id)\n",
     ),
     *NEWER,
+    *NEWEST,
 )
