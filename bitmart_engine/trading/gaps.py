@@ -163,8 +163,11 @@ def _reaches(low: Decimal | None, high: Decimal | None, protection: Protection) 
 
 
 def _counts_from_ms(protection: Protection, dated: Dated) -> int:
-    """From when on a bar has to open, by the exchange's clock, to be held against the stop."""
-    return dated(protection.levelled_ms) + CLOCKS_MS
+    """From when on a bar has to open, by the exchange's clock, to be held against the stop.
+
+    Not before the exchange itself says that its order filled: its clock may have been set back while no engine ran.
+    """
+    return max(dated(protection.levelled_ms), protection.filled_there_ms) + CLOCKS_MS
 
 
 async def look_back(desk: Desk, guard: Guard, symbol: str, since_ms: int) -> None:

@@ -83,6 +83,12 @@ def test_bars_open_by_the_exchanges_clock_and_stops_are_set_by_ours():
     assert touched([ahead], [bar(1, 60000)], lambda ms: ms - 20_000) == ["p"]
 
 
+def test_what_the_exchange_dates_before_the_fill_is_from_before_though_its_clock_is_behind_now():
+    filled = protection(set_s=200, filled_there_ms=T0_MS + 200_000)
+    assert touched([filled], [bar(2, 60000)], lambda ms: ms - 120_000) == []
+    assert touched([filled], [bar(4, 60000)], lambda ms: ms - 120_000) == ["p"]
+
+
 @pytest.mark.parametrize("state", [s for s in ProtectionState if s is not ProtectionState.ARMED])
 def test_what_is_not_armed_is_not_touched(state):
     assert touched([protection(state=state)], [bar(1, 60000)]) == []
