@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -334,3 +335,9 @@ def test_a_dead_application_answers_nothing_and_an_unknown_path_404():
     assert call(application, {}, "/elsewhere").status == 404
     application.dead = True
     assert application.take(CALLBACKS, {}, b"{}", NOW_MS) is None
+
+
+def test_only_the_play_knows_the_engine():
+    folder = Path(__file__).parent
+    knowing = {path.name for path in folder.glob("*.py") if "bitmart_engine" in path.read_text()}
+    assert knowing - {Path(__file__).name} == {"play.py"}
