@@ -36,7 +36,9 @@ PROBE_EVERY_S = 10.0
 """A close may knock this often meanwhile: a position that nobody can close costs more than one more refusal."""
 LONGEST_PAUSE_S = 60.0
 """How long to be quiet at most after a request that was one too many (429), however long the headers claim that the
-window is: it is documented as 2 s for all endpoints, and without reads nothing is known of what is held."""
+window is: it is documented as 2 s for all endpoints, and without reads nothing is known of what is held. What is
+refused again after such a pause is followed by one of twice the length, and then one request tries first: who goes on
+asking is shut out of everything."""
 KNOCK_AFTER_S = 2.0
 """How long a close waits for a turn that nothing but the headers of answers forbids."""
 KNOCK_AFTER_QUIET_S = 10.0
@@ -76,6 +78,10 @@ class EndpointBudget:
         self._ended: deque[float] = deque()
         self._refused_at = -inf
         self._paused_until = -inf
+        self._pause_s = 0.0
+        """How long the last pause was, if nothing was accepted since."""
+        self._refused_again = False
+        """Whether what tried after a pause was refused too."""
         self._ban_s = 0.0
         self._probe_at = -inf
 
@@ -94,9 +100,9 @@ class EndpointBudget:
             if not self._has_room_of_our_own(now, urgency):
                 return False
             self._knocked_at = now
+        if self._one_at_a_time(urgency) and self._in_flight:
+            return False
         if self._ban_s:
-            if self._in_flight:
-                return False
             self._probe_at = now + PROBE_EVERY_S
         self._admitted_at = now
         self._in_flight += 1
@@ -104,7 +110,7 @@ class EndpointBudget:
 
     def next_at(self, urgency: Urgency, since: float = inf) -> float:
         """When to ask again after `admit` said no; infinity when only the end of a request can change the answer."""
-        if self._ban_s and self._in_flight:
+        if self._one_at_a_time(urgency) and self._in_flight:
             return inf
         room_at = self._room_at(self._ended, self._open_to(urgency), self._counts_for_s)
         knock_at = max(self._knock_at(urgency, since), self._room_of_our_own_at(urgency))
@@ -155,7 +161,12 @@ class EndpointBudget:
             elif sent_at >= self._paused_until:
                 self._ban_s = min(self._ban_s * 2, LONGEST_BAN_S)
             self._probe_at = now + PROBE_EVERY_S
-        pause_s = self._ban_s if banned else min(self._counts_for_s, LONGEST_PAUSE_S)
+        elif not self._pause_s:
+            self._pause_s = min(self._counts_for_s, LONGEST_PAUSE_S)
+        elif sent_at >= self._paused_until:
+            self._refused_again = True
+            self._pause_s = min(max(self._pause_s * 2, self._counts_for_s), LONGEST_PAUSE_S)
+        pause_s = self._ban_s if banned else self._pause_s
         self._paused_until = max(self._paused_until, now + pause_s)
         self._refused_at = now
 
@@ -163,6 +174,7 @@ class EndpointBudget:
         """A request was not too many. One that was sent since the last refusal ends the pause."""
         if sent_at >= self._refused_at:
             self._paused_until, self._ban_s = -inf, 0.0
+            self._pause_s, self._refused_again = 0.0, False
         if self._knocked_at is not None and sent_at >= self._knocked_at:
             self._forget_what_headers_said()
 
@@ -183,6 +195,10 @@ class EndpointBudget:
         return max(0.0, self._paused_until - now)
 
     # Inside
+
+    def _one_at_a_time(self, urgency: Urgency) -> bool:
+        """Whether a single request tries until one is taken; a close waits for others in a ban only."""
+        return bool(self._ban_s) or (self._refused_again and urgency is not Urgency.CLOSE)
 
     def _forget_what_headers_said(self) -> None:
         """A request was taken that they forbade: the documented window and what we sent ourselves are what counts."""

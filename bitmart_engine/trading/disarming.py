@@ -48,6 +48,8 @@ ACTED_WITHIN_S = 15.0
 """How long it is looked for the order of a stop that is gone together with contracts of the position."""
 UNSEEN_WITHIN_S = 2.0
 """How long it is looked for what became of a stop that is neither listed nor seen to have acted."""
+WORDS_KEPT_MS = 20_000
+"""For how long after it fired what was said of the position before is remembered."""
 LOOK_AT_POSITION_AFTER_S = 10.0
 """From when on the position is asked for too."""
 GIVE_UP_AFTER_S = 60.0
@@ -126,7 +128,19 @@ async def _lost(id: str, desk: Desk, guard: Guard) -> int:
     owed = guard.lookout.owed_on(protection.symbol, protection.side)
     if held is None:
         return 0
-    return min(protection.remaining, max(owed + protection.others_held - held.size, 0))
+    others = _others(protection, desk, guard)
+    return min(protection.remaining, max(owed + others - held.size, 0))
+
+
+def _others(protection: Protection, desk: Desk, guard: Guard) -> int:
+    """The contracts of others before it fired. Some of them may have turned out to be fills of ours, heard late."""
+    known = protection.others_held or 0
+    fired_ms = protection.history[-1].at_ms if protection.history else 0
+    if desk.now_ms() - fired_ms > WORDS_KEPT_MS:
+        return known
+    side = guard.evidence.on(protection.symbol, protection.side)
+    now_known = side.others(trio.current_time(), WORDS_KEPT_MS / 1000)
+    return known if now_known is None else min(known, now_known)
 
 
 def _beside(id: str, desk: Desk, why: str) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from math import inf
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
 from ..model.events import PositionUpdate
 from ..model.sides import PositionSide
@@ -49,6 +49,8 @@ class Word:
     at: float
     size: int
     owed: int
+    said_ms: int | None = None
+    """When that was so, by the exchange's clock."""
 
     @property
     def others(self) -> int:
@@ -98,11 +100,18 @@ class SideEvidence:
         self.size, self._said_ms = update.size, update.update_time_ms
         self._pushed = not was_read
         self.marks = {**self.marks, was_read: Marks(update.open_time_ms, update.entry_price)}
-        self._note(Word(now, update.size, owed))
+        self._note(Word(now, update.size, owed, update.update_time_ms))
         self.filled()
 
-    def filled(self) -> None:
-        """Something speaks for contracts, an order that filled, say: what was said against them is too old."""
+    def filled(self, size: int = 0, there_ms: int = 0) -> None:
+        """Something speaks for contracts, an order that filled, say: what was said against them is too old.
+
+        `size` contracts of ours that filled at `there_ms`, by the exchange's clock; 0 where it did not say. What was
+        said of the position since then had them already, though nobody knew that they were ours.
+        """
+        for place, word in enumerate(list(self.words) if there_ms else ()):
+            if word.said_ms is not None and word.said_ms >= there_ms:
+                self.words[place] = evolve(word, owed=word.owed + size)
         self._answers, self._first_at, self._last_at = 0, inf, -inf
         self.told_flat = self._listed = False
 

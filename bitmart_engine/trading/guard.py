@@ -122,7 +122,8 @@ class Guard:
         protection = self._desk.state.protection_of(entry_id)
         if protection is None:
             return []
-        self.evidence.on(protection.symbol, protection.side).filled()
+        more = max(filled - protection.covered, 0)
+        self.evidence.on(protection.symbol, protection.side).filled(more, there_ms)
         late = protection.state is ProtectionState.CLOSED
         if protection.kept_at_exchange and filled and unwanted(protection):
             self._desk.fly(shed, protection.id, self._desk, self)

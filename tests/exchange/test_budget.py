@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bitmart_engine.exchange.budget import (
     BAN_S,
     LONGEST_BAN_S,
+    LONGEST_PAUSE_S,
     MARGIN_S,
     PROBE_EVERY_S,
     EndpointBudget,
@@ -194,6 +195,48 @@ def test_after_one_too_many_the_endpoint_is_quiet_for_a_window():
     assert budget.next_at(CLOSE) == 1 + COUNTS_S
     assert budget.paused_for_s(1) == COUNTS_S
     assert admitted(budget, 1 + COUNTS_S, CLOSE, READ) == [True, True]
+
+
+def test_what_is_refused_again_after_a_pause_pauses_for_twice_as_long_and_then_one_tries_first():
+    budget = EndpointBudget(RateLimit(6))
+    now, pause = 0.0, COUNTS_S
+    for _ in range(7):
+        assert budget.admit(now, READ)
+        budget.end(now)
+        budget.refuse(now, now, banned=False)
+        assert budget.paused_for_s(now) == pytest.approx(pause)
+        now, pause = now + pause, min(pause * 2, LONGEST_PAUSE_S)
+    assert admitted(budget, now, READ, READ) == [True, False]
+    assert budget.next_at(READ) == inf
+    assert budget.admit(now, CLOSE), "a close does not wait for others"
+    budget.end(now)
+    budget.end(now)
+    budget.accept(now)
+    assert admitted(budget, now, READ, READ) == [True, True]
+    budget.end(now)
+    budget.refuse(now, now, banned=False)
+    assert budget.paused_for_s(now) == pytest.approx(COUNTS_S)
+
+
+def test_a_close_waits_for_no_longer_pause_than_for_its_next_probe():
+    budget = EndpointBudget(RateLimit(6))
+    now = 0.0
+    for _ in range(5):
+        assert budget.admit(now, READ)
+        budget.end(now)
+        budget.refuse(now, now, banned=False)
+        now += budget.paused_for_s(now)
+    refused_at = now - 16 * COUNTS_S
+    assert budget.next_at(CLOSE) == pytest.approx(refused_at + PROBE_EVERY_S)
+
+
+def test_refusals_of_one_burst_are_one_pause():
+    budget = EndpointBudget(RateLimit(6))
+    assert admitted(budget, 0, READ, READ, READ) == [True] * 3
+    for now in (0.1, 0.2, 0.3):
+        budget.end(now)
+        budget.refuse(now, 0, banned=False)
+    assert budget.paused_for_s(0.3) == pytest.approx(COUNTS_S)
 
 
 def shut_out(budget, now, urgency=READ):

@@ -11,6 +11,7 @@ import pytest
 
 from bitmart_engine.paper import ManualMarket, PaperConfig, PaperExchange, open_paper_exchange
 from bitmart_engine.paper.orders import OrderRequest, Side
+from tests.app import Answer
 from tests.books import Books
 from tests.judge import Violation
 from tests.sim.choices import Choices
@@ -19,6 +20,7 @@ from tests.sim.facts import facts
 from tests.sim.holdings import Holdings
 from tests.sim.prices import KEPT_S, Prices, WildPrints
 from tests.sim.run import play
+from tests.sim.user import User
 
 KEY = ("ETHUSDT", "long")
 
@@ -147,3 +149,24 @@ def test_a_kind_of_trouble_that_there_is_not_is_refused():
     while isinstance(failure, BaseExceptionGroup):
         (failure,) = failure.exceptions
     assert "no such trouble: rain" in str(failure)
+
+
+class AnswersWith:
+    """An engine that has accepted `first` under the id "a", and answers what comes under it."""
+
+    def __init__(self, first: dict[str, Any]) -> None:
+        self.placed = {"a": first}
+
+    async def ask(self, method: str, path: str, body: object) -> Answer:
+        if body == self.placed["a"]:
+            return Answer(200, {"ok": True, "duplicate": True}, 1)
+        return Answer(409, {"ok": False}, 1)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+async def test_what_is_asked_again_may_be_a_conflict_where_an_older_lifes_request_came_first(
+    size: int,
+) -> None:
+    user = User(AnswersWith({"id": "a", "size": 1}), *[None] * 9)  # type: ignore[arg-type]
+    user.asked["a"] = {"id": "a", "size": size}
+    await user._again("a")

@@ -169,7 +169,8 @@ class User:
 
     async def _again(self, id: str) -> None:
         """The same request again, word for word; and with another body, which is a conflict."""
-        body, known, lives = self.asked[id], id in self.app.placed, self.lives
+        body, lives = self.asked[id], self.lives
+        known = self.app.placed.get(id) == body  # an older life's request may have come first
         answer = await self.app.ask("POST", "/api/place-order", body)
         if self.lives != lives:
             return

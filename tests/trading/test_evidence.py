@@ -144,3 +144,17 @@ def test_after_a_restart_only_the_time_of_its_opening_tells(opened_ms, clock_ahe
     ended = Ended(id="a", at=0, covered_ms=OPENED + 1_000, size=10)
     told = held(open_time_ms=opened_ms, entry_price=Decimal(65000))
     assert is_same_position(ended, told, 10, 10, clock_ahead_ms) is same
+
+
+def test_what_a_position_had_of_a_fill_that_was_not_heard_of_yet_is_not_somebody_elses():
+    side = SideEvidence()
+    side.held(held(8, at_ms=1_000), 1.0, owed=8)
+    side.held(
+        held(10, at_ms=2_000), 2.0, owed=8
+    )  # the order's push comes later than the position's
+    assert side.others(2.0, 5.0) == 2
+    side.filled(2, 2_000)
+    assert side.others(2.0, 5.0) == 0
+    side.held(held(15, at_ms=3_000), 3.0, owed=10)
+    side.filled(2, 4_000)
+    assert side.others(3.0, 5.0) == 5, "what was said before the fill has nothing of it"

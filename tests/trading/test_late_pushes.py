@@ -119,3 +119,28 @@ def test_stops_that_are_all_listed_have_not_acted_and_one_that_is_missing_may_be
     assert still_listed(alive, [*targets, *low, plan("stop_loss", 64500, size=20)]) == set("abc")
     assert still_listed(alive, [*targets, *low, plan("stop_loss", 64500, size=10)]) == {"c"}
     assert still_listed(alive, [*targets, *low, plan("stop_loss", 64500, size=None)]) == set("abc")
+
+
+async def test_a_fill_that_the_position_tells_first_is_nobody_elses_where_its_target_acts_at_once(
+    autojump_clock,
+):
+    async with open_stage({"liquidity": 6}) as stage:
+        await stage.place(type="limit")
+        await stage.until(stage.prices_come)
+        stage.move(65000)
+        await stage.until(lambda: stage.state() in ("open", "partially_filled"))
+        if not stage.order().filled:
+            stage.move(65000)
+        await stage.until(lambda: stage.order().filled == 6)
+        for plan in list(stage.paper.books.plans.waiting("BTCUSDT")):
+            if plan.kind == "take_profit":
+                stage.paper.books.plans.cancel(plan.plan_id)  # the owner takes it away
+        stage.paper.set_delay("order_push", 1_000)
+        stage.move(65000)
+        stage.move(66100)  # a target for what filled last has come with it
+        await stage.settle(3)
+        stage.paper.set_delay("order_push", 0)
+        for _ in range(60):
+            stage.move(66100)
+            await stage.settle(1)
+        assert (stage.guarded(), held_there(stage)) == ("closed", 0)
