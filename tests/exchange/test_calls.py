@@ -132,7 +132,7 @@ async def test_a_transport_that_reports_no_progress_gets_no_benefit_of_the_doubt
 
 
 async def test_a_write_refused_for_its_timestamp_is_sent_once_more_by_the_exchanges_clock(
-    fake, client
+    fake, client, autojump_clock
 ):
     fake.says(SUBMIT, code=30007, status=401, message="timestamp")
     fake.says(SUBMIT, {"order_id": 7})
