@@ -50,6 +50,8 @@ UNSEEN_WITHIN_S = 2.0
 """How long it is looked for what became of a stop that is neither listed nor seen to have acted."""
 WORDS_KEPT_MS = 20_000
 """For how long after it fired what was said of the position before is remembered."""
+CLOSED_BEFORE_MS = 5_000
+"""How long before it fired somebody may have closed what was held by then: the guard looks back so far."""
 LOOK_AT_POSITION_AFTER_S = 10.0
 """From when on the position is asked for too."""
 GIVE_UP_AFTER_S = 60.0
@@ -128,8 +130,28 @@ async def _lost(id: str, desk: Desk, guard: Guard) -> int:
     owed = guard.lookout.owed_on(protection.symbol, protection.side)
     if held is None:
         return 0
-    others = _others(protection, desk, guard)
-    return min(protection.remaining, max(owed + others - held.size, 0))
+    missing = owed + _others(protection, desk, guard) - held.size
+    if missing > 0:
+        missing -= await _closed_by_others(protection, desk)
+    return min(protection.remaining, max(missing, 0))
+
+
+async def _closed_by_others(protection: Protection, desk: Desk) -> int:
+    """Contracts of its side that orders have closed since it fired which are neither ours nor the exchange's own."""
+    fired_ms = protection.history[-1].at_ms if protection.history else 0
+    since_ms = fired_ms + (desk.exchange.clock_offset_ms or 0) - CLOSED_BEFORE_MS
+    try:
+        orders = await desk.exchange.order_history(protection.symbol, urgency=Urgency.CLOSE)
+    except ExchangeError:
+        return 0
+    return sum(
+        each.deal_size
+        for each in orders
+        if each.side is protection.side.closing
+        and not made_there(each)
+        and desk.state.closing_of(each.client_order_id) is None
+        and (each.update_time_ms or 0) >= since_ms
+    )
 
 
 def _others(protection: Protection, desk: Desk, guard: Guard) -> int:
