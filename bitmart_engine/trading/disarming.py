@@ -26,6 +26,7 @@ from ..model.positions import Protection
 from ..store.records import ProtectionKept
 from .attribution import fired_news, made_there
 from .desk import Desk
+from .losing import count_lost, whole
 from .pacing import Pauses
 from .sharing import is_shared
 
@@ -48,8 +49,6 @@ ACTED_WITHIN_S = 15.0
 """How long it is looked for the order of a stop that is gone together with contracts of the position."""
 UNSEEN_WITHIN_S = 2.0
 """How long it is looked for what became of a stop that is neither listed nor seen to have acted."""
-WORDS_KEPT_MS = 20_000
-"""For how long after it fired what was said of the position before is remembered."""
 LOOK_AT_POSITION_AFTER_S = 10.0
 """From when on the position is asked for too."""
 GIVE_UP_AFTER_S = 60.0
@@ -84,7 +83,7 @@ async def disarm(id: str, desk: Desk, guard: Guard) -> bool:
         if not failures:
             unseen_from = asked_at if unseen_from is None else unseen_from
             if asked_at >= unseen_from + UNSEEN_WITHIN_S:
-                lost = await _lost(id, desk, guard)
+                lost = await count_lost(id, desk, guard)
                 if lost and asked_at < unseen_from + ACTED_WITHIN_S:
                     await desk.waiters.wait_news(fired_news(id), ASK_AGAIN_S)
                     continue
@@ -95,52 +94,12 @@ async def disarm(id: str, desk: Desk, guard: Guard) -> bool:
                 _beside(id, desk, "neither listed nor seen to have acted")
                 _gone(id, desk)
                 return False
-        elif asked_at >= began_at + LOOK_AT_POSITION_AFTER_S and await _whole(id, desk, guard):
+        elif asked_at >= began_at + LOOK_AT_POSITION_AFTER_S and await whole(id, desk, guard):
             _beside(id, desk, str(failures[-1]))
             return False
         if failures and asked_at >= began_at + GIVE_UP_AFTER_S:
             raise failures[-1]
         await desk.waiters.wait_news(fired_news(id), ASK_AGAIN_S)
-
-
-async def _whole(id: str, desk: Desk, guard: Guard) -> bool:
-    """Whether all is held that should be, so that nothing can have been closed for `id`."""
-    protection = desk.state.protections[id]
-    try:
-        await guard.observe_positions(protection.symbol, Urgency.CLOSE)
-    except ExchangeError:
-        return False
-    held = desk.positions.get(protection.symbol, protection.side)
-    owed = guard.lookout.owed_on(protection.symbol, protection.side)
-    return held is not None and held.size >= owed + (protection.others_held or 0)
-
-
-async def _lost(id: str, desk: Desk, guard: Guard) -> int:
-    """How many of its contracts the position has lost without an order to show for it. 0 where that is not known."""
-    protection = desk.state.protections[id]
-    if protection.others_held is None:
-        return 0
-    try:
-        await guard.observe_positions(protection.symbol, Urgency.CLOSE)
-    except ExchangeError:
-        return 0
-    held = desk.positions.get(protection.symbol, protection.side)
-    owed = guard.lookout.owed_on(protection.symbol, protection.side)
-    if held is None:
-        return 0
-    others = _others(protection, desk, guard)
-    return min(protection.remaining, max(owed + others - held.size, 0))
-
-
-def _others(protection: Protection, desk: Desk, guard: Guard) -> int:
-    """The contracts of others before it fired. Some of them may have turned out to be fills of ours, heard late."""
-    known = protection.others_held or 0
-    fired_ms = protection.history[-1].at_ms if protection.history else 0
-    if desk.now_ms() - fired_ms > WORDS_KEPT_MS:
-        return known
-    side = guard.evidence.on(protection.symbol, protection.side)
-    now_known = side.others(trio.current_time(), WORDS_KEPT_MS / 1000)
-    return known if now_known is None else min(known, now_known)
 
 
 def _beside(id: str, desk: Desk, why: str) -> None:

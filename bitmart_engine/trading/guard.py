@@ -334,7 +334,9 @@ class Guard:
         """Take in what is held of one side of a symbol: pushed, or read, which may have been answered with nothing."""
         desk = self._desk
         if not desk.positions.observe(update):
-            desk.exchange.doubt_clock()  # it is old, or that clock was set back
+            known = desk.positions.get(update.symbol, update.side)
+            if was_read or known is None or known.size != update.size:
+                desk.exchange.doubt_clock()  # it is old, or that clock was set back
             return
         key = (update.symbol, update.side)
         side, now, owed = self.evidence.on(*key), trio.current_time(), self.lookout.owed_on(*key)

@@ -214,6 +214,7 @@ class Prices:
                 doubted, self._doubted = self._doubted, {}
                 for symbol in doubted:
                     if self._streams.pricing.in_doubt_since(symbol) is None:
+                        self._exchange.doubt_clock()  # it is old, or that clock was set back
                         if watch := self._watched.get(symbol):
                             self._ask_at_times(symbol, watch, nursery)
                     elif symbol not in self._deciding:

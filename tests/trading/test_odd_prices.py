@@ -469,3 +469,12 @@ async def test_a_stop_is_watched_though_the_exchanges_clock_was_set_back(autojum
         stage.move(64400)
         stage.move(65000)
         await stage.until(lambda: stage.guarded() == "closed", within=2)
+
+
+async def test_a_position_that_is_pushed_again_as_it_was_does_not_have_the_clock_measured(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.bought(exchange_protection=False)
+        await stage.settle(70)
+        assert "exchange_clock_doubted" not in stage.engine._tally.counts()

@@ -326,6 +326,22 @@ async def test_stops_that_the_exchange_makes_for_later_fills_are_taken_away_too(
         assert (stage.guarded("low"), stage.protection("low").remaining) == ("armed", 6)
 
 
+async def test_what_the_owner_closes_of_his_own_is_not_held_to_be_closed_by_a_stop_that_is_gone(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.open_by_hand(size=5)
+        await two_orders(stage)
+        for plan in list(stage.paper.books.plans.waiting("BTCUSDT")):
+            if str(plan.plan_id) in stage.protection("high").exchange_plans:
+                stage.paper.books.plans.cancel(plan.plan_id)  # the owner takes them away
+        await stage.engine.close_position("high")
+        await stage.settle(0.5)
+        await stage.open_by_hand(side=3, size=5)
+        await stage.until(lambda: stage.guarded("high") == "closed")
+        await low_is_whole(stage)
+
+
 async def kept_in_part(stage: Stage) -> None:
     """Ten contracts of `high`, the exchange's stop at 64500 for four of them only, and ten of `low`.
 
