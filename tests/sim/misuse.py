@@ -128,7 +128,9 @@ class Misuse:
         if chance < 0.6 and self.run.app.monitored:
             id = self.rng.choice(sorted(self.run.app.monitored))
             other = {**self.run.app.monitored[id], "metadata": {"another": "body"}}
-            return Asked("POST", "/api/monitor-position", (409,), json.dumps(other).encode())
+            stormy = (503,) if self.run.weather.calm_since is None else ()  # a disk may be full
+            wanted = (409, *stormy)
+            return Asked("POST", "/api/monitor-position", wanted, json.dumps(other).encode())
         return self._malformed()
 
     def _malformed(self) -> Asked:
