@@ -40,6 +40,10 @@ class _Doubt:
     told: Range
 
 
+OLD_AFTER_S = 60.0
+"""How old a last price may be for others to be held against it, where nobody watched the symbol since."""
+
+
 @define
 class _Level:
     """What is known of one symbol."""
@@ -66,6 +70,12 @@ class Jumps:
         """The last price that is not in doubt, and when it was heard."""
         level = self._levels.get(symbol)
         return None if level is None else (level.last, level.at)
+
+    def forget_old(self, symbol: str, now: float) -> None:
+        """A price from long before the symbol is watched again says nothing: it may have gone anywhere since."""
+        level = self._levels.get(symbol)
+        if level is not None and now - level.at > OLD_AFTER_S:
+            del self._levels[symbol]
 
     def is_far(self, symbol: str, price: Decimal) -> bool:
         """Whether a price is in doubt."""

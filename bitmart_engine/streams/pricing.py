@@ -222,9 +222,10 @@ class Pricing:
         if timeframe is not None:
             self._maker.forget(symbol, timeframe)
 
-    def start_afresh(self, symbol: str) -> None:
+    def start_afresh(self, symbol: str, now: float) -> None:
         """Whoever watches the symbol does so from now on: extremes of its running bars from before are no news."""
         self._maker.start_afresh(symbol)
+        self._jumps.forget_old(symbol, now)
 
     def untold(self, kline: Kline) -> Range:
         """Of a bar that history tells, the extremes that no push of its channel, nor of a finer one, has told."""

@@ -276,7 +276,7 @@ class Streams:
 
     def start_afresh(self, symbol: str) -> None:
         """Whoever watches the symbol does so from now on: extremes of its running bars from before are no news."""
-        self.pricing.start_afresh(symbol)
+        self.pricing.start_afresh(symbol, trio.current_time())
 
     def observe(
         self,

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 import trio
 
+from bitmart_engine import MonitorPosition
 from bitmart_engine.model.events import Tick
 from bitmart_engine.model.positions import CloseReason
 from bitmart_engine.model.sides import PositionSide
@@ -478,3 +479,19 @@ async def test_a_position_that_is_pushed_again_as_it_was_does_not_have_the_clock
         await stage.bought(exchange_protection=False)
         await stage.settle(70)
         assert "exchange_clock_doubted" not in stage.engine._tally.counts()
+
+
+async def test_a_price_of_when_a_symbol_was_watched_long_ago_fires_no_stop(autojump_clock):
+    async with open_stage() as stage:
+        await stage.bought(exchange_protection=False)
+        await stage.engine.close_position("a")
+        await stage.until(lambda: stage.guarded() == "closed")
+        await stage.settle(200)
+        stage.move(40000)  # nobody watches
+        await stage.settle(200)
+        await stage.open_by_hand(side=4, size=3)
+        await stage.until(lambda: stage.held(side="short") == 3, within=70)
+        short = {"symbol": "BTCUSDT", "side": "short", "stop_loss": Decimal(41000)}
+        await stage.engine.monitor_position(MonitorPosition(id="p", **short))
+        await stage.settle(30)
+        assert stage.guarded("p") == "armed"
