@@ -18,6 +18,7 @@ import trio
 from attrs import evolve, frozen
 
 from . import SettingError, Settings, __version__, open_engine
+from .checking import settings_report
 from .environment import shown_path
 from .guarding import Unguarded
 from .logs import configure_logs
@@ -97,7 +98,8 @@ def _common_options(command: Command) -> Command:
 def main() -> None:
     """A trading engine for BitMart Futures V2.
 
-    'serve' and 'paper' run until they are stopped; the other commands ask a running engine.
+    'serve' and 'paper' run until they are stopped; 'check' and 'backup' need no engine; the other commands ask a
+    running one.
     """
 
 
@@ -167,6 +169,19 @@ def serve(
             await _serve(end, _moved_to(exchange, settings), exchange)
 
     run(on_paper)
+
+
+@main.command()
+@click.option(
+    "--env-file", type=ENV_FILE, help="Settings that the environment lacks.  [default: .env]"
+)
+def check(env_file: Path | None) -> None:
+    """Say with which settings 'serve' would start, and what follows from them. Starts nothing.
+
+    Secrets are not shown. Exit code 2 where 'serve' would refuse them.
+    """
+    configure_logs("error", None)
+    say(settings_report(_settings(env_file or Path(".env"), paper=False)))
 
 
 @main.command()
