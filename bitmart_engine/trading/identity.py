@@ -54,7 +54,8 @@ def is_ours(order: EntryOrder, update: OrderUpdate, ahead_ms: int | None) -> boo
     """Whether what the exchange has under the client order id of one of `order`'s attempts is that attempt.
 
     Symbol and side have to be the order's. An id without the engine's name in it may have been used by others, so size
-    and time of creation have to fit too; with it they prove nothing, for the owner may have amended the order.
+    and time of creation have to fit too; with it they prove nothing, for the owner may have amended the order. For the
+    same reason another size is no proof against an order that was surely made since, at a price in the zone.
 
     `ahead_ms` is how far the exchange's clock is ahead of ours now; None where that is not known. It may have been set
     since the order was accepted, so the time fits if it does by either measurement.
@@ -65,14 +66,22 @@ def is_ours(order: EntryOrder, update: OrderUpdate, ahead_ms: int | None) -> boo
         return update.order_id == order.exchange_order_id
     if order.engine_id and update.client_order_id != order.id:
         return True
-    if update.size not in (None, order.size):
-        return False
-    measured = [order.accepted_there_ms, order.intended_there_ms]
+    accepted = [order.accepted_there_ms]
     if ahead_ms is not None:
-        measured.append(order.accepted_ms + ahead_ms)
-    since_ms = min(filter(None, measured), default=0)
+        accepted.append(order.accepted_ms + ahead_ms)
+    accepted = list(filter(None, accepted))
     made_ms = update.create_time_ms
+    if update.size not in (None, order.size):
+        surely_since = made_ms is not None and bool(accepted) and made_ms >= max(accepted)
+        return surely_since and _in_zone(order, update)
+    since_ms = min(filter(None, [*accepted, order.intended_there_ms]), default=0)
     return not since_ms or made_ms is None or made_ms + CLOCKS_DIFFER_MS >= since_ms
+
+
+def _in_zone(order: EntryOrder, update: OrderUpdate) -> bool:
+    """Whether a limit order has a price that `order` could have gone out at."""
+    low, high = order.request.zone_min, order.request.zone_max
+    return update.price is not None and low <= update.price <= high
 
 
 def _derived(kind: str, id: str, attempt: int, engine_id: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,15 +65,42 @@ AT_MS = 1_785_726_000_000
 def test_an_order_is_ours_by_the_time_of_either_measurement_of_the_exchanges_clock(
     made_ms, ahead_ms, ours
 ):
-    request = checked_entry(entry("plain"), BTC)[0]
-    order = EntryOrder(
-        request=request,
+    assert is_ours(accepted(), found(made_ms), ahead_ms) is ours
+
+
+@pytest.mark.parametrize(
+    ("made_ms", "price", "ours"),
+    [
+        (AT_MS + 240_000, 65000, True),
+        (AT_MS + 240_000, 65011, False),
+        (AT_MS + 240_000, None, False),
+        (AT_MS + 239_999, 65000, False),
+        (None, 65000, False),
+    ],
+)
+def test_an_order_that_the_owner_amended_is_ours_if_it_was_surely_made_since_and_in_the_zone(
+    made_ms, price, ours
+):
+    update = evolve(found(made_ms), size=7, price=None if price is None else Decimal(price))
+    assert is_ours(accepted(), update, 240_000) is ours
+    assert is_ours(accepted(), update, 0) is ours
+    assert not is_ours(accepted(), update, 300_000)
+
+
+def accepted() -> EntryOrder:
+    """Ten contracts from 64990 to 65010, accepted when the exchange's clock was 240 s ahead."""
+    return EntryOrder(
+        request=checked_entry(entry("plain"), BTC)[0],
         accepted_ms=AT_MS,
         deadline_ms=AT_MS + 300_000,
         accepted_there_ms=AT_MS + 240_000,
         engine_id="e1",
     )
-    update = OrderUpdate(
+
+
+def found(made_ms: int | None) -> OrderUpdate:
+    """Ten contracts under the id of that order."""
+    return OrderUpdate(
         order_id="1",
         symbol="BTCUSDT",
         state=OrderState.FINISH,
@@ -81,4 +110,3 @@ def test_an_order_is_ours_by_the_time_of_either_measurement_of_the_exchanges_clo
         deal_size=10,
         create_time_ms=made_ms,
     )
-    assert is_ours(order, update, ahead_ms) is ours
