@@ -118,6 +118,7 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
                 tally,
                 read_bars=reader_of(exchange, tally),
                 clock_known=lambda: exchange.clock_offset_ms is not None,
+                dated_twice=exchange.dated_twice,
                 login_refused=_clock_of(exchange, tally),
                 key_taken_at=exchange.key_taken_at,
             ) as streams,

@@ -92,6 +92,10 @@ class ExchangeClient(OrderClient):
         """The earliest time that the exchange can have written since its clock showed `there_ms`. Unix ms."""
         return self._calls.clock.earliest_ms(there_ms)
 
+    def dated_twice(self, there_ms: int) -> bool:
+        """Whether the exchange's clock shows this time, Unix ms, a second time after it was set back."""
+        return self._calls.clock.dated_twice(there_ms)
+
     def doubt_clock(self) -> None:
         """A refused login, say, may come of a wrong offset: have it measured soon. Does not block."""
         self._calls.clock.doubt()

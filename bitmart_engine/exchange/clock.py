@@ -42,8 +42,10 @@ MOST_REMEMBERED = 50
 
 @frozen
 class _SetBack:
-    """The exchange's clock was set back, by `until_ms` of ours at the latest. The offsets are from before and after."""
+    """The exchange's clock was set back between `since_ms` and `until_ms` of ours, when it was measured. The offsets
+    are from before and after."""
 
+    since_ms: int
     until_ms: int
     before_ms: int
     after_ms: int
@@ -69,6 +71,7 @@ class ExchangeClock:
         self._measuring = trio.Lock()
         self._failure: ExchangeError | None = None
         self._doubted = trio.Event()
+        self._measured_ms = 0
         self._set_back: list[_SetBack] = []
 
     def now_ms(self) -> int:
@@ -84,6 +87,13 @@ class ExchangeClock:
         """The earliest time that the exchange can have written since its clock showed `there_ms`. Unix ms."""
         since = [each for each in self._set_back if each.until_ms + each.before_ms >= there_ms]
         return there_ms - sum(each.before_ms - each.after_ms for each in since)
+
+    def dated_twice(self, there_ms: int) -> bool:
+        """Whether the exchange's clock has shown this time twice, or will: what is dated so may be from the first."""
+        return any(
+            each.since_ms + each.after_ms < there_ms < each.until_ms + each.before_ms
+            for each in self._set_back
+        )
 
     async def measure(self, urgency: Urgency = Urgency.READ) -> int:
         """Measure the offset by the fastest of three answers. Raises ExchangeError; then nothing has changed."""
@@ -150,8 +160,9 @@ class ExchangeClock:
 
     def _set(self, offset_ms: int) -> None:
         before, self.offset_ms = self.offset_ms, offset_ms
+        since_ms, self._measured_ms = self._measured_ms, self._wall_ms()
         if before is not None and offset_ms < before - SET_BACK_MS:
-            self._remember(_SetBack(self._wall_ms(), before, offset_ms))
+            self._remember(_SetBack(since_ms, self._measured_ms, before, offset_ms))
         if abs(offset_ms) > SKEW_WARNED_MS:
             self._tally.add(
                 f"our clock differs from the exchange's by more than {SKEW_WARNED_MS} ms",

@@ -30,9 +30,17 @@ def _nobody_asks(symbol: str) -> None:
 class Pricing:
     """The way of every price into the mailbox."""
 
-    def __init__(self, ticks: TickMailbox, tally: Tally, jump_percent: float) -> None:
+    def __init__(
+        self,
+        ticks: TickMailbox,
+        tally: Tally,
+        jump_percent: float,
+        dated_twice: Callable[[int], bool] = lambda ms: False,
+    ) -> None:
+        """`dated_twice` says whether the exchange's clock shows a time (Unix ms) again after it was set back."""
         self._ticks = ticks
         self._tally = tally
+        self._dated_twice = dated_twice
         self._ages = Ages()
         self._jumps = Jumps(jump_percent)
         self._maker = TickMaker()
@@ -62,9 +70,13 @@ class Pricing:
     def kline(
         self, kline: Kline, topic: str, moment: Moment, gap_since: float | None = None
     ) -> bool:
-        """Take a bar that a topic tells. False if it moved nothing."""
+        """Take a bar that a topic tells. False if it moved nothing.
+
+        Nor does one that began at a time which the exchange's clock shows twice: until a trade falls into it, its last
+        price is from before that clock was set back.
+        """
         age = self._ages.kline(kline, topic, moment)
-        if age is Age.OLD:
+        if age is Age.OLD or self._dated_twice(kline.open_time_s * 1000):
             self._left_out(kline.symbol, topic, kline.close, kline.open_time_s * 1000)
             return False
         news = self._maker.news(kline)

@@ -54,6 +54,7 @@ async def open_streams(
     *,
     read_bars: ReadBars | None = None,
     clock_known: Callable[[], bool] = lambda: True,
+    dated_twice: Callable[[int], bool] = lambda ms: False,
     login_refused: Callable[[], Awaitable[None]] = nothing_to_do,
     key_taken_at: Callable[[], float] = never,
     most_connections: int = MAX_CONNECTIONS,
@@ -62,8 +63,9 @@ async def open_streams(
 
     There are never more than `most_connections` sockets, the private one and those that are being closed included.
     With `read_bars` klines that a subscriber missed are filled in from the exchange's history. The clock of `world` is
-    the exchange's, as soon as `clock_known` says so; before, it may be wrong by minutes. `login_refused` has it
-    measured; `key_taken_at` says when, by Trio's clock, the exchange last took the key elsewhere. On exit every
+    the exchange's, as soon as `clock_known` says so; before, it may be wrong by minutes. `dated_twice` says whether it
+    shows a time (Unix ms) again after it was set back. `login_refused` has it measured; `key_taken_at` says when, by
+    Trio's clock, the exchange last took the key elsewhere. On exit every
     connection is closed, politely within a second, and every listener's iteration ends.
     """
     async with trio.open_nursery() as nursery:
@@ -74,6 +76,7 @@ async def open_streams(
             tally,
             read_bars,
             clock_known,
+            dated_twice,
             login_refused,
             key_taken_at,
             most_connections,
@@ -97,6 +100,7 @@ class Streams:
         tally: Tally,
         read_bars: ReadBars | None,
         clock_known: Callable[[], bool],
+        dated_twice: Callable[[int], bool],
         login_refused: Callable[[], Awaitable[None]],
         key_taken_at: Callable[[], float],
         most_connections: int,
@@ -120,7 +124,7 @@ class Streams:
         self._private_ready = False
         self._private_sockets = trio.Semaphore(1)
         self._numbers = itertools.count(1)
-        self.pricing = Pricing(self.ticks, tally, settings.price_jump_percent)
+        self.pricing = Pricing(self.ticks, tally, settings.price_jump_percent, dated_twice)
         """The way of every price into `ticks`."""
         self._clock_known = clock_known
         self._login_refused = login_refused

@@ -45,7 +45,9 @@ AT_RANDOM = "at random"
 REQUEST_VALID_S = 5
 """A minute is what BitMart may take; here an order whose answer was lost is to be known sooner."""
 PATIENCE_S = 15.0
-"""How long a life may go on without coming to the point at which it is to end."""
+"""How long a life may go on, once the engine is ready, without coming to the point at which it is to end."""
+STARTS_WITHIN_S = 60.0
+"""How long it may take to be ready, among faults and on a busy machine."""
 MORE_AFTER_S = 2.0
 """How soon there is more to do for an engine that has not come to that point."""
 FREQUENT = ("promise kept", "intent journalled", "callback due", "callback delivered")
@@ -231,8 +233,9 @@ class _Run:
         self.traders.wish_for_more()
         async with self._engine(doom) as (engine, born):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._time_recovery, born)
-                with trio.move_on_after(PATIENCE_S):
+                patience = trio.CancelScope(deadline=trio.current_time() + STARTS_WITHIN_S)
+                nursery.start_soon(self._be_patient, patience, born)
+                with patience:
                     if doom.point == AT_RANDOM:
                         while self.events < begun + doom.times and engine.code is None:
                             await trio.sleep(0.002)
@@ -248,6 +251,10 @@ class _Run:
         if engine.code != -signal.SIGKILL:
             self._died(engine)
         self.outcome.kills[doom.point if reached else AT_RANDOM] += 1
+
+    async def _be_patient(self, patience: trio.CancelScope, born: float) -> None:
+        await self._time_recovery(born)
+        patience.deadline = trio.current_time() + PATIENCE_S
 
     async def _time_recovery(self, born: float) -> None:
         """Wait until the engine is ready, and note how long that took; if it was long, what it waited for."""

@@ -13,6 +13,8 @@ from tests.crash.run import AT_RANDOM, dooms
 from tests.points import POINTS
 
 KILLS, SEED = 40, 7
+MORE_KILLS, MORE_TIMES = 15, 3
+"""How it goes on where a point was not come to: on a busy machine other things happen than were meant to."""
 
 
 def test_the_harness_knows_every_point_that_the_engine_names():
@@ -37,6 +39,12 @@ async def test_forty_kills_break_no_promise():
     summary = await campaign(KILLS, SEED)
     assert not summary.broken, summary.table()
     assert summary.total >= KILLS
-    assert {point for point in POINTS if not summary.kills[point]} == set(), summary.table()
+    missed = {point for point in POINTS if not summary.kills[point]}
+    for time in range(MORE_TIMES):
+        if missed:
+            more = await campaign(MORE_KILLS, SEED + KILLS + time * MORE_KILLS)
+            assert not more.broken, more.table()
+            missed -= {point for point in POINTS if more.kills[point]}
+    assert missed == set(), summary.table()
     for what in ("fills", "closes", "callbacks"):
         assert summary.counts[what] > KILLS, summary.table()

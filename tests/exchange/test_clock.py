@@ -244,6 +244,19 @@ async def test_a_clock_that_was_set_forward_and_back_has_dated_the_time_between_
     assert far.clock.latest_ms(at_ms + 300_000) == at_ms + 900_000
 
 
+async def test_times_that_a_clock_shows_again_after_it_was_set_back_are_dated_twice(autojump_clock):
+    far = Far(0, (0, 0))
+    await far.clock.measure()
+    await trio.sleep(10)
+    far.ahead_ms = -120_000
+    await far.clock.measure()
+    at_ms = far.wall_ms()
+    assert far.clock.dated_twice(at_ms - 129_000)  # it may have been set back at once
+    assert far.clock.dated_twice(at_ms - 1)
+    assert not far.clock.dated_twice(at_ms)
+    assert not far.clock.dated_twice(at_ms - 130_000)
+
+
 async def test_measurements_that_differ_by_little_are_of_one_clock(autojump_clock):
     far = Far(0, (0, 0))
     await far.clock.measure()
@@ -251,4 +264,5 @@ async def test_measurements_that_differ_by_little_are_of_one_clock(autojump_cloc
     await far.clock.measure()
     at_ms = far.wall_ms()
     assert far.clock.latest_ms(at_ms) == at_ms - 900
+    assert not far.clock.dated_twice(at_ms - 500)
     assert "exchange_clock_set_back" not in far.tally.counts()
