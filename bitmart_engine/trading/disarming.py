@@ -279,7 +279,7 @@ class _Legs:
     def __init__(self, id: str, desk: Desk, guard: Guard) -> None:
         self._cancelled: set[str] = set()
         self._vanished: set[str] = set()
-        self._listed_at: dict[str, Decimal] = {}
+        self._seen: dict[str, PlanOrder] = {}
         self._unlisted: set[Decimal] = set()
         self._id = id
         self._desk = desk
@@ -314,12 +314,21 @@ class _Legs:
             except ExchangeError as failure:
                 return [failure]
             plan_ids = tuple(plan.order_id for plan in plans)
-            self._vanished |= self._listed_at.keys() - plan_ids - self._cancelled
-            self._listed_at |= {plan.order_id: plan.trigger_price for plan in plans}
-            self._unlisted = prices - set(self._listed_at.values())
+            self._vanished |= self._seen.keys() - plan_ids - self._cancelled
+            self._seen |= {plan.order_id: plan for plan in plans}
+            self._unlisted = {price for price in prices if self._is_unlisted(price, protection)}
         plan_ids = tuple(dict.fromkeys((*plan_ids, *protection.exchange_parts)))
         tried = [await self._cancel(protection.symbol, plan_id) for plan_id in plan_ids]
         return [failure for failure in tried if failure is not None]
+
+    def _is_unlisted(self, price: Decimal, protection: Protection) -> bool:
+        """Whether the exchange listed stops at `price` for fewer contracts than are left.
+
+        It makes one for each fill: the first may have closed its part, unheard, while a later one is still listed.
+        """
+        there = [plan.size for plan in self._seen.values() if plan.trigger_price == price]
+        sizes = [size for size in there if size is not None]
+        return len(sizes) == len(there) and (not there or sum(sizes) < protection.remaining)
 
     async def _listed(self, protection: Protection) -> list[PlanOrder]:
         """What the exchange keeps at the protection's prices, as far as it is not another's. Raises ExchangeError."""

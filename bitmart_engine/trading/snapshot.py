@@ -6,8 +6,10 @@ the snapshot says that it is not known.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from math import inf
 
 import trio
 
@@ -18,12 +20,17 @@ from ..model.events import OrderUpdate, PositionUpdate
 from ..model.identifiers import is_identifier
 from ..model.lifecycle import EntryState
 from ..model.orders import EntryOrder
+from ..model.positions import Protection
+from ..model.sides import OrderSide
 from .attribution import made_there
 from .desk import Desk
 from .identity import is_ours
 from .reconcile import Key, Snapshot, live_orders
 
 __all__ = ["PLANS_WITHIN_S", "take_snapshot"]
+
+_Level = tuple[str, OrderSide, Decimal]
+"""A symbol, what closes a side of it, and the price at which the exchange would."""
 
 PLANS_WITHIN_S = 2.0
 """How long the stops and targets that the exchange keeps are waited for: entries wait for the snapshot."""
@@ -71,7 +78,7 @@ async def take_snapshot(desk: Desk) -> Snapshot:
     positions = await desk.exchange.positions()
     state = desk.state
     at_ms = desk.now_ms()
-    fired = await _fired(desk, plans, positions)
+    fired = await _fired(desk, orders, plans, positions)
     return Snapshot(
         at_ms=at_ms,
         orders=orders,
@@ -132,29 +139,53 @@ async def _plans(desk: Desk) -> tuple[PlanOrder, ...] | None:
 
 
 async def _fired(
-    desk: Desk, plans: tuple[PlanOrder, ...] | None, positions: list[PositionUpdate]
+    desk: Desk,
+    orders: Mapping[str, OrderUpdate],
+    plans: tuple[PlanOrder, ...] | None,
+    positions: list[PositionUpdate],
 ) -> tuple[OrderUpdate, ...]:
     """What the exchange's own stops closed, of the symbols where less is held or kept than should be.
 
-    Read after the positions: what was closed by then is among it.
+    Read after the positions: what was closed by then is among it. What should be counts what `orders` say has filled:
+    the stop of a first fill may have closed its part while nothing was heard, and the rest have filled since.
     """
     owed: Counter[Key] = Counter()
-    symbols = set()
-    listed = None if plans is None else {(plan.symbol, plan.trigger_price) for plan in plans}
+    kept: Counter[_Level] = Counter()
     for each in desk.state.protections.alive():
-        if each.entry_id is None or not each.remaining:
+        size = _not_closed(desk, each, orders)
+        if each.entry_id is None or not size:
             continue
-        owed[each.symbol, each.side] += each.remaining
+        owed[each.symbol, each.side] += size
         for level in (each.exchange_stop_loss, each.exchange_take_profit):
-            if level is not None and listed is not None and (each.symbol, level) not in listed:
-                symbols.add(each.symbol)
+            if level is not None:
+                kept[each.symbol, each.side.closing, level] += size
     held = Counter({(each.symbol, each.side): each.size for each in positions})
-    symbols |= {key[0] for key, size in owed.items() if held[key] < size}
+    symbols = {key[0] for key, size in owed.items() if held[key] < size}
+    if plans is not None:
+        listed = _listed(plans)
+        symbols |= {level[0] for level, size in kept.items() if listed[level] < size}
     found: list[OrderUpdate] = []
     for symbol in sorted(symbols):
         found += await _open_orders(desk, symbol)
         found += await desk.exchange.order_history(symbol)
     return tuple(update for update in found if made_there(update))
+
+
+def _not_closed(desk: Desk, protection: Protection, orders: Mapping[str, OrderUpdate]) -> int:
+    """Contracts of a protection that should be held: what it covers, or its order has filled, and nothing closed."""
+    order = desk.state.orders.get(protection.entry_id or "")
+    update = None if order is None else orders.get(order.client_order_id)
+    filled = 0 if update is None else update.deal_size - protection.closed
+    return max(protection.remaining, filled)
+
+
+def _listed(plans: Iterable[PlanOrder]) -> Mapping[_Level, float]:
+    """For how many contracts plan orders are listed at a level; infinity: for as many as there are."""
+    found: dict[_Level, float] = defaultdict(float)
+    for plan in plans:
+        size = inf if plan.size is None else plan.size
+        found[plan.symbol, plan.side, plan.trigger_price] += size
+    return found
 
 
 async def _listed_plans(desk: Desk, symbols: set[str]) -> tuple[PlanOrder, ...]:

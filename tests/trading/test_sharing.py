@@ -326,6 +326,90 @@ async def test_stops_that_the_exchange_makes_for_later_fills_are_taken_away_too(
         assert (stage.guarded("low"), stage.protection("low").remaining) == ("armed", 6)
 
 
+async def first_of_two_fills(stage: Stage) -> None:
+    """Six contracts of `low`, and six of ten of `high`, whose target at 66000 then closes them, unheard.
+
+    With a liquidity of 6.
+    """
+    await stage.bought("low", size=6, stop_loss=60000, take_profit=70000)
+    await stage.place("high", stop_loss=60000, take_profit=66000)
+    await stage.until(lambda: stage.state("high") == "open")
+    stage.move(65000)
+    await stage.until(lambda: stage.order("high").filled == 6)
+    hear_nothing(stage)
+    await stage.settle(10)
+    await trade(stage, 66000)
+    assert held_there(stage) == 6
+    for path in ("/contract/public/kline", "/contract/public/market-trade"):
+        stage.paper.fail(
+            path, status=502, times=10_000
+        )  # nor can it be read that the price was there
+
+
+def hear_nothing(stage: Stage) -> None:
+    stage.paper.refuse_dials()
+    stage.paper.drop_connections()
+    stage.network.cut = True
+
+
+def listen_again(stage: Stage) -> None:
+    stage.paper.refuse_dials(False)
+    stage.network.cut = False
+
+
+async def test_a_target_that_fired_unheard_before_its_order_filled_further_is_found_at_the_comparison(
+    autojump_clock,
+):
+    async with open_stage({"liquidity": 6}) as stage:
+        await stage.place("a", stop_loss=60000, take_profit=66000)
+        await stage.until(lambda: stage.state() == "open")
+        stage.move(65000)
+        await stage.until(lambda: stage.order().filled == 6)
+        hear_nothing(stage)
+        await stage.settle(10)
+        await trade(stage, 66000)
+        assert held_there(stage) == 0
+        await trade(stage, 65000)
+        for _ in range(3):
+            await stage.open_by_hand(size=2)
+            stage.move(65000)
+        assert held_there(stage) == 10, (
+            "as many as the order filled, and six of them are the owner's"
+        )
+        listen_again(stage)
+        await stage.until(lambda: stage.order().filled == 10, within=240)
+        await stage.until(lambda: stage.guarded() == "closed", within=240)
+        await trade(stage, 66000)
+        assert held_there(stage) == 6
+
+
+async def test_a_target_that_fired_unheard_is_looked_for_though_that_of_a_later_fill_is_listed(
+    autojump_clock,
+):
+    async with open_stage({"liquidity": 6}) as stage:
+        await first_of_two_fills(stage)
+        exchange = stage.engine._room.desk.exchange
+        positions = exchange.positions
+
+        async def of_one_symbol(symbol=None, **more):
+            await trio.lowlevel.checkpoint()
+            if symbol is None:
+                raise NotSent("no answer")
+            return await positions(symbol, **more)
+
+        exchange.positions = of_one_symbol  # the exchange cannot be compared with
+        stage.move(65200)
+        listen_again(stage)
+        await stage.until(lambda: stage.engine.streams().authenticated, within=240)
+        await trade(stage, 65000)
+        await stage.until(lambda: stage.order("high").filled == 10)
+        await stage.engine.close_position("high")
+        await trade(stage, 65000)
+        await stage.until(lambda: stage.guarded("high") == "closed", within=240)
+        assert held_there(stage) == 6
+        assert stage.protection("low").remaining == 6
+
+
 async def test_what_the_owner_closes_of_his_own_is_not_held_to_be_closed_by_a_stop_that_is_gone(
     autojump_clock,
 ):
