@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
+from .counters import Tally
 from .exchange.client import ExchangeClient
 from .exchange.errors import ExchangeError
 from .model.errors import Unavailable
@@ -13,7 +14,6 @@ from .model.events import Kline
 from .model.timeframes import Timeframe
 from .streams.backfill import ReadBars
 from .streams.history import History
-from .tally import Tally
 
 __all__ = ["reader_of", "recent"]
 

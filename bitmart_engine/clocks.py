@@ -33,7 +33,7 @@ import structlog
 import trio
 from attrs import frozen
 
-from .tally import Tally
+from .counters import Tally
 from .world import World
 
 __all__ = ["LOOK_EVERY_S", "Mark", "SteadyClock"]

@@ -44,6 +44,7 @@ from attrs import evolve
 from .asked import unprotected
 from .bars import reader_of
 from .clocks import SteadyClock
+from .counters import Tally
 from .exchange.client import ExchangeClient, open_exchange
 from .exchange.errors import ExchangeError
 from .guarding import check_guarding
@@ -58,9 +59,8 @@ from .store.records import NotificationOwed, NotificationSettled, Record
 from .streams.streams import open_streams
 from .streams.subscriptions import ENGINE, check_topic
 from .streams.topics import ORDERS, POSITIONS, asset_topic
-from .tally import Tally
-from .trading.pacing import Pauses
-from .trading.room import open_trading
+from .trading.backoff import Pauses
+from .trading.core import open_trading
 from .world import World
 
 __all__ = ["Engine", "open_engine"]

@@ -16,6 +16,7 @@ from types import TracebackType
 import trio
 from attrs import field, frozen
 
+from .counters import Tally
 from .model.events import BalanceUpdate, Kline, OrderUpdate, PositionUpdate
 from .model.orders import EntryOrder
 from .model.positions import Protection
@@ -40,7 +41,6 @@ from .store.records import (
 )
 from .store.state import State
 from .streams.bus import Bus, Lagged, Listener
-from .tally import Tally
 
 __all__ = ["Feed", "FeedReader", "Gap", "Happening", "Told", "Withdrawn"]
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 import trio
 
-from .tally import Tally
+from .counters import Tally
 
 __all__ = ["FIRST_PAUSE_S", "LONGEST_PAUSE_S", "supervised"]
 

@@ -13,6 +13,7 @@ from attrs import evolve
 
 from .asked import check_request, kline_topics, one_or_more, timeframe_of, unprotected
 from .bars import reader_of, recent
+from .counters import Tally
 from .exchange import ExchangeStatistics
 from .exchange.client import ExchangeClient
 from .feed import Feed
@@ -33,13 +34,12 @@ from .streams.history import MOST_BARS
 from .streams.statistics import StreamsStatistics
 from .streams.streams import Streams
 from .streams.topics import ORDERS, POSITIONS, asset_topic, kline_topic
-from .tally import Tally
-from .trading.balance import KnownBalance
-from .trading.monitoring import Monitored
-from .trading.ordering import Placed
-from .trading.reconcile import Findings
+from .trading.account.balance import KnownBalance
+from .trading.account.reconcile import Findings
+from .trading.core import TradingRoom
+from .trading.entries.placing import Placed
+from .trading.protections.monitoring import Monitored
 from .trading.requests import MonitorPosition, PlaceOrder
-from .trading.room import TradingRoom
 from .world import World
 
 __all__ = ["VIEW", "Engine"]

@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 
 from bitmart_engine import World
 from bitmart_engine.clocks import Mark, SteadyClock
-from bitmart_engine.tally import Tally
-from tests.stage import START_MS, SUBMIT, open_theatre
+from bitmart_engine.counters import Tally
+from tests.support.stage import START_MS, SUBMIT, open_theatre
 from tests.test_recovery import crashing
 
 TIME = "/system/time"

@@ -11,7 +11,7 @@ from attrs import evolve
 from bitmart_engine import BadRequest, Conflict, MonitorPosition, PlaceOrder, Unavailable
 from bitmart_engine.model.sides import PositionSide
 
-from .stage import open_stage, open_theatre
+from .support.stage import open_stage, open_theatre
 
 ZONE: dict[str, Any] = {"entry_zone_min": "64990", "entry_zone_max": 65010.0, "size": 10}
 

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 from bitmart_engine import Kline, Lagged
 from bitmart_engine.model.errors import BadRequest, Conflict, NotFound, Unavailable
 from bitmart_engine.store.records import NotificationOwed
-from tests.stage import SUBMIT, entry, open_stage, open_theatre
 from tests.store import stories
+from tests.support.stage import SUBMIT, entry, open_stage, open_theatre
 
 
 async def test_an_embedding_program_iterates_over_klines(autojump_clock):

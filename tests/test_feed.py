@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 import trio
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.engine import open_engine
 from bitmart_engine.feed import KEPT, Feed, Gap, Happening, Told, Withdrawn
 from bitmart_engine.model.events import BalanceUpdate, Kline, Trade
@@ -23,7 +24,6 @@ from bitmart_engine.store.records import (
     ProtectionOpened,
     ViewChanged,
 )
-from bitmart_engine.tally import Tally
 
 ONE = Decimal(1)
 

@@ -6,8 +6,8 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.housekeeping import LONGEST_PAUSE_S, supervised
-from bitmart_engine.tally import Tally
 
 
 async def test_a_task_that_crashes_is_counted_logged_and_begun_again_ever_slower(autojump_clock):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from tests.judge import Evidence, ExchangeOrder, Row, judge
+from tests.support.judge import Evidence, ExchangeOrder, Row, judge
 
 ENTRY, CLOSE = "e1", "c1"
 TOLD = (

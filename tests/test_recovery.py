@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 import trio
 from attrs import evolve
+from bitmart_engine.trading.entries.entries import Entries
 
 from bitmart_engine import MonitorPosition
 from bitmart_engine.guarding import Unguarded
@@ -17,9 +18,8 @@ from bitmart_engine.model.notifications import Notification
 from bitmart_engine.paper import DEFAULT_SYMBOLS, PaperInstrument
 from bitmart_engine.store import JournalError, JournalLocked
 from bitmart_engine.store.records import NotificationOwed
-from bitmart_engine.trading.entries import Entries
-from bitmart_engine.trading.room import TradingRoom
-from tests.stage import HOOK, SUBMIT, entry, open_stage, open_theatre
+from bitmart_engine.trading.core import TradingRoom
+from tests.support.stage import HOOK, SUBMIT, entry, open_stage, open_theatre
 
 OPEN_ORDERS = "/contract/private/get-open-orders"
 POSITIONS = "/contract/private/position-v2"

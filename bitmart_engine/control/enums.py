@@ -18,7 +18,7 @@ from ..model.orders import OrderType
 from ..model.positions import CloseReason
 from ..model.sides import OrderSide, PositionSide
 from ..model.timeframes import Timeframe
-from ..trading.signal_forms import Status
+from ..trading.signals.signal_forms import Status
 from .callbacks import CallbackState
 from .outbox import OutboxState
 from .shapes import Schema, named

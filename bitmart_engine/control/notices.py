@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..model.sides import PositionSide
-from ..trading.signal_forms import Status
+from ..trading.signals.signal_forms import Status
 from .enums import one_of
 from .shapes import (
     ANY_OBJECT,

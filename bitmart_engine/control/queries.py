@@ -17,7 +17,7 @@ from quart import request
 from werkzeug.datastructures import MultiDict
 
 from ..model.errors import BadRequest
-from ..store.shelf import Shelf, Shelved
+from ..store.archive import Shelf, Shelved
 from .bodies import unknown
 
 __all__ = [

@@ -15,8 +15,8 @@ from ..model.positions import Close, Protection
 from ..model.urls import shown_url
 from ..notify.outbox import Waiting
 from ..streams.statistics import ConnectionStatistics
-from ..trading.balance import KnownBalance
-from ..trading.reconcile import Findings
+from ..trading.account.balance import KnownBalance
+from ..trading.account.reconcile import Findings
 
 __all__ = [
     "View",

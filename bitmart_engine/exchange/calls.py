@@ -16,13 +16,13 @@ import httpx
 import msgspec
 import trio
 
+from ..counters import Tally
 from ..settings import Settings
-from ..tally import Tally
 from ..world import World
 from .budget import Urgency
+from .classify import judge
 from .clock import ExchangeClock
 from .errors import CredentialsMissing, ExchangeError, Meaning, NotSent, OutcomeUnknown, Refused
-from .judge import judge
 from .signing import Headers, keyed_headers, signed_headers
 from .turns import Place, Turns
 from .wire import Unreadable, fields_of, reading, time_of

@@ -22,12 +22,12 @@ import msgspec
 import trio
 from attrs import frozen
 
+from ..counters import Tally
 from ..housekeeping import supervised
 from ..model.decimals import plain
 from ..model.events import PositionUpdate
 from ..model.sides import PositionSide
 from ..settings import SettingError, Settings
-from ..tally import Tally
 from ..world import World
 from .budget import Urgency
 from .calls import Calls

@@ -17,7 +17,7 @@ import structlog
 import trio
 from attrs import frozen
 
-from ..tally import Tally
+from ..counters import Tally
 from .budget import Urgency
 from .errors import ExchangeError
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from ..counters import Tally
 from ..model.events import Kline, PastTrade
 from ..model.instruments import Instrument
 from ..model.timeframes import Timeframe
-from ..tally import Tally
 from .budget import Urgency
 from .calls import Calls
+from .classify import DETAILS
 from .errors import OutcomeUnknown
-from .judge import DETAILS
 from .rows import LeftOut, instrument_of, kline_of, past_trade_of, read_rows
 from .wire import Unreadable, fields_of, listed_in, needed_decimal, reading, shown
 

@@ -11,13 +11,13 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from ..counters import Tally
 from ..model.decimals import to_contracts
 from ..model.events import OrderUpdate
-from ..tally import Tally
 from .budget import Urgency
 from .calls import Calls
+from .classify import CANCEL, ORDER, SUBMIT
 from .errors import CutShort, Meaning, Refused
-from .judge import CANCEL, ORDER, SUBMIT
 from .market import MarketClient
 from .orders import SubmitOrder, encode_order
 from .rows import Listed, PlanOrder, order_of, plan_order_of, read_rows

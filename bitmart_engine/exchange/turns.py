@@ -17,7 +17,7 @@ import trio
 from attrs import frozen
 from sortedcontainers import SortedDict
 
-from ..tally import Tally
+from ..counters import Tally
 from .budget import EndpointBudget, Urgency
 from .errors import Meaning, NotSent, Refused
 from .limits import KEPT_FOR_CLOSES, LIMITS, UNLISTED, reported

@@ -25,9 +25,9 @@ from typing import final
 import trio
 from attrs import define, frozen
 
+from ..counters import Tally
 from ..model.notifications import Notification
 from ..settings import Settings
-from ..tally import Tally
 from ..world import World
 from .delivery import Delivery, Outcome, Verdict
 from .destinations import Resolve, receiver_of

@@ -17,15 +17,15 @@ price, whatever price they were told to look at; funding is told and never paid;
 
 from .books import Books
 from .config import PaperConfig
-from .dialogue import FrameRecord
 from .exchange import PaperExchange, open_paper_exchange
-from .front import LostReply, RequestRecord
+from .fault_front import LostReply, RequestRecord
 from .instruments import DEFAULT_SYMBOLS, PaperInstrument
 from .market import ManualMarket, Market, RandomWalk
 from .orders import Direction, Fill, Order, Side
 from .parameters import in_force, set_parameters, unknowns
 from .positions import Position
 from .replay import Replay, ReplayError
+from .ws_session import FrameRecord
 
 __all__ = [
     "DEFAULT_SYMBOLS",

@@ -21,9 +21,8 @@ from .clock import wall_clock
 from .codes import Refusal
 from .config import PaperConfig
 from .deadman import DeadMan
-from .dialogue import Dialogue, FrameRecord
+from .fault_front import Front, RequestRecord
 from .feed import MarketFeed, parts
-from .front import Front, RequestRecord
 from .instruments import CHANGEABLE, PaperInstrument, exact, on_grid, to_grid
 from .market import Market, RandomWalk
 from .memory import MemoryTransport
@@ -35,6 +34,7 @@ from .serving import HttpServer, Port, listening
 from .topics import private_topics
 from .trouble import Trouble
 from .ws import WsServer
+from .ws_session import Dialogue, FrameRecord
 
 LOOPBACK = "127.0.0.1"
 

@@ -17,6 +17,7 @@ from decimal import Decimal
 import attrs
 
 from .account import Account
+from .account_view import Standing
 from .config import PaperConfig
 from .instruments import to_grid
 from .ledger import Ledger
@@ -25,7 +26,6 @@ from .pending import Pending
 from .plans import Plan, Plans
 from .positions import Position
 from .pushes import OrderPush, Push
-from .standing import Standing
 
 PROTECTION = Decimal("0.0005")
 """How far from the last price a market order's protective price is, as a part of it."""

@@ -11,7 +11,7 @@ import math
 import httpx
 import trio
 
-from .front import App, LostReply, Message, Scope, only
+from .fault_front import App, LostReply, Message, Scope, only
 
 Result = httpx.Response | httpx.TransportError
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 from .codes import OK, NoPage, Refusal
 from .config import PaperConfig
-from .front import App, Message, Receive, Scope, Send, current_gate, read_body
+from .fault_front import App, Message, Receive, Scope, Send, current_gate, read_body
 from .hub import Gate
 from .instruments import digits
 from .limits import RateLimits

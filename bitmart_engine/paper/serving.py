@@ -17,7 +17,7 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
-from .front import App, Scope
+from .fault_front import App, Scope
 
 Peer = tuple[str, int]
 KEEP_ALIVE_S = 75

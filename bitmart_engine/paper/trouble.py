@@ -9,8 +9,8 @@ from typing import Literal
 
 from .config import PaperConfig
 from .delays import Delays
+from .fault_front import GATEWAY_PAGES
 from .faults import Claim, Cure, Faults, Freeze, PathFault
-from .front import GATEWAY_PAGES
 from .hub import Hub
 from .limits import RateLimits
 from .oddities import Alteration

@@ -19,9 +19,9 @@ from trio_websocket import (
 )
 
 from .config import PaperConfig
-from .dialogue import Dialogue
 from .faults import Faults
 from .hub import Connection, Hub
+from .ws_session import Dialogue
 
 PATHS = {"/api": False, "/user": True}
 HANDSHAKE_TIMEOUT_S = 10

@@ -1,7 +1,7 @@
 """The journal, and the state rebuilt from it. What the engine knows changes through records, and in no other way."""
 
-from .belonging import check_belonging
 from .copying import copy_journal
+from .environment_mark import check_belonging
 from .errors import (
     JournalCorrupted,
     JournalError,

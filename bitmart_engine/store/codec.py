@@ -13,8 +13,8 @@ from zlib import crc32
 import msgspec
 
 from . import records as r
+from .archive import Packed
 from .records import Record
-from .shelf import Packed
 
 __all__ = ["KINDS", "Subject", "decode", "encode", "pack", "subject_of", "unpack", "unpacking"]
 

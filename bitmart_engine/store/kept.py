@@ -20,9 +20,9 @@ from ..model.futures_orders import FuturesOrder
 from ..model.notifications import DeadLetter, Notification
 from ..model.orders import EntryOrder
 from ..model.positions import Protection
+from .archive import Packed, Shelf, ended_ms
 from .codec import Subject, decode, pack, subject_of, unpack
 from .records import Record
-from .shelf import Packed, Shelf, ended_ms
 from .state import State
 from .told import concerns, lane_texts
 

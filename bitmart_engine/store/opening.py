@@ -12,11 +12,11 @@ from pathlib import Path
 import trio
 
 from ..clocks import SteadyClock
-from ..tally import Tally
-from .aging import forget_old
+from ..counters import Tally
 from .database import CrashPoint, Database, no_crash
 from .errors import JournalUnavailable, JournalUnusable, why
 from .lock import locked
+from .retention import forget_old
 from .sqlite import FOLD_EVERY, LOOK_EVERY_S, Run, SqliteJournal
 from .state import State
 from .thread import in_a_thread

@@ -19,7 +19,7 @@ from typing import final
 import structlog
 import trio
 
-from ..tally import Tally
+from ..counters import Tally
 from ..world import Run
 from .codec import Subject, decode
 from .database import STEP, Database, Unit

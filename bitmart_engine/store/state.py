@@ -19,6 +19,7 @@ from ..model.lifecycle import (
 from ..model.notifications import DeadLetter, Notification
 from ..model.orders import EntryOrder, Moment
 from ..model.positions import Protection
+from .archive import Shelf
 from .codec import subject_of, unpacking
 from .records import (
     CloseIntended,
@@ -43,7 +44,6 @@ from .records import (
     Record,
     ViewChanged,
 )
-from .shelf import Shelf
 
 __all__ = ["State"]
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Raw
 
+from ..counters import Tally
 from ..model.events import (
     BalanceUpdate,
     Fill,
@@ -20,8 +21,7 @@ from ..model.events import (
     plan_order_id,
 )
 from ..model.sides import OrderSide, PositionSide
-from ..tally import Tally
-from .said import (
+from .lenient import (
     LONGEST_ROW,
     NOTHING,
     Malformed,

@@ -14,8 +14,8 @@ from typing import Any, Generic, TypeVar, overload
 import trio
 from attrs import frozen
 
+from ..counters import Tally
 from ..model.timeframes import Timeframe
-from ..tally import Tally
 
 __all__ = ["Bus", "Lagged", "Listener"]
 

@@ -16,14 +16,14 @@ import trio
 from attrs import frozen
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
+from ..counters import Tally
 from ..settings import Settings
-from ..tally import Tally
 from ..world import World
 from . import wire
+from .activity_stream import TappedStream
 from .dialling import CannotConnect, dial, shake_hands
 from .endings import Ending, closed_because, failed_because, first_of
 from .ledger import RETRYABLE, Ledger
-from .tapped import TappedStream
 from .topics import parse
 from .wire import Credentials, Frame, FrameError
 

@@ -13,7 +13,7 @@ import trio
 from trio_websocket import WebSocketConnection, wrap_client_stream
 
 from ..world import World
-from .tapped import TappedStream
+from .activity_stream import TappedStream
 from .wire import MAX_MESSAGE_BYTES
 
 __all__ = ["CONNECT_TIMEOUT", "CannotConnect", "dial", "shake_hands"]

@@ -8,7 +8,7 @@ from attrs import frozen
 from trio_websocket import CloseReason, ConnectionClosed, ConnectionRejected
 from wsproto.utilities import ProtocolError
 
-from .tapped import HungUp
+from .activity_stream import HungUp
 
 __all__ = ["Ending", "closed_because", "failed_because", "first_of"]
 

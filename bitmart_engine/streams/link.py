@@ -16,8 +16,8 @@ from typing import final
 import structlog
 import trio
 
+from ..counters import Tally
 from ..settings import Settings
-from ..tally import Tally
 from ..world import World
 from .backoff import Backoff
 from .connection import Connection, Handlers, State

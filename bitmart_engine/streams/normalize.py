@@ -14,10 +14,10 @@ from decimal import Decimal
 import msgspec
 from msgspec import Raw
 
+from ..counters import Tally
 from ..model.events import Event, Kline, Trade
-from ..tally import Tally
 from .account import balances, orders, positions
-from .said import NOTHING, Malformed, decimal, identity, moment, price, text
+from .lenient import NOTHING, Malformed, decimal, identity, moment, price, text
 from .times import unix_ms
 from .topics import Kind, Topic
 

@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from ..model.futures_orders import OrderEvent
 from .account import OPEN_TYPES, READ_ORDER, READ_ORDER_EVENT
-from .said import LONGEST_ROW, Malformed, decimal, integer, moment, named, symbol, text
+from .lenient import LONGEST_ROW, Malformed, decimal, integer, moment, named, symbol, text
 
 __all__ = ["order_event"]
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
+from ..counters import Tally
 from ..model.events import Kline, Tick, Trade
 from ..model.timeframes import Timeframe
-from ..tally import Tally
 from .ages import TOLERATED_MS, Age, Ages, Moment
 from .jumps import Jumps, Source
 from .ticks import Range, TickMailbox, TickMaker

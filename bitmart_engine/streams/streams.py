@@ -16,11 +16,11 @@ from typing import final
 import structlog
 import trio
 
+from ..counters import Tally
 from ..housekeeping import supervised
 from ..model.events import AccountFrame, Kline, PrivateLost, PrivateReady, Trade
 from ..model.timeframes import Timeframe
 from ..settings import Settings
-from ..tally import Tally
 from ..world import World
 from . import normalize
 from .ages import Moment

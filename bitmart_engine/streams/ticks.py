@@ -28,9 +28,9 @@ from decimal import Decimal
 import trio
 from attrs import define, field, frozen
 
+from ..counters import Tally
 from ..model.events import Kline, Tick, Trade
 from ..model.timeframes import Timeframe
-from ..tally import Tally
 
 __all__ = ["News", "Range", "TickMailbox", "TickMaker"]
 

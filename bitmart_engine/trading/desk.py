@@ -12,6 +12,7 @@ import structlog
 import trio
 from attrs import define, field
 
+from ..counters import Tally
 from ..exchange.client import ExchangeClient
 from ..model.decimals import plain
 from ..model.errors import Unavailable
@@ -23,14 +24,13 @@ from ..model.sides import PositionSide
 from ..settings import Settings
 from ..store import JournalUnavailable, State, Store
 from ..store.records import NotificationOwed
-from ..tally import Tally
 from ..world import World
-from .callbacks import order_callback, protection_callback
-from .instruments import Instruments
-from .leverage import Leverage
-from .positions import PositionBook
-from .prices import Prices
-from .waiters import OrderWaiters
+from .account.leverage import Leverage
+from .account.positions import PositionBook
+from .market.instruments import Instruments
+from .market.prices import Prices
+from .order_news import OrderWaiters
+from .signals.callbacks import order_callback, protection_callback
 
 __all__ = ["Desk"]
 

@@ -20,7 +20,7 @@ from bitmart_engine.control import make_app, serve_control
 from bitmart_engine.paper import ManualMarket, PaperExchange, open_paper_exchange
 from bitmart_engine.paper.memory import answer_of
 from bitmart_engine.settings import IN_MEMORY
-from tests.stage import SUBMIT, ask_by_hand, open_theatre
+from tests.support.stage import SUBMIT, ask_by_hand, open_theatre
 
 from .bodies import Order
 from .client import Client, Reply, open_client

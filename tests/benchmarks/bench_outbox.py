@@ -23,10 +23,10 @@ from pathlib import Path
 import httpx
 import trio
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.model.notifications import Notification
 from bitmart_engine.store import Store, check_belonging, open_journal
 from bitmart_engine.store.records import NotificationOwed
-from bitmart_engine.tally import Tally
 
 CALLBACKS = 60_000
 WATCHED_S = 2.0

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 import trio
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.model.events import BalanceUpdate, PositionUpdate
 from bitmart_engine.streams.normalize import events as engine_events
 from bitmart_engine.streams.topics import parse
-from bitmart_engine.tally import Tally
 
 from . import shapes
 from .case import Differs, NotEstablished, case, expect, expect_shape

@@ -15,13 +15,13 @@ from bitmart_engine.model.lifecycle import EntryState, ProtectionState
 from bitmart_engine.model.orders import EntryOrder, EntryRequest
 from bitmart_engine.model.positions import Protection
 from bitmart_engine.model.sides import PositionSide
+from bitmart_engine.store.archive import Packed, Shelf
 from bitmart_engine.store.records import (
     EntryAccepted,
     EntryMoved,
     ProtectionMoved,
     ProtectionOpened,
 )
-from bitmart_engine.store.shelf import Packed, Shelf
 
 from .conftest import ORDER, Desk
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from bitmart_engine.trading.signals.signal_forms import Status
 
 from bitmart_engine import Engine, MonitorPosition
 from bitmart_engine.control import make_app
@@ -17,8 +18,7 @@ from bitmart_engine.control.hooks import ANSWERS
 from bitmart_engine.control.notices import ORDER_CALLBACKS, POSITION_CALLBACKS
 from bitmart_engine.control.openapi import document
 from bitmart_engine.notify.delivery import Verdict, verdict_of
-from bitmart_engine.trading.signal_forms import Status
-from tests.stage import HOOK, SUBMIT, Stage, open_stage
+from tests.support.stage import HOOK, SUBMIT, Stage, open_stage
 
 BASE = "http://127.0.0.1:9"
 ORDERS = f"{BASE}/api/ws-worker/orders"

@@ -17,7 +17,7 @@ from typing import Any
 import trio
 from attrs import define, field
 
-from tests.points import POINTS
+from tests.support.points import POINTS
 
 from .hatchery import ROOT, Hatchery, open_hatchery
 from .run import AT_RANDOM, play

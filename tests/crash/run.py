@@ -29,11 +29,11 @@ from bitmart_engine.paper import (
     PaperExchange,
     open_paper_exchange,
 )
-from tests.app import App
-from tests.books import Books, asked_of
-from tests.judge import Evidence, Violation, judge, read_journal
-from tests.points import POINTS
-from tests.wishes import UNGUARDED
+from tests.support.app import App
+from tests.support.books import Books, asked_of
+from tests.support.judge import Evidence, Violation, judge, read_journal
+from tests.support.points import POINTS
+from tests.support.wishes import UNGUARDED
 
 from .hatchery import EngineProcess, Hatchery
 from .receiver import Receiver, open_receiver

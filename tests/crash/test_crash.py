@@ -10,7 +10,7 @@ from bitmart_engine.paper import PaperConfig
 from tests.crash.campaign import KILLS_A_RUN, campaign
 from tests.crash.hatchery import ROOT
 from tests.crash.run import AT_RANDOM, dooms
-from tests.points import POINTS
+from tests.support.points import POINTS
 
 KILLS, SEED = 40, 7
 MORE_KILLS, MORE_TIMES = 15, 3

@@ -1,7 +1,7 @@
 """What happens to an engine during a run: a market that moves, people who trade, and an exchange with bad moments.
 
 All of it is decided by seeded generators. What comes of it depends on real processes and real time, so the same seed
-gives the same wishes, not the same interleaving. What each symbol is for is said in `tests.wishes`.
+gives the same wishes, not the same interleaving. What each symbol is for is said in `tests.support.wishes`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import trio
 from attrs import define, field
 
 from bitmart_engine.paper import PaperExchange
-from tests.app import App
-from tests.wishes import (
+from tests.support.app import App
+from tests.support.wishes import (
     GUARDED_HERE,
     GUARDED_THERE,
     MONITORED,

@@ -26,7 +26,7 @@ from attrs import define
 from trio.testing import MockClock
 
 from bitmart_engine.paper.memory import answer_of
-from tests.stage import SUBMIT, Stage, ask_by_hand, open_theatre
+from tests.support.stage import SUBMIT, Stage, ask_by_hand, open_theatre
 
 FOLDER = Path(__file__).parents[2] / "examples" / "trading_app"
 README = FOLDER / "README.md"

@@ -10,9 +10,9 @@ import httpx
 import pytest
 import trio
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.exchange import open_exchange
 from bitmart_engine.settings import Settings
-from bitmart_engine.tally import Tally
 from bitmart_engine.world import World
 
 TIME = "/system/time"

@@ -10,6 +10,7 @@ import trio.testing
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.exchange.budget import (
     BAN_S,
     LONGEST_BAN_S,
@@ -22,7 +23,6 @@ from bitmart_engine.exchange.budget import (
 from bitmart_engine.exchange.errors import NotSent
 from bitmart_engine.exchange.limits import KEPT_FOR_CLOSES, LIMITS, RateLimit, Reported, reported
 from bitmart_engine.exchange.turns import Turns
-from bitmart_engine.tally import Tally
 
 CLOSE, CANCEL, READ, OPEN = Urgency
 COUNTS_S = 2 + MARGIN_S

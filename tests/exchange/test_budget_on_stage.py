@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from bitmart_engine.paper import open_paper_exchange
-from tests import stage as theatre
-from tests.stage import SUBMIT, open_stage
+from tests.support import stage as theatre
+from tests.support.stage import SUBMIT, open_stage
 
 OPENING, CLOSING = (1, 4), (2, 3)
 HELD, NEW = range(50), range(200)

@@ -10,6 +10,7 @@ import pytest
 import structlog
 import trio
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.exchange import (
     CredentialsMissing,
     ExchangeError,
@@ -22,7 +23,6 @@ from bitmart_engine.exchange import (
 )
 from bitmart_engine.model.sides import OrderSide
 from bitmart_engine.settings import Settings
-from bitmart_engine.tally import Tally
 from bitmart_engine.world import World
 
 SUBMIT = "/contract/private/submit-order"

@@ -5,10 +5,10 @@ import structlog
 import trio
 import trio.testing
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.exchange import NotSent, Refused, SubmitOrder, Urgency
 from bitmart_engine.exchange.clock import MEASURE_EVERY_S, ExchangeClock
 from bitmart_engine.model.sides import OrderSide
-from bitmart_engine.tally import Tally
 
 TIME = "/system/time"
 SUBMIT = "/contract/private/submit-order"

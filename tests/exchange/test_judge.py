@@ -14,7 +14,7 @@ from bitmart_engine.exchange import (
     OutcomeUnknown,
     Refused,
 )
-from bitmart_engine.exchange.judge import CANCEL, DETAILS, ORDER, SUBMIT, judge
+from bitmart_engine.exchange.classify import CANCEL, DETAILS, ORDER, SUBMIT, judge
 
 LEVERAGE = "/contract/private/submit-leverage"
 

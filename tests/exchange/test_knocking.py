@@ -15,7 +15,7 @@ from bitmart_engine.exchange.budget import (
     Urgency,
 )
 from bitmart_engine.exchange.limits import RateLimit, Reported
-from tests.stage import SUBMIT, open_stage
+from tests.support.stage import SUBMIT, open_stage
 
 CLOSE, CANCEL, READ, OPEN = Urgency
 LYING = Reported(limit=24, used=24, window_s=600)

@@ -6,13 +6,13 @@ from decimal import Decimal
 import attrs
 import pytest
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.exchange import Meaning, Refused, SubmitOrder, Urgency, open_exchange
 from bitmart_engine.model.events import OrderState
 from bitmart_engine.model.sides import OrderSide, PositionSide
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.paper import ManualMarket, PaperConfig, open_paper_exchange
 from bitmart_engine.settings import Settings
-from bitmart_engine.tally import Tally
 from bitmart_engine.world import World
 
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT

@@ -9,10 +9,10 @@ import structlog
 import trio
 import trio.testing
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.exchange import NotSent, OutcomeUnknown, Refused, SubmitOrder, Urgency
 from bitmart_engine.exchange.turns import Turns
 from bitmart_engine.model.sides import OrderSide
-from bitmart_engine.tally import Tally
 
 CLOSE, CANCEL, READ, OPEN = Urgency
 SUBMIT = "/contract/private/submit-order"

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from bitmart_engine.exchange import ExchangeError, NotSent, OutcomeUnknown, SubmitOrder
-from bitmart_engine.exchange.judge import judge
+from bitmart_engine.exchange.classify import judge
 from bitmart_engine.exchange.rows import order_of, position_of
 from bitmart_engine.exchange.transport import KeptConnections
 from bitmart_engine.exchange.wire import Unreadable

@@ -29,7 +29,7 @@ from bitmart_engine.exchange import ExchangeClient, ExchangeError, SubmitOrder
 from bitmart_engine.model.sides import OrderSide
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams.order_events import order_event
-from tests.stage import START_MS, Network, Stage, open_theatre
+from tests.support.stage import START_MS, Network, Stage, open_theatre
 
 A_ROUND = 500
 """Inputs that one engine reads before it is asked whether it lives."""

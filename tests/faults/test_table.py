@@ -27,7 +27,7 @@ from attrs import evolve
 
 from bitmart_engine.model.events import OrderUpdate
 from bitmart_engine.paper import Direction
-from tests.stage import CANCEL, SUBMIT, open_stage, open_theatre
+from tests.support.stage import CANCEL, SUBMIT, open_stage, open_theatre
 
 TESTS = Path(__file__).parents[1]
 FILES = {

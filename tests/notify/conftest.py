@@ -6,10 +6,10 @@ import httpx
 import pytest
 import trio
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.model.notifications import Notification
 from bitmart_engine.notify import open_outbox
 from bitmart_engine.settings import Settings
-from bitmart_engine.tally import Tally
 from bitmart_engine.world import World
 
 BEGUN_MS = 1_700_000_000_000

@@ -6,12 +6,12 @@ import httpx
 import pytest
 import trio
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.model.errors import BadRequest
 from bitmart_engine.model.notifications import Notification
 from bitmart_engine.notify import check_url, open_outbox
 from bitmart_engine.notify.destinations import Forbidden, targets
 from bitmart_engine.settings import Settings
-from bitmart_engine.tally import Tally
 from bitmart_engine.world import World
 
 METADATA = [

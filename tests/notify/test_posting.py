@@ -7,11 +7,11 @@ import httpx
 import pytest
 import trio
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.model.notifications import Notification
 from bitmart_engine.notify import open_outbox
 from bitmart_engine.notify.posting import HEAD_BYTES, PIECE_BYTES, Misbehaved, Posting
 from bitmart_engine.settings import Settings
-from bitmart_engine.tally import Tally
 from bitmart_engine.world import World
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"

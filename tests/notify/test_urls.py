@@ -10,8 +10,8 @@ from bitmart_engine.model.errors import BadRequest
 from bitmart_engine.model.notifications import Notification
 from bitmart_engine.model.urls import check_url, receiver_of, shown_url
 from bitmart_engine.settings import SettingError, Settings
-from tests.stage import entry, open_stage
 from tests.store import stories
+from tests.support.stage import entry, open_stage
 
 PASSWORD = "hunter2"
 

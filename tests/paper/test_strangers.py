@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from bitmart_engine.paper.codes import Refusal
 from bitmart_engine.paper.config import PaperConfig
 from bitmart_engine.paper.delays import Delays
-from bitmart_engine.paper.dialogue import Dialogue
 from bitmart_engine.paper.faults import Faults
 from bitmart_engine.paper.hub import Hub
 from bitmart_engine.paper.instruments import DEFAULT_SYMBOLS
 from bitmart_engine.paper.validation import order_request
+from bitmart_engine.paper.ws_session import Dialogue
 
 from .conftest import CANCEL, SUBMIT, Visiting
 

@@ -16,7 +16,7 @@ import trio
 from attrs import define, field
 
 from bitmart_engine.paper import Order, PaperExchange
-from tests.wishes import GUARDED_HERE
+from tests.support.wishes import GUARDED_HERE
 
 from .chronicle import Chronicle
 from .market import Market

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from attrs import define, field
 
-from tests.judge import Violation
+from tests.support.judge import Violation
 
 from .choices import NEWEST, Choices, Outcome
 from .run import play

@@ -6,7 +6,7 @@ from collections import Counter
 
 from attrs import define, field, frozen
 
-from tests.judge import Violation
+from tests.support.judge import Violation
 
 __all__ = ["NEWEST", "Choices", "Outcome"]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import define, evolve, field
 
-from tests.judge import Row, lane_of
+from tests.support.judge import Row, lane_of
 
 __all__ = ["Chronicle", "Guard"]
 

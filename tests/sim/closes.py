@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import define, field
 
-from tests.judge import Violation
+from tests.support.judge import Violation
 
 from .chronicle import Chronicle, Guard
 

@@ -16,7 +16,7 @@ import trio
 from attrs import define, field
 
 from tests.application.receivers import Limit
-from tests.judge import Violation
+from tests.support.judge import Violation
 
 from .receiver import HOOK_PATH, SIGNALS, Receiver
 from .trace import Trace

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from tests.books import asked_of
-from tests.judge import Evidence
-from tests.wishes import UNGUARDED
+from tests.support.books import asked_of
+from tests.support.judge import Evidence
+from tests.support.wishes import UNGUARDED
 
 if TYPE_CHECKING:
     from .run import Run

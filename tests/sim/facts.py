@@ -9,7 +9,7 @@ from typing import Literal
 from attrs import evolve
 
 from bitmart_engine.paper import PaperConfig, PaperInstrument
-from tests.wishes import OF_ANOTHER_SCRIPT
+from tests.support.wishes import OF_ANOTHER_SCRIPT
 
 from .choices import Choices
 from .watch import SECRETS_MARK

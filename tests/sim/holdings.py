@@ -14,9 +14,9 @@ from collections.abc import Callable
 from attrs import define, field
 
 from bitmart_engine.paper import Direction, Fill, PaperExchange
-from tests.books import Books
-from tests.judge import Violation
-from tests.wishes import MONITORED
+from tests.support.books import Books
+from tests.support.judge import Violation
+from tests.support.wishes import MONITORED
 
 from .chronicle import Chronicle, Guard
 

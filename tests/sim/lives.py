@@ -12,9 +12,9 @@ from attrs import define, field
 from bitmart_engine import Settings
 from bitmart_engine.paper import PaperExchange
 from bitmart_engine.store import JournalUnavailable
-from tests.app import App
-from tests.judge import Violation
-from tests.points import POINTS
+from tests.support.app import App
+from tests.support.judge import Violation
+from tests.support.points import POINTS
 
 from .clockwork import now_ms
 from .disk import Disk

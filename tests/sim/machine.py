@@ -9,7 +9,7 @@ import trio
 from attrs import define
 
 from bitmart_engine.paper import PaperExchange
-from tests.judge import Violation
+from tests.support.judge import Violation
 
 from .chronicle import Chronicle
 from .disk import Disk

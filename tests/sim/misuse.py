@@ -15,8 +15,8 @@ import httpx
 import trio
 from attrs import define, field, frozen
 
-from tests.judge import Violation
-from tests.wishes import GUARDED_HERE, wish, with_levels
+from tests.support.judge import Violation
+from tests.support.wishes import GUARDED_HERE, wish, with_levels
 
 from .receiver import HOOK
 

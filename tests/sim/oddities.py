@@ -13,7 +13,7 @@ import trio
 from attrs import define
 
 from bitmart_engine.paper import PaperExchange
-from tests.wishes import GUARDED_HERE, GUARDED_THERE, MONITORED, UNGUARDED
+from tests.support.wishes import GUARDED_HERE, GUARDED_THERE, MONITORED, UNGUARDED
 
 from .chronicle import Chronicle
 from .market import Market

@@ -16,8 +16,8 @@ from attrs import define, field
 from bitmart_engine.paper import Order, PaperExchange
 from bitmart_engine.paper.codes import Refusal
 from bitmart_engine.paper.orders import OrderRequest, Side
-from tests.stage import ask_by_hand
-from tests.wishes import GUARDED_HERE, GUARDED_THERE
+from tests.support.stage import ask_by_hand
+from tests.support.wishes import GUARDED_HERE, GUARDED_THERE
 
 from .chronicle import Chronicle
 from .holdings import Holdings

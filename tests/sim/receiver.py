@@ -14,7 +14,7 @@ import httpx
 from attrs import define, field
 
 from tests.application.receivers import BALANCE_SIGNALS, ORDER_SIGNALS, Answer, Application
-from tests.judge import Violation
+from tests.support.judge import Violation
 
 __all__ = ["APPLICATION", "HOOK", "HOOK_PATH", "SECRET", "SIGNALS", "Receiver"]
 

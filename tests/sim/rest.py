@@ -10,8 +10,8 @@ from typing import Any
 
 import trio
 
-from tests.app import App
-from tests.judge import Violation
+from tests.support.app import App
+from tests.support.judge import Violation
 
 from .market import Market
 from .trace import Trace

@@ -24,8 +24,8 @@ import trio
 from attrs import define, field
 
 from bitmart_engine.paper import PaperExchange
-from tests.app import App
-from tests.wishes import MONITORED
+from tests.support.app import App
+from tests.support.wishes import MONITORED
 
 from .chronicle import Chronicle
 from .holdings import Holdings

@@ -21,10 +21,10 @@ import trio
 from attrs import evolve
 
 from bitmart_engine.paper import ManualMarket, PaperExchange, open_paper_exchange
-from tests.app import App
-from tests.books import Books
-from tests.judge import Violation, judge
-from tests.wishes import UNGUARDED
+from tests.support.app import App
+from tests.support.books import Books
+from tests.support.judge import Violation, judge
+from tests.support.wishes import UNGUARDED
 
 from .answers import Answers
 from .belated import Belated

@@ -18,7 +18,7 @@ from attrs import define, evolve, field
 
 from bitmart_engine.cli import main
 from bitmart_engine.guarding import Unguarded
-from tests.judge import ENDED, Violation
+from tests.support.judge import ENDED, Violation
 
 from .chronicle import Chronicle
 from .lives import Lives

@@ -11,9 +11,6 @@ import pytest
 
 from bitmart_engine.paper import ManualMarket, PaperConfig, PaperExchange, open_paper_exchange
 from bitmart_engine.paper.orders import OrderRequest, Side
-from tests.app import Answer
-from tests.books import Books
-from tests.judge import Violation
 from tests.sim.choices import Choices
 from tests.sim.chronicle import Chronicle, Guard
 from tests.sim.facts import facts
@@ -21,6 +18,9 @@ from tests.sim.holdings import Holdings
 from tests.sim.prices import KEPT_S, Prices, WildPrints
 from tests.sim.run import play
 from tests.sim.user import User
+from tests.support.app import Answer
+from tests.support.books import Books
+from tests.support.judge import Violation
 
 KEY = ("ETHUSDT", "long")
 

@@ -15,7 +15,6 @@ from trio.testing import memory_stream_pair
 from bitmart_engine.paper import ManualMarket, PaperConfig, PaperExchange, open_paper_exchange
 from bitmart_engine.paper.orders import OrderRequest, Side
 from tests.application.receivers import Limit
-from tests.judge import Evidence, Row, Violation, judge
 from tests.sim.belated import Belated
 from tests.sim.choices import Choices
 from tests.sim.chronicle import Chronicle, Guard
@@ -27,6 +26,7 @@ from tests.sim.receiver import HOOK_PATH, Receiver
 from tests.sim.run import play
 from tests.sim.starts import _served
 from tests.sim.trace import Trace
+from tests.support.judge import Evidence, Row, Violation, judge
 
 NOW_MS = 1_785_726_000_000
 PLACED = {

@@ -1,7 +1,7 @@
 """The user: places, changes, cancels, closes and monitors through the control API, repeats itself, and talks nonsense.
 
-It is careful as `tests.app` is: it asks until it has an answer, and holds the engine to it. What each symbol is
-for is said in `tests.wishes`.
+It is careful as `tests.support.app` is: it asks until it has an answer, and holds the engine to it. What each symbol is
+for is said in `tests.support.wishes`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import trio
 from attrs import define, field
 
 from bitmart_engine.paper import Direction, PaperExchange
-from tests.app import App
-from tests.judge import Violation
-from tests.stage import order_by_hand
-from tests.wishes import (
+from tests.support.app import App
+from tests.support.judge import Violation
+from tests.support.stage import order_by_hand
+from tests.support.wishes import (
     GUARDED_HERE,
     GUARDED_THERE,
     MONITORED,

@@ -2,7 +2,7 @@
 
 It sees the exchange's books, what is on disk in the journal, what arrives at the exchange and at the receiver, and what
 the user is answered, and nothing of the engine itself. What can only be seen when everything has come to rest is for
-`tests.judge`.
+`tests.support.judge`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import trio
 from attrs import define, field
 
 from bitmart_engine.paper import Order, PaperExchange
-from tests.judge import Row, Violation
+from tests.support.judge import Row, Violation
 
 from .chronicle import Chronicle, Guard
 from .closes import Closes

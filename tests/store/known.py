@@ -10,10 +10,10 @@ from typing import Any
 
 import trio
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.store import SqliteJournal, State, Store, open_journal
 from bitmart_engine.store.database import Database, Unit
 from bitmart_engine.store.records import Record
-from bitmart_engine.tally import Tally
 
 from .stories import START_MS
 

@@ -6,7 +6,6 @@ from attrs import evolve
 from bitmart_engine.model.futures_orders import OrderEvent, upsert
 from bitmart_engine.model.lifecycle import EntryState, ProtectionState
 from bitmart_engine.store import State
-from bitmart_engine.store.aging import forget_old
 from bitmart_engine.store.records import (
     EntryAccepted,
     EntryMoved,
@@ -16,6 +15,7 @@ from bitmart_engine.store.records import (
     ProtectionMoved,
     ProtectionOpened,
 )
+from bitmart_engine.store.retention import forget_old
 
 from .known import folded, known
 from .stories import START_MS, entry, notification, protection, whole_story

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from bitmart_engine.model.lifecycle import EntryState
 from bitmart_engine.model.orders import EntryOrder
+from bitmart_engine.store.archive import Packed
 from bitmart_engine.store.codec import KINDS, decode, encode, pack, subject_of, unpacking
 from bitmart_engine.store.records import EntryIntended, EntryMoved, Record, ViewChanged
-from bitmart_engine.store.shelf import Packed
 
 from .stories import entry, whole_story
 

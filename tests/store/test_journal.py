@@ -10,6 +10,7 @@ import trio
 from attrs import evolve
 from structlog.testing import capture_logs
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.model.lifecycle import EntryState, IllegalMove
 from bitmart_engine.store import JournalUnavailable, MemoryJournal, SqliteJournal, Store
 from bitmart_engine.store.records import (
@@ -20,7 +21,6 @@ from bitmart_engine.store.records import (
     ViewChanged,
 )
 from bitmart_engine.store.thread import in_a_thread
-from bitmart_engine.tally import Tally
 
 from .known import fast_directory, known, open_store
 from .stories import entry, whole_story

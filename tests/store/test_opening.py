@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import trio
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.store import (
     JournalError,
     JournalIncomplete,
@@ -30,7 +31,6 @@ from bitmart_engine.store import (
 from bitmart_engine.store.lock import locked
 from bitmart_engine.store.opening import DAY_S, FILE_NAME, LOCK_NAME
 from bitmart_engine.store.records import EntryAccepted
-from bitmart_engine.tally import Tally
 
 from .known import fast_directory, inline, known, open_store
 from .stories import START_MS, entry, whole_story

@@ -5,7 +5,7 @@ from attrs import evolve
 
 from bitmart_engine.model.lifecycle import EntryState
 from bitmart_engine.model.orders import EntryOrder, Moment
-from bitmart_engine.store.shelf import Packed, Shelf
+from bitmart_engine.store.archive import Packed, Shelf
 
 from .stories import entry
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from bitmart_engine.tally import Tally
+from bitmart_engine.counters import Tally
 
 from .fake import FakeExchange
 

@@ -9,11 +9,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.model.events import Kline, Trade
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams import kline_topic, open_streams, trade_topic
 from bitmart_engine.streams.ages import Age, Ages, Moment
-from bitmart_engine.tally import Tally
 
 from .fake import WALL_START_MS, FakeExchange, bar, settings, wall_ms
 

@@ -8,10 +8,10 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.model.events import Kline, PrivateReady, Trade
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams.bus import Bus, Lagged
-from bitmart_engine.tally import Tally
 
 ONE = Decimal(1)
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.streams import ORDERS, POSITIONS, open_streams, trade_topic
-from bitmart_engine.tally import Tally
 
 from .fake import FakeExchange, with_account
 

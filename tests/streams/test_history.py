@@ -19,7 +19,7 @@ from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams import kline_topic, open_streams
 from bitmart_engine.streams.backfill import PACE_S, Backfill
 from bitmart_engine.streams.history import MOST_BARS, History
-from tests.stage import open_stage
+from tests.support.stage import open_stage
 
 from .fake import WALL_START_MS, bar, settings, wall_ms
 

@@ -12,10 +12,10 @@ from attrs import evolve
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.model.events import PrivateReady
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams import ORDERS, POSITIONS, kline_topic, open_streams
-from bitmart_engine.tally import Tally
 
 from .fake import KEY, MEMO, SECRET, FakeExchange, Session, bar, settings, wall_ms, with_account
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.model.events import (
     BalanceUpdate,
     Event,
@@ -29,7 +30,6 @@ from bitmart_engine.streams.topics import (
     parse,
     trade_topic,
 )
-from bitmart_engine.tally import Tally
 
 from .fake import bar
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.exchange.rows import order_of
 from bitmart_engine.model.events import OrderUpdate
 from bitmart_engine.model.futures_orders import FuturesOrder, FuturesStatus, OrderEvent, upsert
 from bitmart_engine.streams import normalize
 from bitmart_engine.streams.order_events import order_event
 from bitmart_engine.streams.topics import ORDERS, parse
-from bitmart_engine.tally import Tally
 
 PUSH: dict[str, Any] = {
     "group": "futures/order",

@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.model.events import Kline, Tick, Trade
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams import kline_topic, trade_topic
 from bitmart_engine.streams.ages import Moment
 from bitmart_engine.streams.pricing import Pricing
 from bitmart_engine.streams.ticks import TickMailbox
-from bitmart_engine.tally import Tally
 
 from .fake import WALL_START_MS
 

@@ -10,11 +10,11 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams import kline_topic, open_streams, trade_topic
 from bitmart_engine.streams.statistics import ConnectionStatistics
 from bitmart_engine.streams.streams import Streams
-from bitmart_engine.tally import Tally
 
 from .fake import WALL_START_MS, FakeExchange, Session, deflated, settings
 

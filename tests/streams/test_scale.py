@@ -10,12 +10,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.model.errors import Unavailable
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams import ORDERS, kline_topic, open_streams, trade_topic
 from bitmart_engine.streams.streams import Streams
 from bitmart_engine.streams.subscriptions import MONITORS
-from bitmart_engine.tally import Tally
 
 from .fake import FakeExchange, Session, settings, with_account
 

@@ -8,9 +8,9 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams import ORDERS, kline_topic, open_streams
-from bitmart_engine.tally import Tally
 
 from .fake import FakeExchange, with_account
 

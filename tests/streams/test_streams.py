@@ -9,6 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.model.errors import BadRequest, Unavailable
 from bitmart_engine.model.events import Kline, OrderUpdate, PositionUpdate, Trade
 from bitmart_engine.model.timeframes import Timeframe
@@ -25,7 +26,6 @@ from bitmart_engine.streams.subscriptions import (
     MONITORS,
     TOPICS_PER_CONNECTION,
 )
-from bitmart_engine.tally import Tally
 
 from .fake import WALL_START_MS, FakeExchange, bar, deflated, settings, with_account
 

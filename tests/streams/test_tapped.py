@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock, memory_stream_pair
 
-from bitmart_engine.streams.tapped import HungUp, TappedStream
+from bitmart_engine.streams.activity_stream import HungUp, TappedStream
 
 from .fake import ClientEnd
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from bitmart_engine.counters import Tally
 from bitmart_engine.model.events import Kline, Tick, Trade
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams.ticks import Range, TickMailbox, TickMaker
-from bitmart_engine.tally import Tally
 
 BTC = "BTCUSDT"
 

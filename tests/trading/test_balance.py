@@ -8,7 +8,7 @@ import pytest
 
 from bitmart_engine import BalanceUpdate
 from bitmart_engine.settings import SettingError, Settings
-from tests.stage import open_stage, open_theatre
+from tests.support.stage import open_stage, open_theatre
 from tests.trading.application import BALANCE, BASE, ORDERS, SIGNALS, Application
 
 ASSETS = "/contract/private/assets-detail"

@@ -13,7 +13,7 @@ from bitmart_engine.model.futures_orders import upsert
 from bitmart_engine.store.records import EntryObserved, FuturesOrderSeen
 from bitmart_engine.streams.order_events import order_event
 from bitmart_engine.trading.requests import MonitorPosition
-from tests.stage import entry, open_stage, open_theatre
+from tests.support.stage import entry, open_stage, open_theatre
 
 MONSTER = "7" * 70_000
 NEVER = {"entry_zone_min": 50000, "entry_zone_max": 50010, "stop_loss": None}

@@ -7,17 +7,17 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-
-from bitmart_engine.model.orders import EntryRequest
-from bitmart_engine.model.positions import CloseReason, MonitorRequest, Protection
-from bitmart_engine.model.sides import PositionSide
-from bitmart_engine.trading.callbacks import (
+from bitmart_engine.trading.signals.callbacks import (
     close_price,
     entry_price,
     order_callback,
     protection_callback,
     quantity_as_sent,
 )
+
+from bitmart_engine.model.orders import EntryRequest
+from bitmart_engine.model.positions import CloseReason, MonitorRequest, Protection
+from bitmart_engine.model.sides import PositionSide
 
 D = Decimal
 

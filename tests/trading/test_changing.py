@@ -10,7 +10,7 @@ from attrs import evolve
 
 from bitmart_engine.model.errors import BadRequest, Conflict
 from bitmart_engine.trading.requests import MonitorPosition, fingerprint
-from tests.stage import CANCEL, SUBMIT, entry, open_stage
+from tests.support.stage import CANCEL, SUBMIT, entry, open_stage
 
 DETAILS = "/contract/public/details"
 LEVERAGE = "/contract/private/submit-leverage"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stage import open_stage
+from tests.support.stage import open_stage
 
 ORDER = "/contract/private/order"
 ORDERS = "futures/order"

@@ -9,7 +9,7 @@ import trio
 
 from bitmart_engine import MonitorPosition
 from bitmart_engine.paper import Direction
-from tests.stage import HOOK, SUBMIT, Stage, open_stage, open_theatre
+from tests.support.stage import HOOK, SUBMIT, Stage, open_stage, open_theatre
 
 POSITIONS = "/contract/private/position-v2"
 DETAILS = "/contract/public/details"

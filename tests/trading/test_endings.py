@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.stage import CANCEL, open_stage
+from tests.support.stage import CANCEL, open_stage
 
 ORDER = "/contract/private/order"
 ORDERS = "futures/order"
@@ -185,7 +185,7 @@ async def test_a_fill_that_shows_after_its_order_was_said_to_have_ended_is_prote
 async def test_a_side_that_grows_after_an_end_was_believed_has_the_order_read_again(
     autojump_clock, monkeypatch
 ):
-    monkeypatch.setattr("bitmart_engine.trading.entries.contradicted", lambda *seen: False)
+    monkeypatch.setattr("bitmart_engine.trading.entries.entries.contradicted", lambda *seen: False)
     async with open_stage() as stage:
         await opened(stage)
         await stage.settle(2)

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from bitmart_engine.model.errors import BadRequest, Conflict, NotFound
-from tests.stage import CANCEL, SUBMIT, entry, open_stage
+from tests.support.stage import CANCEL, SUBMIT, entry, open_stage
 
 LEVERAGE = "/contract/private/submit-leverage"
 ORDER = "/contract/private/order"

@@ -8,7 +8,7 @@ import pytest
 
 from bitmart_engine.model.events import PositionUpdate
 from bitmart_engine.model.sides import PositionSide
-from bitmart_engine.trading.evidence import Ended, Marks, SideEvidence, is_same_position
+from bitmart_engine.trading.protections.evidence import Ended, Marks, SideEvidence, is_same_position
 
 READ, PUSHED = True, False
 

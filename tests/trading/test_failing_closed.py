@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 
 from bitmart_engine.exchange.rows import Listed
-from tests.stage import open_stage
+from tests.support.stage import open_stage
 
 OPEN_ORDERS = "/contract/private/get-open-orders"
 POSITIONS = "/contract/private/position-v2"

@@ -7,7 +7,7 @@ from attrs import evolve
 from bitmart_engine.model.events import OrderState, OrderUpdate
 from bitmart_engine.model.futures_orders import FuturesStatus
 from bitmart_engine.settings import IN_MEMORY
-from tests.stage import open_stage, open_theatre
+from tests.support.stage import open_stage, open_theatre
 
 
 def push(update_time: int, state: int, deal_size: int) -> OrderUpdate:

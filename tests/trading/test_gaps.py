@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 import trio
 from attrs import evolve
+from bitmart_engine.trading.entries.zones import Zone, ZoneBook
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,9 +25,8 @@ from bitmart_engine.store.records import (
     ProtectionMoved,
     ProtectionOpened,
 )
-from bitmart_engine.trading.gaps import CLOCKS_MS, touched, touched_by_trades
-from bitmart_engine.trading.zones import Zone, ZoneBook
-from tests.stage import HOOK, open_stage, open_theatre
+from bitmart_engine.trading.market.gaps import CLOCKS_MS, touched, touched_by_trades
+from tests.support.stage import HOOK, open_stage, open_theatre
 from tests.test_recovery import crashing
 
 KLINES = "/contract/public/kline"

@@ -13,7 +13,7 @@ from bitmart_engine import MonitorPosition
 from bitmart_engine.model.errors import BadRequest, Conflict, NotFound
 from bitmart_engine.model.events import OrderUpdate
 from bitmart_engine.paper import Direction, PaperInstrument
-from tests.stage import CANCEL, HOOK, SUBMIT, open_stage
+from tests.support.stage import CANCEL, HOOK, SUBMIT, open_stage
 
 POSITIONS = "/contract/private/position-v2"
 OPEN_ORDERS = "/contract/private/get-open-orders"

@@ -19,7 +19,7 @@ from bitmart_engine.trading.identity import (
     is_ours,
 )
 from bitmart_engine.trading.requests import checked_entry
-from tests.stage import BTC, entry
+from tests.support.stage import BTC, entry
 
 VALID = re.compile(r"[A-Za-z0-9]{1,32}\Z")
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from bitmart_engine.trading.identity import entry_client_order_id, new_engine_id
-from tests.stage import SUBMIT, open_stage, open_theatre
+from tests.support.stage import SUBMIT, open_stage, open_theatre
 
 ORDER = "/contract/private/order"
 

@@ -12,8 +12,8 @@ import pytest
 import trio
 
 from bitmart_engine.control.views import protection_view
-from bitmart_engine.trading.snapshot import PLANS_WITHIN_S
-from tests.stage import Stage, open_stage, open_theatre
+from bitmart_engine.trading.account.snapshot import PLANS_WITHIN_S
+from tests.support.stage import Stage, open_stage, open_theatre
 
 PLANS = "/contract/private/current-plan-order"
 PLACE = "/contract/private/submit-tp-sl-order"

@@ -7,9 +7,9 @@ import pytest
 from bitmart_engine.paper import Direction
 from bitmart_engine.store import State
 from bitmart_engine.store.records import ProtectionCovers
-from bitmart_engine.trading.attribution import whose
-from bitmart_engine.trading.settling import still_listed
-from tests.stage import Stage, open_stage
+from bitmart_engine.trading.closes.attribution import whose
+from bitmart_engine.trading.closes.settling import still_listed
+from tests.support.stage import Stage, open_stage
 from tests.trading.test_reconcile import NOW, OLD, fired, plan, with_order
 
 CLOSE_SIDES = (2, 3)

@@ -10,9 +10,9 @@ import trio
 
 from bitmart_engine.exchange.errors import Meaning, NotSent, Refused
 from bitmart_engine.model.errors import BadRequest, Unavailable
-from bitmart_engine.trading.instruments import Instruments
-from bitmart_engine.trading.leverage import Leverage
-from tests.stage import BTC
+from bitmart_engine.trading.account.leverage import Leverage
+from bitmart_engine.trading.market.instruments import Instruments
+from tests.support.stage import BTC
 
 
 class Exchange:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tests.stage import open_stage
+from tests.support.stage import open_stage
 
 
 async def test_from_the_zone_to_the_closed_callback(autojump_clock):

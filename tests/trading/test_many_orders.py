@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from bitmart_engine.exchange import Urgency
-from tests.stage import SUBMIT, open_stage
+from tests.support.stage import SUBMIT, open_stage
 
 OPEN_ORDERS = "/contract/private/get-open-orders"
 POSITIONS = "/contract/private/position-v2"

@@ -7,14 +7,14 @@ from decimal import Decimal
 
 import pytest
 import trio
+from bitmart_engine.trading.entries.zones import Zone, ZoneBook
 
 from bitmart_engine import MonitorPosition
 from bitmart_engine.model.events import Tick
 from bitmart_engine.model.positions import CloseReason
 from bitmart_engine.model.sides import PositionSide
-from bitmart_engine.trading.stops import Levels, StopBook
-from bitmart_engine.trading.zones import Zone, ZoneBook
-from tests.stage import open_stage, open_theatre
+from bitmart_engine.trading.protections.stops import Levels, StopBook
+from tests.support.stage import open_stage, open_theatre
 
 DETAILS = "/contract/public/details"
 KLINES = "/contract/public/kline"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from bitmart_engine.trading.entries.passing import PassedLevels
 
 from bitmart_engine.model.events import Tick
 from bitmart_engine.paper.wire import trades
-from bitmart_engine.trading.passing import PassedLevels
 from bitmart_engine.trading.requests import checked_entry
-from tests.stage import BTC, entry, open_stage
+from tests.support.stage import BTC, entry, open_stage
 
 DIP = {"entry_zone_min": 64000, "entry_zone_max": 64500, "stop_loss": 61000}
 

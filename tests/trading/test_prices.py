@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from bitmart_engine import MonitorPosition
-from tests.stage import open_stage
+from tests.support.stage import open_stage
 
 DETAILS = "/contract/public/details"
 

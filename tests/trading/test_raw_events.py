@@ -10,7 +10,7 @@ from contextlib import closing
 from datetime import datetime
 
 from bitmart_engine.model.events import AccountFrame
-from tests.stage import open_stage, open_theatre
+from tests.support.stage import open_stage, open_theatre
 
 HOOK = "http://127.0.0.1:9/bitmart"
 SECRET = "shared"
@@ -132,7 +132,7 @@ async def test_the_journal_does_not_keep_the_frames_that_were_taken(autojump_clo
 async def test_what_is_owed_to_a_dead_webhook_does_not_grow_without_bound(
     autojump_clock, monkeypatch
 ):
-    monkeypatch.setattr("bitmart_engine.trading.raw_events.MOST_OWED", 50)
+    monkeypatch.setattr("bitmart_engine.trading.signals.raw_events.MOST_OWED", 50)
     async with open_stage(**RAW) as stage:
         await stage.settle()
         stage.receiver.answer = lambda request: None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from attrs import evolve
+from bitmart_engine.trading.entries.progress import observed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,9 +28,7 @@ from bitmart_engine.store.records import (
     ProtectionMoved,
     ProtectionOpened,
 )
-from bitmart_engine.trading.attribution import observed_there, whose
-from bitmart_engine.trading.progress import observed
-from bitmart_engine.trading.reconcile import (
+from bitmart_engine.trading.account.reconcile import (
     Cover,
     Fired,
     Gone,
@@ -39,8 +38,9 @@ from bitmart_engine.trading.reconcile import (
     findings,
     reconcile,
 )
+from bitmart_engine.trading.closes.attribution import observed_there, whose
 from bitmart_engine.trading.requests import checked_entry
-from tests.stage import BTC, entry
+from tests.support.stage import BTC, entry
 
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
 OLD, NOW = 1_000, 1_000_000

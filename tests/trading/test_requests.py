@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bitmart_engine.model.errors import BadRequest
 from bitmart_engine.trading.requests import checked_entry, fingerprint
-from tests.stage import BTC, entry
+from tests.support.stage import BTC, entry
 
 
 def test_a_quantity_of_0_01_btc_is_10_contracts():

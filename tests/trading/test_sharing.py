@@ -13,7 +13,7 @@ from attrs import evolve
 
 from bitmart_engine.exchange import NotSent
 from bitmart_engine.paper import Direction
-from tests.stage import CANCEL, SUBMIT, Stage, open_stage, open_theatre
+from tests.support.stage import CANCEL, SUBMIT, Stage, open_stage, open_theatre
 
 CLOSE_SIDES = (2, 3)
 PLANS = "/contract/private/current-plan-order"

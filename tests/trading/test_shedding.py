@@ -8,7 +8,7 @@ import pytest
 
 from bitmart_engine import MonitorPosition
 from bitmart_engine.model.errors import BadRequest, Unavailable
-from tests.stage import HOOK, SUBMIT, Stage, ask_by_hand, open_stage
+from tests.support.stage import HOOK, SUBMIT, Stage, ask_by_hand, open_stage
 
 CLOSE_SIDES = (2, 3)
 CANCEL_PLAN = "/contract/private/cancel-plan-order"

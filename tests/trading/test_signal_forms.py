@@ -6,11 +6,16 @@ import json
 
 import msgspec
 import pytest
+from bitmart_engine.trading.signals.account_signals import foreign_signals
+from bitmart_engine.trading.signals.signal_forms import (
+    NOTHING_SAID,
+    Said,
+    moment,
+    without_nothing,
+)
 
 from bitmart_engine.model.futures_orders import upsert
 from bitmart_engine.streams.order_events import order_event
-from bitmart_engine.trading.account_signals import foreign_signals
-from bitmart_engine.trading.signal_forms import NOTHING_SAID, Said, moment, without_nothing
 from tests.trading.application import order_faults
 
 ORDER = {

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from bitmart_engine import MonitorPosition
 from tests.faults.test_table import overhearing
-from tests.stage import SUBMIT, ask_by_hand, open_stage, open_theatre
+from tests.support.stage import SUBMIT, ask_by_hand, open_stage, open_theatre
 from tests.trading.application import BASE, ORDERS, SIGNALS, Application
 
 
@@ -401,7 +401,7 @@ async def test_orders_that_ended_long_before_anybody_listened_are_history(autoju
 async def test_while_very_many_signals_of_others_are_owed_further_ones_are_counted_and_left_out(
     autojump_clock, monkeypatch
 ):
-    monkeypatch.setattr("bitmart_engine.trading.foreign_signals.MOST_OWED", 6)
+    monkeypatch.setattr("bitmart_engine.trading.signals.foreign_signals.MOST_OWED", 6)
     async with open_stage(**SIGNALS) as stage:
         await stage.settle()
         stage.receiver.answer = lambda request: 500

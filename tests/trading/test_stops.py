@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bitmart_engine.model.events import Tick
 from bitmart_engine.model.positions import CloseReason
 from bitmart_engine.model.sides import PositionSide
-from bitmart_engine.trading.stops import Levels, StopBook
+from bitmart_engine.trading.protections.stops import Levels, StopBook
 
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
 STOP, TARGET = CloseReason.STOP_LOSS, CloseReason.TAKE_PROFIT

@@ -8,7 +8,7 @@ import pytest
 from bitmart_engine import BadRequest, Conflict, MonitorPosition, Unavailable
 from bitmart_engine.model.tickers import meanings
 from bitmart_engine.paper import PaperConfig
-from tests.stage import entry, open_stage
+from tests.support.stage import entry, open_stage
 
 TICKERS = [
     "BTCUSDT", "btcusdt", "BTCUSDT.P", "BITMART:BTCUSDTPERP", "bitmart:btcusdt.p", "BTCUSDTPERP", "BITMART:BTCUSDT",

@@ -11,7 +11,7 @@ import trio
 from bitmart_engine import Settings, open_engine
 from bitmart_engine.paper import ManualMarket, PaperConfig, open_paper_exchange
 from bitmart_engine.settings import IN_MEMORY
-from tests.stage import START_MS, SUBMIT, entry, open_stage
+from tests.support.stage import START_MS, SUBMIT, entry, open_stage
 
 ORDER = "/contract/private/order"
 

@@ -11,7 +11,7 @@ from bitmart_engine import BadRequest, Conflict
 from bitmart_engine.model.orders import EntryRequest
 from bitmart_engine.store.codec import pack, unpack
 from bitmart_engine.trading.requests import checked_entry, fingerprint, size_now
-from tests.stage import BTC, entry, open_stage, open_theatre
+from tests.support.stage import BTC, entry, open_stage, open_theatre
 
 
 @pytest.mark.parametrize("quantity", ["10", "10.0", "10.0000000004", "9.9999999999", "1e1"])

@@ -10,7 +10,7 @@ import trio
 
 from bitmart_engine.model.errors import BadRequest, Unavailable
 from bitmart_engine.trading.requests import MonitorPosition
-from tests.stage import entry, open_stage
+from tests.support.stage import entry, open_stage
 
 DETAILS = "/contract/public/details"
 POSITIONS = "/contract/private/position-v2"

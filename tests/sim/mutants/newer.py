@@ -38,7 +38,7 @@ NEWER = (
     Patch(
         "market-anywhere",
         "a market order goes out when the price has left its zone again",
-        "trading/entries.py",
+        "trading/entries/entries.py",
         "            and (request.type is OrderType.LIMIT or request.contains(tick.last))\n",
         "",
         "leaps",
@@ -46,7 +46,7 @@ NEWER = (
     Patch(
         "pushed-ends-are-believed",
         "an order that is said to have ended without a fill has, and nobody reads it",
-        "trading/entries.py",
+        "trading/entries/entries.py",
         "            and (pushed or self.doubts(order, update))\n",
         "            and False\n",
         "ends without a size",
@@ -54,7 +54,7 @@ NEWER = (
     Patch(
         "found-and-left",
         "an order that the exchange has, and a journal older than it does not, is left to itself",
-        "trading/entries.py",
+        "trading/entries/entries.py",
         """            desk.tally.add("order found that the journal did not know", id=order.id)
             self._adopt(order, update)
 """,
@@ -73,7 +73,7 @@ NEWER = (
     Patch(
         "close-the-whole-side",
         "all that is held of a side is closed, whosever it is",
-        "trading/closing.py",
+        "trading/closes/closing.py",
         "        return min(protection.remaining, held.size)\n",
         "        return held.size\n",
         "own contracts",
@@ -88,7 +88,7 @@ NEWER = (
     Patch(
         "empty-once-is-enough",
         "one answer that lists nothing is believed, whatever speaks against it",
-        "trading/evidence.py",
+        "trading/protections/evidence.py",
         "EXPLAINED = (2, 0.4)\nTOLD = (3, 2.0)\nUNTOLD = (4, 25.0)\nCONTRADICTED = (5, 60.0)\n",
         "EXPLAINED = (1, 0.0)\nTOLD = (1, 0.0)\nUNTOLD = (1, 0.0)\nCONTRADICTED = (1, 0.0)\n",
         "empty answers",
@@ -96,7 +96,7 @@ NEWER = (
     Patch(
         "limits-are-never-learnt",
         "a close that is refused for its size is sent again as it was",
-        "trading/closing.py",
+        "trading/closes/closing.py",
         """            report.failed(str(failure))
             await learn_limits(id, desk, failure, most)
 """,
@@ -107,7 +107,7 @@ NEWER = (
     Patch(
         "nobody-else-is-there",
         "a stop at the exchange and a close may both act, though others hold a part of the side",
-        "trading/sharing.py",
+        "trading/protections/shared_positions.py",
         "    if protection.others_held:\n        return True\n",
         "    if protection.others_held is not None:\n        return False\n",
         "late orders,own contracts,another program",
@@ -146,7 +146,7 @@ NEWER = (
     Patch(
         "short-closes-are-believed",
         "a close that is said to have ended unfilled is sent again, without a look at it",
-        "trading/guard.py",
+        "trading/protections/protections.py",
         "        if settled or not ended_short(update, size):\n",
         "        if True:\n",
         "ends without a size",
@@ -154,7 +154,7 @@ NEWER = (
     Patch(
         "one-list-forgets-a-stop",
         "a stop that one list of plan orders does not show is not kept any more",
-        "trading/keeping.py",
+        "trading/protections/exchange_stops.py",
         "TOLD_IN_A_ROW = 4\n",
         "TOLD_IN_A_ROW = 1\n",
         "empty answers",
@@ -170,7 +170,7 @@ NEWER = (
     Patch(
         "known-is-asked-again",
         "a request that was made before is compared through the contract as it is now",
-        "trading/ordering.py",
+        "trading/entries/placing.py",
         "        if known.asked:\n",
         "        if known.asked and False:\n",
         "other contracts",

@@ -56,7 +56,7 @@ NEWEST = (
     Patch(
         "prices-are-text",
         "a callback has its prices as text",
-        "trading/callbacks.py",
+        "trading/signals/callbacks.py",
         "            body[name] = None if text is None else msgspec.Raw(text.encode())\n",
         "            body[name] = text\n",
     ),
@@ -79,7 +79,7 @@ NEWEST = (
     Patch(
         "any-body-is-the-same",
         "a request whose id is known is the one that was made before, whatever it says",
-        "trading/ordering.py",
+        "trading/entries/placing.py",
         "            return known.asked == fingerprint(asked, unit)\n",
         "            return bool(known.asked)\n",
     ),

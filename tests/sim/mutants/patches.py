@@ -16,7 +16,7 @@ PATCHES = (
     Patch(
         "submit-twice",
         "an order whose answer was lost is sent again under another id, without looking for it",
-        "trading/submission.py",
+        "trading/entries/submission.py",
         """        entries.lost(order.id, str(failure))
         await look_up(order.id, desk, entries)
 """,
@@ -26,7 +26,7 @@ PATCHES = (
     Patch(
         "drop-on-failed-close",
         "a protection is given up when its close fails",
-        "trading/closing.py",
+        "trading/closes/closing.py",
         """            if not first:
                 await trio.sleep(next(pauses))
 """,
@@ -47,7 +47,7 @@ PATCHES = (
     Patch(
         "timeout-is-refusal",
         "no answer is taken for a refusal",
-        "trading/submission.py",
+        "trading/entries/submission.py",
         """        entries.lost(order.id, str(failure))
         await look_up(order.id, desk, entries)
 """,
@@ -57,7 +57,7 @@ PATCHES = (
     Patch(
         "ignore-late-fill",
         "a fill of an order that had ended is not protected",
-        "trading/guard.py",
+        "trading/protections/protections.py",
         """        if protection.state is ProtectionState.RELEASED:
             if protection.reason != ORDER_ENDED:
                 return []
@@ -91,7 +91,7 @@ PATCHES = (
     Patch(
         "wrong-close-side",
         "a position is closed by opening more of it",
-        "trading/closing.py",
+        "trading/closes/closing.py",
         "        side=protection.side.closing,\n        size=size,\n",
         "        side=protection.side.opening,\n        size=size,\n",
     ),
@@ -117,7 +117,7 @@ PATCHES = (
     Patch(
         "order-before-intent",
         "an order goes out before its intent is on disk",
-        "trading/submission.py",
+        "trading/entries/submission.py",
         """    try:
         await desk.store.durable()
     except JournalUnavailable as trouble:
@@ -129,7 +129,7 @@ PATCHES = (
     Patch(
         "first-fill-only",
         "what fills after the first part is not protected",
-        "trading/guard.py",
+        "trading/protections/protections.py",
         """        records: list[Record] = [
             ProtectionCovers(protection.id, filled, self._desk.now_ms(), there_ms)
         ]
@@ -144,7 +144,7 @@ PATCHES = (
     Patch(
         "failed-query-is-absence",
         "a look-up that failed is taken for an order that is not there",
-        "trading/submission.py",
+        "trading/entries/submission.py",
         """            desk.tally.add("look-up of an order failed", id=id, why=str(failure))
 """,
         """            desk.tally.add("look-up of an order failed", id=id, why=str(failure))
@@ -155,7 +155,7 @@ PATCHES = (
     Patch(
         "protections-stay-asleep",
         "protections are not taken up again after a restart",
-        "trading/room.py",
+        "trading/core.py",
         "            self.guard.resume(protection.id)\n",
         "            pass\n",
     ),
@@ -176,7 +176,7 @@ PATCHES = (
     Patch(
         "give-up-closing",
         "a failed close is not tried again",
-        "trading/closing.py",
+        "trading/closes/closing.py",
         """            if not first:
                 await trio.sleep(next(pauses))
             first = False
@@ -187,7 +187,7 @@ PATCHES = (
     Patch(
         "deadlines-forgotten",
         "orders wait for ever",
-        "trading/entries.py",
+        "trading/entries/entries.py",
         "        self._watch(id)\n        self.deadlines.add(id, order.deadline_ms)\n",
         "        self._watch(id)\n",
     ),

@@ -1,0 +1,112 @@
+"""Whose stop it was, where that is a guess and may be wrong: looked into before anything is booked.
+
+An order that the exchange made of a stop may be told seconds late. By then the protection whose stop it was may have
+ended, and another order with the same stop have filled; or the stop was the owner's own. A stop that is still listed
+has not acted, and contracts that are all held still were not closed; but an order that has filled nothing yet leaves
+them all held.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+from ...exchange.budget import Urgency
+from ...exchange.errors import ExchangeError
+from ...exchange.rows import PlanOrder
+from ...model.events import OrderUpdate
+from ...model.positions import Protection
+from ...model.sides import PositionSide
+from ..desk import Desk
+
+if TYPE_CHECKING:
+    from ..protections.protections import Guard
+
+__all__ = ["settle", "still_listed", "wait_settled"]
+
+log = structlog.get_logger()
+
+LOOKS = 4
+LOOK_AGAIN_S = 0.5
+"""A list may be from before the stop acted: what contradicts has to be seen twice."""
+BEFORE_S = 15.0
+SETTLED_WITHIN_S = 3.0
+"""How long an end waits to know whose stop it was; what is not known by then is told as unknown."""
+
+
+async def settle(order_id: str, settling: dict[str, OrderUpdate], desk: Desk, guard: Guard) -> None:
+    """Book the order on whose stop it was made of, or on nobody."""
+    seen: set[str] | None = None
+    unlisted = False
+    try:
+        for _ in range(LOOKS):
+            update = settling[order_id]
+            try:
+                innocent, listed = await _innocent(update, desk, guard)
+            except ExchangeError as failure:
+                desk.tally.add("whose stop it was could not be read", why=str(failure))
+            else:
+                nobody = not innocent and (listed or unlisted)
+                if nobody or (seen is not None and innocent & seen):
+                    seen = innocent
+                    break
+                seen, unlisted = innocent, not listed
+            await trio.sleep(LOOK_AGAIN_S)
+    finally:
+        update = settling.pop(order_id)
+    if not guard.on_fired(update, but_not=seen or ()) and not guard.rearming.explains(update):
+        log.info("a stop at the exchange was none of ours", order_id=order_id)
+        if update.deal_size:
+            guard.foreign.note(update)
+    if update.side is not None:
+        desk.waiters.wake(_settled_news(update.symbol, update.side.position_side))
+
+
+async def wait_settled(protection: Protection, desk: Desk, guard: Guard) -> None:
+    """Return when no order that may be of the protection's stops is being looked into: then why it ended is known."""
+    news = _settled_news(protection.symbol, protection.side)
+    with trio.move_on_after(SETTLED_WITHIN_S):
+        while guard.is_settling(protection):
+            await desk.waiters.wait_news(news, SETTLED_WITHIN_S)
+
+
+def _settled_news(symbol: str, side: PositionSide) -> str:
+    """What the end of looking into an order of a side is waited for by. No client order id has a space."""
+    return f"settled {symbol} {side.value}"
+
+
+async def _innocent(update: OrderUpdate, desk: Desk, guard: Guard) -> tuple[set[str], bool]:
+    """The ids of the protections whose stops have not acted, and whether any stop is listed. Raises ExchangeError."""
+    assert update.side is not None, "it closes a side"
+    symbol, side = update.symbol, update.side.position_side
+    ask = desk.exchange.plan_orders
+    plans = await ask(symbol, plan_type="profit_loss", urgency=Urgency.CLOSE)
+    await guard.observe_positions(symbol, Urgency.CLOSE)
+    alive = guard.lookout.alive_on(symbol, side)
+    others = guard.evidence.on(symbol, side).others(trio.current_time(), BEFORE_S) or 0
+    held = desk.positions.get(symbol, side)
+    whole = held is not None and held.size >= others + guard.lookout.owed_on(symbol, side)
+    if update.deal_size and whole:
+        return {each.id for each in alive}, bool(plans)
+    return still_listed(alive, plans), bool(plans)
+
+
+def still_listed(protections: list[Protection], plans: list[PlanOrder]) -> set[str]:
+    """The protections of one side all of whose stops and targets are listed still, shared out by price."""
+    missing: set[str] = set()
+    for leg in ("exchange_stop_loss", "exchange_take_profit"):
+        prices = {getattr(each, leg) for each in protections} - {None}
+        for price in prices:
+            mine = [each for each in protections if getattr(each, leg) == price and each.remaining]
+            there = [
+                plan
+                for plan in plans
+                if plan.trigger_price == price and plan.side is protections[0].side.closing
+            ]
+            whole = any(plan.size is None for plan in there)
+            listed = sum(plan.size or 0 for plan in there)
+            if not whole and listed < sum(each.remaining for each in mine):
+                missing |= {each.id for each in mine}
+    return {each.id for each in protections if each.kept_whole_at_exchange} - missing

@@ -1,0 +1,122 @@
+"""A closing order that is said to have ended with less filled than its size: read before another one goes out.
+
+The exchange may say so by mistake (see `endings`, which does the same for entries). Believed too soon, a second close
+goes out, which closes contracts of somebody else's. So the order is read, and its trades and the position with it; what
+none of them contradicts is believed at once, for contracts may be held without a stop meanwhile. Where one does, they
+are read several times some time apart.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+from attrs import evolve
+
+from ...exchange.budget import Urgency
+from ...exchange.errors import ExchangeError, Meaning, Refused
+from ...model.events import OrderState, OrderUpdate
+from ..backoff import Pauses
+from ..desk import Desk
+
+if TYPE_CHECKING:
+    from ..protections.protections import Guard
+
+__all__ = ["as_far_as_certain", "ended_short", "settled_end"]
+
+log = structlog.get_logger()
+
+READS_IN_DOUBT = 4
+"""How many reads have to agree where something contradicts them: the last about 4 s after the first."""
+POSITION_AFTER_S = 10.0
+"""From when on it does, where the order cannot be read, that the position has lost nothing."""
+TOLD_AFTER_S = 20.0
+"""From when on a failure to read is one of the close: it is told, and all begins again."""
+
+
+def ended_short(update: OrderUpdate, size: int | None = None) -> bool:
+    """Whether `update` claims an end with less filled than the order's size."""
+    return update.final and update.deal_size < (size or update.size or 1)
+
+
+def as_far_as_certain(update: OrderUpdate) -> OrderUpdate:
+    """What `update` says without its end."""
+    return evolve(update, state=OrderState.CHECK)
+
+
+async def settled_end(
+    claim: OrderUpdate, size: int, before: int | None, filled: int, desk: Desk, guard: Guard
+) -> OrderUpdate:
+    """How the closing order of `size` contracts stands that `claim` says has ended with less. Raises ExchangeError.
+
+    `before` is what was held before it was sent, where that is known, and `filled` what is known to have filled.
+    """
+    began_at, agreed, unread = trio.current_time(), 0, 0
+    for pause_s in Pauses(0.25, 2.0):
+        try:
+            update, agrees = await _read(claim, size, before, filled, desk, guard)
+        except ExchangeError as failure:
+            desk.tally.add("end of a close could not be confirmed", why=str(failure))
+            since_s = trio.current_time() - began_at
+            if since_s >= POSITION_AFTER_S and await _whole(claim, before, desk, guard):
+                unread += 1
+                if unread >= READS_IN_DOUBT:
+                    return evolve(claim, deal_size=max(filled, claim.deal_size))
+            if since_s >= TOLD_AFTER_S:
+                raise
+        else:
+            filled = max(filled, update.deal_size)
+            agreed = agreed + 1 if update.final else 0
+            if not update.final or agrees or agreed >= READS_IN_DOUBT:
+                return update
+        await trio.sleep(pause_s)
+    raise AssertionError("pauses never end")
+
+
+async def _read(
+    claim: OrderUpdate, size: int, before: int | None, filled: int, desk: Desk, guard: Guard
+) -> tuple[OrderUpdate, bool]:
+    """What the exchange says of the order now, and whether that settles it. Raises ExchangeError."""
+    listed = True
+    try:
+        ask = desk.exchange.order_or_past
+        update = await ask(claim.symbol, claim.order_id, urgency=Urgency.CLOSE)
+    except Refused as refusal:
+        if refusal.meaning is not Meaning.NO_SUCH_ORDER:
+            raise
+        listed, update = False, claim
+    if not ended_short(update, size):
+        return update, True
+    known, untold = update.deal_size_known, not update.deal_size and update.deal_avg_price
+    traded = await desk.exchange.traded_size(claim.symbol, claim.order_id, urgency=Urgency.CLOSE)
+    most = max(traded, filled, update.deal_size)
+    if most > update.deal_size:
+        log.warning("more is known of a close than its order tells", client=claim.client_order_id)
+    update = evolve(update, deal_size=min(most, size), deal_size_known=True)
+    if update.deal_size >= size:
+        return update, True
+    lost = await _lost(claim, before, desk, guard)
+    if lost > update.deal_size and not known:
+        lost = min(lost, size)
+        desk.tally.add("close held to have filled, as the position shows", size=lost)
+        return evolve(update, deal_size=lost), lost >= size
+    contradicted = not known or untold or most > traded or lost > update.deal_size
+    return update, listed and not contradicted
+
+
+async def _lost(claim: OrderUpdate, before: int | None, desk: Desk, guard: Guard) -> int:
+    """How many contracts less are held than before; 0 where that is not known. Raises ExchangeError."""
+    if claim.side is None:
+        return 0
+    await guard.observe_positions(claim.symbol, Urgency.CLOSE)
+    held = desk.positions.get(claim.symbol, claim.side.position_side)
+    return 0 if held is None or before is None else max(before - held.size, 0)
+
+
+async def _whole(claim: OrderUpdate, before: int | None, desk: Desk, guard: Guard) -> bool:
+    """Whether all is held that was, so that nothing has filled."""
+    try:
+        return before is not None and not await _lost(claim, before, desk, guard)
+    except ExchangeError:
+        return False

@@ -1,0 +1,398 @@
+"""The trading room: its monitors and everything in flight, opened and closed as one.
+
+One tick or one event that cannot be dealt with ends nothing: it is counted and logged, and the exchange is compared
+with soon. A monitor that crashes ends the engine, and housekeeping that crashes begins again (`housekeeping`).
+
+The monitors are thin tasks around plain decisions: a tick goes to the guard first and to the entries second, an order
+or position event to whom it concerns. What is in flight lives in a task of its own, which the end of the room gives a
+bounded time: a close that is under way when the engine stops is not cut off in the middle.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import structlog
+import trio
+
+from ..clocks import SteadyClock
+from ..counters import Tally
+from ..exchange.client import ExchangeClient
+from ..exchange.errors import ExchangeError
+from ..exchange.turns import HeldBack
+from ..housekeeping import supervised
+from ..model.errors import BadRequest, Unavailable
+from ..model.events import (
+    BalanceUpdate,
+    OrderUpdate,
+    PositionUpdate,
+    PrivateLost,
+    PrivateReady,
+    Tick,
+)
+from ..model.lifecycle import ProtectionState
+from ..settings import Settings
+from ..store import Store
+from ..streams.bus import Lagged, Listener
+from ..streams.streams import Streams
+from ..world import World
+from .account.balance import BalanceBook
+from .account.futures_orders import FuturesOrders
+from .account.leverage import Leverage
+from .account.reconcile import (
+    YOUNG_MS,
+    Action,
+    Cover,
+    Findings,
+    Fired,
+    Gone,
+    Keeps,
+    Snapshot,
+    TakeIn,
+    findings,
+    reconcile,
+)
+from .account.snapshot import take_snapshot
+from .backoff import Pauses
+from .desk import Desk
+from .entries.entries import Entries
+from .entries.placing import Ordering
+from .entries.searching import find_closes, find_further
+from .entries.submission import read
+from .entries.tracking import Tracking
+from .identity import new_engine_id
+from .in_flight import Flights, keep_flying, landing
+from .market.instruments import Instruments
+from .market.prices import Prices
+from .protections.exchange_stops import LOOK_AGAIN_S, Losses
+from .protections.monitoring import Monitoring
+from .protections.protections import Guard
+from .signals.raw_events import RawEvents
+
+__all__ = ["TradingRoom", "open_trading"]
+
+log = structlog.get_logger()
+
+KEEP_WARM_EVERY_S = 20.0
+TELL_HELD_BACK_EVERY_S = 60.0
+REFRESH_EVERY_S = 60.0
+REFRESH_BLIND_EVERY_S = 5.0
+"""While the private stream is down, fills and closes are seen over REST only."""
+
+
+class TradingRoom:
+    """The monitors, around one desk. Made by `open_trading`."""
+
+    def __init__(self, desk: Desk, streams: Streams) -> None:
+        self.desk = desk
+        self.guard = Guard(desk)
+        self.entries = Entries(desk, self.guard)
+        self.ordering = Ordering(desk, self.entries)
+        self.monitoring = Monitoring(desk, self.guard)
+        self.tracking = Tracking(desk, self._read)
+        self.futures_orders = FuturesOrders(desk)
+        self.balance = BalanceBook(desk)
+        self.found: Findings | None = None
+        """What the first comparison after the start found; None until there was one."""
+        self._losses = Losses()
+        self.latest: Findings | None = None
+        self.not_resumed: dict[tuple[str, str], str] = {}
+        """What of the journal could not be taken up at the start, by what it is and its id, and why."""
+        self._streams = streams
+        self._until_next = trio.CancelScope()
+        self._doubts_from = math.inf
+        """When what did not add up is to be compared, by Trio's clock: also what was noticed during a comparison."""
+        self._lost_sight = trio.Event()
+        self._told_held_back_at: dict[str, float] = {}
+        desk.doubt = self._doubt
+        desk.positions.earliest_ms = desk.exchange.earliest_ms
+        desk.exchange.concerns = desk.concerns
+        desk.exchange.observe_held_back(self._held_back)
+
+    def on_tick(self, tick: Tick) -> None:
+        """Protection first, then entries."""
+        self.desk.prices.note(tick)
+        with self.desk.surviving("tick for protections", symbol=tick.symbol):
+            self.guard.on_tick(tick)
+        with self.desk.surviving("tick for entries", symbol=tick.symbol):
+            self.entries.on_tick(tick)
+
+    def on_event(self, event: OrderUpdate | PositionUpdate | BalanceUpdate) -> None:
+        """What the exchange says of our orders, our positions and the balance."""
+        with self.desk.surviving(type(event).__name__):
+            self._on_event(event)
+
+    def _on_event(self, event: OrderUpdate | PositionUpdate | BalanceUpdate) -> None:
+        if isinstance(event, BalanceUpdate):
+            self.balance.take(event)
+            return
+        if isinstance(event, PositionUpdate):
+            before = self.desk.positions.get(event.symbol, event.side)
+            self.guard.on_position(event)
+            if event.size > (0 if before is None else before.size):
+                self.tracking.grown(event.symbol, event.side)
+            return
+        if not self.entries.on_update(event, pushed=True):
+            self.guard.on_update(event)
+        self.tracking.heard(event)  # last, for it may be what the order is tracked from
+        self.futures_orders.take(event)
+
+    async def _read(self, id: str) -> bool:
+        with self.desk.surviving("look at an order", id=id):
+            return await read(id, self.desk, self.entries)
+        return False
+
+    async def watch_prices(self) -> None:
+        while True:
+            self.on_tick(await self._streams.ticks.receive())
+
+    async def watch_account(
+        self, events: Listener[OrderUpdate | PositionUpdate | BalanceUpdate]
+    ) -> None:
+        async for event in events:
+            assert not isinstance(event, Lagged), "a listener without a capacity misses nothing"
+            self.on_event(event)
+
+    def lose_sight(self, event: PrivateReady | PrivateLost) -> None:
+        """The private stream came or went: what it did not tell is unknown, so until it is read nothing is opened."""
+        self.desk.reconciled = False
+        self.desk.seeing = isinstance(event, PrivateReady)
+        self._lost_sight.set()
+
+    async def keep_reconciled(self) -> None:
+        """Agree with the exchange: now, whenever the private stream comes or goes, and regularly. Runs as a task.
+
+        Only a comparison that began since then counts. A login comes after its subscriptions, so what a snapshot misses
+        is pushed.
+        """
+        while True:
+            for pause_s in Pauses(0.5, 5.0):
+                lost_sight = self._lost_sight = trio.Event()
+                self._doubts_from = math.inf
+                agreed = await self.refresh() and await self._instruments_known()
+                if agreed and not lost_sight.is_set():
+                    break
+                with trio.move_on_after(pause_s):
+                    await lost_sight.wait()
+            self._agreed()
+            seeing = self._streams.statistics().authenticated
+            every_s = REFRESH_EVERY_S if seeing else REFRESH_BLIND_EVERY_S
+            if self._losses.in_doubt:
+                every_s = LOOK_AGAIN_S
+            with trio.move_on_at(min(trio.current_time() + every_s, self._doubts_from)) as scope:
+                self._until_next = scope
+                await lost_sight.wait()
+
+    async def _instruments_known(self) -> bool:
+        """Whether every armed zone has its instrument, as far as the exchange still has it: an order needs its grid."""
+        for symbol in self.entries.symbols():
+            try:
+                await self.desk.instruments.get(symbol)
+            except Unavailable as failure:
+                self.desk.not_reconciled_because = failure.message
+                return False
+            except BadRequest as gone:
+                self.desk.tally.add("armed zone of a symbol that is not traded", why=gone.message)
+        return True
+
+    def _doubt(self) -> None:
+        """Something does not add up: compare soon, but not before what is new had time to show."""
+        self._doubts_from = min(self._doubts_from, trio.current_time() + YOUNG_MS / 1000)
+        self._until_next.deadline = min(self._until_next.deadline, self._doubts_from)
+
+    def _held_back(self, held: HeldBack) -> None:
+        """A close waits for its turn at the exchange: told for each that is being closed, once a minute at most."""
+        now = trio.current_time()
+        alive = self.desk.state.protections.alive()
+        closing = [each for each in alive if each.state is ProtectionState.CLOSING]
+        before = self._told_held_back_at
+        told_at = {each.id: before[each.id] for each in closing if each.id in before}
+        self._told_held_back_at = told_at
+        for each in closing:
+            if now >= told_at.get(each.id, -math.inf) + TELL_HELD_BACK_EVERY_S:
+                told_at[each.id] = now
+                self.guard.close_failed(each, f"waits for its turn at {held.path}: {held.why}")
+
+    def _agreed(self) -> None:
+        self.desk.not_reconciled_because = ""
+        if not self.desk.reconciled:
+            self.desk.reconciled = True
+            self.entries.recheck()
+
+    async def keep_warm(self) -> None:
+        """Keep a connection to the exchange open while anything is armed: an order must not wait for a handshake."""
+        while True:
+            await trio.sleep(KEEP_WARM_EVERY_S)
+            if len(self.entries) or len(self.guard.lookout):
+                try:
+                    await self.desk.exchange.server_time_ms()
+                except ExchangeError as failure:
+                    self.desk.tally.add("exchange not reached while idle", why=str(failure))
+
+    async def refresh(self) -> bool:
+        """Compare with the exchange and do what follows. False if a query failed: then nothing follows."""
+        try:
+            if self.found is None or self.entries.to_be_searched:
+                self.entries.searched(await find_further(self.desk))
+            if self.found is None:
+                for protection, attempt, close in await find_closes(self.desk):
+                    self.guard.closed_before(protection.id, attempt, close)
+            snapshot = await take_snapshot(self.desk)
+        except ExchangeError as failure:
+            self.desk.tally.add("exchange could not be read", why=str(failure))
+            self.desk.not_reconciled_because = str(failure)
+            return False
+        state = self.desk.state
+        actions = self._certain(reconcile(state, snapshot), plans_read=snapshot.plans is not None)
+        found = findings(state, snapshot, actions)
+        for action in actions:
+            self._do(action)
+        for update in [*snapshot.positions.values(), *self._flat(snapshot)]:
+            self.guard.on_position(update, was_read=True)
+        self.desk.positions.was_read = True
+        self.desk.foreign_orders = snapshot.foreign
+        if actions or self.found is None:
+            log.info(
+                "agreed with the exchange",
+                adopted=found.adopted,
+                filled_while_away=found.filled_while_away,
+                closed_while_away=found.closed_while_away,
+                unknown=list(found.unknown),
+                foreign_orders=found.foreign_orders,
+                foreign_orders_at_least=found.foreign_orders_at_least,
+                foreign_positions=dict(found.foreign_positions),
+            )
+        self.found = self.found or found
+        self.latest = found
+        self._resume_rest()
+        return True
+
+    def _certain(self, actions: list[Action], *, plans_read: bool) -> list[Action]:
+        """`actions` without the losses of stops that comparisons have not shown often enough."""
+        if not plans_read:
+            return actions
+        losing = [each.id for each in actions if isinstance(each, Keeps) and self.guard.loses(each)]
+        doubted = self._losses.doubted(losing)
+        return [each for each in actions if not (isinstance(each, Keeps) and each.id in doubted)]
+
+    def _flat(self, snapshot: Snapshot) -> list[PositionUpdate]:
+        """The sides that were held when last heard of, and that the snapshot does not list."""
+        return [
+            PositionUpdate(symbol=each.symbol, side=each.side, size=0)
+            for each in self.desk.positions.all()
+            if (each.symbol, each.side) not in snapshot.positions
+            and each.symbol not in snapshot.left_out
+        ]
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case TakeIn(update=update):
+                self.entries.on_update(update)
+            case Fired(update=update):
+                self.guard.on_fired(update)
+            case Cover(id=id, size=size):
+                self.guard.cover(id, size)
+            case Gone(id=id):
+                self.guard.confirm(id)
+            case Keeps():
+                self.guard.keeps(action)
+
+    def resume(self) -> None:
+        """Take up what the journal says was promised. Entries stay where they are until the exchange agrees.
+
+        What cannot be taken up keeps nothing else from it: it is said, and tried again after every comparison.
+        """
+        self.not_resumed = {
+            **{("protection", each.id): "" for each in self.desk.state.protections.alive()},
+            **{("order", each.id): "" for each in self.desk.state.orders.alive()},
+        }
+        self._resume_rest()
+        with self.desk.surviving("ended protections taken up"):
+            self.guard.rearming.resume()
+
+    def _resume_rest(self) -> None:
+        for (what, id), why in list(self.not_resumed.items()):
+            try:
+                self._resume_one(what, id)
+            except Exception as failure:
+                if not why:
+                    log.error("not_resumed", what=what, id=id, exc_info=failure)
+                    self.desk.tally.add("not_resumed", what=what, id=id, why=repr(failure))
+                self.not_resumed[what, id] = repr(failure)
+            else:
+                del self.not_resumed[what, id]
+
+    def _resume_one(self, what: str, id: str) -> None:
+        state = self.desk.state
+        protection = state.protections.get(id) if what == "protection" else None
+        if protection is not None:
+            self.guard.resume(protection.id)
+        elif what == "order" and id in state.orders:
+            self.entries.resume(id)
+            self.tracking.begin(state.orders[id])
+
+
+@asynccontextmanager
+async def open_trading(
+    settings: Settings,
+    world: World,
+    tally: Tally,
+    store: Store,
+    exchange: ExchangeClient,
+    streams: Streams,
+    clock: SteadyClock,
+) -> AsyncIterator[TradingRoom]:
+    """A trading room that watches and acts as long as the block lasts."""
+    async with trio.open_nursery() as monitors:
+        flights: Flights = await monitors.start(keep_flying)
+        desk = Desk(
+            settings=settings,
+            world=world,
+            store=store,
+            exchange=exchange,
+            instruments=Instruments(exchange),
+            leverage=Leverage(exchange),
+            prices=Prices(streams, exchange, settings.stale_after_s, tally),
+            tally=tally,
+            ages_known=clock.comparable,
+            engine_id=new_engine_id(world.random, world.wall_ms()),
+            flights=flights.nursery,
+        )
+        room = TradingRoom(desk, streams)
+        with (
+            landing(flights),
+            streams.bus.listen(OrderUpdate, PositionUpdate, BalanceUpdate) as account,
+        ):
+            monitors.start_soon(room.watch_prices)
+            monitors.start_soon(room.watch_account, account)
+            monitors.start_soon(desk.prices.keep_fresh)
+            monitors.start_soon(desk.prices.settle_doubts)
+            monitors.start_soon(room.entries.deadlines.run)
+            monitors.start_soon(supervised, room.keep_warm, "keep_warm", tally)
+            monitors.start_soon(supervised, room.tracking.run, "tracking", tally)
+            for name, keep_fresh, symbols in (
+                ("instruments", desk.instruments.keep_fresh, desk.prices.needed),
+                ("leverage", desk.leverage.keep_fresh, room.entries.leveraged),
+            ):
+                monitors.start_soon(supervised, partial(keep_fresh, symbols), name, tally)
+            if not settings.missing_credentials:
+                room.resume()
+                desk.seeing = streams.statistics().authenticated
+                streams.bus.observe(room.lose_sight, PrivateReady, PrivateLost)
+                monitors.start_soon(room.keep_reconciled)
+                monitors.start_soon(supervised, room.futures_orders.run, "futures_orders", tally)
+                monitors.start_soon(supervised, room.balance.run, "balance", tally)
+                if settings.raw_events_uri:
+                    forward = partial(RawEvents(desk).run, streams.bus)
+                    monitors.start_soon(supervised, forward, "raw_events", tally)
+            try:
+                yield room
+            finally:
+                desk.opening = False
+                flights.land.set()
+                with trio.CancelScope(shield=True):
+                    await flights.landed.wait()
+                monitors.cancel_scope.cancel()

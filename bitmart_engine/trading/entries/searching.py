@@ -1,0 +1,195 @@
+"""After a start: is the exchange further with an order than the journal says?
+
+A journal may be older than reality, a restored copy say. So every client order id that an order may have gone out
+under, one that waits or one whose latest answer was lost, is looked for before anything is sent: among the working
+orders, in the history of its symbol and in the trades, in one request each. Until that has succeeded, no waiting order
+is sent, none expires, and none is proved absent. So is every id that a protection may have been closed under since:
+contracts that were closed are not held to be there, for others of the side would then cover too few.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import structlog
+
+from ...exchange.errors import CutShort, Meaning, Refused
+from ...model.events import OrderUpdate
+from ...model.lifecycle import EntryState
+from ...model.orders import EntryOrder
+from ...model.positions import Protection
+from ..desk import Desk
+from ..identity import CLOCKS_DIFFER_MS, close_client_order_id, entry_client_order_id, is_ours
+
+__all__ = ["ATTEMPTS", "find_closes", "find_further"]
+
+log = structlog.get_logger()
+
+ATTEMPTS = 8
+"""How many client order ids an order may have gone out under before it ends: 3 crossings, 5 taken."""
+CLOSE_ATTEMPTS = 4
+"""How many client order ids a protection is looked for under, from the first that the journal does not know."""
+SEARCHED = (EntryState.WAITING, EntryState.UNKNOWN)
+"""The states of an order that the exchange may have in an attempt of which the journal does not know."""
+HISTORIES = 30
+"""Symbols of which the history is read; of more, only working orders and trades, so that a start takes seconds."""
+BEFORE_S = 60
+"""How long before the oldest waiting order was accepted trades are read from: clocks differ."""
+
+
+async def find_further(desk: Desk) -> list[tuple[EntryOrder, OrderUpdate]]:
+    """The orders that the exchange has in an attempt that the journal does not know of, each with what it has.
+
+    Raises ExchangeError.
+    """
+    waiting = [each for each in desk.state.orders.alive() if each.state in SEARCHED]
+    if not waiting:
+        return []
+    wanted = {id: order for order in waiting for id in _ids(order)}
+    since_s = min(order.accepted_ms for order in waiting) // 1000 - BEFORE_S
+    symbols = sorted({order.symbol for order in waiting})
+    found, cut = await _working(desk, symbols)
+    if len(symbols) <= HISTORIES:
+        for symbol in symbols:
+            found += await desk.exchange.order_history(symbol)
+    known = {each.order_id for each in found}
+    traded, cut_too = await _traded(desk, symbols, since_s)
+    for symbol, order_id in traded:
+        if order_id not in known and desk.state.futures_order_of(order_id) is None:
+            found += await _read(desk, symbol, order_id)
+    for order in waiting:
+        if order.symbol in cut | cut_too:
+            found += await _looked_up(desk, order)
+    best: dict[str, OrderUpdate] = {}
+    ahead_ms = desk.exchange.clock_offset_ms
+    for update in found:
+        wanting = wanted.get(update.client_order_id)
+        if (
+            wanting is not None
+            and _is_later(wanting, update)
+            and is_ours(wanting, update, ahead_ms)
+        ):
+            now = best.get(wanting.id)
+            if now is None or _rank(wanting, update) > _rank(wanting, now):
+                best[wanting.id] = update
+    return [(order, best[order.id]) for order in waiting if order.id in best]
+
+
+async def find_closes(desk: Desk) -> list[tuple[Protection, int, OrderUpdate]]:
+    """The closing orders that filled and of which the journal does not know: whose, which attempt, and what they are.
+
+    Of each protection in the order of the attempts. Raises ExchangeError.
+    """
+    wanted: dict[str, tuple[Protection, int]] = {}
+    for each in desk.state.protections.alive():
+        first = 1 if each.close is None else each.close.attempt + 1
+        if each.remaining:
+            for attempt in range(first, first + CLOSE_ATTEMPTS):
+                id = close_client_order_id(each.id, attempt, each.engine_id)
+                wanted[id] = (each, attempt)
+    symbols = sorted({each.symbol for each, _ in wanted.values()})
+    if len(symbols) > HISTORIES:
+        desk.tally.add("closes of before the start not looked for", symbols=len(symbols))
+        return []
+    found = []
+    for symbol in symbols:
+        for update in await desk.exchange.order_history(symbol):
+            protection, attempt = wanted.get(update.client_order_id, (None, 0))
+            if protection is not None and update.deal_size and _closes(protection, update, desk):
+                found.append((protection, attempt, update))
+    return sorted(found, key=lambda each: (each[0].id, each[1]))
+
+
+def _closes(protection: Protection, update: OrderUpdate, desk: Desk) -> bool:
+    """Whether `update` is of a close of `protection`: that side of that symbol, and not made before it was promised."""
+    if (update.symbol, update.side) != (protection.symbol, protection.side.closing):
+        return False
+    ahead_ms, made_ms = desk.exchange.clock_offset_ms, update.create_time_ms
+    if protection.engine_id or made_ms is None or ahead_ms is None:
+        return True
+    return made_ms + CLOCKS_DIFFER_MS >= protection.created_ms + ahead_ms
+
+
+def _is_later(order: EntryOrder, update: OrderUpdate) -> bool:
+    """Whether `update` says more than is known: of a later attempt, or of one that was held to be spent and is not."""
+    if order.state is EntryState.WAITING:
+        spent = [
+            entry_client_order_id(order.id, attempt, order.engine_id)
+            for attempt in range(1, order.spent + 1)
+        ]
+        ended_unfilled = update.final and not update.deal_size
+        return not (ended_unfilled and update.client_order_id in spent)
+    ids = _ids(order)
+    return ids.index(update.client_order_id) > ids.index(order.client_order_id)
+
+
+def _ids(order: EntryOrder) -> list[str]:
+    """Every client order id that it has gone out under, or may have."""
+    derived = [
+        entry_client_order_id(order.id, attempt, order.engine_id)
+        for attempt in range(1, ATTEMPTS + 1)
+    ]
+    other = order.client_order_id not in ("", *derived)
+    return [order.client_order_id, *derived] if other else derived
+
+
+def _rank(order: EntryOrder, update: OrderUpdate) -> tuple[bool, bool, int]:
+    """What filled comes before what works, and that before what ended; of these the latest attempt."""
+    attempt = _ids(order).index(update.client_order_id)
+    return update.deal_size > 0, not update.final, attempt
+
+
+async def _working(desk: Desk, symbols: list[str]) -> tuple[list[OrderUpdate], set[str]]:
+    """The working orders, and the symbols of which there are more than one answer holds."""
+    with suppress(CutShort):
+        return list(await desk.exchange.open_orders()), set()
+    found: list[OrderUpdate] = []
+    cut = set()
+    for symbol in symbols:
+        try:
+            found += await desk.exchange.open_orders(symbol)
+        except CutShort:
+            cut.add(symbol)
+    return found, cut
+
+
+async def _traded(
+    desk: Desk, symbols: list[str], since_s: int
+) -> tuple[list[tuple[str, str]], set[str]]:
+    """Symbol and id of every order of these symbols that opened something since, and the symbols that are cut short."""
+    found: list[tuple[str, str]] = []
+    cut = set()
+    try:
+        found += await desk.exchange.traded_orders(since_s=since_s)
+    except CutShort:
+        for symbol in symbols:
+            try:
+                found += await desk.exchange.traded_orders(symbol, since_s=since_s)
+            except CutShort:
+                cut.add(symbol)
+    return [each for each in dict.fromkeys(found) if each[0] in symbols], cut
+
+
+async def _read(desk: Desk, symbol: str, order_id: str) -> list[OrderUpdate]:
+    try:
+        return [await desk.exchange.order(symbol, order_id)]
+    except Refused as refusal:
+        if refusal.meaning is not Meaning.NO_SUCH_ORDER:
+            raise
+        desk.tally.add("traded order not readable any more", symbol=symbol, order_id=order_id)
+        return []
+
+
+async def _looked_up(desk: Desk, order: EntryOrder) -> list[OrderUpdate]:
+    """What is found of the order's next attempt where lists are too long: a later one is found once its id is sent."""
+    follows = order.state is EntryState.UNKNOWN  # this attempt is looked up already
+    id = "" if follows else order.client_order_id
+    id = id or entry_client_order_id(order.id, order.spent + 1 + follows, order.engine_id)
+    try:
+        found = await desk.exchange.find_order(order.symbol, id)
+    except CutShort as failure:
+        desk.tally.add(
+            "waiting order neither found nor proved absent", id=order.id, why=str(failure)
+        )
+        return []
+    return [] if found is None else [found]

@@ -1,0 +1,568 @@
+"""Protections: fire them, keep them in step with what is held, and see that they end on evidence only.
+
+Which of them are alive, and what the market touches, `lookout` knows. The close itself is in `closing`; here is what is
+decided without waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+from math import inf
+
+import structlog
+import trio
+
+from ...exchange.budget import Urgency
+from ...exchange.errors import ExchangeError
+from ...model.decimals import plain
+from ...model.events import OrderUpdate, PositionUpdate, Tick
+from ...model.lifecycle import ProtectionState
+from ...model.orders import EntryRequest
+from ...model.positions import Close, CloseReason, Protection
+from ...model.sides import PositionSide
+from ...store.records import (
+    CloseIntended,
+    CloseObserved,
+    FiredObserved,
+    ProtectionCovers,
+    ProtectionKept,
+    ProtectionMoved,
+    Record,
+)
+from ..closes.attribution import fired_news, made_there, observed_there, whose
+from ..closes.cancel_exchange_stops import shed, unwanted
+from ..closes.closing import close
+from ..closes.settling import settle
+from ..closes.unfilled import as_far_as_certain, ended_short
+from ..desk import Desk, text
+from ..market.gaps import look_back
+from ..signals.callbacks import close_price
+from ..signals.signalling import close_told, fired_told
+from .confirming import confirm_gone
+from .evidence import Evidence
+from .exchange_stops import Keeps
+from .external_closes import ForeignCloses
+from .index import Lookout
+from .rearming import Rearming
+
+__all__ = ["Guard"]
+
+log = structlog.get_logger()
+
+ORDER_ENDED = "the order ended unfilled"
+THERE = {
+    CloseReason.STOP_LOSS: CloseReason.EXCHANGE_STOP_LOSS,
+    CloseReason.TAKE_PROFIT: CloseReason.EXCHANGE_TAKE_PROFIT,
+}
+ENDED_LATELY_S = 60.0
+"""How long after its end a protection's stop may be told to have acted."""
+BEFORE_S = 5.0
+"""How long before the price that fires a stop the exchange's own may have closed: what was held before that counts."""
+
+
+class Guard:
+    """All protections of the engine."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.lookout = Lookout(desk)
+        self.evidence = Evidence()
+        self.foreign = ForeignCloses()
+        self.rearming = Rearming(desk, self)
+        self._confirming: set[str] = set()
+        self._acted: dict[str, CloseReason] = {}
+        """Whose contracts are all held to be closed by the exchange, though no order of it shows that."""
+        self._ends: dict[tuple[str, PositionSide], float] = {}
+        self._settling: dict[str, OrderUpdate] = {}
+        self._suspects: dict[str, tuple[str, CloseReason]] = {}
+        """Whose stop each of them seemed to be when it was first told."""
+        self.claims: dict[str, OrderUpdate] = {}
+        """By the exchange's order id: ends with contracts unfilled that are said of closes, and not confirmed yet."""
+        self._learning: dict[str, trio.Lock] = {}
+        self._learnt_at: dict[str, float] = {}
+        desk.prices.look_back = partial(look_back, desk, self)
+
+    # What the market says
+
+    def on_tick(self, tick: Tick) -> None:
+        """Close what `tick` is the stop or the target of."""
+        for id, reason in self.lookout.touched(tick):
+            log.warning("protection fires", id=id, reason=reason.value, price=plain(tick.last))
+            with self._desk.surviving("touch of a protection", id=id):
+                self.fire(id, reason)
+                continue
+            self.lookout.watch_again(id)
+
+    def fire(self, id: str, reason: CloseReason) -> None:
+        """Start closing, unless that is under way. Does not block."""
+        protection = self._desk.state.protections[id]
+        if protection.state is ProtectionState.ARMED:
+            self._desk.store.record(self._fires(protection, reason))
+            self._desk.fly(close, id, self._desk, self)
+
+    def _fires(self, protection: Protection, reason: CloseReason) -> ProtectionMoved:
+        side = self.evidence.on(protection.symbol, protection.side)
+        return ProtectionMoved(
+            protection.id,
+            self._desk.now_ms(),
+            ProtectionState.CLOSING,
+            reason.value,
+            reason,
+            others_held=side.others(trio.current_time(), BEFORE_S),
+        )
+
+    # What the exchange says
+
+    def covered(self, entry_id: str, filled: int, there_ms: int = 0) -> list[Record]:
+        """The records of an entry order's fills being protected: `filled` contracts in all.
+
+        `there_ms` is the exchange's time of what told so.
+        """
+        protection = self._desk.state.protection_of(entry_id)
+        if protection is None:
+            return []
+        more = max(filled - protection.covered, 0)
+        self.evidence.on(protection.symbol, protection.side).filled(more, there_ms)
+        late = protection.state is ProtectionState.CLOSED
+        if protection.kept_at_exchange and filled and unwanted(protection):
+            self._desk.fly(shed, protection.id, self._desk, self)
+        if protection.state is ProtectionState.RELEASED:
+            if protection.reason != ORDER_ENDED:
+                return []
+            late = True
+        records: list[Record] = [
+            ProtectionCovers(protection.id, filled, self._desk.now_ms(), there_ms)
+        ]
+        records += self._kept_for_more(protection, late)
+        brings = self._desk.state.orders[protection.entry_id or ""].request.exchange_protection
+        if brings and protection.covered and not protection.kept_whole_at_exchange:
+            self._desk.doubt()  # the exchange may have made stops for what is new
+        if late or protection.state is ProtectionState.PENDING_FILL:
+            records.append(
+                ProtectionMoved(
+                    protection.id,
+                    self._desk.now_ms(),
+                    ProtectionState.ARMED,
+                    "late fill" if late else "filled",
+                )
+            )
+        return records
+
+    def _kept_for_more(self, protection: Protection, late: bool) -> list[Record]:
+        """What the exchange keeps once more contracts have filled: it may have made stops for them that are new to us.
+
+        Those that it made before may have fired or been cancelled by then; the new ones have other ids.
+        """
+        stop, target = protection.exchange_stop_loss, protection.exchange_take_profit
+        order = self._desk.state.orders[protection.entry_id or ""].request
+        if (late or protection.state is ProtectionState.CLOSING) and order.exchange_protection:
+            stop, target = order.stop_loss, order.take_profit
+        elif not protection.exchange_plans:
+            return []
+        parts = protection.exchange_parts
+        return [ProtectionKept(protection.id, self._desk.now_ms(), stop, target, parts=parts)]
+
+    def kept_from(self, entry_id: str, sent: EntryRequest) -> list[Record]:
+        """The records of stop and target going out with an order, where they are not those of its acceptance."""
+        protection = self._desk.state.protection_of(entry_id)
+        if protection is None or not sent.exchange_protection:
+            return []
+        levels = (sent.stop_loss, sent.take_profit)
+        if levels == (protection.exchange_stop_loss, protection.exchange_take_profit):
+            return []
+        asked = self._desk.state.orders[entry_id].request
+        if levels == (asked.stop_loss, asked.take_profit):
+            return []
+        return [ProtectionKept(protection.id, self._desk.now_ms(), *levels)]
+
+    def order_ended(self, entry_id: str, *, filled: int) -> list[Record]:
+        """The records of an entry order's end: a protection that waits for its fill waits for nothing."""
+        protection = self._desk.state.protection_of(entry_id)
+        if filled or protection is None or protection.state is not ProtectionState.PENDING_FILL:
+            return []
+        return [
+            ProtectionMoved(
+                protection.id, self._desk.now_ms(), ProtectionState.RELEASED, ORDER_ENDED
+            )
+        ]
+
+    def on_update(self, update: OrderUpdate, *, settled: bool = False) -> None:
+        """Take in an update of a closing order: ours, or anybody's, which may be why a position is gone.
+
+        An end with contracts unfilled is a claim until it is `settled`, which whoever follows the order sees to.
+        """
+        desk = self._desk
+        protection = desk.state.closing_of(update.client_order_id)
+        if update.side is not None and update.side.closes and update.deal_size:
+            self.evidence.on(update.symbol, update.side.position_side).closed(
+                update.order_id, update.deal_size, update.update_time_ms
+            )
+        if protection is not None:
+            now = protection.close
+            if now is not None and now.client_order_id == update.client_order_id:
+                if not now.final:
+                    update = self._without_claim(update, now.size, settled)
+                news = update.deal_size > now.filled or (update.final and not now.final)
+                if news or not now.exchange_order_id:
+                    self._take_in(protection, update)
+            desk.waiters.wake(update.client_order_id)
+        elif update.side is not None and update.side.closes:
+            ours = made_there(update) and self.on_fired(update)
+            if update.deal_size and not ours and not self.rearming.explains(update):
+                self.foreign.note(update)
+        else:
+            self.rearming.opened(update)
+
+    def _without_claim(
+        self, update: OrderUpdate, size: int | None = None, settled: bool = False
+    ) -> OrderUpdate:
+        """`update` as far as it is certain; the rest is noted as a claim."""
+        if settled or not ended_short(update, size):
+            if update.final:
+                self.claims.pop(update.order_id, None)
+            return update
+        self.claims[update.order_id] = update
+        return as_far_as_certain(update)
+
+    def on_fired(
+        self,
+        update: OrderUpdate,
+        but_not: Collection[str] | None = None,
+        *,
+        settled: bool = False,
+    ) -> bool:
+        """Take in an order that the exchange made of a stop or target it keeps. False if it is of none of ours.
+
+        Where it is not named whose it is, and may be somebody else's or of one that has ended, that is looked into
+        first, and it is taken in, or noted as foreign, after that: then `but_not` are those whose it is not. The engine
+        goes on from there as if its own had fired: it closes what is left, and withdraws the rest.
+        """
+        desk = self._desk
+        protection = desk.state.fired_for(update.order_id)
+        if protection is not None:
+            known = next(each for each in protection.fired if each.order_id == update.order_id)
+            if not known.final:
+                update = self._without_claim(update, settled=settled)
+            if update.deal_size <= known.filled and (known.final or not update.final):
+                desk.waiters.wake(fired_news(protection.id))
+                return True
+            reason = known.reason
+        else:
+            if self.rearming.explains(update, named_only=True):
+                return False
+            alive = [
+                each for each in self._alive_on_side_of(update) if each.id not in (but_not or ())
+            ]
+            exchange = desk.exchange
+            found = whose(update, alive, exchange.clock_offset_ms, exchange.earliest_ms)
+            if but_not is not None:
+                suspected = self._suspected(update, alive)
+                found = found or suspected
+            if found is None:
+                return False
+            protection, reason = found
+            if but_not is None and self._is_doubtful(update, protection):
+                settling = update.order_id in self._settling
+                self._settling[update.order_id] = update
+                self._suspects.setdefault(update.order_id, (protection.id, reason))
+                if not settling:
+                    desk.fly(settle, update.order_id, self._settling, desk, self)
+                return True
+            update = self._without_claim(update, settled=settled)
+        order = observed_there(update, reason)
+        records: list[Record] = [
+            FiredObserved(protection.id, order),
+            *fired_told(desk, protection, order, update),
+        ]
+        if protection.state is ProtectionState.ARMED:
+            records.append(self._fires(protection, reason))
+        desk.store.record(*records)
+        if protection.state is ProtectionState.ARMED:
+            log.warning("the exchange's own fires", id=protection.id, reason=reason.value)
+            desk.fly(close, protection.id, desk, self)
+        desk.waiters.wake(fired_news(protection.id))
+        return True
+
+    def _is_doubtful(self, update: OrderUpdate, protection: Protection) -> bool:
+        """Whether an order that is not named may be of a protection that has ended, or of somebody else."""
+        if update.plan_order_id in (*protection.exchange_plans, *protection.exchange_parts):
+            return False
+        key, now = (protection.symbol, protection.side), trio.current_time()
+        ended_lately = now - self._ends.get(key, -inf) < ENDED_LATELY_S
+        return ended_lately or bool(self.evidence.on(*key).others(now, BEFORE_S))
+
+    def _suspected(
+        self, update: OrderUpdate, alive: list[Protection]
+    ) -> tuple[Protection, CloseReason] | None:
+        """Whose stop it seemed to be when it was first told: a close of ours may have found it listed no more since."""
+        id, reason = self._suspects.pop(update.order_id, ("", CloseReason.STOP_LOSS))
+        for each in alive:
+            if each.id == id and 0 < update.deal_size <= each.remaining:
+                return each, reason
+        return None
+
+    def is_settling(self, protection: Protection) -> bool:
+        """Whether it is being looked into whose stop an order of the protection's side was."""
+        side = protection.side.closing
+        return any(
+            (each.symbol, each.side) == (protection.symbol, side)
+            for each in self._settling.values()
+        )
+
+    def _alive_on_side_of(self, update: OrderUpdate) -> list[Protection]:
+        return (
+            self.lookout.alive_on(update.symbol, update.side.position_side)
+            if update.side is not None
+            else []
+        )
+
+    def _take_in(self, protection: Protection, update: OrderUpdate) -> None:
+        """Record how far our closing order is, and what the application is told of it, as one unit."""
+        desk = self._desk
+        record = CloseObserved(
+            protection.id,
+            update.client_order_id,
+            update.order_id,
+            update.deal_size,
+            update.deal_avg_price if update.deal_size else None,
+            update.final,
+        )
+        desk.store.record(record, *close_told(desk, protection, record, update))
+
+    def on_position(self, update: PositionUpdate, *, was_read: bool = False) -> None:
+        """Take in what is held of one side of a symbol: pushed, or read, which may have been answered with nothing."""
+        desk = self._desk
+        if not desk.positions.observe(update):
+            known = desk.positions.get(update.symbol, update.side)
+            if was_read or known is None or known.size != update.size:
+                desk.exchange.doubt_clock()  # it is old, or that clock was set back
+            return
+        key = (update.symbol, update.side)
+        side, now, owed = self.evidence.on(*key), trio.current_time(), self.lookout.owed_on(*key)
+        if update.size:
+            side.held(update, now, owed, was_read=was_read)
+            self.rearming.on_position(update, was_read=was_read)
+        else:
+            side.flat(now, owed, was_read=was_read)
+        if not self.lookout.closing_on(*key) and update.size < self.lookout.owed_on(*key):
+            desk.doubt()
+        for protection in self.lookout.alive_on(update.symbol, update.side):
+            id = protection.id
+            if update.size:
+                self._follow(protection, update.size)
+            else:
+                self.confirm(id)
+
+    def confirm(self, id: str) -> None:
+        """The position under a protection is said to be gone: ask until that is certain. Does not block."""
+        armed = self._desk.state.protections[id].state is ProtectionState.ARMED
+        if armed and id not in self._confirming:
+            self._confirming.add(id)
+            self._desk.fly(confirm_gone, id, self._desk, self)
+
+    def is_gone(self, protection: Protection) -> bool:
+        """Whether all that speaks for the protection's contracts being held has been contradicted long enough."""
+        return self.evidence.on(protection.symbol, protection.side).is_gone(trio.current_time())
+
+    def could_not_read(self, symbol: str, failure: ExchangeError) -> None:
+        """A read of the positions failed, which says nothing of them."""
+        self._desk.tally.add("positions could not be read", symbol=symbol, why=str(failure))
+
+    async def observe_positions(self, symbol: str, urgency: Urgency = Urgency.READ) -> None:
+        """Read both sides of a symbol at the exchange and take in what is held. Raises ExchangeError."""
+        found = {
+            update.side: update
+            for update in await self._desk.exchange.positions(symbol, urgency=urgency)
+        }
+        for side in PositionSide:
+            update = found.get(side) or PositionUpdate(symbol=symbol, side=side, size=0)
+            self.on_position(update, was_read=True)
+
+    async def learn_position(self, symbol: str) -> None:
+        """Try to read both sides of a symbol for a close. Who asks while that goes on shares what comes of it."""
+        asked_at = trio.current_time()
+        async with self._learning.setdefault(symbol, trio.Lock()):
+            if self._learnt_at.get(symbol, -inf) < asked_at:
+                try:
+                    await self.observe_positions(symbol, Urgency.CLOSE)
+                except ExchangeError as failure:
+                    self.could_not_read(symbol, failure)
+                self._learnt_at[symbol] = trio.current_time()
+
+    def cover(self, id: str, size: int) -> None:
+        """Have a protection cover `size` contracts from here on, and arm it if it waited for them."""
+        protection = self._desk.state.protections[id]
+        before = protection.remaining
+        self._desk.store.record(*self.covering(protection, size))
+        log.info("protection covers", id=id, size=size, before=before)
+
+    def loses(self, news: Keeps) -> bool:
+        """Whether it says that a stop or target, or one for a part, is not kept that was."""
+        before = self._desk.state.protections[news.id]
+        return (
+            (before.exchange_stop_loss is not None and news.stop_loss is None)
+            or (before.exchange_take_profit is not None and news.take_profit is None)
+            or not set(before.exchange_parts) <= {*news.parts, *news.plans}
+        )
+
+    def keeps(self, news: Keeps) -> None:
+        """Take in which stop and target of a protection the exchange keeps. The engine goes on watching its own."""
+        desk = self._desk
+        id, stop_loss, take_profit = news.id, news.stop_loss, news.take_profit
+        before = desk.state.protections[id]
+        legs = (stop_loss, take_profit, news.plans, news.parts)
+        desk.store.record(ProtectionKept(id, desk.now_ms(), *legs))
+        facts = {"id": id, "stop_loss": text(stop_loss), "take_profit": text(take_profit)}
+        if (stop_loss, take_profit) == (before.exchange_stop_loss, before.exchange_take_profit):
+            return
+        if before.exchange_stop_loss is not None and stop_loss is None:
+            was = text(before.exchange_stop_loss)
+            log.warning("the exchange does not keep the stop", was=was, **facts)
+            desk.tally.add("stop not kept by the exchange", id=id, symbol=before.symbol, stop=was)
+        else:
+            log.info("what the exchange keeps has changed", **facts)
+
+    def closed_before(self, id: str, attempt: int, update: OrderUpdate) -> None:
+        """The exchange has a close of a protection that the journal does not know of: it is gone on with from there."""
+        desk = self._desk
+        protection = desk.state.protections[id]
+        if protection.close is not None and protection.close.attempt >= attempt:
+            return  # it was found by whoever closes, meanwhile
+        close_known = Close(
+            attempt=attempt,
+            client_order_id=update.client_order_id,
+            size=update.size or update.deal_size,
+            intended_ms=desk.now_ms(),
+        )
+        records: list[Record] = [CloseIntended(id, close_known)]
+        why = "closed before the start"
+        armed = protection.state is ProtectionState.ARMED
+        if armed:
+            records.insert(0, ProtectionMoved(id, desk.now_ms(), ProtectionState.CLOSING, why))
+        desk.store.record(*records)
+        log.warning(
+            "a close is at the exchange that was not known of", id=id, closed=update.deal_size
+        )
+        desk.tally.add("close found that the journal did not know", id=id)
+        self.on_update(update, settled=update.final)
+        if armed:
+            desk.fly(close, id, desk, self)
+
+    def resume(self, id: str) -> None:
+        """Take a protection up where the last process left it."""
+        protection = self._desk.state.protections[id]
+        if protection.state.final:
+            return
+        self.lookout.keep(protection)
+        if protection.state is ProtectionState.CLOSING:
+            self._desk.fly(close, id, self._desk, self)
+
+    # What a close found out
+
+    def acted_there(self, id: str, size: int) -> None:
+        """The exchange's own stop or target has closed `size` contracts, as the position shows, and no order does."""
+        protection = self._desk.state.protections[id]
+        self._desk.tally.add("stop held to have acted at the exchange", id=id, size=size)
+        log.warning("the exchange's own has fired, as the position shows", id=id, size=size)
+        if size >= protection.remaining:
+            self._acted[id] = THERE.get(
+                protection.closing_for or CloseReason.STOP_LOSS, CloseReason.EXCHANGE_STOP_LOSS
+            )
+        else:
+            covered, now_ms = protection.covered - size, self._desk.now_ms()
+            self._desk.store.record(ProtectionCovers(id, covered, now_ms))
+
+    def all_acted_there(self, id: str) -> bool:
+        """Whether all that the protection covered is held to be closed by the exchange."""
+        return id in self._acted
+
+    def gone(self, id: str) -> None:
+        """The position is gone, and the protection with it."""
+        desk = self._desk
+        protection = desk.state.protections[id]
+        if protection.state.final:
+            return
+        close = protection.close
+        there = [each for each in protection.fired if each.filled]
+        ours = close is not None and protection.closed > sum(each.filled for each in there)
+        foreign = self.foreign.last(protection.symbol, protection.side)
+        side = self.evidence.on(protection.symbol, protection.side)
+        self._ends[protection.symbol, protection.side] = trio.current_time()
+        unexplained = protection.remaining > 0 and not side.explained
+        others = self.rearming.ended(protection) if unexplained else None
+        if ours and close is not None:
+            reason = protection.closing_for or CloseReason.CLOSED_ELSEWHERE
+            price, order_id = close.average_price, close.exchange_order_id
+        elif there:
+            reason, price, order_id = there[-1].reason, there[-1].average_price, there[-1].order_id
+        elif id in self._acted:
+            reason, price, order_id = self._acted.pop(id), None, ""
+        elif foreign is not None:
+            reason, price, order_id = foreign.reason, foreign.price, foreign.order_id
+        else:
+            reason, price, order_id = CloseReason.CLOSED_ELSEWHERE, None, ""
+        tick = desk.prices.last(protection.symbol)
+        desk.store.record(
+            ProtectionMoved(
+                id,
+                desk.now_ms(),
+                ProtectionState.CLOSED,
+                reason.value,
+                close_price=price,
+                others_held=others,
+                unexplained=unexplained,
+            ),
+            *desk.tell_of_protection(
+                protection,
+                "closed",
+                reason=reason,
+                close_order_id=order_id,
+                **close_price(protection, reason, price, None if tick is None else tick.last),
+                size=protection.closed or protection.covered,
+            ),
+        )
+        log.info("position closed", id=id, reason=reason.value, price=text(price))
+
+    def confirmed(self, id: str) -> None:
+        """Whether the position is gone is no longer being asked."""
+        self._confirming.discard(id)
+
+    def close_failed(self, protection: Protection, error: str) -> None:
+        """Tell that a close did not go through. It goes on being tried."""
+        self._desk.store.record(
+            *self._desk.tell_of_protection(
+                protection,
+                "close_failed",
+                reason=protection.closing_for,
+                error=error,
+            )
+        )
+
+    # Bookkeeping
+
+    def covering(self, protection: Protection, held: int) -> list[Record]:
+        """The records of a protection covering `held` contracts, of which it may want fewer."""
+        covered = protection.closed + held
+        if protection.entry_id is None and protection.size is not None:
+            covered = min(covered, protection.size)
+        records: list[Record] = []
+        if covered != protection.covered:
+            records.append(ProtectionCovers(protection.id, covered, self._desk.now_ms()))
+        if held and protection.state is ProtectionState.PENDING_FILL:
+            records.append(
+                ProtectionMoved(
+                    protection.id, self._desk.now_ms(), ProtectionState.ARMED, "position held"
+                )
+            )
+        return records
+
+    def _follow(self, protection: Protection, held: int) -> None:
+        """Keep a monitored position's protection as large as the position; its end is decided elsewhere."""
+        if protection.entry_id is None and protection.state in (
+            ProtectionState.PENDING_FILL,
+            ProtectionState.ARMED,
+        ):
+            records = self.covering(protection, held)
+            if records:
+                self._desk.store.record(*records)

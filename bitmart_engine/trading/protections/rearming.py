@@ -1,0 +1,228 @@
+"""Protections that ended though nobody was seen to close their contracts: watched for a while, in case they are held.
+
+Where the exchange shows contracts after all, told alike for some seconds and claimed by nothing else, and where they
+are those that were covered (see `evidence`), the protection is armed again. Contracts that may be somebody else's are
+left alone, and that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+from attrs import define, evolve
+
+from ...exchange.errors import ExchangeError
+from ...model.events import OrderUpdate, PositionUpdate
+from ...model.lifecycle import ProtectionState
+from ...model.positions import Protection
+from ...model.sides import PositionSide
+from ...store.records import ProtectionCovers, ProtectionMoved
+from ..desk import Desk
+from .evidence import Ended, is_same_position
+
+if TYPE_CHECKING:
+    from .protections import Guard
+
+__all__ = ["Rearming"]
+
+log = structlog.get_logger()
+
+WITHIN_S = 3600.0
+"""How long after its end a protection may be taken up again."""
+TOLD_FOR_S = 3.0
+"""How long contracts have to be told alike: right after a close, a position may still be told from before it."""
+TOLD_FOR_LONGER_S = 6.0
+"""Where an order of ours may be filling: the position may be told before the order is."""
+LOOK_EVERY_S = 1.0
+LOOKS = 8
+
+Key = tuple[str, PositionSide]
+
+
+@define
+class _Seen:
+    """Contracts that are held and that nothing covers, told alike since then."""
+
+    size: int
+    claimed: int
+    since: float
+
+
+class Rearming:
+    """What ended unexplained, by side, and what is held there since."""
+
+    def __init__(self, desk: Desk, guard: Guard) -> None:
+        self._desk = desk
+        self._guard = guard
+        self._ended: dict[Key, dict[str, Ended]] = {}
+        self._seen: dict[Key, _Seen] = {}
+        self._looking: set[Key] = set()
+        self._left_alone: set[str] = set()
+
+    # What ended
+
+    def ended(self, protection: Protection) -> int:
+        """`protection`, as it was when it ended, covered contracts that nobody was seen to close.
+
+        Returns how many contracts of its side were of none of ours.
+        """
+        key = (protection.symbol, protection.side)
+        side = self._guard.evidence.on(*key)
+        others = self._claimed(key) - protection.remaining
+        others += sum(each.size for each in self._ended.get(key, {}).values())
+        held, marks = side.before or (side.size, side.marks)
+        if held is None:
+            held = protection.remaining + others
+        foreign = max(held - max(others, 0) - protection.remaining, 0)
+        foreign = max(foreign, protection.others_held or 0)
+        self._add(protection, trio.current_time(), others=foreign, marks=marks)
+        return foreign
+
+    def resume(self) -> None:
+        """Take up what ended so in the process before."""
+        now_ms = self._desk.now_ms()
+        protections = self._desk.state.protections
+        for id in protections.ended_since(now_ms - round(WITHIN_S * 1000)):
+            each = protections[id]
+            if each.unexplained:
+                ago_s = (now_ms - each.history[-1].at_ms) / 1000 if each.history else 0.0
+                self._add(each, trio.current_time() - max(ago_s, 0.0), others=each.others_held or 0)
+
+    def _add(self, protection: Protection, at: float, **more: object) -> None:
+        ended = Ended(
+            id=protection.id,
+            at=at,
+            covered_ms=protection.covered_ms,
+            ended_ms=self._desk.now_ms(),
+            size=protection.remaining,
+            **more,  # type: ignore[arg-type]  # the two fields that differ
+        )
+        self._ended.setdefault((protection.symbol, protection.side), {})[ended.id] = ended
+
+    def opened(self, update: OrderUpdate) -> None:
+        """An order that is not ours has opened contracts: a price that is alike tells no longer whose they are."""
+        if update.side is not None and update.deal_size:
+            key = (update.symbol, update.side.position_side)
+            for id, ended in self._ended.get(key, {}).items():
+                self._ended[key][id] = evolve(ended, joined=True)
+
+    def waits(self, key: Key) -> bool:
+        """Whether something is to be learnt of this side."""
+        return bool(self._ended.get(key)) and key in self._seen
+
+    def explains(self, update: OrderUpdate, *, named_only: bool = False) -> bool:
+        """Whether `update`, of a closing order that is no living protection's, is how one of these ended.
+
+        Told by the plan order that it was made of, or, unless `named_only`, by the price that this waited for.
+        """
+        if update.side is None or not update.deal_size:
+            return False
+        mine = self._ended.get((update.symbol, update.side.position_side), {})
+        for ended in sorted(mine.values(), key=lambda each: each.at):
+            protection = self._desk.state.protections[ended.id]
+            levels = (protection.exchange_stop_loss, protection.exchange_take_profit)
+            named = update.plan_order_id and update.plan_order_id in protection.exchange_plans
+            alike = not named_only and update.trigger_price in levels
+            if (named or alike) and update.deal_size >= ended.size:
+                log.info("a close is explained", id=ended.id, by=update.order_id)
+                del mine[ended.id]
+                return True
+        return False
+
+    # What is held since
+
+    def on_position(self, update: PositionUpdate, *, was_read: bool) -> None:
+        """Take in what is held of a side. Does not block."""
+        key = (update.symbol, update.side)
+        if not self._ended.get(key):
+            return
+        now, claimed = trio.current_time(), self._claimed(key)
+        if update.size <= claimed:
+            self._seen.pop(key, None)
+            return
+        seen = self._seen.get(key)
+        if seen is None or (seen.size, seen.claimed) != (update.size, claimed):
+            seen = self._seen[key] = _Seen(update.size, claimed, now)
+        told_for_s = TOLD_FOR_LONGER_S if self._desk.at_exchange.get(key) else TOLD_FOR_S
+        if now - seen.since >= told_for_s:
+            self._decide(key, update, claimed, was_read)
+        elif key not in self._looking:
+            self._looking.add(key)
+            self._desk.fly(_look, key, self._guard, self._looking.discard)
+
+    def _claimed(self, key: Key) -> int:
+        return sum(each.remaining for each in self._guard.lookout.alive_on(*key))
+
+    def _decide(self, key: Key, update: PositionUpdate, claimed: int, was_read: bool) -> None:
+        desk, now = self._desk, trio.current_time()
+        mine = self._ended[key]
+        alive = self._guard.lookout.alive_on(*key)
+        for ended in sorted(mine.values(), key=lambda each: each.at):
+            protection = desk.state.protections.get(ended.id)
+            over = protection is None or protection.state is not ProtectionState.CLOSED
+            if over or now - ended.at > WITHIN_S:
+                del mine[ended.id]
+                continue
+            assert protection is not None, "it is not over"
+            unclaimed = update.size - claimed - ended.others
+            together = sum(each.size for each in mine.values())
+            ahead_ms = desk.exchange.clock_offset_ms
+            grown = ended.joined or any(each.covered_ms > ended.ended_ms for each in alive)
+            if is_same_position(
+                ended, update, unclaimed, together, ahead_ms, was_read=was_read, grown=grown
+            ):
+                size = min(unclaimed, ended.size)
+                del mine[ended.id]
+                self._rearm(protection, size)
+                claimed += size
+            elif update.size > claimed and ended.id not in self._left_alone:
+                self._left_alone.add(ended.id)
+                desk.tally.add("contracts held after a protection ended", id=ended.id)
+                log.warning(
+                    "contracts are held that an ended protection may have covered, or somebody else opened",
+                    code="held_after_end",
+                    id=ended.id,
+                    symbol=update.symbol,
+                    size=update.size - claimed,
+                )
+
+    def _rearm(self, protection: Protection, size: int) -> None:
+        desk, id = self._desk, protection.id
+        now_ms = desk.now_ms()
+        desk.store.record(
+            ProtectionCovers(id, protection.closed + size, now_ms),
+            ProtectionMoved(id, now_ms, ProtectionState.ARMED, "still held"),
+            *desk.tell_of_protection(
+                protection,
+                "rearmed",
+                reason="still_held",
+                size=size,
+                stop_loss=protection.stop_loss,
+            ),
+        )
+        desk.tally.add("protection armed again, its position is held still", id=id)
+        log.error(
+            "protection armed again: its position is held still",
+            code="protection_rearmed",
+            id=id,
+            symbol=protection.symbol,
+            size=size,
+        )
+
+
+async def _look(key: Key, guard: Guard, done: Callable[[Key], None]) -> None:
+    """Read the positions of a side a few times: pushes are far between."""
+    try:
+        for _ in range(LOOKS):
+            await trio.sleep(LOOK_EVERY_S)
+            if not guard.rearming.waits(key):
+                return
+            try:
+                await guard.observe_positions(key[0])
+            except ExchangeError as failure:
+                guard.could_not_read(key[0], failure)
+    finally:
+        done(key)

@@ -1,0 +1,90 @@
+"""One order's part of a position that others hold parts of too, when the exchange keeps a stop for it.
+
+A close takes contracts of a side, whoever's they are. Of a position that an order holds alone, the exchange's stop and
+the engine's close together take no more than there is. Of one that is shared, the later of the two would take the
+others' contracts; so there the engine takes away what the exchange keeps before it closes (see `disarming`), and no
+entry joins the side meanwhile. Decisions only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from ...model.events import PositionUpdate
+from ...model.positions import CloseReason, Protection
+from ...model.sides import PositionSide
+from ..desk import Desk
+from .evidence import ROUNDED_MS
+
+if TYPE_CHECKING:
+    from .protections import Guard
+
+__all__ = ["exchange_may_close", "fires_there_too", "is_known", "is_shared"]
+
+KNOWN_FOR_S = 12.0
+"""How long what was said of a position holds: the exchange pushes it at every change, and every 10 s."""
+KNOWN_BLIND_FOR_S = 1.0
+"""The same without the private stream, when any order may fill unheard."""
+
+
+def is_shared(protection: Protection, desk: Desk, guard: Guard) -> bool:
+    """Whether somebody else holds contracts of the position, or an order that would may fill at any moment.
+
+    What was held before the close counts too: by now the exchange's own stop may have closed ours, and what is left
+    looks like ours. Where nothing of the position is known, or only what was, somebody may.
+    """
+    key = (protection.symbol, protection.side)
+    others = [
+        each for each in guard.lookout.alive_on(*key) if each.id != protection.id and each.entry_id
+    ]
+    if any(each.remaining for each in others):
+        return True
+    if desk.at_exchange.get(key, set()) - {protection.entry_id}:
+        return True
+    if protection.others_held:
+        return True
+    held = desk.positions.get(*key)
+    if held is None or not is_known(protection, desk, guard):
+        return True
+    return held.size > protection.remaining or _opened_since(held, protection, desk)
+
+
+def is_known(protection: Protection, desk: Desk, guard: Guard) -> bool:
+    """Whether what is known of the protection's position may still be so: by now its own stop at the exchange may have
+    closed it, and somebody else have opened contracts."""
+    said_at = guard.evidence.on(protection.symbol, protection.side).said_at
+    return trio.current_time() - said_at <= (KNOWN_FOR_S if desk.seeing else KNOWN_BLIND_FOR_S)
+
+
+def _opened_since(held: PositionUpdate, protection: Protection, desk: Desk) -> bool:
+    """Whether the position may have been opened after the protection's order began to fill, by the exchange's clock.
+
+    Then nothing was held in between: the exchange's own stop has closed ours, unheard, and this is somebody else's.
+    Where that clock was set back since, what was opened later may be dated earlier.
+    """
+    opened_ms, filled_ms = held.open_time_ms, protection.filled_there_ms
+    if not opened_ms or not filled_ms:
+        return False
+    if abs(opened_ms - filled_ms) <= ROUNDED_MS:
+        return False
+    return opened_ms > filled_ms or opened_ms >= desk.exchange.earliest_ms(filled_ms)
+
+
+def fires_there_too(protection: Protection, desk: Desk) -> bool:
+    """Whether the exchange keeps what is being closed for, and it is reached there too."""
+    stop, target = protection.exchange_stop_loss, protection.exchange_take_profit
+    tick = desk.prices.fresh(protection.symbol)
+    if protection.closing_for is CloseReason.STOP_LOSS and stop is not None:
+        reached = tick is not None and protection.side.loses_at(tick.last, stop)
+        return reached or stop == protection.stop_loss
+    if protection.closing_for is CloseReason.TAKE_PROFIT and target is not None:
+        reached = tick is not None and protection.side.wins_at(tick.last, target)
+        return reached or target == protection.take_profit
+    return False
+
+
+def exchange_may_close(symbol: str, side: PositionSide, guard: Guard) -> bool:
+    """Whether a close is under way on this side that the exchange may make too: nothing should join it now."""
+    return any(each.kept_at_exchange for each in guard.lookout.closing_on(symbol, side))
