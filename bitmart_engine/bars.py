@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from .counters import Tally
+from .counters import Counters
 from .exchange.client import ExchangeClient
 from .exchange.errors import ExchangeError
 from .model.errors import Unavailable
@@ -24,7 +24,7 @@ Where little is traded, many a minute has no bar.
 """
 
 
-def reader_of(exchange: ExchangeClient, tally: Tally) -> ReadBars:
+def reader_of(exchange: ExchangeClient, counters: Counters) -> ReadBars:
     """Reads bars at the exchange. What could not be read is counted, and is None."""
 
     async def read(
@@ -33,7 +33,7 @@ def reader_of(exchange: ExchangeClient, tally: Tally) -> ReadBars:
         try:
             return await exchange.klines(symbol, timeframe, since_s, until_s)
         except ExchangeError as failure:
-            tally.add("history of klines could not be read", symbol=symbol, why=str(failure))
+            counters.add("history of klines could not be read", symbol=symbol, why=str(failure))
             return None
 
     return read

@@ -33,7 +33,7 @@ import structlog
 import trio
 from attrs import frozen
 
-from .counters import Tally
+from .counters import Counters
 from .world import World
 
 __all__ = ["LOOK_EVERY_S", "Mark", "SteadyClock"]
@@ -58,12 +58,12 @@ class Mark:
 class SteadyClock:
     """Unix time in ms, by Trio's clock. It starts as the wall clock."""
 
-    def __init__(self, world: World, tally: Tally) -> None:
+    def __init__(self, world: World, counters: Counters) -> None:
         self.comparable = False
         """Whether the journal's times of before the start are of this clock."""
         self.jumps = 0
         self._world = world
-        self._tally = tally
+        self._counters = counters
         self._boot = world.boot()
         self._at = trio.current_time()
         self._ms = world.wall_ms()
@@ -124,8 +124,8 @@ class SteadyClock:
         if slept_ms > SLEPT_MS:
             self._ms, self._at, self._boot = self.now_ms() + slept_ms, trio.current_time(), boot
             log.warning("machine_slept", for_s=round(slept_ms / 1000, 1))
-            self._tally.add("the machine slept", for_s=round(slept_ms / 1000, 1))
+            self._counters.add("the machine slept", for_s=round(slept_ms / 1000, 1))
 
     def _note(self, by_ms: int, when: str) -> None:
         log.warning("wall_clock_jumped", by_s=round(by_ms / 1000, 1), when=when)
-        self._tally.add("the wall clock was set", by_s=round(by_ms / 1000, 1), when=when)
+        self._counters.add("the wall clock was set", by_s=round(by_ms / 1000, 1), when=when)

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import structlog
 
-__all__ = ["Tally"]
+__all__ = ["Counters"]
 
 log = structlog.get_logger()
 
 
-class Tally:
+class Counters:
     """Counts by reason. The first of a reason is logged with its details; the rest only count."""
 
     def __init__(self) -> None:

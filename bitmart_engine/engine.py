@@ -8,7 +8,7 @@
     |-- streams                      a task for each WebSocket connection, in its reconnect loop
     |   |-- connection               reads, pings, subscribes; ends with a reason
     |   `-- backfill                 klines that subscribers missed, from the exchange's history
-    `-- trading room
+    `-- engine core
         |-- watch_prices             ticks -> stops and targets, then entry zones
         |-- watch_account            order, position and balance pushes -> who they concern
         |-- keep_reconciled          at the start, after every private login and regularly: agree with the exchange
@@ -44,7 +44,7 @@ from attrs import evolve
 from .asked import unprotected
 from .bars import reader_of
 from .clocks import SteadyClock
-from .counters import Tally
+from .counters import Counters
 from .exchange.client import ExchangeClient, open_exchange
 from .exchange.errors import ExchangeError
 from .guarding import check_guarding
@@ -54,12 +54,12 @@ from .model.notifications import Notification
 from .notify.outbox import Ending, Outbox, Settlement, open_outbox
 from .running import VIEW, Engine
 from .settings import IN_MEMORY, Settings, is_new
-from .store import JournalUnavailable, MemoryJournal, Store, check_belonging, open_journal
+from .store import JournalUnavailable, MemoryJournal, Store, check_environment_mark, open_journal
 from .store.records import NotificationOwed, NotificationSettled, Record
 from .streams.streams import open_streams
 from .streams.subscriptions import ENGINE, check_topic
 from .streams.topics import ORDERS, POSITIONS, asset_topic
-from .trading.backoff import Pauses
+from .trading.backoff import Backoff
 from .trading.core import open_trading
 from .world import World
 
@@ -80,16 +80,16 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
     an ExceptionGroup.
     """
     outside = world or World()
-    tally = Tally()
-    clock = SteadyClock(outside, tally)
+    counters = Counters()
+    clock = SteadyClock(outside, counters)
     world = evolve(outside, wall_ms=clock.now_ms)
     async with (
-        _open_store(settings, world, tally, clock) as store,
+        _open_store(settings, world, counters, clock) as store,
         _saying_who_is_left(store),
     ):
 
         async def kept() -> None:
-            for pause_s in Pauses(0.5, 5.0):
+            for pause_s in Backoff(0.5, 5.0):
                 with suppress(JournalUnavailable):
                     await store.durable()
                     world.reached("callback due")
@@ -110,28 +110,28 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
             )
 
         async with (
-            open_exchange(settings, world, tally) as exchange,
-            open_outbox(settings, world, tally, durable=kept, settled=settled) as outbox,
+            open_exchange(settings, world, counters) as exchange,
+            open_outbox(settings, world, counters, durable=kept, settled=settled) as outbox,
             open_streams(
                 settings,
                 evolve(world, wall_ms=exchange.now_ms),
-                tally,
-                read_bars=reader_of(exchange, tally),
+                counters,
+                read_bars=reader_of(exchange, counters),
                 clock_known=lambda: exchange.clock_offset_ms is not None,
                 dated_twice=exchange.dated_twice,
-                login_refused=_clock_of(exchange, tally),
+                login_refused=_clock_of(exchange, counters),
                 key_taken_at=exchange.key_taken_at,
             ) as streams,
-            open_trading(settings, world, tally, store, exchange, streams, clock) as room,
-            _watched(clock, exchange.doubt_clock, tally),
+            open_trading(settings, world, counters, store, exchange, streams, clock) as core,
+            _watched(clock, exchange.doubt_clock, counters),
         ):
             store.observe(_owed_to(outbox))
             for notification in list(store.state.owed.values()):
                 outbox.offer(notification)
-            streams.hold_what_fits(VIEW, _channels(store.state.viewed, tally))
+            streams.hold_what_fits(VIEW, _channels(store.state.viewed, counters))
             if not settings.missing_credentials:
                 streams.hold(ENGINE, (ORDERS, POSITIONS, BALANCE))
-            engine = Engine(settings, world, tally, store, exchange, outbox, streams, room)
+            engine = Engine(settings, world, counters, store, exchange, outbox, streams, core)
             log.info("engine running", mode=settings.mode, state=settings.state_shown)
             try:
                 yield engine
@@ -140,14 +140,14 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
                 log.info("engine stopping")
 
 
-def _channels(viewed: Iterable[str], tally: Tally) -> list[str]:
+def _channels(viewed: Iterable[str], counters: Counters) -> list[str]:
     """What users viewed before the start, as far as there can be such channels."""
     found = []
     for topic in sorted(viewed):
         try:
             check_topic(topic)
         except BadRequest as failure:
-            tally.add("a channel of before the start cannot be", why=failure.message)
+            counters.add("a channel of before the start cannot be", why=failure.message)
         else:
             found.append(topic)
     return found
@@ -155,11 +155,11 @@ def _channels(viewed: Iterable[str], tally: Tally) -> list[str]:
 
 @asynccontextmanager
 async def _watched(
-    clock: SteadyClock, jumped: Callable[[], None], tally: Tally
+    clock: SteadyClock, jumped: Callable[[], None], counters: Counters
 ) -> AsyncIterator[None]:
     """Notices when the machine's clock is set."""
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(supervised, partial(clock.watch, jumped), "clock_watch", tally)
+        nursery.start_soon(supervised, partial(clock.watch, jumped), "clock_watch", counters)
         yield
         nursery.cancel_scope.cancel()
 
@@ -177,7 +177,7 @@ async def _saying_who_is_left(store: Store) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _open_store(
-    settings: Settings, world: World, tally: Tally, clock: SteadyClock
+    settings: Settings, world: World, counters: Counters, clock: SteadyClock
 ) -> AsyncIterator[Store]:
     """What was promised before, and where promises are kept from now on."""
     if settings.state_dir == IN_MEMORY:
@@ -186,30 +186,30 @@ async def _open_store(
     directory = Path(settings.state_dir)
     if is_new(settings) and settings.mode != "paper":
         log.warning("new state directory", state=settings.state_shown, mode=settings.mode)
-    check_belonging(directory, settings.mode)
+    check_environment_mark(directory, settings.mode)
     async with open_journal(
         directory,
         wall_ms=world.wall_ms,
         clock=clock,
         history_days=settings.history_days,
-        tally=tally,
+        counters=counters,
         crash_point=world.reached,
         run=world.run_blocking,
         admit=partial(check_guarding, settings),
         accept_older=settings.accept_older_journal,
-        moved_back=partial(check_belonging, directory, settings.mode),
+        moved_back=partial(check_environment_mark, directory, settings.mode),
     ) as (journal, state):
         yield Store(journal, state)
 
 
-def _clock_of(exchange: ExchangeClient, tally: Tally) -> Callable[[], Awaitable[None]]:
+def _clock_of(exchange: ExchangeClient, counters: Counters) -> Callable[[], Awaitable[None]]:
     """Measures the exchange's clock, by which logins are signed, if it can be read."""
 
     async def measure() -> None:
         try:
             await exchange.measure_clock()
         except ExchangeError as failure:
-            tally.add("the exchange's clock could not be read", why=str(failure))
+            counters.add("the exchange's clock could not be read", why=str(failure))
 
     return measure
 

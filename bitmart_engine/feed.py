@@ -16,7 +16,7 @@ from types import TracebackType
 import trio
 from attrs import field, frozen
 
-from .counters import Tally
+from .counters import Counters
 from .model.events import BalanceUpdate, Kline, OrderUpdate, PositionUpdate
 from .model.orders import EntryOrder
 from .model.positions import Protection
@@ -112,10 +112,10 @@ class Gap:
 class Feed:
     """Numbers events, keeps the last ones, and hands them to readers."""
 
-    def __init__(self, state: State, wall_ms: Callable[[], int], tally: Tally) -> None:
+    def __init__(self, state: State, wall_ms: Callable[[], int], counters: Counters) -> None:
         self._state = state
         self._wall_ms = wall_ms
-        self._readers = Bus(tally)
+        self._readers = Bus(counters)
         self._kept: dict[Happening, _Kept] = {each: _Kept() for each in Happening}
         self._before = self.latest = wall_ms() * IDS_PER_MS
         """`latest` is the id of the newest event; one more than `_before` is the first of this run."""

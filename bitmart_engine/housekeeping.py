@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 import trio
 
-from .counters import Tally
+from .counters import Counters
 
 __all__ = ["FIRST_PAUSE_S", "LONGEST_PAUSE_S", "supervised"]
 
@@ -23,7 +23,7 @@ LIVED_S = 120.0
 """A task that ran for so long begins with the shortest pause again."""
 
 
-async def supervised(task: Callable[[], Awaitable[None]], name: str, tally: Tally) -> None:
+async def supervised(task: Callable[[], Awaitable[None]], name: str, counters: Counters) -> None:
     """Run `task` until it returns; each time that it crashes, count and log it, wait, and call it again.
 
     Only an Exception is a crash (or a group of them): a cancellation and whatever ends the process pass through.
@@ -37,7 +37,7 @@ async def supervised(task: Callable[[], Awaitable[None]], name: str, tally: Tall
         except Exception as failure:  # whatever it is: the stops go on
             if trio.current_time() - began >= LIVED_S:
                 pause_s = FIRST_PAUSE_S
-            tally.add(f"{name} crashed", why=f"{type(failure).__name__}: {failure}"[:300])
+            counters.add(f"{name} crashed", why=f"{type(failure).__name__}: {failure}"[:300])
             log.error(f"{name}_crashed", again_in_s=pause_s, exc_info=failure)
         await trio.sleep(pause_s)
         pause_s = min(pause_s * 2, LONGEST_PAUSE_S)

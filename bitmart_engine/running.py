@@ -13,7 +13,7 @@ from attrs import evolve
 
 from .asked import check_request, kline_topics, one_or_more, timeframe_of, unprotected
 from .bars import reader_of, recent
-from .counters import Tally
+from .counters import Counters
 from .exchange import ExchangeStatistics
 from .exchange.client import ExchangeClient
 from .feed import Feed
@@ -36,7 +36,7 @@ from .streams.streams import Streams
 from .streams.topics import ORDERS, POSITIONS, asset_topic, kline_topic
 from .trading.account.balance import KnownBalance
 from .trading.account.reconcile import Findings
-from .trading.core import TradingRoom
+from .trading.core import EngineCore
 from .trading.entries.placing import Placed
 from .trading.protections.monitoring import Monitored
 from .trading.requests import MonitorPosition, PlaceOrder
@@ -61,27 +61,27 @@ class Engine:
         self,
         settings: Settings,
         world: World,
-        tally: Tally,
+        counters: Counters,
         store: Store,
         exchange: ExchangeClient,
         outbox: Outbox,
         streams: Streams,
-        room: TradingRoom,
+        core: EngineCore,
     ) -> None:
         self.settings = settings
         self.started_ms = world.wall_ms()
         self._started = trio.current_time()
         self._world = world
-        self._tally = tally
+        self._counters = counters
         self._store = store
         self._exchange = exchange
         self._outbox = outbox
         self._streams = streams
-        self._room = room
+        self._core = core
         self._stopping = trio.Event()
         self._changed = trio.Event()
         self._readers = count(1)
-        self.feed = Feed(store.state, world.wall_ms, tally)
+        self.feed = Feed(store.state, world.wall_ms, counters)
         store.observe(self._wake)
         store.observe(self.feed.recorded)
         streams.bus.observe(self.feed.heard, Kline, OrderUpdate, PositionUpdate, BalanceUpdate)
@@ -92,11 +92,11 @@ class Engine:
         """Promise an entry order; returns once the promise is kept safe."""
         check_request(asked, PlaceOrder)
         self._need_credentials()
-        return await self._room.ordering.place(asked)
+        return await self._core.ordering.place(asked)
 
     async def cancel_order(self, id: str) -> EntryOrder:
         """Have an entry order gone, here or at the exchange; returns how it then stands."""
-        return await self._room.ordering.cancel(text(id, "$.id"))
+        return await self._core.ordering.cancel(text(id, "$.id"))
 
     async def wait_order_ended(self, id: str) -> EntryOrder:
         """Wait until an entry order is filled, cancelled, expired or rejected. Raises NotFound. A checkpoint."""
@@ -115,7 +115,7 @@ class Engine:
         """Promise to guard a position; returns once the promise is kept safe."""
         check_request(asked, MonitorPosition)
         self._need_credentials()
-        return await self._room.monitoring.monitor(asked)
+        return await self._core.monitoring.monitor(asked)
 
     async def change_protection(
         self, id: str, *, stop_loss: Decimal | None = None, take_profit: Decimal | None = None
@@ -123,15 +123,15 @@ class Engine:
         """Move the stop, the target, or both."""
         stop = None if stop_loss is None else number(stop_loss, "$.stop_loss")
         target = None if take_profit is None else number(take_profit, "$.take_profit")
-        return await self._room.monitoring.change(text(id, "$.id"), stop, target)
+        return await self._core.monitoring.change(text(id, "$.id"), stop, target)
 
     async def release_protection(self, id: str) -> Protection:
         """Drop a protection; the position stays, unguarded by the engine."""
-        return await self._room.monitoring.release(text(id, "$.id"))
+        return await self._core.monitoring.release(text(id, "$.id"))
 
     async def close_position(self, id: str) -> Protection:
         """Close what a protection covers, now."""
-        return await self._room.monitoring.close_now(text(id, "$.id"))
+        return await self._core.monitoring.close_now(text(id, "$.id"))
 
     def unguarded(self) -> list[str]:
         """What is promised and not kept, because the engine runs without credentials."""
@@ -157,7 +157,7 @@ class Engine:
             with suppress(
                 Unavailable
             ):  # then the stream itself says whether there is such a channel
-                name = (await self._room.desk.instruments.meant_by(name)).symbol
+                name = (await self._core.desk.instruments.meant_by(name)).symbol
             topics += kline_topics(name, frames)
         return await self._view(list(dict.fromkeys(topics)), subscribed=True)
 
@@ -195,7 +195,7 @@ class Engine:
         A reader that is too slow for `capacity` gets a `Lagged` in place of what was dropped.
         """
         frame = timeframe_of(timeframe)
-        symbol = (await self._room.desk.instruments.meant_by(symbol_of(symbol))).symbol
+        symbol = (await self._core.desk.instruments.meant_by(symbol_of(symbol))).symbol
         with self._streams.bus.listen(
             Kline, symbol=symbol, timeframe=frame, capacity=capacity
         ) as listener:
@@ -214,11 +214,11 @@ class Engine:
         if not 1 <= converted(limit, int, "limit") <= MOST_BARS:
             raise BadRequest(f"must be from 1 to {MOST_BARS}", "limit")
         frame = timeframe_of(timeframe)
-        symbol = (await self._room.desk.instruments.meant_by(symbol_of(symbol))).symbol
+        symbol = (await self._core.desk.instruments.meant_by(symbol_of(symbol))).symbol
         with trio.move_on_after(HISTORY_WITHIN_S):
             return await recent(
                 self._streams.history,
-                reader_of(self._exchange, self._tally),
+                reader_of(self._exchange, self._counters),
                 symbol,
                 frame,
                 limit,
@@ -259,23 +259,23 @@ class Engine:
 
         Until then `positions`, `foreign_positions` and `foreign_orders` are what was heard by chance: no proof.
         """
-        return self._room.latest is not None
+        return self._core.latest is not None
 
     def positions(self) -> list[PositionUpdate]:
         """What the exchange holds for the account, of whomever it is."""
-        return self._room.desk.positions.all()
+        return self._core.desk.positions.all()
 
     def balance(self) -> KnownBalance | None:
         """The account's USDT, as last heard of; None until then."""
-        return self._room.balance.known
+        return self._core.balance.known
 
     def prices(self) -> Mapping[str, tuple[Tick, float, bool]]:
         """For every streamed symbol: its last tick, that tick's age in seconds, and whether it is stale."""
-        return self._room.desk.prices.statistics()
+        return self._core.desk.prices.statistics()
 
     def stale(self) -> list[str]:
         """The symbols that something armed needs and the stream does not price now."""
-        return self._room.desk.prices.stale()
+        return self._core.desk.prices.stale()
 
     def streams(self) -> StreamsStatistics:
         """The connections."""
@@ -283,15 +283,15 @@ class Engine:
 
     def found(self) -> Findings | None:
         """What the first comparison with the exchange found after the start; None until there was one."""
-        return self._room.found
+        return self._core.found
 
     def foreign_positions(self) -> Mapping[str, int]:
         """Contracts held beyond what the protections cover, by `SYMBOL side`, when last compared."""
-        return self._room.latest.foreign_positions if self._room.latest else {}
+        return self._core.latest.foreign_positions if self._core.latest else {}
 
     def foreign_orders(self) -> tuple[OrderUpdate, ...]:
         """Working orders at the exchange that are not the engine's, when last compared. They are left alone."""
-        return self._room.desk.foreign_orders
+        return self._core.desk.foreign_orders
 
     def trouble(self) -> str | None:
         """Why no promise can be given now; None while they can."""
@@ -301,7 +301,7 @@ class Engine:
 
     async def retry_notification(self, id: str) -> Notification:
         """Owe a dead letter again. Returns once that is durable. Raises NotFound and Unavailable."""
-        desk = self._room.desk
+        desk = self._core.desk
         desk.check_promises()
         letter = self.state.dead.get(id)
         if letter is None:
@@ -343,11 +343,11 @@ class Engine:
 
     def dropped(self) -> Mapping[str, int]:
         """What was dropped, merged, retried or given up, by reason."""
-        return self._tally.counts()
+        return self._counters.counts()
 
     def count(self, reason: str) -> None:
         """Count one more of what was dropped, refused or given up."""
-        self._tally.add(reason)
+        self._counters.add(reason)
 
     def not_ready(self) -> list[str]:
         """What is missing before the engine can be trusted with an order; empty if nothing is."""
@@ -357,7 +357,7 @@ class Engine:
         streams = self._streams.statistics()
         if self._stopping.is_set():
             missing.append("the engine is stopping")
-        for (what, id), why in sorted(self._room.not_resumed.items()):
+        for (what, id), why in sorted(self._core.not_resumed.items()):
             missing.append(f"{what} {id!r} of before the start could not be taken up: {why}")
         if left := self.unguarded():
             missing.append(f"unguarded: {len(left)} promised and not kept without credentials")
@@ -367,11 +367,11 @@ class Engine:
             missing.append("not logged in")
         elif any(each.state != "up" for each in streams.connections if each.name == "private"):
             missing.append("orders and positions not subscribed yet")
-        elif not self._room.desk.reconciled:
+        elif not self._core.desk.reconciled:
             missing.append("orders and positions not read yet")
-            if self._room.desk.not_reconciled_because:
-                missing.append(self._room.desk.not_reconciled_because)
-        missing += self._room.desk.exchange.held_back()
+            if self._core.desk.not_reconciled_because:
+                missing.append(self._core.desk.not_reconciled_because)
+        missing += self._core.desk.exchange.held_back()
         if any(each.state != "up" for each in streams.connections if each.name != "private"):
             missing.append("a public connection is down")
         return missing
@@ -380,7 +380,7 @@ class Engine:
 
     def stop(self) -> None:
         """Ask for the end. Nothing new is opened from here on; who runs the engine leaves the block."""
-        self._room.desk.opening = False
+        self._core.desk.opening = False
         self._stopping.set()
         self.feed.close()
 
@@ -395,13 +395,13 @@ class Engine:
         self._changed = trio.Event()
 
     async def _view(self, topics: list[str], *, subscribed: bool) -> list[str]:
-        self._room.desk.check_promises()
+        self._core.desk.check_promises()
         if subscribed:
             self._streams.hold(VIEW, topics)
         else:
             self._streams.release(VIEW, topics)
         self._store.record(ViewChanged(tuple(topics), subscribed))
-        await self._room.desk.keep_promise()
+        await self._core.desk.keep_promise()
         return topics
 
     def _need_credentials(self) -> None:

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from bitmart_engine import World
 from bitmart_engine.clocks import Mark, SteadyClock
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from tests.support.stage import START_MS, SUBMIT, open_theatre
 from tests.test_recovery import crashing
 
@@ -27,7 +27,7 @@ class Machine:
         self.ahead_s = 0.0
         self.slept_s = 0.0
         self.boot_id = "one"
-        self.tally = Tally()
+        self.counters = Counters()
 
     def wall_ms(self) -> int:
         return START_MS + round((trio.current_time() + self.ahead_s + self.slept_s) * 1000)
@@ -39,7 +39,7 @@ class Machine:
         return World(wall_ms=self.wall_ms, boot=self.boot)
 
     def clock(self) -> SteadyClock:
-        return SteadyClock(self.world(), self.tally)
+        return SteadyClock(self.world(), self.counters)
 
 
 async def test_the_engines_time_starts_as_the_wall_clock_and_does_not_jump_with_it(autojump_clock):
@@ -71,7 +71,7 @@ async def test_a_jump_is_noticed_within_a_second_once_and_logged_and_counted(aut
             3600.0,
             -3600.0,
         ]
-        assert (len(jumped), machine.tally.counts()["the wall clock was set"]) == (2, 2)
+        assert (len(jumped), machine.counters.counts()["the wall clock was set"]) == (2, 2)
         nursery.cancel_scope.cancel()
 
 
@@ -82,7 +82,7 @@ async def test_time_that_a_machine_slept_through_has_passed(autojump_clock):
     machine.slept_s = 3600
     assert not clock.look()
     assert clock.now_ms() == before + 3_600_000
-    assert machine.tally.counts() == {"the machine slept": 1}
+    assert machine.counters.counts() == {"the machine slept": 1}
 
 
 @pytest.mark.parametrize("shift", SHIFTS)

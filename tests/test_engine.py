@@ -284,7 +284,7 @@ async def test_what_is_not_guarded_while_the_engine_is_down_is_named(autojump_cl
 async def test_a_monitor_that_crashes_takes_the_engine_down_loudly(autojump_clock):
     with pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True):
         async with open_stage() as stage:
-            stage.engine._room.on_tick = lambda tick: 1 / 0
+            stage.engine._core.on_tick = lambda tick: 1 / 0
             await stage.place()
             await stage.until(stage.prices_come)
             stage.move(65000)
@@ -309,7 +309,7 @@ async def test_a_tick_that_cannot_be_dealt_with_does_not_end_the_engine_and_the_
 ):
     async with open_stage() as stage:
         await stage.bought(exchange_protection=False)
-        guard = stage.engine._room.guard
+        guard = stage.engine._core.protections
         guard.on_tick = failing(1, guard.on_tick)
         stage.move(64900)
         await stage.settle(1)
@@ -325,7 +325,7 @@ async def test_a_touch_that_cannot_be_dealt_with_leaves_the_stop_watched_and_fir
     async with open_stage() as stage:
         await stage.bought("a", exchange_protection=False)
         await stage.bought("b", exchange_protection=False)
-        guard = stage.engine._room.guard
+        guard = stage.engine._core.protections
         guard.fire = failing(1, guard.fire)
         stage.paper.freeze("futures/klineBin1m:BTCUSDT", until="forever")
         stage.move(64400)
@@ -338,7 +338,7 @@ async def test_an_order_that_cannot_be_sent_waits_for_the_next_price(autojump_cl
     async with open_stage() as stage:
         await stage.place()
         await stage.until(stage.prices_come)
-        entries = stage.engine._room.entries
+        entries = stage.engine._core.entries
         entries._limit_price = failing(1, entries._limit_price)
         stage.paper.freeze("futures/klineBin1m:BTCUSDT", until="forever")
         stage.move(65000)
@@ -356,7 +356,7 @@ async def test_an_event_that_cannot_be_dealt_with_has_the_exchange_read_soon(aut
         stage.move(65000)
         await stage.until(lambda: stage.state() == "open")
         await stage.settle(5)
-        guard = stage.engine._room.guard
+        guard = stage.engine._core.protections
         guard.covered = failing(1, guard.covered)
         stage.move(65000)
         await stage.until(lambda: stage.guarded() == "armed", within=20)
@@ -370,7 +370,7 @@ async def test_housekeeping_that_crashes_is_told_begins_again_and_takes_no_stop_
 ):
     async with open_stage() as stage:
         await stage.bought(exchange_protection=False)
-        exchange = stage.engine._room.desk.exchange
+        exchange = stage.engine._core.desk.exchange
         balance = exchange.balance
         for name in ("balance", "server_time_ms"):
             setattr(exchange, name, failing(3, getattr(exchange, name)))
@@ -388,7 +388,7 @@ async def test_a_lifecycle_in_flight_that_crashes_takes_the_engine_down_loudly_t
     with pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True), trio.fail_after(60):
         async with open_stage() as stage:
             await stage.bought()
-            stage.engine._room.desk.exchange.submit_order = lambda order, **how: 1 / 0
+            stage.engine._core.desk.exchange.submit_order = lambda order, **how: 1 / 0
             await stage.engine.close_position("a")
             await stage.settle(50)
 

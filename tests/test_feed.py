@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 import trio
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.engine import open_engine
 from bitmart_engine.feed import KEPT, Feed, Gap, Happening, Told, Withdrawn
 from bitmart_engine.model.events import BalanceUpdate, Kline, Trade
@@ -56,7 +56,7 @@ def store() -> Store:
 
 @pytest.fixture
 def feed(store: Store) -> Feed:
-    made = Feed(store.state, lambda: 1_700_000_000_000, Tally())
+    made = Feed(store.state, lambda: 1_700_000_000_000, Counters())
     store.observe(made.recorded)
     return made
 
@@ -67,7 +67,7 @@ async def test_ids_only_grow_also_from_one_run_to_the_next(feed: Feed, store: St
         feed.heard(kline(2))
         ids = [told.id for told in await reader.some(10) if isinstance(told, Told)]
     assert ids == [1_700_000_000_000_001, 1_700_000_000_000_002]
-    later = Feed(store.state, lambda: 1_700_000_000_001, Tally())
+    later = Feed(store.state, lambda: 1_700_000_000_001, Counters())
     assert later.latest > ids[-1]
 
 

@@ -6,12 +6,12 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.housekeeping import LONGEST_PAUSE_S, supervised
 
 
 async def test_a_task_that_crashes_is_counted_logged_and_begun_again_ever_slower(autojump_clock):
-    tally, began = Tally(), []
+    counters, began = Counters(), []
 
     async def task():
         began.append(trio.current_time())
@@ -20,10 +20,10 @@ async def test_a_task_that_crashes_is_counted_logged_and_begun_again_ever_slower
 
     start = trio.current_time()
     with capture_logs() as lines:
-        await supervised(task, "balance", tally)
+        await supervised(task, "balance", counters)
     assert [at - start for at in began[:4]] == pytest.approx([0, 1, 3, 7])
     assert began[-1] - began[-2] == pytest.approx(LONGEST_PAUSE_S)
-    assert tally.counts() == {"balance crashed": 11}
+    assert counters.counts() == {"balance crashed": 11}
     assert [each["event"] for each in lines].count("balance_crashed") == 11
 
 
@@ -37,12 +37,12 @@ async def test_a_task_that_lived_begins_with_the_shortest_pause_again(autojump_c
         if len(began) < 7:
             raise ValueError
 
-    await supervised(task, "balance", Tally())
+    await supervised(task, "balance", Counters())
     assert began[5] - began[4] == pytest.approx(301)
 
 
 async def test_a_crash_in_a_nursery_of_the_task_is_one_too(autojump_clock):
-    tally, runs = Tally(), []
+    counters, runs = Counters(), []
 
     async def fail():
         raise KeyError
@@ -54,16 +54,16 @@ async def test_a_crash_in_a_nursery_of_the_task_is_one_too(autojump_clock):
                 nursery.start_soon(fail)
                 nursery.start_soon(trio.sleep_forever)
 
-    await supervised(task, "tracking", tally)
-    assert tally.counts() == {"tracking crashed": 1}
+    await supervised(task, "tracking", counters)
+    assert counters.counts() == {"tracking crashed": 1}
 
 
 async def test_a_cancellation_passes_through(autojump_clock):
-    tally = Tally()
+    counters = Counters()
     with trio.move_on_after(5) as scope:
-        await supervised(trio.sleep_forever, "balance", tally)
+        await supervised(trio.sleep_forever, "balance", counters)
     assert scope.cancelled_caught
-    assert tally.counts() == {}
+    assert counters.counts() == {}
 
 
 @pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt, GeneratorExit])
@@ -72,4 +72,4 @@ async def test_what_ends_the_process_passes_through(autojump_clock, end):
         raise end
 
     with pytest.raises(end):
-        await supervised(task, "balance", Tally())
+        await supervised(task, "balance", Counters())

@@ -17,7 +17,7 @@ from quart import request
 from werkzeug.datastructures import MultiDict
 
 from ..model.errors import BadRequest
-from ..store.archive import Shelf, Shelved
+from ..store.archive import Archive, Archived
 from .bodies import unknown
 
 __all__ = [
@@ -40,7 +40,7 @@ LOOKED_AT_AT_ONCE = 500
 """Between two checkpoints: some milliseconds, if all of them have to be unpacked."""
 
 
-class Listed(Shelved, Protocol):
+class Listed(Archived, Protocol):
     """What can be listed."""
 
     @property
@@ -120,7 +120,7 @@ async def page(
 
 
 async def shelf_page(
-    things: Shelf[L], states: type[Enum], *, named: str = "state"
+    things: Archive[L], states: type[Enum], *, named: str = "state"
 ) -> tuple[list[L], str | None]:
     """The page of orders, or protections, that the present request asks for. Raises BadRequest."""
     asked = asked_for(states, (named, *PARAMETERS[1:]), named=named)
@@ -140,14 +140,14 @@ async def shelf_page(
     return await page(reversed(things), find, asked)
 
 
-def lately_ended(things: Shelf[L], most: int) -> list[L]:
+def lately_ended(things: Archive[L], most: int) -> list[L]:
     """The youngest `most` of what has ended, the oldest of them first. It looks into no others that have."""
     alive = {each.id for each in things.alive()}
     ended = (_readable(things, id) for id in reversed(things) if id not in alive)
     return list(islice((each for each in ended if each is not None), most))[::-1]
 
 
-def _readable(things: Shelf[L], id: str) -> L | None:
+def _readable(things: Archive[L], id: str) -> L | None:
     """What has that id. None if it was forgotten meanwhile, or cannot be read: one that is damaged hides no others.
 
     The engine counts what it cannot read, and says so in `/status`.

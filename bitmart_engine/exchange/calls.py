@@ -16,11 +16,11 @@ import httpx
 import msgspec
 import trio
 
-from ..counters import Tally
+from ..counters import Counters
 from ..settings import Settings
 from ..world import World
 from .budget import Urgency
-from .classify import judge
+from .classify import classify
 from .clock import ExchangeClock
 from .errors import CredentialsMissing, ExchangeError, Meaning, NotSent, OutcomeUnknown, Refused
 from .signing import Headers, keyed_headers, signed_headers
@@ -83,17 +83,21 @@ class Calls:
     """Sends requests over one transport. Owned by `open_exchange`, which closes the transport."""
 
     def __init__(
-        self, settings: Settings, world: World, tally: Tally, transport: httpx.AsyncBaseTransport
+        self,
+        settings: Settings,
+        world: World,
+        counters: Counters,
+        transport: httpx.AsyncBaseTransport,
     ) -> None:
         self._settings = settings
-        self._tally = tally
+        self._counters = counters
         self._transport = transport
         self._base = httpx.URL(settings.rest_uri.rstrip("/"))
         self._urls: dict[str, httpx.URL] = {}
-        self.turns = Turns(tally)
+        self.turns = Turns(counters)
         self.key_taken_at = -math.inf
         """When, by Trio's clock, a private read was last answered: the exchange knew the key then."""
-        self.clock = ExchangeClock(world.wall_ms, self._ask_time, tally)
+        self.clock = ExchangeClock(world.wall_ms, self._ask_time, counters)
         self._secrets = [
             text
             for text in (settings.api_key, settings.api_secret, settings.api_memo)
@@ -157,7 +161,7 @@ class Calls:
                     if refused.meaning is not Meaning.CLOCK or refusal is not None:
                         raise
                     refusal = refused
-            self._tally.add("timestamp refused, clock compared with the exchange's", path=path)
+            self._counters.add("timestamp refused, clock compared with the exchange's", path=path)
             try:
                 await clock.measure_again(attempts, urgency)
             except ExchangeError:
@@ -232,7 +236,7 @@ class Calls:
                 raise NotSent(f"no connection to {url.host} within {TOTAL_TIMEOUT_S:g} s")
             raise OutcomeUnknown(f"no answer within {TOTAL_TIMEOUT_S:g} s", path)
         try:
-            return judge(path, *answer, self._redact)
+            return classify(path, *answer, self._redact)
         except ExchangeError:
             raise
         except Exception as failure:

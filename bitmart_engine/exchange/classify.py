@@ -14,7 +14,7 @@ import msgspec
 from .errors import MEANINGS, Meaning, OutcomeUnknown, Refused
 from .wire import envelope_of
 
-__all__ = ["CANCEL", "DETAILS", "ORDER", "SUBMIT", "judge"]
+__all__ = ["CANCEL", "DETAILS", "ORDER", "SUBMIT", "classify"]
 
 DETAILS = "/contract/public/details"
 ORDER = "/contract/private/order"
@@ -37,7 +37,7 @@ SIGNATURE = re.compile(r"[0-9a-fA-F]{64}")
 LONGEST_MESSAGE = 300
 
 
-def judge(
+def classify(
     path: str, status: int, body: bytes, redact: Callable[[str], str] = lambda text: text
 ) -> msgspec.Raw:
     """The data of a success, as raw JSON (empty where there is none). Raises Refused or OutcomeUnknown.

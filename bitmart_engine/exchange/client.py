@@ -22,7 +22,7 @@ import msgspec
 import trio
 from attrs import frozen
 
-from ..counters import Tally
+from ..counters import Counters
 from ..housekeeping import supervised
 from ..model.decimals import plain
 from ..model.events import PositionUpdate
@@ -204,7 +204,7 @@ class ExchangeClient(OrderClient):
 
 @asynccontextmanager
 async def open_exchange(
-    settings: Settings, world: World, tally: Tally
+    settings: Settings, world: World, counters: Counters
 ) -> AsyncIterator[ExchangeClient]:
     """The exchange at `settings.rest_uri`, for as long as the block lasts.
 
@@ -216,7 +216,7 @@ async def open_exchange(
         raise SettingError("BITMART_API_KEY", "***", "must be printable ASCII")
     make = world.http_transport or partial(KeptConnections, world.dial)
     async with make() as transport, trio.open_nursery() as nursery:
-        calls = Calls(settings, world, tally, transport)
-        nursery.start_soon(supervised, calls.clock.keep, "clock", tally)
-        yield ExchangeClient(calls, tally)
+        calls = Calls(settings, world, counters, transport)
+        nursery.start_soon(supervised, calls.clock.keep, "clock", counters)
+        yield ExchangeClient(calls, counters)
         nursery.cancel_scope.cancel()

@@ -17,7 +17,7 @@ import structlog
 import trio
 from attrs import frozen
 
-from ..counters import Tally
+from ..counters import Counters
 from .budget import Urgency
 from .errors import ExchangeError
 
@@ -58,7 +58,7 @@ class ExchangeClock:
         self,
         wall_ms: Callable[[], int],
         ask: Callable[[Urgency], Awaitable[tuple[int, float]]],
-        tally: Tally,
+        counters: Counters,
     ) -> None:
         """`ask` reads the exchange's clock: its time in ms, and for how long the request was under way in s."""
         self.offset_ms: int | None = None
@@ -67,7 +67,7 @@ class ExchangeClock:
         """How often it was tried to measure, in vain or not."""
         self._wall_ms = wall_ms
         self._ask = ask
-        self._tally = tally
+        self._counters = counters
         self._measuring = trio.Lock()
         self._failure: ExchangeError | None = None
         self._doubted = trio.Event()
@@ -123,7 +123,7 @@ class ExchangeClock:
             try:
                 await self.measure()
             except ExchangeError as failure:
-                self._tally.add("the exchange's clock could not be read", why=str(failure))
+                self._counters.add("the exchange's clock could not be read", why=str(failure))
                 await trio.sleep(pause_s)
                 pause_s = min(pause_s * 2, RETRY_UP_TO_S)
             else:
@@ -131,7 +131,7 @@ class ExchangeClock:
                 measured_at = trio.current_time()
                 with trio.move_on_after(MEASURE_EVERY_S):
                     await self._doubted.wait()
-                    self._tally.add("exchange_clock_doubted")
+                    self._counters.add("exchange_clock_doubted")
                     await trio.sleep_until(measured_at + DOUBTED_EVERY_S)
 
     async def _measure(self, urgency: Urgency, good_enough_s: float) -> int:
@@ -164,14 +164,14 @@ class ExchangeClock:
         if before is not None and offset_ms < before - SET_BACK_MS:
             self._remember(_SetBack(since_ms, self._measured_ms, before, offset_ms))
         if abs(offset_ms) > SKEW_WARNED_MS:
-            self._tally.add(
+            self._counters.add(
                 f"our clock differs from the exchange's by more than {SKEW_WARNED_MS} ms",
                 ahead_ms=-offset_ms,
             )
         log.debug("clock measured", offset_ms=offset_ms, before_ms=before)
 
     def _remember(self, set_back: _SetBack) -> None:
-        self._tally.add("exchange_clock_set_back", by_ms=set_back.before_ms - set_back.after_ms)
+        self._counters.add("exchange_clock_set_back", by_ms=set_back.before_ms - set_back.after_ms)
         lately = [
             each
             for each in self._set_back

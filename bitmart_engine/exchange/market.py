@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from ..counters import Tally
+from ..counters import Counters
 from ..model.events import Kline, PastTrade
 from ..model.instruments import Instrument
 from ..model.timeframes import Timeframe
@@ -30,9 +30,9 @@ MOST_TRADES = 100
 class MarketClient:
     """The public half of `ExchangeClient`; whose rules are its own, too."""
 
-    def __init__(self, calls: Calls, tally: Tally) -> None:
+    def __init__(self, calls: Calls, counters: Counters) -> None:
         self._calls = calls
-        self._tally = tally
+        self._counters = counters
 
     async def server_time_ms(self, *, urgency: Urgency = Urgency.READ) -> int:
         """The exchange's clock, Unix time in ms."""
@@ -52,10 +52,10 @@ class MarketClient:
             try:
                 found.append(instrument_of(row))
             except LeftOut as reason:
-                self._tally.add(str(reason), symbol=name)
+                self._counters.add(str(reason), symbol=name)
                 told = told or row.get("symbol") == symbol
             except Unreadable as reason:
-                self._tally.add("unreadable contract", symbol=name, why=str(reason))
+                self._counters.add("unreadable contract", symbol=name, why=str(reason))
         if not told and all(each.symbol != symbol for each in found):
             raise OutcomeUnknown(f"no contract {symbol} that can be read", DETAILS)
         return found
@@ -124,5 +124,5 @@ class MarketClient:
             try:
                 rows.append(fields_of(raw))
             except Unreadable as reason:
-                self._tally.add("unreadable contract", symbol=symbol, why=str(reason))
+                self._counters.add("unreadable contract", symbol=symbol, why=str(reason))
         return rows

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from ..counters import Tally
+from ..counters import Counters
 from ..model.decimals import to_contracts
 from ..model.events import OrderUpdate
 from .budget import Urgency
@@ -48,8 +48,8 @@ MOST_TRADED_LOOKED_AT = 3
 class OrderClient(MarketClient):
     """The market, and the orders of an account."""
 
-    def __init__(self, calls: Calls, tally: Tally) -> None:
-        super().__init__(calls, tally)
+    def __init__(self, calls: Calls, counters: Counters) -> None:
+        super().__init__(calls, counters)
         self._order_observers: list[Callable[[OrderUpdate], None]] = []
         self.concerns: Callable[[str], bool] = lambda symbol: True
         """Whether a symbol is one in which we have something: a row of another that cannot be read is counted and left
@@ -325,7 +325,7 @@ class OrderClient(MarketClient):
         concerns = self.concerns if symbol is None else symbol.__eq__
         rows = read_rows(path, data, convert, concerns)
         for each in sorted(rows.left_out):
-            self._tally.add(
+            self._counters.add(
                 "unreadable row of a symbol in which we have nothing", path=path, symbol=each
             )
         return rows

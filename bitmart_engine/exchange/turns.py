@@ -17,7 +17,7 @@ import trio
 from attrs import frozen
 from sortedcontainers import SortedDict
 
-from ..counters import Tally
+from ..counters import Counters
 from .budget import EndpointBudget, Urgency
 from .errors import Meaning, NotSent, Refused
 from .limits import KEPT_FOR_CLOSES, LIMITS, UNLISTED, reported
@@ -64,8 +64,8 @@ class HeldBack:
 class Turns:
     """The lines at all endpoints."""
 
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
         self._lines: dict[str, _Line] = {}
         self._observers: list[Callable[[HeldBack], None]] = []
 
@@ -81,7 +81,7 @@ class Turns:
         """
         line = self._lines.get(path)
         if line is None:
-            line = self._lines[path] = _Line(path, self._tally, self._observers)
+            line = self._lines[path] = _Line(path, self._counters, self._observers)
         if urgency is Urgency.OPEN:
             await trio.lowlevel.checkpoint()
         now = trio.current_time()
@@ -142,7 +142,7 @@ class _Line:
     """Those who wait for one endpoint, the most urgent first."""
 
     def __init__(
-        self, path: str, tally: Tally, observers: Iterable[Callable[[HeldBack], None]]
+        self, path: str, counters: Counters, observers: Iterable[Callable[[HeldBack], None]]
     ) -> None:
         self._observers = observers
         self.budget = EndpointBudget(
@@ -150,7 +150,7 @@ class _Line:
         )
         self.waiting: SortedDict[tuple[Urgency, int], trio.Event] = SortedDict()
         self._path = path
-        self._tally = tally
+        self._counters = counters
         self._numbers = count()
         self._delayed = 0
         self._pauses = 0
@@ -181,7 +181,7 @@ class _Line:
         """Say that a close waits, unless it does for what we sent ourselves."""
         why = self.budget.held_back(now)
         if why:
-            self._tally.add("close held back", path=self._path, why=why)
+            self._counters.add("close held back", path=self._path, why=why)
             for observer in self._observers:
                 observer(HeldBack(path=self._path, why=why))
         return bool(why)
@@ -208,7 +208,7 @@ class _Line:
         """The exchange says that we ask too often."""
         self._pauses += 1
         self.budget.refuse(now, sent_at, banned=banned)
-        self._tally.add(
+        self._counters.add(
             "shut out by the exchange, endpoint paused"
             if banned
             else "too many requests, endpoint paused",

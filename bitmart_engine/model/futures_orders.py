@@ -202,12 +202,12 @@ class FuturesOrder:
 
     @property
     def state(self) -> FuturesStatus:
-        """What a shelf asks of the things on it."""
+        """What an archive asks of the things on it."""
         return self.status
 
     @property
     def history(self) -> tuple[Moment, ...]:
-        """Only the last moment is kept: what a shelf asks for the end of a thing."""
+        """Only the last moment is kept: what an archive asks for the end of a thing."""
         return (Moment(self.status.value, self.seen_ms),)
 
 

@@ -9,7 +9,7 @@ A notification is settled by success, by a final refusal, or by a day without su
 letter. Nothing is sent before `durable` says that the journal has it, and what is not settled when the outbox closes
 stays owed: the journal has it, and the next start offers it again. The outbox itself stores nothing.
 
-Pauses and ages are measured by Trio's clock. The wall clock says only how old a notification is when it is offered.
+Backoff and ages are measured by Trio's clock. The wall clock says only how old a notification is when it is offered.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import final
 import trio
 from attrs import define, frozen
 
-from ..counters import Tally
+from ..counters import Counters
 from ..model.notifications import Notification
 from ..settings import Settings
 from ..world import World
@@ -125,14 +125,14 @@ class Outbox:
         delivery: Delivery,
         *,
         wall_ms: Callable[[], int],
-        tally: Tally,
+        counters: Counters,
         durable: Durable,
         settled: Settled,
     ) -> None:
         self._nursery = nursery
         self._delivery = delivery
         self._wall_ms = wall_ms
-        self._tally = tally
+        self._counters = counters
         self._durable = durable
         self._settled = settled
         self._owed: dict[str, _Owed | None] = {}
@@ -156,7 +156,7 @@ class Outbox:
         nothing is sent any more; it is for the journal to offer it again.
         """
         if notification.id in self._owed:
-            self._tally.add("notification offered twice", id=notification.id)
+            self._counters.add("notification offered twice", id=notification.id)
             return
         self._owed[notification.id] = None
         self._offered.append(notification)
@@ -298,7 +298,7 @@ class Outbox:
                 # A fault of ours, which must not take the engine down. Its message may hold a URL, its place does not.
                 place = extract_tb(failure.__traceback__)[-1]
                 why = f"unexpected {type(failure).__name__}"
-                self._tally.add(
+                self._counters.add(
                     "delivery failed unexpectedly",
                     id=notification.id,
                     why=why,
@@ -323,7 +323,7 @@ class Outbox:
             self._idle.unpark_all()
 
     def _count(self, reason: str, notification: Notification, why: str) -> None:
-        self._tally.add(
+        self._counters.add(
             reason,
             id=notification.id,
             kind=notification.kind,
@@ -340,7 +340,7 @@ def _lane_of(owed: _Owed) -> Lane:
 async def open_outbox(
     settings: Settings,
     world: World,
-    tally: Tally,
+    counters: Counters,
     *,
     durable: Durable,
     settled: Settled,
@@ -359,7 +359,7 @@ async def open_outbox(
             nursery,
             Delivery(settings, world.machine_ms, transport, resolve or Names(nursery).resolve),
             wall_ms=world.wall_ms,
-            tally=tally,
+            counters=counters,
             durable=durable,
             settled=settled,
         )

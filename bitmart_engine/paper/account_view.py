@@ -12,7 +12,7 @@ from .positions import Position
 from .pushes import BalancePush, OrderPush, PositionPush
 
 
-class Standing:
+class AccountView:
     """A view of account, ledger and last prices together."""
 
     def __init__(self, account: Account, ledger: Ledger, last: Mapping[str, Decimal]) -> None:

@@ -110,7 +110,7 @@ def describe(exchange: PaperExchange) -> Json:
     return {
         "prices": {symbol: wire_decimal(last) for symbol, last in books.last.items()},
         "balance": views.assets(books),
-        "positions": [wire.position_event(push) for push in books.standing.positions()],
+        "positions": [wire.position_event(push) for push in books.account_view.positions()],
         "working_orders": [views.order(order) for order in books.ledger.working()],
         "orders": len(books.orders),
         "fills": len(books.fills),

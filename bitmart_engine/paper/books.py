@@ -36,7 +36,7 @@ class Books(Matching):
         leverage, open_type = self.account.settings_for(request)
         if request.side.is_close:
             request = attrs.evolve(request, size=self._closable(request))
-        self.account.check_affordable(request, last, leverage, self.standing.available())
+        self.account.check_affordable(request, last, leverage, self.account_view.available())
         matches = request.price is None or crosses(request, last)
         refused = request.mode is Mode.MAKER_ONLY and matches
         if refused and self.config.maker_only_refusal == "reply":
@@ -67,7 +67,7 @@ class Books(Matching):
         held = self.account.position(request.symbol, direction).size
         if not held:
             raise Refusal(40021)
-        free = held - self.standing.frozen_size(request.symbol, direction)
+        free = held - self.account_view.frozen_size(request.symbol, direction)
         if request.size <= free:
             return request.size
         if self.config.close_more_than_held == "cut" and free > 0:
@@ -87,11 +87,11 @@ class Books(Matching):
         )
         if order.side.is_close:
             held = self.account.position(order.symbol, order.side.direction).size
-            frozen = self.standing.frozen_size(order.symbol, order.side.direction)
+            frozen = self.account_view.frozen_size(order.symbol, order.side.direction)
             if request.size > held - frozen + order.remaining:
                 raise Refusal(40020)
         freed = self.account.order_margin(order, last)
-        available = self.standing.available() + freed
+        available = self.account_view.available() + freed
         self.account.check_affordable(request, last, order.leverage, available)
         matches = crosses(request, last)
         if matches and order.mode is Mode.MAKER_ONLY:
@@ -120,7 +120,7 @@ class Books(Matching):
 
     def transfer(self, transfer: Transfer) -> None:
         """Money comes in, or goes out as far as it is available (42000)."""
-        self.account.transfer(transfer, self.standing.available())
+        self.account.transfer(transfer, self.account_view.available())
         self._tell_balance()
 
     # -- what waits for a price ---------------------------------------------------------------

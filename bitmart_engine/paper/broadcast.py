@@ -70,12 +70,12 @@ class Broadcast:
         """The present state, as the first frame of a private topic."""
         if topic == ORDERS:
             sign = self._config.fee_sign
-            return [wire.order_event(push, sign) for push in self._books.standing.orders()]
+            return [wire.order_event(push, sign) for push in self._books.account_view.orders()]
         if topic == POSITIONS:
-            return [self._position(push) for push in self._books.standing.positions()]
+            return [self._position(push) for push in self._books.account_view.positions()]
         if topic == UNICAST:
             return {}
-        data = wire.asset(self._books.standing.balance())
+        data = wire.asset(self._books.account_view.balance())
         if topic == ASSETS[0]:
             return data
         return {**dict.fromkeys(data, "0"), "currency": topic.rpartition(":")[2]}
@@ -89,7 +89,7 @@ class Broadcast:
         """Every ten seconds the positions held, changed or not."""
         while True:
             await trio.sleep(self._config.position_interval_s)
-            positions = [self._position(push) for push in self._books.standing.positions()]
+            positions = [self._position(push) for push in self._books.account_view.positions()]
             if positions or self._config.position_push_when_flat:
                 self._hub.publish_later(POSITIONS, positions, None)
 

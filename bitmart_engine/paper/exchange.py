@@ -21,7 +21,7 @@ from .clock import wall_clock
 from .codes import Refusal
 from .config import PaperConfig
 from .deadman import DeadMan
-from .fault_front import Front, RequestRecord
+from .fault_front import FaultFront, RequestRecord
 from .feed import MarketFeed, parts
 from .instruments import CHANGEABLE, PaperInstrument, exact, on_grid, to_grid
 from .market import Market, RandomWalk
@@ -34,7 +34,7 @@ from .serving import HttpServer, Port, listening
 from .topics import private_topics
 from .trouble import Trouble
 from .ws import WsServer
-from .ws_session import Dialogue, FrameRecord
+from .ws_session import FrameRecord, WsSession
 
 LOOPBACK = "127.0.0.1"
 
@@ -67,10 +67,10 @@ class PaperExchange(Trouble):
         self._held: set[str] = set()
         self._next_trade_id = 9_000_000
 
-        self._dialogue = Dialogue(
+        self._session = WsSession(
             config, self.instruments, self.hub, self.faults, now_ms, self._rng, self._snapshot
         )
-        self._ws = WsServer(config, self.hub, self._dialogue, self.faults)
+        self._ws = WsServer(config, self.hub, self._session, self.faults)
         rest_app = make_rest_app(
             config,
             PublicDesk(config, self.instruments, self.candles, self._tape, now_ms),
@@ -80,7 +80,7 @@ class PaperExchange(Trouble):
             self._rng,
             self._broadcast.settle,
         )
-        self.rest_app = Front(
+        self.rest_app = FaultFront(
             rest_app,
             self.hub,
             self.faults,
@@ -123,7 +123,7 @@ class PaperExchange(Trouble):
     @property
     def frames(self) -> Sequence[FrameRecord]:
         """The WebSocket frames that clients sent, oldest first; the last 10,000 of them."""
-        return self._dialogue.heard
+        return self._session.heard
 
     def last_price(self, symbol: str) -> Decimal:
         return self.books.last[symbol]

@@ -57,7 +57,7 @@ class RequestRecord:
     status: int | None = None
 
 
-class Front:
+class FaultFront:
     """An ASGI app around another one."""
 
     def __init__(

@@ -17,7 +17,7 @@ from decimal import Decimal
 import attrs
 
 from .account import Account
-from .account_view import Standing
+from .account_view import AccountView
 from .config import PaperConfig
 from .instruments import to_grid
 from .ledger import Ledger
@@ -39,7 +39,7 @@ class Matching:
         self.account = Account(config)
         self.last = {instrument.symbol: instrument.price for instrument in config.symbols}
         self.ledger = Ledger(list(self.last), rng)
-        self.standing = Standing(self.account, self.ledger, self.last)
+        self.account_view = AccountView(self.account, self.ledger, self.last)
         self.plans = Plans()
         self.pending = Pending()
         self._pushes: list[Push] = []
@@ -232,7 +232,7 @@ class Matching:
 
     def _tell_position(self, position: Position) -> None:
         if position.size or self.config.zero_position_push:
-            self._pushes.append(self.standing.position(position))
+            self._pushes.append(self.account_view.position(position))
 
     def _tell_balance(self) -> None:
-        self._pushes.append(self.standing.balance())
+        self._pushes.append(self.account_view.balance())

@@ -258,7 +258,7 @@ def transactions(books: Books) -> list[tuple[int, int, Json]]:
 
 def assets(books: Books) -> Json:
     """The one asset. Equity is the balance and what is not realised yet."""
-    standing = books.standing
+    standing = books.account_view
     unrealised = standing.unrealised()
     return {
         "currency": "USDT",

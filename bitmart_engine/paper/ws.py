@@ -1,4 +1,4 @@
-"""The WebSocket server: `/api` for everybody, `/user` for who logs in. A thin shell around `Dialogue` and `Hub`.
+"""The WebSocket server: `/api` for everybody, `/user` for who logs in. A thin shell around `WsSession` and `Hub`.
 
 One task reads, one writes; either one's end, or an abort, ends the connection and closes its stream. Frames are text;
 binary ones, whose content is raw deflate, are understood, and sent where `PaperConfig.frames` says so.
@@ -21,7 +21,7 @@ from trio_websocket import (
 from .config import PaperConfig
 from .faults import Faults
 from .hub import Connection, Hub
-from .ws_session import Dialogue
+from .ws_session import WsSession
 
 PATHS = {"/api": False, "/user": True}
 HANDSHAKE_TIMEOUT_S = 10
@@ -33,10 +33,10 @@ LARGEST_CONTENT = 1 << 20
 class WsServer:
     """Serves connected streams, wherever they come from."""
 
-    def __init__(self, config: PaperConfig, hub: Hub, dialogue: Dialogue, faults: Faults) -> None:
+    def __init__(self, config: PaperConfig, hub: Hub, session: WsSession, faults: Faults) -> None:
         self._config = config
         self._hub = hub
-        self._dialogue = dialogue
+        self._session = session
         self._faults = faults
 
     async def serve(self, stream: trio.abc.Stream) -> None:
@@ -100,7 +100,7 @@ class WsServer:
             if message is None or not allowance.takes_message(trio.current_time()):
                 connection.close_code = self._config.limit_close_code
                 return
-            if not self._dialogue.hear(connection, text_of(message)):
+            if not self._session.hear(connection, text_of(message)):
                 return
             if not allowance.takes(connection, self._hub):
                 connection.close_code = self._config.limit_close_code

@@ -38,7 +38,7 @@ class FrameRecord:
     at_ms: int
 
 
-class Dialogue:
+class WsSession:
     """The exchange's side of every WebSocket conversation."""
 
     def __init__(

@@ -183,7 +183,9 @@ def cancel(session: Session, id: str) -> None:
 @click.option("--target", "--take-profit", "take_profit", metavar="PRICE", help="The take-profit.")
 @click.option("--side", type=SIDE, help="[default: the one that is open]")
 @click.option("--size", type=int, help="In contracts.  [default: all of it]")
-@click.option("--order-id", callback=checked_id, metavar="ID", help="Guard what this order fills.")
+@click.option(
+    "--order-id", callback=checked_id, metavar="ID", help="Protections what this order fills."
+)
 @click.option(
     "--id",
     callback=checked_id,
@@ -195,7 +197,7 @@ def cancel(session: Session, id: str) -> None:
 def monitor(
     session: Session, symbol: str, id: str | None, metadata: str | None, **asked: Any
 ) -> None:
-    """Guard a position of SYMBOL that was opened elsewhere, or what an order fills."""
+    """Protections a position of SYMBOL that was opened elsewhere, or what an order fills."""
     id = id or fresh_id(symbol, "position")
     body = {"id": id, "symbol": symbol, **_given({**asked, "metadata": _object(metadata)})}
     answer = promise(session, "monitor-position", id, body)
@@ -206,7 +208,7 @@ def monitor(
 @click.argument("id", callback=checked_id)
 @click.option("--stop", "--stop-loss", "stop_loss", metavar="PRICE", help="Move the stop-loss.")
 @click.option("--target", "--take-profit", "take_profit", metavar="PRICE", help="Move the target.")
-@click.option("--drop", is_flag=True, help="Guard it no longer; the position stays.")
+@click.option("--drop", is_flag=True, help="Protections it no longer; the position stays.")
 def protect(session: Session, id: str, drop: bool, **levels: str | None) -> None:
     """Move the stop or the target of the guarded position ID, or drop its protection.
 

@@ -1,7 +1,7 @@
 """The journal, and the state rebuilt from it. What the engine knows changes through records, and in no other way."""
 
 from .copying import copy_journal
-from .environment_mark import check_belonging
+from .environment_mark import check_environment_mark
 from .errors import (
     JournalCorrupted,
     JournalError,
@@ -36,7 +36,7 @@ __all__ = [
     "State",
     "Store",
     "Telling",
-    "check_belonging",
+    "check_environment_mark",
     "copy_journal",
     "open_journal",
 ]

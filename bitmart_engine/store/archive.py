@@ -1,8 +1,8 @@
 """Orders, or protections, by id: in the order they were made, those that are alive within easy reach.
 
-Most of what a long-running engine knows has ended. After a start such things stay on the shelf as they were read from
-disk, packed, and are unpacked when somebody asks for them; that is what keeps the start fast. Nobody who reads a shelf
-notices, except by its speed. A shelf does no IO.
+Most of what a long-running engine knows has ended. After a start such things stay in the archive as they were read
+from disk, packed, and are unpacked when somebody asks for them; that keeps the start fast. A reader of the archive
+notices nothing of it, except by its speed. An archive does no IO.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from ..model.orders import Moment
 
-__all__ = ["Packed", "Shelf", "ended_ms"]
+__all__ = ["Archive", "Packed", "ended_ms"]
 
 
 class Ending(Protocol):
@@ -22,8 +22,8 @@ class Ending(Protocol):
     def final(self) -> bool: ...
 
 
-class Shelved(Protocol):
-    """What has a place on a shelf: an order, a protection."""
+class Archived(Protocol):
+    """What has a place in an archive: an order, a protection."""
 
     @property
     def state(self) -> Ending: ...
@@ -32,7 +32,7 @@ class Shelved(Protocol):
     def history(self) -> tuple[Moment, ...]: ...
 
 
-T = TypeVar("T", bound=Shelved)
+T = TypeVar("T", bound=Archived)
 
 
 class Packed(NamedTuple):
@@ -44,7 +44,7 @@ class Packed(NamedTuple):
     ended_ms: int
 
 
-class Shelf(MutableMapping[str, T]):
+class Archive(MutableMapping[str, T]):
     """A dict of things that end. What is put back under its id keeps its place.
 
     `unpack` brings back what was packed; it raises ValueError if that cannot be read, and so does looking it up.
@@ -89,7 +89,7 @@ class Shelf(MutableMapping[str, T]):
         return id in self._things
 
     def __repr__(self) -> str:
-        return f"<Shelf of {len(self._things)}, {len(self._alive)} alive>"
+        return f"<Archive of {len(self._things)}, {len(self._alive)} alive>"
 
     def alive(self) -> list[T]:
         """What has not ended, the oldest first. It costs the number of these, not of all there is."""
@@ -114,7 +114,7 @@ class Shelf(MutableMapping[str, T]):
         return found
 
     def put_packed(self, id: str, packed: Packed) -> None:
-        """Put something that has ended at the end of the shelf, without looking into it."""
+        """Put something that has ended at the end of the archive, without looking into it."""
         self._things[id] = packed
 
     def unpack_each(self) -> Iterator[str]:
@@ -125,7 +125,7 @@ class Shelf(MutableMapping[str, T]):
                 yield id
 
 
-def ended_ms(thing: Shelved) -> int | None:
+def ended_ms(thing: Archived) -> int | None:
     """When it ended (unix ms), or None if it is alive."""
     if not thing.state.final:
         return None

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from .errors import JournalUnusable, why
 
-__all__ = ["check_belonging"]
+__all__ = ["check_environment_mark"]
 
 FILE_NAME = "exchange"
 
 
-def check_belonging(directory: Path, mode: str) -> None:
+def check_environment_mark(directory: Path, mode: str) -> None:
     """Mark `directory` as that of `mode`, or raise JournalUnusable if it is that of another or cannot be marked."""
     mark = directory / FILE_NAME
     if directory.exists() and not directory.is_dir():

@@ -20,7 +20,7 @@ from ..model.futures_orders import FuturesOrder
 from ..model.notifications import DeadLetter, Notification
 from ..model.orders import EntryOrder
 from ..model.positions import Protection
-from .archive import Packed, Shelf, ended_ms
+from .archive import Archive, Packed, ended_ms
 from .codec import Subject, decode, pack, subject_of, unpack
 from .records import Record
 from .state import State
@@ -183,7 +183,7 @@ def _restore(state: State, rows: Iterable[tuple[Any, ...]]) -> None:
         if what not in homes:
             raise Damage(f"what is kept of {id!r} is of an unknown sort, {what!r}")
         home, owners, type_ = homes[what]
-        if ended is not None and isinstance(home, Shelf):
+        if ended is not None and isinstance(home, Archive):
             home.put_packed(id, Packed(body, check32, ended))
         elif crc32(body) != check32:
             raise Damage(f"what is kept of {what} {id!r} is not what was written")

@@ -12,7 +12,7 @@ from pathlib import Path
 import trio
 
 from ..clocks import SteadyClock
-from ..counters import Tally
+from ..counters import Counters
 from .database import CrashPoint, Database, no_crash
 from .errors import JournalUnavailable, JournalUnusable, why
 from .lock import locked
@@ -37,7 +37,7 @@ async def open_journal(
     wall_ms: Callable[[], int],
     history_days: int = 30,
     fold_every: int = FOLD_EVERY,
-    tally: Tally,
+    counters: Counters,
     crash_point: CrashPoint = no_crash,
     run: Run | None = None,
     clock: SteadyClock | None = None,
@@ -80,7 +80,7 @@ async def open_journal(
             last_seq,
             wall_ms=wall_ms,
             fold_every=fold_every,
-            tally=tally,
+            counters=counters,
             run=run,
             moved_back=put_back,
             look_every_s=look_every_s,
@@ -95,7 +95,7 @@ async def open_journal(
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(journal._write)
                 nursery.start_soon(_daily, compact)
-                nursery.start_soon(_unpack, state, tally)
+                nursery.start_soon(_unpack, state, counters)
                 yield journal, state
                 nursery.cancel_scope.cancel()
         except BaseException:
@@ -142,13 +142,13 @@ async def _daily(compact: Callable[[], None]) -> None:
         compact()
 
 
-async def _unpack(state: State, tally: Tally) -> None:
+async def _unpack(state: State, counters: Counters) -> None:
     """Unpack what has ended while nothing else is to be done: the first to list it all must not stop the prices."""
-    for shelf in (state.orders, state.protections, state.futures_orders):
+    for archive in (state.orders, state.protections, state.futures_orders):
         try:
-            for number, _ in enumerate(shelf.unpack_each()):
+            for number, _ in enumerate(archive.unpack_each()):
                 if number % UNPACKED_AT_ONCE == 0:
                     await trio.lowlevel.checkpoint()
         except ValueError as failure:
-            tally.add("an order that ended cannot be read", why=str(failure))
+            counters.add("an order that ended cannot be read", why=str(failure))
     await trio.lowlevel.checkpoint()

@@ -19,7 +19,7 @@ from typing import final
 import structlog
 import trio
 
-from ..counters import Tally
+from ..counters import Counters
 from ..world import Run
 from .codec import Subject, decode
 from .database import STEP, Database, Unit
@@ -58,7 +58,7 @@ class SqliteJournal:
         *,
         wall_ms: Callable[[], int],
         fold_every: int,
-        tally: Tally,
+        counters: Counters,
         run: Run,
         moved_back: Callable[[], None] = lambda: None,
         look_every_s: float = LOOK_EVERY_S,
@@ -70,7 +70,7 @@ class SqliteJournal:
         self._wall_ms = wall_ms
         self._fold_every = fold_every
         self._fold_next = database.folded + fold_every
-        self._tally = tally
+        self._counters = counters
         self._run = run
         self._queue: deque[Unit] = deque()
         self._chores: deque[Callable[[], bool]] = deque()
@@ -225,7 +225,7 @@ class SqliteJournal:
         if self._trouble is None:
             log.error("journal cannot be written", why=reason, records=self.waiting)
         self._trouble = f"the journal cannot be written: {reason}"
-        self._tally.add("journal commit failed", why=reason)
+        self._counters.add("journal commit failed", why=reason)
         self._news.unpark_all()
 
     async def _look(self) -> None:
@@ -243,7 +243,7 @@ class SqliteJournal:
             await self._run(self._database.write_anew)
             await self._run(self._moved_back)
         except Trouble as failure:
-            self._tally.add("journal not written anew", why=str(failure))
+            self._counters.add("journal not written anew", why=str(failure))
             return
         self._missing = False
         self._trouble = None
@@ -254,14 +254,14 @@ class SqliteJournal:
         try:
             await self._run(self._database.checkpoint)
         except Trouble as failure:
-            self._tally.add("journal not checkpointed", why=str(failure))
+            self._counters.add("journal not checkpointed", why=str(failure))
 
     async def _fold(self) -> None:
         """Take some of what was committed into what a start reads."""
         try:
             await self._run(self._database.advance, self._fold_every)
         except (*Trouble, Damage) as failure:
-            self._tally.add("journal not folded", why=str(failure))
+            self._counters.add("journal not folded", why=str(failure))
             self._fold_next = self._committed + self._fold_every
         else:
             self._fold_next = self._database.folded + self._fold_every
@@ -270,7 +270,7 @@ class SqliteJournal:
         try:
             again = await self._run(self._chores[0])
         except (*Trouble, Damage) as failure:
-            self._tally.add("journal not compacted", why=str(failure))
+            self._counters.add("journal not compacted", why=str(failure))
             again = False
         if not again:
             self._chores.popleft()

@@ -19,7 +19,7 @@ from ..model.lifecycle import (
 from ..model.notifications import DeadLetter, Notification
 from ..model.orders import EntryOrder, Moment
 from ..model.positions import Protection
-from .archive import Shelf
+from .archive import Archive
 from .codec import subject_of, unpacking
 from .records import (
     CloseIntended,
@@ -55,9 +55,9 @@ class State:
     """
 
     def __init__(self) -> None:
-        self.orders: Shelf[EntryOrder] = Shelf(unpacking(EntryOrder))
-        self.protections: Shelf[Protection] = Shelf(unpacking(Protection))
-        self.futures_orders: Shelf[FuturesOrder] = Shelf(unpacking(FuturesOrder))
+        self.orders: Archive[EntryOrder] = Archive(unpacking(EntryOrder))
+        self.protections: Archive[Protection] = Archive(unpacking(Protection))
+        self.futures_orders: Archive[FuturesOrder] = Archive(unpacking(FuturesOrder))
         """Every order of the account that the exchange spoke of, by its id there."""
         self.owed: dict[str, Notification] = {}
         self.dead: dict[str, DeadLetter] = {}

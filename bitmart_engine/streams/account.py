@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Raw
 
-from ..counters import Tally
+from ..counters import Counters
 from ..model.events import (
     BalanceUpdate,
     Fill,
@@ -113,7 +113,7 @@ READ_POSITION = msgspec.json.Decoder(PositionData)
 READ_BALANCE = msgspec.json.Decoder(BalanceData)
 
 
-def orders(raw: bytes, tally: Tally) -> Iterator[OrderUpdate]:
+def orders(raw: bytes, counters: Counters) -> Iterator[OrderUpdate]:
     """The update in one element of an order push; its `raw` is that element. Raises ValueError if there is none."""
     if len(raw) > LONGEST_ROW:
         raise Malformed(f"an order event of {len(raw)} bytes")
@@ -127,9 +127,9 @@ def orders(raw: bytes, tally: Tally) -> Iterator[OrderUpdate]:
     yield OrderUpdate(
         order_id=order_id,
         symbol=of,
-        state=_state(order.state, tally, order_id),
+        state=_state(order.state, counters, order_id),
         client_order_id=client_order_id,
-        side=_side(order.side, tally, order_id),
+        side=_side(order.side, counters, order_id),
         type=text(order.type).lower() or None,
         action=integer(event.action),
         price=decimal(order.price),
@@ -142,33 +142,33 @@ def orders(raw: bytes, tally: Tally) -> Iterator[OrderUpdate]:
         position_mode=named(order.position_mode, POSITION_MODES),
         create_time_ms=moment(order.create_time),
         update_time_ms=moment(order.update_time),
-        last_fill=_fill(order.last_trade, tally, order_id),
+        last_fill=_fill(order.last_trade, counters, order_id),
         plan_order_id=plan_order_id(text(order.plan_order_id), client_order_id),
         trigger_price=decimal(order.trigger_price),
         raw=raw,
     )
 
 
-def _state(raw: Raw, tally: Tally, order_id: str) -> OrderState:
+def _state(raw: Raw, counters: Counters, order_id: str) -> OrderState:
     """The order's state; a missing or unknown one counts as working, which claims no end."""
     number = integer(raw)
     try:
         return OrderState(number or 0)
     except ValueError:
-        tally.add("order event without a known state", state=number, order_id=order_id)
+        counters.add("order event without a known state", state=number, order_id=order_id)
         return OrderState.CHECK
 
 
-def _side(raw: Raw, tally: Tally, order_id: str) -> OrderSide | None:
+def _side(raw: Raw, counters: Counters, order_id: str) -> OrderSide | None:
     number = integer(raw)
     try:
         return None if number is None else OrderSide(number)
     except ValueError:
-        tally.add("order event of an unknown side", side=number, order_id=order_id)
+        counters.add("order event of an unknown side", side=number, order_id=order_id)
         return None
 
 
-def _fill(raw: Raw, tally: Tally, order_id: str) -> Fill | None:
+def _fill(raw: Raw, counters: Counters, order_id: str) -> Fill | None:
     """The last fill; a malformed one is left out, for `deal_size` says the same more surely."""
     if bytes(raw) in (b"null", b"{}", b'""'):
         return None
@@ -178,7 +178,7 @@ def _fill(raw: Raw, tally: Tally, order_id: str) -> Fill | None:
     except (ValueError, ArithmeticError, msgspec.MsgspecError, RecursionError):
         trade_id = price = size = None
     if trade_id is None or price is None or size is None:
-        tally.add("malformed last trade of an order", order_id=order_id)
+        counters.add("malformed last trade of an order", order_id=order_id)
         return None
     return Fill(trade_id, price, size)
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import trio
 
-__all__ = ["HungUp", "TappedStream"]
+__all__ = ["ActivityStream", "HungUp"]
 
 
 class HungUp(Exception):
     """The peer was gone before the WebSocket handshake was done."""
 
 
-class TappedStream(trio.abc.Stream):
+class ActivityStream(trio.abc.Stream):
     """Passes everything through. Closing it closes the stream beneath."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:

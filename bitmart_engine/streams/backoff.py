@@ -15,7 +15,7 @@ subscribes to nothing and the 20 s after which it closes a silent one, so neithe
 
 
 class Backoff:
-    """Pauses that double from `base` to `cap` seconds (never below `base`), each drawn from its upper half."""
+    """Backoff that double from `base` to `cap` seconds (never below `base`), each drawn from its upper half."""
 
     def __init__(self, base: float, random: Random, cap: float = 60.0) -> None:
         self._base = base

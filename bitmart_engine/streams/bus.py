@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar, overload
 import trio
 from attrs import frozen
 
-from ..counters import Tally
+from ..counters import Counters
 from ..model.timeframes import Timeframe
 
 __all__ = ["Bus", "Lagged", "Listener"]
@@ -140,8 +140,8 @@ class _Tap:
 class Bus:
     """Carries normalized events from the connections to whoever listens."""
 
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
         self._listeners: dict[type[Any], list[Listener[Any] | _Tap]] = {}
         self._closed = False
 
@@ -222,7 +222,7 @@ class Bus:
         """Give the event to everybody who listens for it. Never blocks, never fails."""
         for listener in self._listeners.get(type(event), ()):
             if not listener._offer(event):
-                self._tally.add("event dropped for a slow listener", type=type(event).__name__)
+                self._counters.add("event dropped for a slow listener", type=type(event).__name__)
 
     def close(self) -> None:
         """End every listener's iteration, now and in the future. Idempotent."""

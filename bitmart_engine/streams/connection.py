@@ -16,11 +16,11 @@ import trio
 from attrs import frozen
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
-from ..counters import Tally
+from ..counters import Counters
 from ..settings import Settings
 from ..world import World
 from . import wire
-from .activity_stream import TappedStream
+from .activity_stream import ActivityStream
 from .dialling import CannotConnect, dial, shake_hands
 from .endings import Ending, closed_because, failed_because, first_of
 from .ledger import RETRYABLE, Ledger
@@ -77,7 +77,7 @@ class Connection:
         handlers: Handlers,
         settings: Settings,
         world: World,
-        tally: Tally,
+        counters: Counters,
     ) -> None:
         self._uri = uri
         self._credentials = credentials
@@ -85,10 +85,10 @@ class Connection:
         self._handlers = handlers
         self._settings = settings
         self._world = world
-        self._tally = tally
+        self._counters = counters
         self._scope = trio.CancelScope()
         self._ending: Ending | None = None
-        self._stream: TappedStream | None = None
+        self._stream: ActivityStream | None = None
         self._works_since: float | None = None
         self._login: trio.Event = trio.Event()
         self.signed: tuple[float, int] | None = None
@@ -152,7 +152,7 @@ class Connection:
             reason = failed_because(failure)
             if reason is None:
                 log.error("connection failed unexpectedly", uri=self._uri, exc_info=failures)
-                self._tally.add("connection failed unexpectedly")
+                self._counters.add("connection failed unexpectedly")
                 reason = f"unexpected {type(failure).__name__}: {self._redact(str(failure))}"
             self.end(reason)
         finally:
@@ -206,7 +206,7 @@ class Connection:
         try:
             frame = wire.decode(message)
         except FrameError as error:
-            self._tally.add("malformed frame", error=str(error), start=str(message[:200]))
+            self._counters.add("malformed frame", error=str(error), start=str(message[:200]))
             return
         if frame.is_pong:
             return
@@ -217,7 +217,7 @@ class Connection:
         elif frame.group and frame.data:
             self._handlers.frame(frame)
         else:
-            self._tally.add("unexpected frame", text=self._redact(str(message[:200])))
+            self._counters.add("unexpected frame", text=self._redact(str(message[:200])))
 
     def _logged_in(self, frame: Frame) -> None:
         if frame.success:
@@ -239,9 +239,9 @@ class Connection:
             if self._ledger.refused(topic, error, trio.current_time()):
                 self._handlers.refused(topic, error)
             else:
-                self._tally.add("subscription refused for now", topic=topic, error=error)
+                self._counters.add("subscription refused for now", topic=topic, error=error)
         elif not frame.success:
-            self._tally.add("unsubscribing refused", topic=topic, error=frame.error)
+            self._counters.add("unsubscribing refused", topic=topic, error=frame.error)
         if further or self._ledger.all_answered or frame.success is False:
             self.wake()
 
@@ -259,7 +259,7 @@ class Connection:
             repeated = self._ledger.repeated
             frame = self._ledger.next_frame(trio.current_time())
             if self._ledger.repeated > repeated:
-                self._tally.add(
+                self._counters.add(
                     "subscription sent again", self._ledger.repeated - repeated, frame=frame
                 )
             if frame is not None:

@@ -13,7 +13,7 @@ import trio
 from trio_websocket import WebSocketConnection, wrap_client_stream
 
 from ..world import World
-from .activity_stream import TappedStream
+from .activity_stream import ActivityStream
 from .wire import MAX_MESSAGE_BYTES
 
 __all__ = ["CONNECT_TIMEOUT", "CannotConnect", "dial", "shake_hands"]
@@ -25,7 +25,7 @@ class CannotConnect(Exception):
     """There is no connection. The text says at which step, and why."""
 
 
-async def dial(uri: str, world: World) -> TappedStream:
+async def dial(uri: str, world: World) -> ActivityStream:
     """A byte stream to where `uri` points. Raises `CannotConnect`."""
     parts = urlsplit(uri)
     tls = parts.scheme == "wss"
@@ -36,10 +36,12 @@ async def dial(uri: str, world: World) -> TappedStream:
         raise CannotConnect(f"dial timed out after {CONNECT_TIMEOUT:g} s") from None
     except OSError as error:
         raise CannotConnect(f"dial failed: {error}") from error
-    return TappedStream(stream)
+    return ActivityStream(stream)
 
 
-async def shake_hands(library: trio.Nursery, stream: TappedStream, uri: str) -> WebSocketConnection:
+async def shake_hands(
+    library: trio.Nursery, stream: ActivityStream, uri: str
+) -> WebSocketConnection:
     """The WebSocket over `stream`; its reader runs in the nursery `library`. Raises `CannotConnect` if that takes long.
 
     A handshake that is refused or breaks off is raised by the reader, into the nursery.

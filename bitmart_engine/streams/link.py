@@ -16,7 +16,7 @@ from typing import final
 import structlog
 import trio
 
-from ..counters import Tally
+from ..counters import Counters
 from ..settings import Settings
 from ..world import World
 from .backoff import Backoff
@@ -61,7 +61,7 @@ class Link:
         credentials: Credentials | None,
         settings: Settings,
         world: World,
-        tally: Tally,
+        counters: Counters,
         *,
         sockets: trio.Semaphore,
         frame: Callable[[Frame], None],
@@ -81,7 +81,7 @@ class Link:
         self._credentials = credentials
         self._settings = settings
         self._world = world
-        self._tally = tally
+        self._counters = counters
         self._sockets = sockets
         self._needed = needed
         self._login_refused = login_refused
@@ -189,10 +189,10 @@ class Link:
             self._handlers,
             self._settings,
             self._world,
-            self._tally,
+            self._counters,
         )
         if not self._sockets.value:
-            self._tally.add("connection waits for another to be closed", connection=self.name)
+            self._counters.add("connection waits for another to be closed", connection=self.name)
         try:
             async with self._sockets:
                 return await self._connection.run()

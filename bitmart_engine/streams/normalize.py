@@ -14,7 +14,7 @@ from decimal import Decimal
 import msgspec
 from msgspec import Raw
 
-from ..counters import Tally
+from ..counters import Counters
 from ..model.events import Event, Kline, Trade
 from .account import balances, orders, positions
 from .lenient import NOTHING, Malformed, decimal, identity, moment, price, text
@@ -63,24 +63,24 @@ READ_TRADE = msgspec.json.Decoder(TradeData)
 READ_LIST = msgspec.json.Decoder(list[Raw])
 
 
-def events(topic: Topic, data: bytes, tally: Tally) -> list[Event]:
+def events(topic: Topic, data: bytes, counters: Counters) -> list[Event]:
     """The events in one push of `topic`, in order; `data` is its JSON. What is malformed is counted and left out."""
     made: list[Event] = []
     read = READERS.get(topic.kind)
     if read is None:
-        tally.add("push of a channel that nobody reads", topic=topic.name)
+        counters.add("push of a channel that nobody reads", topic=topic.name)
         return made
-    for raw in _parts(topic, data, tally):
+    for raw in _parts(topic, data, counters):
         try:
-            made += read(topic, raw, tally)
+            made += read(topic, raw, counters)
         except (ValueError, ArithmeticError, msgspec.MsgspecError, RecursionError) as error:
-            _malformed(tally, topic, raw, error)
+            _malformed(counters, topic, raw, error)
     if topic.kind is Kind.TRADES:
         made.sort(key=_when_made)
     return made
 
 
-def _parts(topic: Topic, data: bytes, tally: Tally) -> list[bytes]:
+def _parts(topic: Topic, data: bytes, counters: Counters) -> list[bytes]:
     """The elements of `data`, whether it is an array of them, one of them, or null."""
     try:
         if data.startswith(b"["):
@@ -91,13 +91,13 @@ def _parts(topic: Topic, data: bytes, tally: Tally) -> list[bytes]:
             return [data] if push.items is None else [bytes(raw) for raw in push.items]
         return [] if data in (b"", b"null") else [data]
     except (ValueError, msgspec.MsgspecError, RecursionError) as error:
-        _malformed(tally, topic, data, error)
+        _malformed(counters, topic, data, error)
         return []
 
 
-def _malformed(tally: Tally, topic: Topic, raw: bytes, error: Exception) -> None:
+def _malformed(counters: Counters, topic: Topic, raw: bytes, error: Exception) -> None:
     text = raw[:300].decode(errors="replace")
-    tally.add(
+    counters.add(
         f"malformed push of {topic.kind.value}", topic=topic.name, error=str(error), text=text
     )
 
@@ -107,7 +107,7 @@ def _same_symbol(topic: Topic, symbol: str | None) -> None:
         raise Malformed(f"speaks of {symbol[:50]}")
 
 
-def _klines(topic: Topic, raw: bytes, tally: Tally) -> Iterator[Event]:
+def _klines(topic: Topic, raw: bytes, counters: Counters) -> Iterator[Event]:
     bar = READ_BAR.decode(raw)
     assert topic.timeframe is not None
     yield Kline(
@@ -130,7 +130,7 @@ def _open_time_s(ts: int | None) -> int:
     return seconds // 60 * 60
 
 
-def _trades(topic: Topic, raw: bytes, tally: Tally) -> Iterator[Event]:
+def _trades(topic: Topic, raw: bytes, counters: Counters) -> Iterator[Event]:
     trade = READ_TRADE.decode(raw)
     _same_symbol(topic, text(trade.symbol))
     yield Trade(
@@ -158,12 +158,12 @@ def _when_made(event: Event) -> tuple[int, int]:
     return event.trade_id, event.at_ms or 0
 
 
-Reader = Callable[[Topic, bytes, Tally], Iterable[Event]]
+Reader = Callable[[Topic, bytes, Counters], Iterable[Event]]
 
 READERS: dict[Kind, Reader] = {
     Kind.KLINES: _klines,
     Kind.TRADES: _trades,
-    Kind.ORDERS: lambda topic, raw, tally: orders(raw, tally),
-    Kind.POSITIONS: lambda topic, raw, tally: positions(raw),
-    Kind.BALANCE: lambda topic, raw, tally: balances(raw),
+    Kind.ORDERS: lambda topic, raw, counters: orders(raw, counters),
+    Kind.POSITIONS: lambda topic, raw, counters: positions(raw),
+    Kind.BALANCE: lambda topic, raw, counters: balances(raw),
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
-from ..counters import Tally
+from ..counters import Counters
 from ..model.events import Kline, Tick, Trade
 from ..model.timeframes import Timeframe
 from .ages import TOLERATED_MS, Age, Ages, Moment
@@ -33,13 +33,13 @@ class Pricing:
     def __init__(
         self,
         ticks: TickMailbox,
-        tally: Tally,
+        counters: Counters,
         jump_percent: float,
         dated_twice: Callable[[int], bool] = lambda ms: False,
     ) -> None:
         """`dated_twice` says whether the exchange's clock shows a time (Unix ms) again after it was set back."""
         self._ticks = ticks
-        self._tally = tally
+        self._counters = counters
         self._dated_twice = dated_twice
         self._ages = Ages()
         self._jumps = Jumps(jump_percent)
@@ -150,7 +150,7 @@ class Pricing:
         if believed:
             self._put(symbol, min(believed), max(believed), gap_since, late_ms)
             if late_ms is not None:
-                self._tally.add("price that came late", symbol=symbol)
+                self._counters.add("price that came late", symbol=symbol)
                 self.doubted(symbol)
         return (min(near), max(near)) if near else None
 
@@ -177,19 +177,21 @@ class Pricing:
         """
         extremes = self._jumps.time_is_up(symbol)
         if extremes is None:
-            self._tally.add("stray price", symbol=symbol)
+            self._counters.add("stray price", symbol=symbol)
         elif extremes.low is not None and extremes.high is not None:
-            self._tally.add("far price that nobody confirmed, taken for stops", symbol=symbol)
+            self._counters.add("far price that nobody confirmed, taken for stops", symbol=symbol)
             self._put(symbol, extremes.low, extremes.high, unconfirmed=True)
 
     def _in_doubt(self, symbol: str, source: Source, price: Decimal, now: float) -> None:
-        self._tally.add("price far from the last", symbol=symbol, price=price, source=source.value)
+        self._counters.add(
+            "price far from the last", symbol=symbol, price=price, source=source.value
+        )
         if self._jumps.was_given_up(symbol):
             self._put(symbol, price, price, unconfirmed=True)
         self.doubted(symbol)
 
     def _left_out(self, symbol: str, topic: str, price: Decimal, at_ms: int | None) -> None:
-        self._tally.add(
+        self._counters.add(
             "price of another time", symbol=symbol, topic=topic, price=price, at_ms=at_ms
         )
         self.doubted(symbol)

@@ -16,7 +16,7 @@ from typing import final
 import structlog
 import trio
 
-from ..counters import Tally
+from ..counters import Counters
 from ..housekeeping import supervised
 from ..model.events import AccountFrame, Kline, PrivateLost, PrivateReady, Trade
 from ..model.timeframes import Timeframe
@@ -50,7 +50,7 @@ log = structlog.get_logger()
 async def open_streams(
     settings: Settings,
     world: World,
-    tally: Tally,
+    counters: Counters,
     *,
     read_bars: ReadBars | None = None,
     clock_known: Callable[[], bool] = lambda: True,
@@ -73,7 +73,7 @@ async def open_streams(
             nursery,
             settings,
             world,
-            tally,
+            counters,
             read_bars,
             clock_known,
             dated_twice,
@@ -97,7 +97,7 @@ class Streams:
         nursery: trio.Nursery,
         settings: Settings,
         world: World,
-        tally: Tally,
+        counters: Counters,
         read_bars: ReadBars | None,
         clock_known: Callable[[], bool],
         dated_twice: Callable[[int], bool],
@@ -105,16 +105,16 @@ class Streams:
         key_taken_at: Callable[[], float],
         most_connections: int,
     ) -> None:
-        self.bus = Bus(tally)
+        self.bus = Bus(counters)
         """Every event that arrives."""
-        self.ticks = TickMailbox(tally)
+        self.ticks = TickMailbox(counters)
         """The prices in them, merged where the reader is slow."""
         self.history = History()
         """The newest bars of every kline channel that anybody holds."""
         self._nursery = nursery
         self._settings = settings
         self._world = world
-        self._tally = tally
+        self._counters = counters
         self._holds = Holds()
         self._spread: Spread[Link] = Spread(most_connections - 1)
         self._public_sockets = trio.Semaphore(most_connections - 1)
@@ -124,7 +124,7 @@ class Streams:
         self._private_ready = False
         self._private_sockets = trio.Semaphore(1)
         self._numbers = itertools.count(1)
-        self.pricing = Pricing(self.ticks, tally, settings.price_jump_percent, dated_twice)
+        self.pricing = Pricing(self.ticks, counters, settings.price_jump_percent, dated_twice)
         """The way of every price into `ticks`."""
         self._clock_known = clock_known
         self._login_refused = login_refused
@@ -137,7 +137,9 @@ class Streams:
             self._backfill = Backfill(
                 self.history, read_bars, self.bus.publish, self._is_subscribed, world.wall_ms
             )
-            nursery.start_soon(supervised, self._backfill.run, "backfill", tally, name="backfill")
+            nursery.start_soon(
+                supervised, self._backfill.run, "backfill", counters, name="backfill"
+            )
         self._closed = False
         self._credentials = None
         if not settings.missing_credentials:
@@ -181,7 +183,7 @@ class Streams:
         if rest:
             self._waiting.update(dict.fromkeys(rest))
             self._refused.update(dict.fromkeys(rest, NO_ROOM))
-            self._tally.add("channel without room", len(rest), holder=holder)
+            self._counters.add("channel without room", len(rest), holder=holder)
         self._hold(holder, topics, new)
         self._place_what_waits()
 
@@ -321,7 +323,7 @@ class Streams:
             credentials,
             self._settings,
             self._world,
-            self._tally,
+            self._counters,
             sockets=self._public_sockets if credentials is None else self._private_sockets,
             frame=self._on_frame,
             acknowledged=self._on_acknowledged,
@@ -343,7 +345,7 @@ class Streams:
         """Data of a topic. What still arrives of one that nobody holds any more is no longer anybody's."""
         topic = parse(frame.group or "")
         if topic.name not in self._holds:
-            self._tally.add("push of a topic that nobody holds", topic=topic.name)
+            self._counters.add("push of a topic that nobody holds", topic=topic.name)
             return
         moment = self._moment()
         gap_since = self._gap_since(topic.name, moment.now)
@@ -351,7 +353,7 @@ class Streams:
         if link is not None and not link.is_acked(topic.name):
             self.pricing.subscribed(topic.name, moment)  # not acknowledged yet, but it is by this
         moved = topic.kind not in (Kind.KLINES, Kind.TRADES)
-        events = normalize.events(topic, bytes(frame.data), self._tally)
+        events = normalize.events(topic, bytes(frame.data), self._counters)
         self.pricing.told_together([each for each in events if isinstance(each, Trade)], moment)
         for event in events:
             if isinstance(event, Kline):
@@ -427,6 +429,6 @@ class Streams:
         known = self._refused.get(topic)
         if topic in self._holds:
             self._refused[topic] = error
-        self._tally.add("subscription refused", topic=topic)
+        self._counters.add("subscription refused", topic=topic)
         if known != error:
             log.error("subscription refused", topic=topic, reason=error)

@@ -28,7 +28,7 @@ from decimal import Decimal
 import trio
 from attrs import define, field, frozen
 
-from ..counters import Tally
+from ..counters import Counters
 from ..model.events import Kline, Tick, Trade
 from ..model.timeframes import Timeframe
 
@@ -193,10 +193,10 @@ def _with_news(kline: Kline, told: Range) -> tuple[Decimal, Decimal]:
 class TickMailbox:
     """One slot for each symbol. A tick that finds its slot taken is merged into it, so that no extreme is lost."""
 
-    def __init__(self, tally: Tally | None = None) -> None:
+    def __init__(self, counters: Counters | None = None) -> None:
         self._slots: dict[str, Tick] = {}
         self._readers = trio.lowlevel.ParkingLot()
-        self._tally = tally
+        self._counters = counters
         self.merged = 0
         """How many ticks were merged into one that was not read yet."""
 
@@ -212,8 +212,8 @@ class TickMailbox:
             return
         self._slots[tick.symbol] = waiting.merge(tick)
         self.merged += 1
-        if self._tally is not None:
-            self._tally.add("ticks merged", symbol=tick.symbol)
+        if self._counters is not None:
+            self._counters.add("ticks merged", symbol=tick.symbol)
 
     async def receive(self) -> Tick:
         """The tick of the symbol that waits longest. A checkpoint; cancelled, it takes nothing."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["Pauses"]
+__all__ = ["Backoff"]
 
 
-class Pauses:
-    """Pauses in seconds for a task that asks until it knows: `first`, then twice as long each time up to `longest`.
+class Backoff:
+    """Backoff in seconds for a task that asks until it knows: `first`, then twice as long each time up to `longest`.
 
     Endless on purpose: an order that the exchange may hold is never given up on.
     """

@@ -1,11 +1,11 @@
-"""The trading room: its monitors and everything in flight, opened and closed as one.
+"""The engine core: its monitors and everything in flight, opened and closed as one.
 
 One tick or one event that cannot be dealt with ends nothing: it is counted and logged, and the exchange is compared
 with soon. A monitor that crashes ends the engine, and housekeeping that crashes begins again (`housekeeping`).
 
-The monitors are thin tasks around plain decisions: a tick goes to the guard first and to the entries second, an order
-or position event to whom it concerns. What is in flight lives in a task of its own, which the end of the room gives a
-bounded time: a close that is under way when the engine stops is not cut off in the middle.
+The monitors are thin tasks around plain decisions: a tick goes to the protections first and to the entries second, an
+order or position event to whom it concerns. What is in flight lives in a task of its own, which the end of the core
+gives a bounded time: a close that is under way when the engine stops is not cut off in the middle.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import structlog
 import trio
 
 from ..clocks import SteadyClock
-from ..counters import Tally
+from ..counters import Counters
 from ..exchange.client import ExchangeClient
 from ..exchange.errors import ExchangeError
 from ..exchange.turns import HeldBack
@@ -56,7 +56,7 @@ from .account.reconcile import (
     reconcile,
 )
 from .account.snapshot import take_snapshot
-from .backoff import Pauses
+from .backoff import Backoff
 from .desk import Desk
 from .entries.entries import Entries
 from .entries.placing import Ordering
@@ -64,15 +64,15 @@ from .entries.searching import find_closes, find_further
 from .entries.submission import read
 from .entries.tracking import Tracking
 from .identity import new_engine_id
-from .in_flight import Flights, keep_flying, landing
+from .in_flight import InFlight, landing, run_in_flight
 from .market.instruments import Instruments
 from .market.prices import Prices
 from .protections.exchange_stops import LOOK_AGAIN_S, Losses
 from .protections.monitoring import Monitoring
-from .protections.protections import Guard
+from .protections.protections import Protections
 from .signals.raw_events import RawEvents
 
-__all__ = ["TradingRoom", "open_trading"]
+__all__ = ["EngineCore", "open_trading"]
 
 log = structlog.get_logger()
 
@@ -83,15 +83,15 @@ REFRESH_BLIND_EVERY_S = 5.0
 """While the private stream is down, fills and closes are seen over REST only."""
 
 
-class TradingRoom:
+class EngineCore:
     """The monitors, around one desk. Made by `open_trading`."""
 
     def __init__(self, desk: Desk, streams: Streams) -> None:
         self.desk = desk
-        self.guard = Guard(desk)
-        self.entries = Entries(desk, self.guard)
+        self.protections = Protections(desk)
+        self.entries = Entries(desk, self.protections)
         self.ordering = Ordering(desk, self.entries)
-        self.monitoring = Monitoring(desk, self.guard)
+        self.monitoring = Monitoring(desk, self.protections)
         self.tracking = Tracking(desk, self._read)
         self.futures_orders = FuturesOrders(desk)
         self.balance = BalanceBook(desk)
@@ -116,7 +116,7 @@ class TradingRoom:
         """Protection first, then entries."""
         self.desk.prices.note(tick)
         with self.desk.surviving("tick for protections", symbol=tick.symbol):
-            self.guard.on_tick(tick)
+            self.protections.on_tick(tick)
         with self.desk.surviving("tick for entries", symbol=tick.symbol):
             self.entries.on_tick(tick)
 
@@ -131,12 +131,12 @@ class TradingRoom:
             return
         if isinstance(event, PositionUpdate):
             before = self.desk.positions.get(event.symbol, event.side)
-            self.guard.on_position(event)
+            self.protections.on_position(event)
             if event.size > (0 if before is None else before.size):
                 self.tracking.grown(event.symbol, event.side)
             return
         if not self.entries.on_update(event, pushed=True):
-            self.guard.on_update(event)
+            self.protections.on_update(event)
         self.tracking.heard(event)  # last, for it may be what the order is tracked from
         self.futures_orders.take(event)
 
@@ -169,7 +169,7 @@ class TradingRoom:
         is pushed.
         """
         while True:
-            for pause_s in Pauses(0.5, 5.0):
+            for pause_s in Backoff(0.5, 5.0):
                 lost_sight = self._lost_sight = trio.Event()
                 self._doubts_from = math.inf
                 agreed = await self.refresh() and await self._instruments_known()
@@ -195,7 +195,9 @@ class TradingRoom:
                 self.desk.not_reconciled_because = failure.message
                 return False
             except BadRequest as gone:
-                self.desk.tally.add("armed zone of a symbol that is not traded", why=gone.message)
+                self.desk.counters.add(
+                    "armed zone of a symbol that is not traded", why=gone.message
+                )
         return True
 
     def _doubt(self) -> None:
@@ -214,7 +216,9 @@ class TradingRoom:
         for each in closing:
             if now >= told_at.get(each.id, -math.inf) + TELL_HELD_BACK_EVERY_S:
                 told_at[each.id] = now
-                self.guard.close_failed(each, f"waits for its turn at {held.path}: {held.why}")
+                self.protections.close_failed(
+                    each, f"waits for its turn at {held.path}: {held.why}"
+                )
 
     def _agreed(self) -> None:
         self.desk.not_reconciled_because = ""
@@ -226,11 +230,11 @@ class TradingRoom:
         """Keep a connection to the exchange open while anything is armed: an order must not wait for a handshake."""
         while True:
             await trio.sleep(KEEP_WARM_EVERY_S)
-            if len(self.entries) or len(self.guard.lookout):
+            if len(self.entries) or len(self.protections.index):
                 try:
                     await self.desk.exchange.server_time_ms()
                 except ExchangeError as failure:
-                    self.desk.tally.add("exchange not reached while idle", why=str(failure))
+                    self.desk.counters.add("exchange not reached while idle", why=str(failure))
 
     async def refresh(self) -> bool:
         """Compare with the exchange and do what follows. False if a query failed: then nothing follows."""
@@ -239,10 +243,10 @@ class TradingRoom:
                 self.entries.searched(await find_further(self.desk))
             if self.found is None:
                 for protection, attempt, close in await find_closes(self.desk):
-                    self.guard.closed_before(protection.id, attempt, close)
+                    self.protections.closed_before(protection.id, attempt, close)
             snapshot = await take_snapshot(self.desk)
         except ExchangeError as failure:
-            self.desk.tally.add("exchange could not be read", why=str(failure))
+            self.desk.counters.add("exchange could not be read", why=str(failure))
             self.desk.not_reconciled_because = str(failure)
             return False
         state = self.desk.state
@@ -251,7 +255,7 @@ class TradingRoom:
         for action in actions:
             self._do(action)
         for update in [*snapshot.positions.values(), *self._flat(snapshot)]:
-            self.guard.on_position(update, was_read=True)
+            self.protections.on_position(update, was_read=True)
         self.desk.positions.was_read = True
         self.desk.foreign_orders = snapshot.foreign
         if actions or self.found is None:
@@ -274,7 +278,9 @@ class TradingRoom:
         """`actions` without the losses of stops that comparisons have not shown often enough."""
         if not plans_read:
             return actions
-        losing = [each.id for each in actions if isinstance(each, Keeps) and self.guard.loses(each)]
+        losing = [
+            each.id for each in actions if isinstance(each, Keeps) and self.protections.loses(each)
+        ]
         doubted = self._losses.doubted(losing)
         return [each for each in actions if not (isinstance(each, Keeps) and each.id in doubted)]
 
@@ -292,13 +298,13 @@ class TradingRoom:
             case TakeIn(update=update):
                 self.entries.on_update(update)
             case Fired(update=update):
-                self.guard.on_fired(update)
+                self.protections.on_fired(update)
             case Cover(id=id, size=size):
-                self.guard.cover(id, size)
+                self.protections.cover(id, size)
             case Gone(id=id):
-                self.guard.confirm(id)
+                self.protections.confirm(id)
             case Keeps():
-                self.guard.keeps(action)
+                self.protections.keeps(action)
 
     def resume(self) -> None:
         """Take up what the journal says was promised. Entries stay where they are until the exchange agrees.
@@ -311,7 +317,7 @@ class TradingRoom:
         }
         self._resume_rest()
         with self.desk.surviving("ended protections taken up"):
-            self.guard.rearming.resume()
+            self.protections.rearming.resume()
 
     def _resume_rest(self) -> None:
         for (what, id), why in list(self.not_resumed.items()):
@@ -320,7 +326,7 @@ class TradingRoom:
             except Exception as failure:
                 if not why:
                     log.error("not_resumed", what=what, id=id, exc_info=failure)
-                    self.desk.tally.add("not_resumed", what=what, id=id, why=repr(failure))
+                    self.desk.counters.add("not_resumed", what=what, id=id, why=repr(failure))
                 self.not_resumed[what, id] = repr(failure)
             else:
                 del self.not_resumed[what, id]
@@ -329,7 +335,7 @@ class TradingRoom:
         state = self.desk.state
         protection = state.protections.get(id) if what == "protection" else None
         if protection is not None:
-            self.guard.resume(protection.id)
+            self.protections.resume(protection.id)
         elif what == "order" and id in state.orders:
             self.entries.resume(id)
             self.tracking.begin(state.orders[id])
@@ -339,15 +345,15 @@ class TradingRoom:
 async def open_trading(
     settings: Settings,
     world: World,
-    tally: Tally,
+    counters: Counters,
     store: Store,
     exchange: ExchangeClient,
     streams: Streams,
     clock: SteadyClock,
-) -> AsyncIterator[TradingRoom]:
-    """A trading room that watches and acts as long as the block lasts."""
+) -> AsyncIterator[EngineCore]:
+    """An engine core that watches and acts as long as the block lasts."""
     async with trio.open_nursery() as monitors:
-        flights: Flights = await monitors.start(keep_flying)
+        in_flight: InFlight = await monitors.start(run_in_flight)
         desk = Desk(
             settings=settings,
             world=world,
@@ -355,44 +361,44 @@ async def open_trading(
             exchange=exchange,
             instruments=Instruments(exchange),
             leverage=Leverage(exchange),
-            prices=Prices(streams, exchange, settings.stale_after_s, tally),
-            tally=tally,
+            prices=Prices(streams, exchange, settings.stale_after_s, counters),
+            counters=counters,
             ages_known=clock.comparable,
             engine_id=new_engine_id(world.random, world.wall_ms()),
-            flights=flights.nursery,
+            in_flight=in_flight.nursery,
         )
-        room = TradingRoom(desk, streams)
+        core = EngineCore(desk, streams)
         with (
-            landing(flights),
+            landing(in_flight),
             streams.bus.listen(OrderUpdate, PositionUpdate, BalanceUpdate) as account,
         ):
-            monitors.start_soon(room.watch_prices)
-            monitors.start_soon(room.watch_account, account)
+            monitors.start_soon(core.watch_prices)
+            monitors.start_soon(core.watch_account, account)
             monitors.start_soon(desk.prices.keep_fresh)
             monitors.start_soon(desk.prices.settle_doubts)
-            monitors.start_soon(room.entries.deadlines.run)
-            monitors.start_soon(supervised, room.keep_warm, "keep_warm", tally)
-            monitors.start_soon(supervised, room.tracking.run, "tracking", tally)
+            monitors.start_soon(core.entries.deadlines.run)
+            monitors.start_soon(supervised, core.keep_warm, "keep_warm", counters)
+            monitors.start_soon(supervised, core.tracking.run, "tracking", counters)
             for name, keep_fresh, symbols in (
                 ("instruments", desk.instruments.keep_fresh, desk.prices.needed),
-                ("leverage", desk.leverage.keep_fresh, room.entries.leveraged),
+                ("leverage", desk.leverage.keep_fresh, core.entries.leveraged),
             ):
-                monitors.start_soon(supervised, partial(keep_fresh, symbols), name, tally)
+                monitors.start_soon(supervised, partial(keep_fresh, symbols), name, counters)
             if not settings.missing_credentials:
-                room.resume()
+                core.resume()
                 desk.seeing = streams.statistics().authenticated
-                streams.bus.observe(room.lose_sight, PrivateReady, PrivateLost)
-                monitors.start_soon(room.keep_reconciled)
-                monitors.start_soon(supervised, room.futures_orders.run, "futures_orders", tally)
-                monitors.start_soon(supervised, room.balance.run, "balance", tally)
+                streams.bus.observe(core.lose_sight, PrivateReady, PrivateLost)
+                monitors.start_soon(core.keep_reconciled)
+                monitors.start_soon(supervised, core.futures_orders.run, "futures_orders", counters)
+                monitors.start_soon(supervised, core.balance.run, "balance", counters)
                 if settings.raw_events_uri:
                     forward = partial(RawEvents(desk).run, streams.bus)
-                    monitors.start_soon(supervised, forward, "raw_events", tally)
+                    monitors.start_soon(supervised, forward, "raw_events", counters)
             try:
-                yield room
+                yield core
             finally:
                 desk.opening = False
-                flights.land.set()
+                in_flight.land.set()
                 with trio.CancelScope(shield=True):
-                    await flights.landed.wait()
+                    await in_flight.landed.wait()
                 monitors.cancel_scope.cancel()

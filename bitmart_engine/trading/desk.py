@@ -12,7 +12,7 @@ import structlog
 import trio
 from attrs import define, field
 
-from ..counters import Tally
+from ..counters import Counters
 from ..exchange.client import ExchangeClient
 from ..model.decimals import plain
 from ..model.errors import Unavailable
@@ -29,7 +29,7 @@ from .account.leverage import Leverage
 from .account.positions import PositionBook
 from .market.instruments import Instruments
 from .market.prices import Prices
-from .order_news import OrderWaiters
+from .order_news import OrderNews
 from .signals.callbacks import order_callback, protection_callback
 
 __all__ = ["Desk"]
@@ -56,8 +56,8 @@ class Desk:
     instruments: Instruments
     leverage: Leverage
     prices: Prices
-    tally: Tally
-    flights: trio.Nursery
+    counters: Counters
+    in_flight: trio.Nursery
     """Where what is in flight runs: one task for each submit, close or look-up."""
     ages_known: bool = True
     """Whether times from before the start are by the clock of now. If not, an age counts from the start."""
@@ -66,7 +66,7 @@ class Desk:
     at_exchange: dict[tuple[str, PositionSide], set[str]] = field(factory=dict)
     """The ids of our entry orders that the exchange may fill at any moment, by what they would open."""
     positions: PositionBook = field(factory=PositionBook)
-    waiters: OrderWaiters = field(factory=OrderWaiters)
+    order_news: OrderNews = field(factory=OrderNews)
     engine_id: str = ""
     """The engine's own name, random, which the client order ids of what it accepts are derived from."""
     opening: bool = True
@@ -125,7 +125,7 @@ class Desk:
             yield
         except Exception as failure:  # whatever it is: the stops go on
             why = f"{type(failure).__name__}: {failure}"[:300]
-            self.tally.add(f"{what} could not be dealt with", 1, why=why, **facts)
+            self.counters.add(f"{what} could not be dealt with", 1, why=why, **facts)
             log.error("event_crashed", what=what, exc_info=failure, **facts)
             self.doubt()
 
@@ -154,17 +154,17 @@ class Desk:
         try:
             await self.store.durable()
         except JournalUnavailable as trouble:
-            self.tally.add("acted before it was durable", why=str(trouble))
+            self.counters.add("acted before it was durable", why=str(trouble))
 
-    def fly(self, lifecycle: Callable[..., object], *args: object) -> None:
+    def start_in_flight(self, lifecycle: Callable[..., object], *args: object) -> None:
         """Run something in flight as a task of its own. Once the engine has landed, it is for the next start."""
         name = f"{lifecycle.__name__}({args[0]!r})"
         try:
-            self.flights.start_soon(lifecycle, *args, name=name)  # type: ignore[arg-type]
+            self.in_flight.start_soon(lifecycle, *args, name=name)  # type: ignore[arg-type]
         except RuntimeError:
             if self.opening:
                 raise
-            self.tally.add("left for the next start", what=name)
+            self.counters.add("left for the next start", what=name)
 
     def tell_of_order(
         self, order: EntryOrder, event: str, **facts: object

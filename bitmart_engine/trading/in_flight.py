@@ -12,14 +12,14 @@ from contextlib import contextmanager
 import trio
 from attrs import define, field
 
-__all__ = ["FLIGHT_GRACE_S", "Flights", "keep_flying", "landing"]
+__all__ = ["FLIGHT_GRACE_S", "InFlight", "landing", "run_in_flight"]
 
 FLIGHT_GRACE_S = 2.0
 """How long a submit or a close that is in flight may go on when the engine stops."""
 
 
 @define
-class Flights:
+class InFlight:
     """What is in flight: out of reach of a cancellation from outside, until it is asked to land."""
 
     nursery: trio.Nursery
@@ -28,24 +28,24 @@ class Flights:
 
 
 @contextmanager
-def landing(flights: Flights) -> Iterator[None]:
+def landing(in_flight: InFlight) -> Iterator[None]:
     """However the block ends, those in flight are asked to land: else the end of the nursery would wait for ever."""
     try:
         yield
     finally:
-        flights.land.set()
+        in_flight.land.set()
 
 
-async def keep_flying(task_status: trio.TaskStatus[Flights]) -> None:
-    """Hold the nursery of what is in flight until that has landed. Runs as a task, which the room starts."""
-    flights: Flights | None = None
+async def run_in_flight(task_status: trio.TaskStatus[InFlight]) -> None:
+    """Hold the nursery of what is in flight until that has landed. Runs as a task, which the engine core starts."""
+    in_flight: InFlight | None = None
     try:
         with trio.CancelScope(shield=True) as scope:
             async with trio.open_nursery() as nursery:
-                flights = Flights(nursery)
-                task_status.started(flights)
-                await flights.land.wait()
+                in_flight = InFlight(nursery)
+                task_status.started(in_flight)
+                await in_flight.land.wait()
                 scope.deadline = trio.current_time() + FLIGHT_GRACE_S
     finally:
-        if flights is not None:
-            flights.landed.set()  # also after a crash: whoever waits for the landing would wait for ever
+        if in_flight is not None:
+            in_flight.landed.set()  # also after a crash: whoever waits for the landing would wait for ever

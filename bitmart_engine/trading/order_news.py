@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import trio
 
-__all__ = ["OrderWaiters"]
+__all__ = ["OrderNews"]
 
 
-class OrderWaiters:
+class OrderNews:
     """Lets tasks wait for the next news of a client order id. Whoever takes news in calls `wake`."""
 
     def __init__(self) -> None:

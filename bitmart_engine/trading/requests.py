@@ -84,7 +84,7 @@ class PlaceOrder:
 
 @frozen(kw_only=True, field_transformer=checked)
 class MonitorPosition:
-    """A position to guard, opened by whomever. Without `size` all of it is guarded."""
+    """A position to protections, opened by whomever. Without `size` all of it is guarded."""
 
     id: str
     symbol: str

@@ -74,13 +74,13 @@ async def arm_orders(engine: Engine, count: int) -> None:
 
 def arm_positions(engine: Engine, count: int) -> None:
     """Arm `count` stops and targets, as if the position were there."""
-    room = engine._room
+    room = engine._core
     instrument = room.desk.instruments.known(SYMBOL)
     assert instrument is not None
     for number in range(count):
         request = guard_request(number)
         engine._store.record(*room.monitoring._promise(request, instrument, None, read=True))
-        room.guard.cover(f"position-{number}", 10)
+        room.protections.cover(f"position-{number}", 10)
 
 
 def guard_request(number: int) -> MonitorRequest:
@@ -103,7 +103,7 @@ def some_ticks() -> list[Tick]:
 
 def time_ticks(engine: Engine, ticks: list[Tick]) -> float:
     """Microseconds for one tick."""
-    on_tick = engine._room.on_tick
+    on_tick = engine._core.on_tick
     began = time.perf_counter()
     for tick in ticks:
         on_tick(tick)
@@ -121,14 +121,17 @@ async def measure(sizes: tuple[int, ...]) -> None:
         engines = {}
         for count in sorted(sizes, reverse=True):
             engine = await stack.enter_async_context(open_engine(settings_for(exchange)))
-            await engine._room.desk.instruments.get(SYMBOL)
+            await engine._core.desk.instruments.get(SYMBOL)
             gc.collect()
             before = resident_kb()
             await arm_orders(engine, count)
             gc.collect()
             print(f"{count:>7,} armed: {(resident_kb() - before) / count:.2f} KB an order")
             arm_positions(engine, count)
-            assert (len(engine._room.entries), len(engine._room.guard.lookout)) == (count, count)
+            assert (len(engine._core.entries), len(engine._core.protections.index)) == (
+                count,
+                count,
+            )
             engines[count] = engine
         ticks = some_ticks()
         costs: dict[int, list[float]] = {count: [] for count in sizes}
@@ -143,8 +146,8 @@ async def measure(sizes: tuple[int, ...]) -> None:
                 f"{count:>7,} armed: {median(costs[count]):.2f} us a tick, {median(ratios):.2f} of the first"
             )
             assert (
-                len(engines[count]._room.entries)
-                == len(engines[count]._room.guard.lookout)
+                len(engines[count]._core.entries)
+                == len(engines[count]._core.protections.index)
                 == count
             )
 

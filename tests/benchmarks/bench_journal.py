@@ -16,7 +16,7 @@ from pathlib import Path
 
 import trio
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.store import Store, open_journal
 from bitmart_engine.store.database import Database, Unit
 from bitmart_engine.store.opening import FILE_NAME
@@ -68,7 +68,10 @@ def bare_sqlite(directory: Path) -> float:
 
 async def committers(directory: Path, count: int) -> float:
     """Promises per second that `count` tasks get durable, each waiting for its own."""
-    async with open_journal(directory, wall_ms=lambda: START_MS, tally=Tally()) as (journal, state):
+    async with open_journal(directory, wall_ms=lambda: START_MS, counters=Counters()) as (
+        journal,
+        state,
+    ):
         store = Store(journal, state)
 
         async def commit(name: int) -> None:
@@ -117,7 +120,7 @@ def write_history(directory: Path, orders: int) -> None:
 async def open_and_close(directory: Path) -> tuple[float, float]:
     """Seconds until the state is there, all of it; and of these, how many the processor was busy with it."""
     began, idle = time.perf_counter(), time.process_time()
-    async with open_journal(directory, wall_ms=lambda: START_MS, tally=Tally()) as (_, state):
+    async with open_journal(directory, wall_ms=lambda: START_MS, counters=Counters()) as (_, state):
         took = time.perf_counter() - began, time.process_time() - idle
         assert len(state.orders) == len(state.protections) > 0
         return took

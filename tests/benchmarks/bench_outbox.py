@@ -23,9 +23,9 @@ from pathlib import Path
 import httpx
 import trio
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.model.notifications import Notification
-from bitmart_engine.store import Store, check_belonging, open_journal
+from bitmart_engine.store import Store, check_environment_mark, open_journal
 from bitmart_engine.store.records import NotificationOwed
 
 CALLBACKS = 60_000
@@ -71,9 +71,12 @@ def start_and_end(directory: Path, owed: int, *, hangs: bool) -> None:
 
 
 async def owe(directory: Path, callbacks: int, port: int) -> None:
-    check_belonging(directory, "paper")
+    check_environment_mark(directory, "paper")
     now_ms = time.time_ns() // 1_000_000
-    async with open_journal(directory, wall_ms=lambda: now_ms, tally=Tally()) as (journal, state):
+    async with open_journal(directory, wall_ms=lambda: now_ms, counters=Counters()) as (
+        journal,
+        state,
+    ):
         store = Store(journal, state)
         for number in range(callbacks):
             store.record(NotificationOwed(notification(number, now_ms, port)))

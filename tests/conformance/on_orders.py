@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import trio
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.model.events import OrderUpdate
 from bitmart_engine.streams.normalize import events as engine_events
 from bitmart_engine.streams.topics import parse
@@ -59,7 +59,7 @@ async def an_order_that_rests_is_pushed_as_working(desk: Desk) -> str | None:
         expect(not events[-1]["order"].get("last_trade"), f"last_trade {order['last_trade']}")
         expect(int(order["size"]) == body["size"], f"size {order['size']}")
         data = msgspec.json.encode(events)
-        made = engine_events(parse(ORDERS), data, Tally())
+        made = engine_events(parse(ORDERS), data, Counters())
         expect(
             len(made) == len(events) and all(isinstance(one, OrderUpdate) for one in made),
             f"the engine read {made}",

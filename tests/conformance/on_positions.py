@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import trio
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.model.events import BalanceUpdate, PositionUpdate
 from bitmart_engine.streams.normalize import events as engine_events
 from bitmart_engine.streams.topics import parse
@@ -61,7 +61,7 @@ async def a_position_is_pushed_when_it_opens_and_with_0_when_it_closes(desk: Des
         expect_shape(misfits(opened, shapes.POSITION_EVENT))
         expect(int(Decimal(opened["hold_volume"])) == body["size"], f"{opened['hold_volume']} held")
         expect(opened["position_type"] == 1, f"position_type {opened['position_type']} of a long")
-        made = engine_events(parse(POSITIONS), msgspec.json.encode([opened]), Tally())
+        made = engine_events(parse(POSITIONS), msgspec.json.encode([opened]), Counters())
         expect(len(made) == 1 and isinstance(made[0], PositionUpdate), f"the engine read {made}")
         await desk.submit(desk.closing(body["size"]))
         try:
@@ -99,7 +99,7 @@ async def the_balance_is_pushed_when_it_changes(desk: Desk) -> str | None:
         await desk.submit(body)
         data = await socket.push(ASSET)
         expect_shape(misfits(data, shapes.ASSET_EVENT))
-        made = engine_events(parse(ASSET), msgspec.json.encode(data), Tally())
+        made = engine_events(parse(ASSET), msgspec.json.encode(data), Counters())
         expect(len(made) == 1 and isinstance(made[0], BalanceUpdate), f"the engine read {made}")
     await desk.cancel(body["client_order_id"])
     return None

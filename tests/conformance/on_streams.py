@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import trio
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.model.events import Kline, Trade
 from bitmart_engine.streams.normalize import events as engine_events
 from bitmart_engine.streams.topics import parse
@@ -125,8 +125,8 @@ async def a_kline_push_has_bars_with_their_open_time_in_seconds(desk: Desk) -> s
     for bar in bars:
         expect_shape(misfits(bar, shapes.BAR))
         expect(bar["ts"] % 60 in (0, 1), f"ts {bar['ts']} is not at the beginning of a minute")
-    tally = Tally()
-    made = engine_events(parse(topic), msgspec.json.encode(data), tally)
+    counters = Counters()
+    made = engine_events(parse(topic), msgspec.json.encode(data), counters)
     expect(len(made) == len(bars), f"the engine read {len(made)} of {len(bars)} bars")
     expect(all(isinstance(one, Kline) for one in made), f"the engine read {made}")
     return f"{'items' if 'items' in data else 'flat'}, ts % 60 = {bars[0]['ts'] % 60}"
@@ -143,7 +143,7 @@ async def a_trade_push_has_prices_as_text(desk: Desk) -> str | None:
     expect(isinstance(data, list) and data, f"data is {data!r}")
     for row in data:
         expect_shape(misfits(row, shapes.TRADE))
-    made = engine_events(parse(topic), msgspec.json.encode(data), Tally())
+    made = engine_events(parse(topic), msgspec.json.encode(data), Counters())
     expect(
         len(made) == len(data) and all(isinstance(one, Trade) for one in made),
         f"the engine read {made}",

@@ -15,7 +15,7 @@ from bitmart_engine.model.lifecycle import EntryState, ProtectionState
 from bitmart_engine.model.orders import EntryOrder, EntryRequest
 from bitmart_engine.model.positions import Protection
 from bitmart_engine.model.sides import PositionSide
-from bitmart_engine.store.archive import Packed, Shelf
+from bitmart_engine.store.archive import Archive, Packed
 from bitmart_engine.store.records import (
     EntryAccepted,
     EntryMoved,
@@ -60,25 +60,25 @@ class Touched:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        look, walk, back = Shelf.__getitem__, Shelf.__iter__, Shelf.__reversed__
+        look, walk, back = Archive.__getitem__, Archive.__iter__, Archive.__reversed__
 
-        def counted_look(shelf: Shelf[Any], id: str) -> Any:
+        def counted_look(archive: Archive[Any], id: str) -> Any:
             self.count += 1
-            return look(shelf, id)
+            return look(archive, id)
 
-        def counted_walk(shelf: Shelf[Any]) -> Iterator[str]:
-            for id in walk(shelf):
+        def counted_walk(archive: Archive[Any]) -> Iterator[str]:
+            for id in walk(archive):
                 self.count += 1
                 yield id
 
-        def counted_back(shelf: Shelf[Any]) -> Iterator[str]:
-            for id in back(shelf):
+        def counted_back(archive: Archive[Any]) -> Iterator[str]:
+            for id in back(archive):
                 self.count += 1
                 yield id
 
-        monkeypatch.setattr(Shelf, "__getitem__", counted_look)
-        monkeypatch.setattr(Shelf, "__iter__", counted_walk)
-        monkeypatch.setattr(Shelf, "__reversed__", counted_back)
+        monkeypatch.setattr(Archive, "__getitem__", counted_look)
+        monkeypatch.setattr(Archive, "__iter__", counted_walk)
+        monkeypatch.setattr(Archive, "__reversed__", counted_back)
 
 
 async def test_the_overviews_do_not_walk_through_what_has_ended(
@@ -104,13 +104,13 @@ async def test_a_list_looks_into_what_it_shows(desk: Desk, monkeypatch: pytest.M
     await desk.post("/api/place-order", {**ORDER, "id": "oldest"})
     finish(desk.engine, FINISHED)
     looked_into: list[str] = []
-    look = Shelf.__getitem__
+    look = Archive.__getitem__
 
-    def counted(shelf: Shelf[Any], id: str) -> Any:
+    def counted(archive: Archive[Any], id: str) -> Any:
         looked_into.append(id)
-        return look(shelf, id)
+        return look(archive, id)
 
-    monkeypatch.setattr(Shelf, "__getitem__", counted)
+    monkeypatch.setattr(Archive, "__getitem__", counted)
     listed = await desk.get("/api/orders?limit=5")
     assert [each["id"] for each in listed["orders"]] == [f"o{FINISHED - n}" for n in range(1, 6)]
     assert listed["next"] == f"o{FINISHED - 5}"
@@ -125,13 +125,13 @@ async def test_a_list_of_everything_lets_others_run(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finish(desk.engine, FINISHED)
-    look, in_a_row, longest = Shelf.__getitem__, 0, 0
+    look, in_a_row, longest = Archive.__getitem__, 0, 0
 
-    def counted(shelf: Shelf[Any], id: str) -> Any:
+    def counted(archive: Archive[Any], id: str) -> Any:
         nonlocal in_a_row, longest
         in_a_row += 1
         longest = max(longest, in_a_row)
-        return look(shelf, id)
+        return look(archive, id)
 
     async def run_too() -> None:
         nonlocal in_a_row
@@ -139,7 +139,7 @@ async def test_a_list_of_everything_lets_others_run(
             await trio.lowlevel.checkpoint()
             in_a_row = 0
 
-    monkeypatch.setattr(Shelf, "__getitem__", counted)
+    monkeypatch.setattr(Archive, "__getitem__", counted)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run_too)
         assert (await desk.get("/api/orders?symbol=ETHUSDT"))["orders"] == []

@@ -10,7 +10,6 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from bitmart_engine.trading.signals.signal_forms import Status
 
 from bitmart_engine import Engine, MonitorPosition
 from bitmart_engine.control import make_app
@@ -18,6 +17,7 @@ from bitmart_engine.control.hooks import ANSWERS
 from bitmart_engine.control.notices import ORDER_CALLBACKS, POSITION_CALLBACKS
 from bitmart_engine.control.openapi import document
 from bitmart_engine.notify.delivery import Verdict, verdict_of
+from bitmart_engine.trading.signals.signal_forms import Status
 from tests.support.stage import HOOK, SUBMIT, Stage, open_stage
 
 BASE = "http://127.0.0.1:9"
@@ -172,7 +172,7 @@ async def held_after_all(stage: Stage) -> None:
     await stage.settle(30)
     stage.paper.alter_answer("/contract/private/position-v2", "empty", 10_000)
     stage.paper.freeze("futures/position", until="forever")
-    await stage.engine._room.refresh()
+    await stage.engine._core.refresh()
     await stage.until(lambda: stage.guarded() == "closed", within=120)
     stage.paper.clear_faults()
     await stage.until(lambda: "rearmed" in names(stage))

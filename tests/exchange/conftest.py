@@ -10,7 +10,7 @@ import httpx
 import pytest
 import trio
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.exchange import open_exchange
 from bitmart_engine.settings import Settings
 from bitmart_engine.world import World
@@ -66,10 +66,10 @@ class Fake(httpx.AsyncBaseTransport):
 
     @asynccontextmanager
     async def client(self, **settings):
-        self.tally = Tally()
+        self.counters = Counters()
         chosen = {"api_key": KEY, "api_secret": SECRET, "api_memo": MEMO, **settings}
         world = World(wall_ms=lambda: self.now_ms, http_transport=lambda: self)
-        async with open_exchange(Settings(**chosen), world, self.tally) as client:
+        async with open_exchange(Settings(**chosen), world, self.counters) as client:
             await trio.testing.wait_all_tasks_blocked()
             self.requests.clear()
             yield client

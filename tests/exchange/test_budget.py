@@ -10,7 +10,7 @@ import trio.testing
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.exchange.budget import (
     BAN_S,
     LONGEST_BAN_S,
@@ -183,7 +183,7 @@ def test_more_than_the_limit_is_not_counted():
     assert budget.used(0) == 6
 
 
-# Pauses
+# Backoff
 
 
 def test_after_one_too_many_the_endpoint_is_quiet_for_a_window():
@@ -320,7 +320,7 @@ class Load:
 
     def __init__(self, limit, path):
         self.path = path
-        self.turns = Turns(Tally())
+        self.turns = Turns(Counters())
         self.numbers = count()
         self.arrivals = {}
         self.turned = {}

@@ -10,7 +10,7 @@ import pytest
 import structlog
 import trio
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.exchange import (
     CredentialsMissing,
     ExchangeError,
@@ -141,7 +141,7 @@ async def test_a_write_refused_for_its_timestamp_is_sent_once_more_by_the_exchan
     assert fake.paths == [SUBMIT, "/system/time", SUBMIT]
     assert int(fake.requests[-1].headers["X-BM-TIMESTAMP"]) == fake.now_ms + 90_000
     assert fake.requests[0].content == fake.requests[-1].content
-    assert fake.tally.counts()["timestamp refused, clock compared with the exchange's"] == 1
+    assert fake.counters.counts()["timestamp refused, clock compared with the exchange's"] == 1
 
     await client.submit_order(ORDER)
     assert int(fake.requests[-1].headers["X-BM-TIMESTAMP"]) == fake.now_ms + 90_000
@@ -217,7 +217,7 @@ async def serve(answer, nursery):
 
 def connect(uri, **settings):
     chosen = {"api_key": "k", "api_secret": "s", "api_memo": "m", "rest_uri": uri, **settings}
-    return open_exchange(Settings(**chosen), World(), Tally())
+    return open_exchange(Settings(**chosen), World(), Counters())
 
 
 async def read_request(stream):

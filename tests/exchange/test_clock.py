@@ -5,7 +5,7 @@ import structlog
 import trio
 import trio.testing
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.exchange import NotSent, Refused, SubmitOrder, Urgency
 from bitmart_engine.exchange.clock import MEASURE_EVERY_S, ExchangeClock
 from bitmart_engine.model.sides import OrderSide
@@ -29,8 +29,8 @@ class Far:
         self.ahead_ms = ahead_ms
         self.ways = list(ways)
         self.asked = []
-        self.tally = Tally()
-        self.clock = ExchangeClock(self.wall_ms, self.ask, self.tally)
+        self.counters = Counters()
+        self.clock = ExchangeClock(self.wall_ms, self.ask, self.counters)
 
     def wall_ms(self):
         return round(trio.current_time() * 1000)
@@ -85,7 +85,7 @@ async def test_it_is_measured_at_once_and_hourly_and_after_failures_ever_more_sl
         await trio.sleep(2 * MEASURE_EVERY_S)
         nursery.cancel_scope.cancel()
     assert sorted(set(far.asked)) == [0, 1, 3, 7, 7 + MEASURE_EVERY_S, 8 + MEASURE_EVERY_S]
-    assert far.tally.counts() == {"the exchange's clock could not be read": 4}
+    assert far.counters.counts() == {"the exchange's clock could not be read": 4}
 
 
 @pytest.mark.parametrize(("ahead_ms", "warned"), [(500, 0), (501, 1), (-500, 0), (-501, 1)])
@@ -98,7 +98,7 @@ async def test_a_skew_over_half_a_second_is_one_warning_and_counted(
         await far.clock.measure()
     lines = [each for each in logs if each["log_level"] == "warning"]
     assert [each["event"] for each in lines] == [SKEWED] * warned
-    assert far.tally.counts().get(SKEWED, 0) == 2 * warned
+    assert far.counters.counts().get(SKEWED, 0) == 2 * warned
     assert all(each["ahead_ms"] == -ahead_ms for each in lines)
 
 
@@ -265,4 +265,4 @@ async def test_measurements_that_differ_by_little_are_of_one_clock(autojump_cloc
     at_ms = far.wall_ms()
     assert far.clock.latest_ms(at_ms) == at_ms - 900
     assert not far.clock.dated_twice(at_ms - 500)
-    assert "exchange_clock_set_back" not in far.tally.counts()
+    assert "exchange_clock_set_back" not in far.counters.counts()

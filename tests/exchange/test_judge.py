@@ -14,7 +14,7 @@ from bitmart_engine.exchange import (
     OutcomeUnknown,
     Refused,
 )
-from bitmart_engine.exchange.classify import CANCEL, DETAILS, ORDER, SUBMIT, judge
+from bitmart_engine.exchange.classify import CANCEL, DETAILS, ORDER, SUBMIT, classify
 
 LEVERAGE = "/contract/private/submit-leverage"
 
@@ -25,14 +25,14 @@ def answer(code, message="no", **more):
 
 def refusal(path, status, body):
     with pytest.raises(Refused) as caught:
-        judge(path, status, body)
+        classify(path, status, body)
     return caught.value
 
 
 def test_a_success_gives_its_data_whatever_the_code_is_written_as():
-    assert bytes(judge(SUBMIT, 200, answer(1000, data={"a": 1}))) == b'{"a": 1}'
-    assert bytes(judge(SUBMIT, 200, answer("1000", data=None))) == b"null"
-    assert bytes(judge(CANCEL, 200, answer(1000))) == b""
+    assert bytes(classify(SUBMIT, 200, answer(1000, data={"a": 1}))) == b'{"a": 1}'
+    assert bytes(classify(SUBMIT, 200, answer("1000", data=None))) == b"null"
+    assert bytes(classify(CANCEL, 200, answer(1000))) == b""
 
 
 def test_unknown_is_no_kind_of_refusal():
@@ -71,7 +71,7 @@ def test_what_is_not_a_definite_answer_of_the_exchange_proves_nothing_about_an_o
     path, status, body
 ):
     with pytest.raises(OutcomeUnknown) as caught:
-        judge(path, status, body)
+        classify(path, status, body)
     assert caught.value.path == path
 
 
@@ -132,7 +132,7 @@ def test_http_404_on_an_order_read_is_no_such_order_but_for_an_unknown_path():
     assert refusal(ORDER, 404, answer(40012)).meaning is Meaning.NO_SUCH_ORDER
     assert refusal(ORDER, 404, answer(30000)).meaning is Meaning.INVALID
     with pytest.raises(OutcomeUnknown):
-        judge(ORDER, 404, b"<html>")
+        classify(ORDER, 404, b"<html>")
 
 
 def test_off_the_order_paths_a_system_error_and_a_closed_service_are_refusals():
@@ -153,7 +153,7 @@ def test_a_code_that_says_something_else_is_not_a_maker_only_refusal(code):
 def test_secrets_and_signatures_in_a_message_are_not_repeated():
     body = answer(30005, f"sign {'aB' * 32} of key s3cret is wrong" + "x" * 1000)
     with pytest.raises(Refused) as caught:
-        judge(SUBMIT, 401, body, lambda text: text.replace("s3cret", "***"))
+        classify(SUBMIT, 401, body, lambda text: text.replace("s3cret", "***"))
     assert "aB" not in str(caught.value)
     assert "s3cret" not in str(caught.value)
     assert len(str(caught.value)) < 500
@@ -166,4 +166,4 @@ def test_secrets_and_signatures_in_a_message_are_not_repeated():
 )
 def test_any_answer_at_all_is_one_of_the_three(path, status, body):
     with suppress(Refused, OutcomeUnknown):
-        judge(path, status, body)
+        classify(path, status, body)

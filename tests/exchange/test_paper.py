@@ -6,7 +6,7 @@ from decimal import Decimal
 import attrs
 import pytest
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.exchange import Meaning, Refused, SubmitOrder, Urgency, open_exchange
 from bitmart_engine.model.events import OrderState
 from bitmart_engine.model.sides import OrderSide, PositionSide
@@ -52,7 +52,7 @@ async def meet(*, sockets=False, ahead_ms=0, **config):
             wall_ms=lambda: NOW_MS + ahead_ms,
             http_transport=None if sockets else paper.rest_transport,
         )
-        async with open_exchange(settings, world, Tally()) as client:
+        async with open_exchange(settings, world, Counters()) as client:
             yield paper, client
 
 

@@ -75,7 +75,7 @@ async def test_what_is_missing_has_the_careful_value(fake, client):
 )
 async def test_a_contract_that_does_not_fit_is_left_out_and_counted(fake, client, fields, reason):
     assert await only(fake, client, **fields) is None
-    assert fake.tally.counts()[reason] == 1
+    assert fake.counters.counts()[reason] == 1
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ async def test_a_contract_that_cannot_be_read_is_counted_and_no_proof_that_there
 ):
     with pytest.raises(OutcomeUnknown):
         await only(fake, client, **fields)
-    assert fake.tally.counts()["unreadable contract"] == 1
+    assert fake.counters.counts()["unreadable contract"] == 1
 
 
 async def test_a_list_without_the_contract_that_was_asked_for_is_no_proof_that_there_is_none(

@@ -9,7 +9,7 @@ import structlog
 import trio
 import trio.testing
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.exchange import NotSent, OutcomeUnknown, Refused, SubmitOrder, Urgency
 from bitmart_engine.exchange.turns import Turns
 from bitmart_engine.model.sides import OrderSide
@@ -43,7 +43,7 @@ def answer(status=200, body=None, **headers):
 
 @pytest.mark.parametrize("urgency", [CLOSE, CANCEL, READ])
 async def test_when_nobody_waits_a_turn_costs_no_checkpoint(urgency):
-    turns = Turns(Tally())
+    turns = Turns(Counters())
     with trio.testing.assert_no_checkpoints():
         place = await turns.enter(PATH, urgency)
     with place:
@@ -52,7 +52,7 @@ async def test_when_nobody_waits_a_turn_costs_no_checkpoint(urgency):
 
 async def test_what_opens_lets_the_closes_of_the_same_instant_go_first(autojump_clock):
     for _ in range(20):
-        turns = Turns(Tally())
+        turns = Turns(Counters())
         went = []
         async with trio.open_nursery() as nursery:
             for number in range(24):
@@ -68,7 +68,7 @@ async def go(turns, urgency, name, went, path=PATH, hold_s=0.0):
 
 
 async def test_the_most_urgent_goes_first_and_among_equals_the_earliest(autojump_clock):
-    turns = Turns(Tally())
+    turns = Turns(Counters())
     went = []
     async with trio.open_nursery() as nursery:
         for number in range(2):
@@ -85,7 +85,7 @@ async def test_the_most_urgent_goes_first_and_among_equals_the_earliest(autojump
 
 
 async def test_a_line_of_reads_does_not_hold_up_a_close_that_has_room(autojump_clock):
-    turns = Turns(Tally())
+    turns = Turns(Counters())
     path, went = "/contract/private/position-v2", []
     async with trio.open_nursery() as nursery:
         for number in range(6):
@@ -100,7 +100,7 @@ async def test_a_line_of_reads_does_not_hold_up_a_close_that_has_room(autojump_c
 
 
 async def test_who_is_cancelled_leaves_the_line_and_holds_up_nobody(autojump_clock):
-    turns = Turns(Tally())
+    turns = Turns(Counters())
     went = []
     async with trio.open_nursery() as nursery:
         for number in range(2):
@@ -123,7 +123,7 @@ async def test_who_is_cancelled_leaves_the_line_and_holds_up_nobody(autojump_clo
 
 
 async def test_who_waits_goes_once_what_is_in_flight_has_ended_and_left_the_window(autojump_clock):
-    turns = Turns(Tally())
+    turns = Turns(Counters())
     went = []
     async with trio.open_nursery() as nursery:
         nursery.start_soon(go, turns, READ, "slow", went, PATH, 3)
@@ -134,7 +134,7 @@ async def test_who_waits_goes_once_what_is_in_flight_has_ended_and_left_the_wind
 
 
 async def test_what_never_left_makes_room_at_once(autojump_clock):
-    turns = Turns(Tally())
+    turns = Turns(Counters())
     went = []
 
     async def unsent():
@@ -151,7 +151,7 @@ async def test_what_never_left_makes_room_at_once(autojump_clock):
 
 
 async def test_endpoints_do_not_wait_for_each_other(autojump_clock):
-    turns = Turns(Tally())
+    turns = Turns(Counters())
     for number in range(2):
         await go(turns, READ, str(number), [])
     await go(turns, READ, "other", [], MODE)
@@ -159,7 +159,7 @@ async def test_endpoints_do_not_wait_for_each_other(autojump_clock):
 
 
 async def test_a_path_that_nobody_listed_is_asked_carefully(autojump_clock):
-    turns = Turns(Tally())
+    turns = Turns(Counters())
     with await turns.enter("/new", READ):
         assert turns.statistics()["/new"].limit == 2
 
@@ -263,7 +263,7 @@ async def test_an_endpoint_that_was_asked_too_often_pauses_and_says_so(
     endpoint = client.statistics().endpoints[SUBMIT]
     assert endpoint.pauses == 1
     assert endpoint.paused_for_s == pytest.approx(pause_s)
-    (counted,) = (reason for reason in client._tally.counts() if "endpoint paused" in reason)
+    (counted,) = (reason for reason in client._counters.counts() if "endpoint paused" in reason)
     assert ("shut out" in counted) is (pause_s == 60)
     assert any(each["event"] == counted and each["path"] == SUBMIT for each in logs)
 

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from bitmart_engine.exchange import ExchangeError, NotSent, OutcomeUnknown, SubmitOrder
-from bitmart_engine.exchange.classify import judge
+from bitmart_engine.exchange.classify import classify
 from bitmart_engine.exchange.rows import order_of, position_of
 from bitmart_engine.exchange.transport import KeptConnections
 from bitmart_engine.exchange.wire import Unreadable
@@ -197,10 +197,10 @@ async def test_a_contract_that_cannot_be_read_takes_no_other_with_it(fake, clien
     rows = [good, {**good, "symbol": "B" * 70_000}, 7, {**good, "symbol": "C", "max_volume": "NaN"}]
     fake.says("/contract/public/details", {"symbols": rows})
     assert [each.symbol for each in await client.instruments()] == ["BTCUSDT"]
-    assert fake.tally.counts()["unreadable contract"] == 3
+    assert fake.counters.counts()["unreadable contract"] == 3
 
 
 def test_judging_raises_nothing_but_errors_of_ours():
     for body in (b"", b"null", b"\xff", b'{"code":1000,"message":"\\ud800"}', NESTED):
         with pytest.raises(ExchangeError):
-            judge(SUBMIT, 200, body)
+            classify(SUBMIT, 200, body)

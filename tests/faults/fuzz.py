@@ -217,12 +217,12 @@ async def _push(
 async def _ask(stage: Stage, liar: Liar, chance: random.Random, report: Report) -> None:
     before = sum(liar.told.values())
     liar.lies = True
-    client = stage.engine._room.desk.exchange
+    client = stage.engine._core.desk.exchange
     for ask in chance.sample(_questions(client), 6):
         with suppress(ExchangeError):
             await ask()
     if chance.random() < 0.3:
-        await stage.engine._room.refresh()
+        await stage.engine._core.refresh()
     liar.lies = False
     report.told["REST"] += sum(liar.told.values()) - before
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 import trio
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.model.notifications import Notification
 from bitmart_engine.notify import open_outbox
 from bitmart_engine.settings import Settings
@@ -55,7 +55,7 @@ class Box:
         self.events = []
         self.names = {}
         self.endings = {}
-        self.tally = Tally()
+        self.counters = Counters()
         self.settings = {}
 
     async def resolve(self, host, port):
@@ -87,7 +87,7 @@ class Box:
         async with open_outbox(
             Settings(**settings),
             world,
-            self.tally,
+            self.counters,
             durable=self.durable,
             settled=self.settled,
             resolve=self.resolve,

@@ -6,7 +6,7 @@ import httpx
 import pytest
 import trio
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.model.errors import BadRequest
 from bitmart_engine.model.notifications import Notification
 from bitmart_engine.notify import check_url, open_outbox
@@ -206,7 +206,7 @@ async def test_over_a_real_socket_a_redirect_to_metadata_is_not_followed():
         async with open_outbox(
             Settings(callback_timeout_s=30),
             World(http_transport=httpx.AsyncHTTPTransport),
-            Tally(),
+            Counters(),
             durable=durable,
             settled=lambda *_: None,
             resolve=partial(resolves_to, ["127.0.0.1"]),

@@ -7,7 +7,7 @@ import httpx
 import pytest
 import trio
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.model.notifications import Notification
 from bitmart_engine.notify import open_outbox
 from bitmart_engine.notify.posting import HEAD_BYTES, PIECE_BYTES, Misbehaved, Posting
@@ -185,7 +185,7 @@ async def test_a_receiver_that_takes_its_time_is_left_at_the_timeout(how):
         async with open_outbox(
             Settings(callback_timeout_s=0.2),
             World(),
-            Tally(),
+            Counters(),
             durable=durable,
             settled=lambda *_: None,
         ) as outbox:

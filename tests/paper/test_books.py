@@ -292,7 +292,7 @@ def test_an_order_the_balance_does_not_cover_is_42000() -> None:
     with pytest.raises(Refusal, match="42000"):
         b.submit(buy(16), 0)
     b.submit(buy(14), 0)
-    assert b.standing.balance().position_margin == D(91)
+    assert b.account_view.balance().position_margin == D(91)
     with pytest.raises(Refusal, match="42000"):
         b.submit(buy(2, "60000"), 0)
 
@@ -300,9 +300,9 @@ def test_an_order_the_balance_does_not_cover_is_42000() -> None:
 def test_a_working_order_locks_margin_until_it_is_cancelled() -> None:
     b = books(leverage=10)
     order = b.submit(buy(10, "60000"), 0)
-    assert b.standing.available() == D(9940)
+    assert b.account_view.available() == D(9940)
     b.cancel(order.order_id, 1)
-    assert b.standing.available() == D(10000)
+    assert b.account_view.available() == D(10000)
 
 
 @pytest.mark.parametrize(("leverage", "code"), [(101, 40029), (0, 40030), (20, 40040), (10, None)])
@@ -423,7 +423,7 @@ def test_whatever_happens_the_books_balance(
         if mode == "one_way_mode":
             assert len(b.positions) <= 1
         for direction in Direction:
-            assert b.standing.frozen_size(BTC, direction) <= size_of(b, direction)
+            assert b.account_view.frozen_size(BTC, direction) <= size_of(b, direction)
         cash = sum((fill.realised - fill.fee for fill in b.fills), D(0))
         assert b.balance == 10000 + cash
         # Marked at any one price, what the fills paid and received is what the account gained before fees.
@@ -431,5 +431,5 @@ def test_whatever_happens_the_books_balance(
             "0.001"
         )
         value = b.last[BTC] * held * D("0.001")
-        unrealised = b.standing.unrealised()
+        unrealised = b.account_view.unrealised()
         assert flows + value == sum((f.realised for f in b.fills), D(0)) + unrealised

@@ -19,7 +19,7 @@ from bitmart_engine.paper.faults import Faults
 from bitmart_engine.paper.hub import Hub
 from bitmart_engine.paper.instruments import DEFAULT_SYMBOLS
 from bitmart_engine.paper.validation import order_request
-from bitmart_engine.paper.ws_session import Dialogue
+from bitmart_engine.paper.ws_session import WsSession
 
 from .conftest import CANCEL, SUBMIT, Visiting
 
@@ -61,12 +61,12 @@ def test_any_order_is_read_or_refused(body: dict[str, Any]) -> None:
 def converse(texts: list[str]) -> int:
     """How many frames the exchange answers, with everybody's permission to be rude."""
     hub = Hub(Faults(), Delays(PaperConfig()))
-    dialogue = Dialogue(
+    session = WsSession(
         PaperConfig(), INSTRUMENTS, hub, Faults(), lambda: 0, random.Random(0), lambda topic: []
     )
     connection = hub.open(private=True, queue=1000, scope=trio.CancelScope())
     for text in texts:
-        dialogue.hear(connection, text)
+        session.hear(connection, text)
     answers = []
     try:
         while True:

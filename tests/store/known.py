@@ -10,7 +10,7 @@ from typing import Any
 
 import trio
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.store import SqliteJournal, State, Store, open_journal
 from bitmart_engine.store.database import Database, Unit
 from bitmart_engine.store.records import Record
@@ -59,6 +59,6 @@ async def inline(sync_fn: Callable[..., Any], *args: Any) -> Any:
 @asynccontextmanager
 async def open_store(directory: Path, **options: Any) -> AsyncIterator[tuple[Store, SqliteJournal]]:
     """A store on disk."""
-    options = {"wall_ms": lambda: START_MS, "tally": Tally(), "run": inline, **options}
+    options = {"wall_ms": lambda: START_MS, "counters": Counters(), "run": inline, **options}
     async with open_journal(directory, **options) as (journal, state):
         yield Store(journal, state), journal

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bitmart_engine.store import JournalError, check_belonging
+from bitmart_engine.store import JournalError, check_environment_mark
 
 
 def test_a_directory_is_marked_by_its_first_engine_and_refused_to_another_sort(tmp_path):
-    check_belonging(tmp_path, "live")
-    check_belonging(tmp_path, "live")
+    check_environment_mark(tmp_path, "live")
+    check_environment_mark(tmp_path, "live")
     with pytest.raises(JournalError, match="belongs to live trading, and this is demo"):
-        check_belonging(tmp_path, "demo")
+        check_environment_mark(tmp_path, "demo")
 
 
 @pytest.mark.parametrize("left", ["", "li"])
@@ -26,5 +26,5 @@ def test_a_first_start_that_was_cut_off_while_marking_does_not_keep_the_next_fro
     with monkeypatch.context() as patched:
         patched.setattr("pathlib.Path.write_text", cut_off)
         with pytest.raises(KeyboardInterrupt):
-            check_belonging(tmp_path, "live")
-    check_belonging(tmp_path, "live")
+            check_environment_mark(tmp_path, "live")
+    check_environment_mark(tmp_path, "live")

@@ -10,7 +10,7 @@ import trio
 from attrs import evolve
 from structlog.testing import capture_logs
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.model.lifecycle import EntryState, IllegalMove
 from bitmart_engine.store import JournalUnavailable, MemoryJournal, SqliteJournal, Store
 from bitmart_engine.store.records import (
@@ -129,8 +129,8 @@ async def test_a_waiter_that_is_cancelled_takes_nothing_back(
 async def test_a_disk_that_fails_stops_promises_and_loses_none(
     directory: Path, disk: Disk, autojump_clock: trio.testing.MockClock
 ) -> None:
-    tally = Tally()
-    async with open_store(directory, crash_point=disk, tally=tally) as (store, journal):
+    counters = Counters()
+    async with open_store(directory, crash_point=disk, counters=counters) as (store, journal):
         promise(store, "before")
         await store.durable()
         disk.broken = True
@@ -145,7 +145,7 @@ async def test_a_disk_that_fails_stops_promises_and_loses_none(
         assert journal.waiting == 2
         await trio.sleep(60)
         assert not journal.healthy
-        failures = tally.counts()["journal commit failed"]
+        failures = counters.counts()["journal commit failed"]
         assert 10 < failures < 30  # it goes on trying, and not in a frenzy
         disk.broken = False
         await trio.sleep(6)
@@ -269,8 +269,8 @@ async def test_what_json_cannot_hold_is_refused_when_it_is_appended(directory: P
 async def test_folding_keeps_up_and_never_endangers_what_is_written(
     directory: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    tally = Tally()
-    async with open_store(directory, fold_every=5, tally=tally) as (store, journal):
+    counters = Counters()
+    async with open_store(directory, fold_every=5, counters=counters) as (store, journal):
         for number in range(4):
             for unit in whole_story(f"o{number}"):
                 store.record(*unit)
@@ -284,7 +284,7 @@ async def test_folding_keeps_up_and_never_endangers_what_is_written(
         await store.durable()
         await trio.sleep(1)
         assert journal.healthy
-    assert tally.counts()["journal not folded"] >= 1
+    assert counters.counts()["journal not folded"] >= 1
 
 
 async def test_a_journal_in_memory_counts_what_it_is_given() -> None:

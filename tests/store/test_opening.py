@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import trio
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.store import (
     JournalError,
     JournalIncomplete,
@@ -178,12 +178,12 @@ async def test_what_has_ended_and_is_damaged_does_not_stop_the_engine(directory:
     with closing(sqlite3.connect(directory / FILE_NAME)) as shell:
         shell.execute("UPDATE kept SET body = replace(body, '64500', '74500')")
         shell.commit()
-    tally = Tally()
-    async with open_store(directory, tally=tally) as (store, _):
+    counters = Counters()
+    async with open_store(directory, counters=counters) as (store, _):
         await trio.testing.wait_all_tasks_blocked()
         store.record(EntryAccepted(entry("b")))
         await store.durable()
-    assert tally.counts() == {"an order that ended cannot be read": 2}
+    assert counters.counts() == {"an order that ended cannot be read": 2}
 
 
 async def test_old_history_goes_at_the_start_and_every_day(
@@ -237,16 +237,16 @@ async def test_an_id_may_be_used_again_after_its_order_was_forgotten(
 async def test_a_compaction_that_fails_is_counted_and_tried_another_day(
     directory: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    now_ms, tally = START_MS, Tally()
+    now_ms, counters = START_MS, Counters()
     days: dict[str, Any] = {"wall_ms": lambda: now_ms, "look_every_s": 3600}
-    async with open_store(directory, tally=tally, **days) as (store, journal):
+    async with open_store(directory, counters=counters, **days) as (store, journal):
         for unit in whole_story("a"):
             store.record(*unit)
         await store.durable()
         now_ms += 40 * DAY_S * 1000
         journal._database.close()
         await trio.sleep(DAY_S + 1)
-        assert tally.counts()["journal not compacted"] >= 1
+        assert counters.counts()["journal not compacted"] >= 1
     async with open_store(directory, wall_ms=lambda: now_ms) as (store, _):
         assert list(store.state.orders) == []
 

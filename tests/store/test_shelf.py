@@ -5,14 +5,14 @@ from attrs import evolve
 
 from bitmart_engine.model.lifecycle import EntryState
 from bitmart_engine.model.orders import EntryOrder, Moment
-from bitmart_engine.store.archive import Packed, Shelf
+from bitmart_engine.store.archive import Archive, Packed
 
 from .stories import entry
 
 
-def shelf() -> Shelf[EntryOrder]:
+def archive() -> Archive[EntryOrder]:
     """One that counts, in `unpacked`, what it had to look into."""
-    made = Shelf(lambda packed: ended(packed.body.decode()))
+    made = Archive(lambda packed: ended(packed.body.decode()))
     for id in ("a", "b", "c"):
         made.put_packed(id, Packed(id.encode(), 0, 100))
     return made
@@ -23,7 +23,7 @@ def ended(id: str, at_ms: int = 100) -> EntryOrder:
 
 
 def test_a_shelf_is_a_dict_to_whoever_reads_it() -> None:
-    things = shelf()
+    things = archive()
     things["d"] = entry("d")
     assert dict(things) == {"a": ended("a"), "b": ended("b"), "c": ended("c"), "d": entry("d")}
     assert list(reversed(things)) == ["d", "c", "b", "a"]
@@ -31,13 +31,13 @@ def test_a_shelf_is_a_dict_to_whoever_reads_it() -> None:
     assert "b" in things
     assert "x" not in things
     assert things.get("x") is None
-    assert repr(things) == "<Shelf of 4, 1 alive>"
+    assert repr(things) == "<Archive of 4, 1 alive>"
     del things["b"]
     assert list(things) == ["a", "c", "d"]
 
 
 def test_what_is_alive_is_found_without_looking_into_the_rest() -> None:
-    things: Shelf[EntryOrder] = Shelf(lambda packed: pytest.fail("looked into"))
+    things: Archive[EntryOrder] = Archive(lambda packed: pytest.fail("looked into"))
     things.put_packed("a", Packed(b"", 0, 100))
     things["b"] = entry("b")
     things["c"] = entry("c")
@@ -49,7 +49,7 @@ def test_what_is_alive_is_found_without_looking_into_the_rest() -> None:
 
 
 def test_what_comes_back_to_life_is_back_in_its_place() -> None:
-    things = shelf()
+    things = archive()
     things["d"] = entry("d")
     things["b"] = entry("b")
     assert [each.id for each in things.alive()] == ["b", "d"]
@@ -57,7 +57,7 @@ def test_what_comes_back_to_life_is_back_in_its_place() -> None:
 
 
 def test_things_are_unpacked_one_by_one_the_newest_first_as_far_as_they_are_still_there() -> None:
-    things = shelf()
+    things = archive()
     unpacking = things.unpack_each()
     assert next(unpacking) == "c"
     del things["b"]
@@ -66,6 +66,6 @@ def test_things_are_unpacked_one_by_one_the_newest_first_as_far_as_they_are_stil
 
 
 def test_what_ended_without_saying_when_is_as_old_as_can_be() -> None:
-    things = shelf()
+    things = archive()
     things["d"] = evolve(entry("d"), state=EntryState.CANCELLED)
     assert things.ended_before(1) == ["d"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 
 from .fake import FakeExchange
 
@@ -14,5 +14,5 @@ async def exchange(nursery: trio.Nursery) -> FakeExchange:
 
 
 @pytest.fixture
-def tally() -> Tally:
-    return Tally()
+def counters() -> Counters:
+    return Counters()

@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.model.events import Kline, Trade
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams import kline_topic, open_streams, trade_topic
@@ -150,10 +150,10 @@ def told(price: int, id: int, ago_s: float, **fields: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("ago_s", [90, 3600, 86_400 * 400])
 async def test_a_trade_from_before_moves_nothing_and_is_counted(
-    ago_s: float, exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    ago_s: float, exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     doubted: list[str] = []
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.pricing.doubted = doubted.append
         streams.hold("me", [BARS, TOPIC])
         await trio.sleep(1)
@@ -163,14 +163,14 @@ async def test_a_trade_from_before_moves_nothing_and_is_counted(
         await trio.sleep(0.1)
         assert streams.ticks.take_nowait("BTCUSDT") is None
         assert streams.last_data_at(TOPIC) is None
-    assert tally.counts() == {"price of another time": 2}
+    assert counters.counts() == {"price of another time": 2}
     assert doubted == ["BTCUSDT"] * 2, "REST is asked instead"
 
 
 async def test_a_trade_out_of_order_widens_the_extremes_and_is_not_the_last_price(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BARS, TOPIC])
         await trio.sleep(8)
         await exchange.last.push(TOPIC, [told(100, 7, 0)])
@@ -185,9 +185,9 @@ async def test_a_trade_out_of_order_widens_the_extremes_and_is_not_the_last_pric
 
 @pytest.mark.parametrize("volume", ["11", "1"])
 async def test_a_push_of_the_running_bar_that_was_overtaken_is_not_the_last_price(
-    volume: str, exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    volume: str, exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BARS])
         await trio.sleep(1)
         await exchange.last.push(BARS, bar("100", "101", "99"))
@@ -199,9 +199,9 @@ async def test_a_push_of_the_running_bar_that_was_overtaken_is_not_the_last_pric
 
 
 async def test_trades_are_ordered_before_the_subscription_is_acknowledged_too(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [TOPIC])
         await trio.sleep(40)
         exchange.ignores[TOPIC] = 1
@@ -213,9 +213,9 @@ async def test_trades_are_ordered_before_the_subscription_is_acknowledged_too(
 
 
 async def test_a_price_that_comes_late_says_when_it_was_made(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [TOPIC])
         await trio.sleep(60)
         await exchange.last.push(TOPIC, [told(90, 6, 20)])

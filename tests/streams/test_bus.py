@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.model.events import Kline, PrivateReady, Trade
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams.bus import Bus, Lagged
@@ -24,8 +24,8 @@ def kline(symbol: str, timeframe: Timeframe) -> Kline:
     return Kline(symbol, timeframe, 0, ONE, ONE, ONE, ONE, ONE)
 
 
-def test_everybody_who_listens_gets_a_copy_of_what_was_asked_for(tally: Tally) -> None:
-    bus = Bus(tally)
+def test_everybody_who_listens_gets_a_copy_of_what_was_asked_for(counters: Counters) -> None:
+    bus = Bus(counters)
     with bus.listen(Trade) as trades, bus.listen(Trade, PrivateReady) as both:
         bus.publish(trade(1))
         bus.publish(PrivateReady(0.0))
@@ -35,8 +35,8 @@ def test_everybody_who_listens_gets_a_copy_of_what_was_asked_for(tally: Tally) -
         assert [both.receive_nowait(), both.receive_nowait()] == [trade(1), PrivateReady(0.0)]
 
 
-def test_a_filter_lets_pass_its_symbol_and_timeframe_and_what_has_none(tally: Tally) -> None:
-    bus = Bus(tally)
+def test_a_filter_lets_pass_its_symbol_and_timeframe_and_what_has_none(counters: Counters) -> None:
+    bus = Bus(counters)
     with bus.listen(
         Kline, Trade, PrivateReady, symbol="BTCUSDT", timeframe=Timeframe.M5
     ) as listener:
@@ -51,9 +51,9 @@ def test_a_filter_lets_pass_its_symbol_and_timeframe_and_what_has_none(tally: Ta
 
 
 async def test_a_listener_that_is_too_slow_loses_the_oldest_and_is_told_in_their_place(
-    tally: Tally,
+    counters: Counters,
 ) -> None:
-    bus = Bus(tally)
+    bus = Bus(counters)
     with bus.listen(Trade, capacity=2) as listener:
         for number in range(5):
             bus.publish(trade(number))
@@ -62,11 +62,11 @@ async def test_a_listener_that_is_too_slow_loses_the_oldest_and_is_told_in_their
         for number in range(3):
             bus.publish(trade(number))
         assert listener.receive_nowait() == Lagged(1)
-    assert tally.counts() == {"event dropped for a slow listener": 4}
+    assert counters.counts() == {"event dropped for a slow listener": 4}
 
 
-def test_a_listener_without_a_capacity_loses_nothing(tally: Tally) -> None:
-    bus = Bus(tally)
+def test_a_listener_without_a_capacity_loses_nothing(counters: Counters) -> None:
+    bus = Bus(counters)
     with bus.listen(Trade) as listener:
         for number in range(10_000):
             bus.publish(trade(number))
@@ -75,15 +75,15 @@ def test_a_listener_without_a_capacity_loses_nothing(tally: Tally) -> None:
         ]
 
 
-def test_a_listener_needs_room_for_one(tally: Tally) -> None:
+def test_a_listener_needs_room_for_one(counters: Counters) -> None:
     with pytest.raises(ValueError, match="at least one"):
-        Bus(tally).listen(Trade, capacity=0)
+        Bus(counters).listen(Trade, capacity=0)
 
 
 async def test_iteration_ends_when_the_bus_is_closed_after_what_was_queued(
-    tally: Tally, autojump_clock: MockClock
+    counters: Counters, autojump_clock: MockClock
 ) -> None:
-    bus = Bus(tally)
+    bus = Bus(counters)
     heard: list[object] = []
 
     async def read() -> None:
@@ -105,8 +105,8 @@ async def test_iteration_ends_when_the_bus_is_closed_after_what_was_queued(
         assert [event async for event in late] == []
 
 
-async def test_nothing_is_heard_after_the_block(tally: Tally) -> None:
-    bus = Bus(tally)
+async def test_nothing_is_heard_after_the_block(counters: Counters) -> None:
+    bus = Bus(counters)
     with bus.listen(Trade) as listener:
         pass
     bus.publish(trade(1))
@@ -115,8 +115,10 @@ async def test_nothing_is_heard_after_the_block(tally: Tally) -> None:
     assert [event async for event in listener] == []
 
 
-async def test_a_cancelled_receive_takes_nothing(tally: Tally, autojump_clock: MockClock) -> None:
-    bus = Bus(tally)
+async def test_a_cancelled_receive_takes_nothing(
+    counters: Counters, autojump_clock: MockClock
+) -> None:
+    bus = Bus(counters)
     with bus.listen(Trade, capacity=1) as listener:
         with trio.move_on_after(1) as scope:
             await listener.receive()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.streams import ORDERS, POSITIONS, open_streams, trade_topic
 
 from .fake import FakeExchange, with_account
@@ -33,7 +33,7 @@ def test_the_exchange_ends_up_knowing_what_is_wanted(script: list[tuple[object, 
     async def run() -> None:
         async with trio.open_nursery() as nursery:
             exchange = FakeExchange(nursery)
-            async with open_streams(with_account(), exchange.world, Tally()) as streams:
+            async with open_streams(with_account(), exchange.world, Counters()) as streams:
                 for step in script:
                     match step:
                         case ("hold", str(holder), set(topics)):

@@ -183,10 +183,12 @@ def heard(listener) -> list[tuple[int, bool, bool]]:
 
 
 async def test_what_a_subscriber_missed_while_disconnected_is_filled_in_before_live_goes_on(
-    exchange, tally, autojump_clock
+    exchange, counters, autojump_clock
 ):
     archive = Archive()
-    async with open_streams(settings(), exchange.world, tally, read_bars=archive.read) as streams:
+    async with open_streams(
+        settings(), exchange.world, counters, read_bars=archive.read
+    ) as streams:
         with streams.bus.listen(Kline) as klines:
             streams.hold("reader", [TOPIC])
             await trio.sleep(1)
@@ -210,11 +212,11 @@ async def test_what_a_subscriber_missed_while_disconnected_is_filled_in_before_l
 
 
 async def test_a_hole_and_a_silence_are_filled_in_and_a_stream_that_goes_on_asks_for_nothing(
-    exchange, tally, autojump_clock
+    exchange, counters, autojump_clock
 ):
     archive = Archive()
     async with open_streams(
-        settings(stale_after_s=70), exchange.world, tally, read_bars=archive.read
+        settings(stale_after_s=70), exchange.world, counters, read_bars=archive.read
     ) as streams:
         with streams.bus.listen(Kline) as klines:
             streams.hold("reader", [TOPIC])
@@ -238,11 +240,13 @@ async def test_a_hole_and_a_silence_are_filled_in_and_a_stream_that_goes_on_asks
 
 
 async def test_a_failing_history_holds_nothing_back_and_is_asked_again(
-    exchange, tally, autojump_clock
+    exchange, counters, autojump_clock
 ):
     archive = Archive()
     archive.broken = True
-    async with open_streams(settings(), exchange.world, tally, read_bars=archive.read) as streams:
+    async with open_streams(
+        settings(), exchange.world, counters, read_bars=archive.read
+    ) as streams:
         with streams.bus.listen(Kline) as klines:
             streams.hold("reader", [TOPIC])
             await trio.sleep(1)
@@ -261,9 +265,11 @@ async def test_a_failing_history_holds_nothing_back_and_is_asked_again(
             ]
 
 
-async def test_what_only_monitors_hold_is_not_filled_in(exchange, tally, autojump_clock):
+async def test_what_only_monitors_hold_is_not_filled_in(exchange, counters, autojump_clock):
     archive = Archive()
-    async with open_streams(settings(), exchange.world, tally, read_bars=archive.read) as streams:
+    async with open_streams(
+        settings(), exchange.world, counters, read_bars=archive.read
+    ) as streams:
         streams.hold("armed", [TOPIC])
         await trio.sleep(1)
         await push(exchange.last, minute_now())
@@ -281,8 +287,8 @@ async def test_what_only_monitors_hold_is_not_filled_in(exchange, tally, autojum
         assert len(streams.history) == 0
 
 
-async def test_without_a_history_a_gap_is_only_a_gap(exchange, tally, autojump_clock):
-    async with open_streams(settings(), exchange.world, tally) as streams:
+async def test_without_a_history_a_gap_is_only_a_gap(exchange, counters, autojump_clock):
+    async with open_streams(settings(), exchange.world, counters) as streams:
         with streams.bus.listen(Kline) as klines:
             streams.hold("reader", [TOPIC])
             await trio.sleep(1)

@@ -12,7 +12,7 @@ from attrs import evolve
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.model.events import PrivateReady
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams import ORDERS, POSITIONS, kline_topic, open_streams
@@ -23,10 +23,10 @@ BTC = kline_topic("BTCUSDT", Timeframe.M1)
 
 
 async def test_after_every_login_it_is_said_when_both_subscriptions_stand(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.ignores[POSITIONS] = 1
-    async with open_streams(with_account(), exchange.world, tally) as streams:
+    async with open_streams(with_account(), exchange.world, counters) as streams:
         with streams.bus.listen(PrivateReady) as ready:
             streams.hold("engine", [ORDERS, POSITIONS, "futures/asset:USDT"])
             assert await ready.receive() == PrivateReady(pytest.approx(5.0))
@@ -44,9 +44,9 @@ async def test_after_every_login_it_is_said_when_both_subscriptions_stand(
 
 
 async def test_a_resubscription_leaves_a_gap_and_so_says_ready_again(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(with_account(), exchange.world, tally) as streams:
+    async with open_streams(with_account(), exchange.world, counters) as streams:
         with streams.bus.listen(PrivateReady) as ready:
             streams.hold("engine", [ORDERS])
             await ready.receive()
@@ -57,11 +57,11 @@ async def test_a_resubscription_leaves_a_gap_and_so_says_ready_again(
 
 
 async def test_a_refused_login_says_so_and_is_tried_again_slowly_while_klines_go_on(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.login_error = f"access failed: openapi auth: apiKey {KEY[:4]}**** failed"
     with capture_logs() as lines:
-        async with open_streams(with_account(), exchange.world, tally) as streams:
+        async with open_streams(with_account(), exchange.world, counters) as streams:
             streams.hold("engine", [ORDERS, POSITIONS, BTC])
             await trio.sleep(1)
             private = streams.statistics().connections[-1]
@@ -89,10 +89,10 @@ async def test_a_refused_login_says_so_and_is_tried_again_slowly_while_klines_go
 
 
 async def test_a_login_refused_for_now_is_tried_again_soon(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.login_error = "authentication is temporarily unavailable"
-    async with open_streams(with_account(), exchange.world, tally) as streams:
+    async with open_streams(with_account(), exchange.world, counters) as streams:
         streams.hold("engine", [ORDERS])
         await trio.sleep(1)
         assert streams.statistics().connections[0].state == "waiting"
@@ -102,20 +102,20 @@ async def test_a_login_refused_for_now_is_tried_again_soon(
 
 
 async def test_a_wrong_secret_is_found_out(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     account = settings(api_key=KEY, api_secret="wrong", api_memo=MEMO)
-    async with open_streams(account, exchange.world, tally) as streams:
+    async with open_streams(account, exchange.world, counters) as streams:
         streams.hold("engine", [ORDERS])
         await trio.sleep(1)
         assert streams.statistics().connections[0].state == "login_refused"
 
 
 async def test_a_login_without_an_answer_is_given_up_after_ten_seconds(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.ignores_login = True
-    async with open_streams(with_account(), exchange.world, tally) as streams:
+    async with open_streams(with_account(), exchange.world, counters) as streams:
         streams.hold("engine", [ORDERS])
         await trio.sleep(9)
         assert streams.statistics().connections[0].state == "logging_in"
@@ -129,13 +129,13 @@ async def test_a_login_without_an_answer_is_given_up_after_ten_seconds(
 
 
 async def test_a_drop_in_the_middle_of_the_login_is_a_drop_and_no_refusal(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     def once(session: Session, frame: dict[str, Any]) -> bool:
         return frame["action"] == "access" and len(exchange.sessions) == 1
 
     exchange.drops_on = once
-    async with open_streams(with_account(), exchange.world, tally) as streams:
+    async with open_streams(with_account(), exchange.world, counters) as streams:
         streams.hold("engine", [ORDERS])
         await trio.sleep(1)
         (private,) = streams.statistics().connections
@@ -146,24 +146,24 @@ async def test_a_drop_in_the_middle_of_the_login_is_a_drop_and_no_refusal(
 
 
 async def test_a_private_subscription_refused_for_want_of_a_login_is_sent_again(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.refuses[ORDERS] = "futures/order need authenication"
-    async with open_streams(with_account(), exchange.world, tally) as streams:
+    async with open_streams(with_account(), exchange.world, counters) as streams:
         streams.hold("engine", [ORDERS])
         await trio.sleep(1)
         exchange.refuses.clear()
         await trio.sleep(5)
         assert exchange.private().topics == {ORDERS}
         assert streams.refused == {}
-    assert tally.counts() == {"subscription refused for now": 1, "subscription sent again": 1}
+    assert counters.counts() == {"subscription refused for now": 1, "subscription sent again": 1}
 
 
 async def test_a_private_side_that_is_refused_whole_is_tried_again_slowly(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.refuses[ORDERS] = "no permission"
-    async with open_streams(with_account(), exchange.world, tally) as streams:
+    async with open_streams(with_account(), exchange.world, counters) as streams:
         streams.hold("engine", [ORDERS])
         await trio.sleep(20)
         assert len(exchange.sessions) == 1
@@ -176,9 +176,9 @@ async def test_a_private_side_that_is_refused_whole_is_tried_again_slowly(
 
 @pytest.mark.parametrize("error", ["Invalid channel: not found", "too many requests"])
 async def test_orders_and_positions_refused_for_a_while_come_back_and_are_missed_meanwhile(
-    error: str, exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    error: str, exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(with_account(), exchange.world, tally) as streams:
+    async with open_streams(with_account(), exchange.world, counters) as streams:
         with streams.bus.listen(PrivateReady) as ready:
             streams.hold("engine", [ORDERS, POSITIONS])
             await ready.receive()
@@ -195,7 +195,7 @@ async def test_orders_and_positions_refused_for_a_while_come_back_and_are_missed
 
 
 async def test_a_refused_login_has_the_clock_measured_and_is_retried_soon_if_it_was_wrong(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     ahead_ms, measured = 3_600_000, 0
 
@@ -206,7 +206,7 @@ async def test_a_refused_login_has_the_clock_measured_and_is_retried_soon_if_it_
         ahead_ms = 0
 
     world = evolve(exchange.world, wall_ms=lambda: wall_ms() + ahead_ms)
-    async with open_streams(with_account(), world, tally, login_refused=measure) as streams:
+    async with open_streams(with_account(), world, counters, login_refused=measure) as streams:
         streams.hold("engine", [ORDERS])
         await trio.sleep(6)
         assert streams.statistics().authenticated
@@ -214,7 +214,7 @@ async def test_a_refused_login_has_the_clock_measured_and_is_retried_soon_if_it_
 
 
 async def test_a_login_refused_by_a_right_clock_is_retried_slowly_whatever_measuring_does(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.login_error = "access failed"
     measured = 0
@@ -225,7 +225,7 @@ async def test_a_login_refused_by_a_right_clock_is_retried_slowly_whatever_measu
         await trio.sleep_forever()
 
     async with open_streams(
-        with_account(), exchange.world, tally, login_refused=measure
+        with_account(), exchange.world, counters, login_refused=measure
     ) as streams:
         streams.hold("engine", [ORDERS])
         await trio.sleep(600)
@@ -237,12 +237,12 @@ async def test_a_login_refused_by_a_right_clock_is_retried_slowly_whatever_measu
 
 
 async def test_a_refused_login_is_tried_every_minute_from_when_the_key_is_taken_elsewhere(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.login_error = "access failed"
     taken_at = -math.inf
     async with open_streams(
-        with_account(), exchange.world, tally, key_taken_at=lambda: taken_at
+        with_account(), exchange.world, counters, key_taken_at=lambda: taken_at
     ) as streams:
         streams.hold("engine", [ORDERS])
         await trio.sleep(3600)
@@ -258,9 +258,9 @@ async def test_a_refused_login_is_tried_every_minute_from_when_the_key_is_taken_
 
 
 async def test_without_credentials_private_topics_are_held_and_nothing_is_opened(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(api_key=KEY), exchange.world, tally) as streams:
+    async with open_streams(settings(api_key=KEY), exchange.world, counters) as streams:
         streams.hold("engine", [ORDERS])
         await trio.sleep(60)
         assert exchange.sessions == []
@@ -271,9 +271,9 @@ async def test_without_credentials_private_topics_are_held_and_nothing_is_opened
 
 
 async def test_the_private_connection_is_closed_with_its_last_topic_and_opened_anew(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(with_account(), exchange.world, tally) as streams:
+    async with open_streams(with_account(), exchange.world, counters) as streams:
         streams.hold("engine", [ORDERS, POSITIONS])
         await trio.sleep(1)
         streams.release("engine", [ORDERS])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.model.events import (
     BalanceUpdate,
     Event,
@@ -36,9 +36,9 @@ from .fake import bar
 BTC_5M = kline_topic("BTCUSDT", Timeframe.M5)
 
 
-def read(group: str, data: Any, tally: Tally | None = None) -> list[Event]:
+def read(group: str, data: Any, counters: Counters | None = None) -> list[Event]:
     text = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return normalize.events(parse(group), text, tally or Tally())
+    return normalize.events(parse(group), text, counters or Counters())
 
 
 def order(**fields: Any) -> OrderUpdate:
@@ -96,25 +96,25 @@ def test_decimals_never_become_floats() -> None:
     ["0", "-1", " 5", "5\n", "NaN", "1e999999999", "1e-50", "Infinity", "", "-", None, {}, True],
 )
 def test_a_price_that_is_none_is_refused_and_its_neighbours_are_not_lost(price: Any) -> None:
-    tally = Tally()
+    counters = Counters()
     bad = {**bar("1"), "l": price}
-    assert len(read(BTC_5M, {"items": [bar("1"), bad, bar("2")]}, tally)) == 2
+    assert len(read(BTC_5M, {"items": [bar("1"), bad, bar("2")]}, counters)) == 2
     trades = [{"deal_price": "5", "trade_id": 1}, {"deal_price": price}, {"deal_price": "6"}]
-    assert len(read(trade_topic("BTCUSDT"), trades, tally)) == 2
-    assert tally.counts() == {"malformed push of klines": 1, "malformed push of trades": 1}
+    assert len(read(trade_topic("BTCUSDT"), trades, counters)) == 2
+    assert counters.counts() == {"malformed push of klines": 1, "malformed push of trades": 1}
 
 
 def test_a_push_that_speaks_of_another_symbol_is_refused() -> None:
-    tally = Tally()
-    assert read(BTC_5M, {"symbol": "ETHUSDT", "items": [bar("1")]}, tally) == []
-    assert read(trade_topic("BTCUSDT"), [{"symbol": "ETHUSDT", "deal_price": "1"}], tally) == []
-    assert sum(tally.counts().values()) == 2
+    counters = Counters()
+    assert read(BTC_5M, {"symbol": "ETHUSDT", "items": [bar("1")]}, counters) == []
+    assert read(trade_topic("BTCUSDT"), [{"symbol": "ETHUSDT", "deal_price": "1"}], counters) == []
+    assert sum(counters.counts().values()) == 2
 
 
 def test_a_volume_that_is_no_number_is_refused() -> None:
-    tally = Tally()
-    assert read(BTC_5M, {**bar("1"), "v": "NaN"}, tally) == []
-    assert tally.counts() == {"malformed push of klines": 1}
+    counters = Counters()
+    assert read(BTC_5M, {**bar("1"), "v": "NaN"}, counters) == []
+    assert counters.counts() == {"malformed push of klines": 1}
 
 
 def test_trades_of_one_push_come_in_the_order_of_their_numbers() -> None:
@@ -173,22 +173,22 @@ def test_a_time_in_seconds_is_one_too() -> None:
 
 @pytest.mark.parametrize("data", [b"null", b"", b"[]", b'{"items":[]}'])
 def test_an_empty_push_is_nothing(data: bytes) -> None:
-    tally = Tally()
-    assert read(BTC_5M, data, tally) == []
-    assert tally.counts() == {}
+    counters = Counters()
+    assert read(BTC_5M, data, counters) == []
+    assert counters.counts() == {}
 
 
 @pytest.mark.parametrize("data", [b"7", b'"text"', b'{"items":7}', b"[" * 50_000, b"[1,"])
 def test_a_push_that_makes_no_sense_is_counted(data: bytes) -> None:
-    tally = Tally()
-    assert read(BTC_5M, data, tally) == []
-    assert tally.counts() == {"malformed push of klines": 1}
+    counters = Counters()
+    assert read(BTC_5M, data, counters) == []
+    assert counters.counts() == {"malformed push of klines": 1}
 
 
 def test_a_push_of_a_channel_that_nobody_reads_is_counted() -> None:
-    tally = Tally()
-    assert read("futures/ticker:BTCUSDT", {"last_price": "1"}, tally) == []
-    assert tally.counts() == {"push of a channel that nobody reads": 1}
+    counters = Counters()
+    assert read("futures/ticker:BTCUSDT", {"last_price": "1"}, counters) == []
+    assert counters.counts() == {"push of a channel that nobody reads": 1}
 
 
 def test_an_order_is_read_whole() -> None:
@@ -277,14 +277,14 @@ def test_an_unknown_side_is_not_guessed() -> None:
     "trade", [{"lastTradeID": 1}, {"lastTradeID": "-", "fillQty": 1, "fillPrice": 1}, 7]
 )
 def test_a_malformed_last_trade_does_not_lose_the_order(trade: Any) -> None:
-    tally = Tally()
+    counters = Counters()
     data = [
         {"order": {"order_id": 1, "symbol": "B", "state": 2, "deal_size": 3, "last_trade": trade}}
     ]
-    (event,) = read(ORDERS, data, tally)
+    (event,) = read(ORDERS, data, counters)
     assert isinstance(event, OrderUpdate)
     assert (event.last_fill, event.deal_size) == (None, 3)
-    assert tally.counts() == {"malformed last trade of an order": 1}
+    assert counters.counts() == {"malformed last trade of an order": 1}
 
 
 @pytest.mark.parametrize(
@@ -303,11 +303,11 @@ def test_a_malformed_last_trade_does_not_lose_the_order(trade: Any) -> None:
     ],
 )
 def test_a_malformed_order_event_does_not_lose_its_neighbours(bad: Any) -> None:
-    tally = Tally()
+    counters = Counters()
     good = [{"action": 2, "order": {"order_id": n, "symbol": "B", "state": 2}} for n in (1, 2)]
-    events = read(ORDERS, [good[0], bad, good[1]], tally)
+    events = read(ORDERS, [good[0], bad, good[1]], counters)
     assert [each.order_id for each in events if isinstance(each, OrderUpdate)] == ["1", "2"]
-    assert tally.counts()["malformed push of orders"] == 1
+    assert counters.counts()["malformed push of orders"] == 1
 
 
 def test_a_position_is_read_whole() -> None:
@@ -356,9 +356,9 @@ def test_a_balance_push_is_one_object() -> None:
 
 @pytest.mark.parametrize("data", [{"currency": "USDT", "available_balance": "-"}, {"currency": 1}])
 def test_a_balance_that_says_nothing_is_counted_and_left_out(data: dict[str, Any]) -> None:
-    tally = Tally()
-    assert read(asset_topic("USDT"), data, tally) == []
-    assert tally.counts() == {"malformed push of balance": 1}
+    counters = Counters()
+    assert read(asset_topic("USDT"), data, counters) == []
+    assert counters.counts() == {"malformed push of balance": 1}
 
 
 def test_a_price_of_zero_says_that_a_position_has_none() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.exchange.rows import order_of
 from bitmart_engine.model.events import OrderUpdate
 from bitmart_engine.model.futures_orders import FuturesOrder, FuturesStatus, OrderEvent, upsert
@@ -44,7 +44,7 @@ PUSH: dict[str, Any] = {
 
 def normalized(data: list[dict[str, Any]]) -> OrderEvent:
     """Through the engine's own normalizer, as a frame's data goes."""
-    (update,) = normalize.events(parse(ORDERS), json.dumps(data).encode(), Tally())
+    (update,) = normalize.events(parse(ORDERS), json.dumps(data).encode(), Counters())
     assert isinstance(update, OrderUpdate)
     return order_event(update.raw)
 

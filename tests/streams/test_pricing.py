@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.model.events import Kline, Tick, Trade
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams import kline_topic, trade_topic
@@ -38,20 +38,20 @@ def taken(mailbox: TickMailbox) -> Tick:
 @pytest.mark.parametrize("opens_s", [-30, 0])
 def test_a_bar_that_began_when_the_clock_was_not_set_back_moves_the_price(opens_s: int) -> None:
     mailbox = TickMailbox()
-    pricing = Pricing(mailbox, Tally(), 20)
+    pricing = Pricing(mailbox, Counters(), 20)
     assert pricing.kline(bar(opens_s, 100), BARS, NOW)
     assert taken(mailbox).last == 100
 
 
 def test_a_bar_that_began_at_a_time_dated_twice_moves_nothing_and_a_trade_does() -> None:
-    mailbox, tally, doubted = TickMailbox(), Tally(), []
+    mailbox, counters, doubted = TickMailbox(), Counters(), []
     twice = {WALL_START_MS}
-    pricing = Pricing(mailbox, tally, 20, dated_twice=twice.__contains__)
+    pricing = Pricing(mailbox, counters, 20, dated_twice=twice.__contains__)
     pricing.doubted = doubted.append
     assert not pricing.kline(bar(0, 100), BARS, NOW)
     assert mailbox.take_nowait("BTCUSDT") is None
     assert doubted == ["BTCUSDT"]
-    assert tally.counts()["price of another time"] == 1
+    assert counters.counts()["price of another time"] == 1
     assert pricing.trade(trade(105), TRADES, NOW)
     assert taken(mailbox).last == 105
     assert pricing.kline(bar(-60, 104), BARS, NOW)

@@ -10,7 +10,7 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams import kline_topic, open_streams, trade_topic
 from bitmart_engine.streams.statistics import ConnectionStatistics
@@ -27,10 +27,10 @@ def only(streams: Streams) -> ConnectionStatistics:
 
 
 async def test_all_subscriptions_come_back_in_batches(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     topics = [trade_topic(f"SYM{n}") for n in range(50)]
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", topics)
         await trio.sleep(40)
         await exchange.last.drop()
@@ -42,10 +42,10 @@ async def test_all_subscriptions_come_back_in_batches(
 
 
 async def test_every_drop_is_one_log_line_with_its_reason(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     with capture_logs() as lines:
-        async with open_streams(settings(), exchange.world, tally) as streams:
+        async with open_streams(settings(), exchange.world, counters) as streams:
             streams.hold("me", [BTC])
             await trio.sleep(40)
             await exchange.last.drop()
@@ -64,7 +64,7 @@ async def test_every_drop_is_one_log_line_with_its_reason(
 
 
 async def test_a_drop_in_the_middle_of_subscribing_starts_again_from_the_first(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     topics = [trade_topic(f"SYM{n}") for n in range(50)]
 
@@ -72,7 +72,7 @@ async def test_a_drop_in_the_middle_of_subscribing_starts_again_from_the_first(
         return len(exchange.sessions) == 1 and len(session.frames) == 2
 
     exchange.drops_on = on_the_second_frame
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", topics)
         await trio.sleep(10)
         assert exchange.last.topics == set(topics)
@@ -80,9 +80,9 @@ async def test_a_drop_in_the_middle_of_subscribing_starts_again_from_the_first(
 
 
 async def test_a_send_that_was_cut_off_leaves_a_connection_that_is_never_used_again(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(1)
         first = exchange.last
@@ -99,9 +99,9 @@ async def test_a_send_that_was_cut_off_leaves_a_connection_that_is_never_used_ag
 
 
 async def test_a_send_into_a_broken_connection_is_a_drop(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(1)
         exchange.last.client.broken = True
@@ -114,9 +114,9 @@ async def test_a_send_into_a_broken_connection_is_a_drop(
 
 
 async def test_a_send_that_never_ends_is_a_dead_connection(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(14)
         exchange.last.client.stuck = True
@@ -127,10 +127,10 @@ async def test_a_send_that_never_ends_is_a_dead_connection(
 
 
 async def test_while_anything_arrives_a_missing_pong_is_no_reason_to_drop(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.answers_pings = False
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         for _ in range(60):
             await trio.sleep(10)
@@ -159,10 +159,10 @@ async def test_while_anything_arrives_a_missing_pong_is_no_reason_to_drop(
     ],
 )
 async def test_a_pong_of_any_form_keeps_a_connection(
-    pong: str | bytes, exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    pong: str | bytes, exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.answers_pings = False
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         for _ in range(20):
             await trio.sleep(15.1)
@@ -171,21 +171,21 @@ async def test_a_pong_of_any_form_keeps_a_connection(
 
 
 async def test_a_pong_of_a_form_that_is_documented_is_not_counted_as_odd(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(1)
         for pong in ("pong", '{"action":"pong"}', '{"group":"System","data":"pong+0a1b"}'):
             await exchange.last.send(pong)
         await trio.sleep(1)
-    assert tally.counts() == {}
+    assert counters.counts() == {}
 
 
 async def test_pings_that_are_answered_keep_a_silent_connection(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(3601)
         assert len(exchange.sessions) == 1
@@ -196,19 +196,19 @@ async def test_pings_that_are_answered_keep_a_silent_connection(
 
 
 async def test_silence_is_a_dead_connection(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.answers_pings = False
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(21)
         assert only(streams).last_error == "silent for 20 s"
 
 
 async def test_a_close_says_its_code(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         for code, reason, said in (
             (1009, "too long", "closed: 1009 MESSAGE_TOO_BIG (too long)"),
             (1001, None, "closed: 1001 GOING_AWAY"),
@@ -221,9 +221,9 @@ async def test_a_close_says_its_code(
 
 
 async def test_bytes_that_are_no_websocket_are_a_protocol_error(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(1)
         await exchange.last.stream.send_all(b"\xff\xff\xff\xff")
@@ -233,9 +233,9 @@ async def test_bytes_that_are_no_websocket_are_a_protocol_error(
 
 
 async def test_a_message_that_is_too_big_ends_the_connection(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(1)
         await exchange.last.send("x" * 5_000_000)
@@ -244,10 +244,10 @@ async def test_a_message_that_is_too_big_ends_the_connection(
 
 
 async def test_a_failed_dial_says_why(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.dial_error = OSError("connection refused")
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         assert only(streams).state == "connecting"
         await trio.sleep(1)
@@ -261,20 +261,20 @@ async def test_a_failed_dial_says_why(
 
 
 async def test_a_dial_that_hangs_is_given_up_after_ten_seconds(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.dial_hangs = True
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(11)
         assert only(streams).last_error == "dial timed out after 10 s"
 
 
 async def test_a_handshake_that_hangs_is_given_up_after_ten_seconds(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.handshake_hangs = True
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(11)
         assert only(streams).last_error == "handshake timed out after 10 s"
@@ -282,10 +282,10 @@ async def test_a_handshake_that_hangs_is_given_up_after_ten_seconds(
 
 
 async def test_a_rejected_handshake_says_its_status(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.rejects_with = 403
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(1)
         assert only(streams).last_error == "handshake rejected: HTTP 403"
@@ -293,19 +293,19 @@ async def test_a_rejected_handshake_says_its_status(
 
 
 async def test_hanging_up_in_the_handshake_is_noticed_at_once(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.hangs_up_in_handshake = True
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(1)
         assert only(streams).last_error == "the exchange hung up during the handshake"
 
 
 async def test_what_is_renewed_comes_back_at_once_and_counts_as_no_failure(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         for _ in range(4):
             await trio.sleep(61)
@@ -319,9 +319,9 @@ async def test_what_is_renewed_comes_back_at_once_and_counts_as_no_failure(
 
 
 async def test_a_connection_is_renewed_once_a_minute_for_whichever_of_its_channels(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC, trade_topic("A")])
         await trio.sleep(1)
         for second in range(120):
@@ -331,10 +331,10 @@ async def test_a_connection_is_renewed_once_a_minute_for_whichever_of_its_channe
 
 
 async def test_asking_to_reconnect_what_is_on_its_way_changes_nothing(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.handshake_hangs = True
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(9)
         streams.renew(BTC, "no prices")
@@ -346,10 +346,10 @@ async def test_asking_to_reconnect_what_is_on_its_way_changes_nothing(
 
 
 async def test_a_handshake_of_garbage_is_given_up(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.handshake_garbage = b"\x00\x01 this is no HTTP\r\n\r\n"
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(11)
         assert only(streams).state == "waiting"
@@ -358,9 +358,12 @@ async def test_a_handshake_of_garbage_is_given_up(
 
 
 async def test_a_fault_of_our_own_is_logged_counted_and_retried(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    exchange: FakeExchange,
+    counters: Counters,
+    autojump_clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(1)
 
@@ -376,14 +379,14 @@ async def test_a_fault_of_our_own_is_logged_counted_and_retried(
         assert exchange.open_sockets == 0
         await trio.sleep(5)
         assert only(streams).state == "up"
-    assert tally.counts()["connection failed unexpectedly"] == 1
+    assert counters.counts()["connection failed unexpectedly"] == 1
 
 
 async def test_20_drops_in_a_row_back_off_with_jitter_and_grow_to_the_cap(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.drops_on = lambda session, frame: True
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         while len(exchange.sessions) < 21:
             await trio.sleep(1)
@@ -395,7 +398,7 @@ async def test_20_drops_in_a_row_back_off_with_jitter_and_grow_to_the_cap(
 
 
 async def test_only_a_connection_that_lived_resets_the_backoff(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     async def pause_after(lived: float) -> float:
         await trio.sleep(lived)
@@ -405,7 +408,7 @@ async def test_only_a_connection_that_lived_resets_the_backoff(
             await trio.sleep(0.01)
         return trio.current_time() - dropped_at
 
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         merely_connected = [await pause_after(5) for _ in range(4)]
         assert merely_connected[3] >= 20

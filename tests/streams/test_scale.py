@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.model.errors import Unavailable
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams import ORDERS, kline_topic, open_streams, trade_topic
@@ -81,9 +81,9 @@ def are_paced(frames: Iterable[tuple[float, str]]) -> bool:
 
 
 async def test_4500_channels_are_subscribed_in_batches_over_45_connections_in_a_second(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         view_all(streams)
         await until_up(streams)
         assert trio.current_time() <= 1.1
@@ -94,14 +94,14 @@ async def test_4500_channels_are_subscribed_in_batches_over_45_connections_in_a_
             assert are_paced(frames_of(session, "subscribe"))
             assert session.opened_at == session.frames[0][0], "subscribed at once"
     assert exchange.open_sockets == 0
-    assert tally.counts() == {}
+    assert counters.counts() == {}
 
 
 @pytest.mark.parametrize("lost", [[0], [22], [44], [3, 17, 31], range(45)], ids=str)
 async def test_4500_channels_survive_the_loss_of_any_of_their_connections(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock, lost: Iterable[int]
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock, lost: Iterable[int]
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         view_all(streams)
         await until_up(streams)
         before = list(exchange.sessions)
@@ -119,23 +119,23 @@ async def test_4500_channels_survive_the_loss_of_any_of_their_connections(
 
 
 async def test_an_exchange_that_is_slow_to_answer_is_not_asked_everything_again(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.answers_after_s = 0.4
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("view", ALL[:50])
         await until_up(streams)
         assert trio.current_time() == pytest.approx(20, abs=0.5)
         assert [len(args) for _, args in exchange.last.said("subscribe")] == [20, 20, 10]
-    assert tally.counts() == {}
+    assert counters.counts() == {}
 
 
 async def test_a_subscription_that_was_lost_is_sent_again_in_time_while_later_ones_are_answered(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     lost = trade_topic("BTCUSDT")
     exchange.ignores[lost] = 1
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("armed", [lost])
         for topic in ALL[:40]:
             await trio.sleep(0.5)
@@ -146,9 +146,9 @@ async def test_a_subscription_that_was_lost_is_sent_again_in_time_while_later_on
 
 
 async def test_every_other_symbol_is_unsubscribed_in_batches_and_the_rest_goes_on(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         view_all(streams)
         await until_up(streams)
         for symbol in SYMBOLS[::2]:
@@ -166,13 +166,13 @@ async def test_every_other_symbol_is_unsubscribed_in_batches_and_the_rest_goes_o
         await until_up(streams)
         assert subscribed(exchange) == sorted(ALL)
         assert exchange.open_sockets == 45
-    assert tally.counts() == {}
+    assert counters.counts() == {}
 
 
 async def test_what_is_released_makes_room_on_the_connections_there_are(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         view_all(streams)
         await until_up(streams)
         streams.release("view", channels_of(*SYMBOLS[::2]))
@@ -184,10 +184,12 @@ async def test_what_is_released_makes_room_on_the_connections_there_are(
 
 
 async def test_a_connection_that_is_being_closed_still_counts(
-    counting: CountingExchange, tally: Tally, autojump_clock: MockClock
+    counting: CountingExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     topics = [trade_topic(f"S{number}") for number in range(270)]
-    async with open_streams(with_account(), counting.world, tally, most_connections=4) as streams:
+    async with open_streams(
+        with_account(), counting.world, counters, most_connections=4
+    ) as streams:
         streams.hold("engine", [ORDERS])
         for round in range(3):
             streams.hold("view", [f"{topic}R{round}" for topic in topics])
@@ -200,14 +202,14 @@ async def test_a_connection_that_is_being_closed_still_counts(
         await until_up(streams)
     assert counting.most == 4
     assert len(counting.sessions) == 3 * 3 + 2
-    assert tally.counts()["connection waits for another to be closed"] > 0
+    assert counters.counts()["connection waits for another to be closed"] > 0
 
 
 async def test_what_does_not_fit_is_refused_with_what_is_left_and_a_monitor_still_finds_room(
-    counting: CountingExchange, tally: Tally, autojump_clock: MockClock
+    counting: CountingExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     topics = [trade_topic(f"S{number}") for number in range(181)]
-    async with open_streams(settings(), counting.world, tally, most_connections=3) as streams:
+    async with open_streams(settings(), counting.world, counters, most_connections=3) as streams:
         with pytest.raises(Unavailable, match=r"181 more topics do not fit .* 180 are left"):
             streams.hold("view", topics)
         assert streams.wanted == frozenset()
@@ -222,16 +224,16 @@ async def test_what_does_not_fit_is_refused_with_what_is_left_and_a_monitor_stil
 
 
 async def test_what_was_viewed_before_and_does_not_fit_is_reported_and_comes_when_there_is_room(
-    counting: CountingExchange, tally: Tally, autojump_clock: MockClock
+    counting: CountingExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     topics = [trade_topic(f"S{number:03}") for number in range(200)]
-    async with open_streams(settings(), counting.world, tally, most_connections=3) as streams:
+    async with open_streams(settings(), counting.world, counters, most_connections=3) as streams:
         streams.hold_what_fits("view", topics)
         await until_up(streams)
         assert subscribed(counting) == topics[:180]
         assert sorted(streams.refused) == topics[180:]
         assert {"no room on the connections that BitMart allows"} == set(streams.refused.values())
-        assert tally.counts() == {"channel without room": 20}
+        assert counters.counts() == {"channel without room": 20}
         streams.hold_what_fits(MONITORS, [topics[199]])
         await trio.sleep(1)
         assert subscribed(counting) == [*topics[:180], topics[199]]

@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams import ORDERS, kline_topic, open_streams
 
@@ -60,7 +60,7 @@ PHASES = [
 @pytest.mark.parametrize("cancelled", [False, True])
 async def test_leaving_leaves_no_task_and_no_socket(
     exchange: FakeExchange,
-    tally: Tally,
+    counters: Counters,
     autojump_clock: MockClock,
     trouble: Callable[[FakeExchange], None],
     public: str,
@@ -71,7 +71,7 @@ async def test_leaving_leaves_no_task_and_no_socket(
     await wait_all_tasks_blocked()
     before = trio.lowlevel.current_statistics().tasks_living
     with trio.CancelScope() as scope:
-        async with open_streams(with_account(), exchange.world, tally) as streams:
+        async with open_streams(with_account(), exchange.world, counters) as streams:
             streams.hold("me", [BTC, ORDERS])
             await trio.sleep(1)
             assert [each.state for each in streams.statistics().connections] == [public, private]
@@ -89,17 +89,17 @@ async def test_leaving_leaves_no_task_and_no_socket(
 
 
 async def test_leaving_before_anything_happened(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(with_account(), exchange.world, tally) as streams:
+    async with open_streams(with_account(), exchange.world, counters) as streams:
         streams.hold("me", [BTC, ORDERS])
     assert exchange.open_sockets == 0
 
 
 async def test_a_peer_that_does_not_answer_the_close_is_left_after_a_second(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(with_account(), exchange.world, tally) as streams:
+    async with open_streams(with_account(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(1)
 
@@ -115,9 +115,9 @@ async def test_a_peer_that_does_not_answer_the_close_is_left_after_a_second(
 
 
 async def test_a_send_that_is_stuck_does_not_hold_up_the_leaving(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(with_account(), exchange.world, tally) as streams:
+    async with open_streams(with_account(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(1)
         exchange.last.client.stuck = True

@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.model.errors import BadRequest, Unavailable
 from bitmart_engine.model.events import Kline, OrderUpdate, PositionUpdate, Trade
 from bitmart_engine.model.timeframes import Timeframe
@@ -37,9 +37,9 @@ def many(number: int) -> list[str]:
 
 
 async def test_a_held_topic_is_subscribed_and_what_is_pushed_is_heard(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         with streams.bus.listen(Kline) as klines:
             streams.hold("me", [BTC])
             await trio.sleep(1)
@@ -71,10 +71,10 @@ async def test_a_held_topic_is_subscribed_and_what_is_pushed_is_heard(
 
 
 async def test_wss_is_dialled_with_tls_on_its_own_port(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     changed = settings(public_ws_uri="wss://exchange.test:9443")
-    async with open_streams(changed, exchange.world, tally) as streams:
+    async with open_streams(changed, exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(1)
     assert exchange.addresses == [("exchange.test", 9443, True)]
@@ -83,10 +83,10 @@ async def test_wss_is_dialled_with_tls_on_its_own_port(
 
 
 async def test_text_with_a_newline_and_binary_frames_are_understood(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.answer = lambda text: text + "\n"
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [trade_topic("A"), trade_topic("B")])
         await trio.sleep(1)
         with streams.bus.listen(Trade, symbol="A") as trades:
@@ -95,13 +95,13 @@ async def test_text_with_a_newline_and_binary_frames_are_understood(
             )
             assert await trades.receive() == Trade("A", 0, Decimal(1), Decimal(0))
         assert streams.statistics().connections[0].state == "up"
-    assert tally.counts() == {}
+    assert counters.counts() == {}
 
 
 async def test_a_frame_that_is_none_is_counted_and_the_next_one_is_read(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [trade_topic("A")])
         await trio.sleep(1)
         for message in ("ping", '{"success":false,"error":"Invalid message"}', b"\xff", "{}"):
@@ -109,7 +109,7 @@ async def test_a_frame_that_is_none_is_counted_and_the_next_one_is_read(
         await exchange.last.push("futures/trade:NOBODY", [{"deal_price": "1"}])
         await exchange.last.push(trade_topic("A"), [{"deal_price": "2"}])
         assert (await streams.ticks.receive()).last == 2
-    assert tally.counts() == {
+    assert counters.counts() == {
         "malformed frame": 2,
         "unexpected frame": 2,
         "push of a topic that nobody holds": 1,
@@ -118,10 +118,10 @@ async def test_a_frame_that_is_none_is_counted_and_the_next_one_is_read(
 
 
 async def test_data_before_its_acknowledgement_is_not_dropped(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.ignores[BTC] = 1
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(1)
         await exchange.last.push(BTC, bar("5"))
@@ -130,9 +130,9 @@ async def test_data_before_its_acknowledgement_is_not_dropped(
 
 
 async def test_a_spike_between_two_reads_of_a_slow_reader_is_in_the_merged_tick(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC, trade_topic("BTCUSDT")])
         await trio.sleep(1)
         await exchange.last.push(BTC, {"items": [bar("100", "110", "1")]})
@@ -147,19 +147,19 @@ async def test_a_spike_between_two_reads_of_a_slow_reader_is_in_the_merged_tick(
 
 
 async def test_a_price_read_elsewhere_becomes_a_tick(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.observe("BTCUSDT", Decimal(7))
         assert streams.ticks.take_nowait("BTCUSDT") is not None
 
 
 async def test_klines_and_trades_of_many_symbols_come_in_small_frames_with_a_pause(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     changed = settings(subscribe_batch=100, subscribe_delay_ms=300)
     topics = [kline_topic(f"A{'X' * 50}{n}USDT", Timeframe.H1) for n in range(100)]
-    async with open_streams(changed, exchange.world, tally) as streams:
+    async with open_streams(changed, exchange.world, counters) as streams:
         streams.hold("me", topics)
         await trio.sleep(10)
         said = exchange.last.said("subscribe")
@@ -170,18 +170,18 @@ async def test_klines_and_trades_of_many_symbols_come_in_small_frames_with_a_pau
 
 
 async def test_at_most_the_batch_is_in_one_frame(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", many(45))
         await trio.sleep(5)
         assert [len(args) for _, args in exchange.last.said("subscribe")] == [20, 20, 5]
 
 
 async def test_250_topics_are_spread_over_3_connections_and_an_emptied_one_is_closed(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         topics = many(250)
         streams.hold("me", topics)
         await trio.sleep(10)
@@ -208,9 +208,9 @@ async def test_250_topics_are_spread_over_3_connections_and_an_emptied_one_is_cl
 
 
 async def test_what_another_holder_still_needs_stays_subscribed(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("a", [BTC, trade_topic("A")])
         streams.hold("b", [BTC])
         streams.hold("b", [BTC])
@@ -226,9 +226,9 @@ async def test_what_another_holder_still_needs_stays_subscribed(
 
 
 async def test_a_topic_taken_over_before_it_was_released_is_never_unsubscribed(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("a", [BTC, trade_topic("A")])
         await trio.sleep(1)
         streams.release("a", [BTC])
@@ -239,11 +239,11 @@ async def test_a_topic_taken_over_before_it_was_released_is_never_unsubscribed(
 
 
 async def test_more_than_bitmart_allows_is_refused_whole(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.dial_hangs = True
     room = (MAX_CONNECTIONS - 1) * TOPICS_PER_CONNECTION
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         with pytest.raises(Unavailable, match="do not fit on 499 connections of 100"):
             streams.hold("me", many(room + 1))
         assert streams.wanted == frozenset()
@@ -251,20 +251,20 @@ async def test_more_than_bitmart_allows_is_refused_whole(
 
 
 async def test_what_is_no_channel_is_refused_whole(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         with pytest.raises(BadRequest):
             streams.hold("me", [BTC, "no channel"])
         assert streams.wanted == frozenset()
 
 
 async def test_a_refused_topic_is_reported_and_not_asked_for_again(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     bad = trade_topic("NOSUCH")
     exchange.refuses[bad] = f"Invalid channel: not found {bad}"
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC, bad])
         await trio.sleep(600)
         assert dict(streams.refused) == {bad: f"Invalid channel: not found {bad}"}
@@ -281,14 +281,14 @@ async def test_a_refused_topic_is_reported_and_not_asked_for_again(
         assert streams.refused == {}
         assert exchange.last.topics == {BTC, bad}
         assert len(exchange.sessions) == 2
-    assert tally.counts()["subscription refused"] == 2
+    assert counters.counts()["subscription refused"] == 2
 
 
 async def test_what_monitors_need_comes_back_after_every_channel_was_refused_for_a_while(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     needed, viewed = [BTC, *many(45)], trade_topic("VIEWED")
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold(MONITORS, needed)
         streams.hold("me", [viewed])
         await trio.sleep(40)
@@ -305,10 +305,10 @@ async def test_what_monitors_need_comes_back_after_every_channel_was_refused_for
 
 
 async def test_a_channel_that_is_refused_for_ever_is_asked_for_once_a_minute(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.refuses[BTC] = "Invalid channel: not found"
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold(MONITORS, [BTC])
         await trio.sleep(3600)
         assert 60 <= len(exchange.last.said("subscribe")) <= 130
@@ -319,10 +319,10 @@ async def test_a_channel_that_is_refused_for_ever_is_asked_for_once_a_minute(
 
 
 async def test_a_refused_channel_is_asked_for_again_as_soon_as_a_monitor_needs_it(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.refuses[BTC] = "Invalid channel: not found"
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(60)
         assert exchange.open_sockets == 0
@@ -333,24 +333,24 @@ async def test_a_refused_channel_is_asked_for_again_as_soon_as_a_monitor_needs_i
 
 
 async def test_a_refused_unsubscription_is_counted_and_no_more(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC, trade_topic("A")])
         await trio.sleep(1)
         exchange.refuses[BTC] = "no"
         streams.release("me", [BTC])
         await trio.sleep(60)
-        assert tally.counts() == {"unsubscribing refused": 1}
+        assert counters.counts() == {"unsubscribing refused": 1}
         assert len(exchange.sessions) == 1
 
 
 async def test_a_refusal_is_forgotten_with_its_topic(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     bad = trade_topic("NOSUCH")
     exchange.refuses[bad] = "no"
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC, bad])
         await trio.sleep(1)
         streams.release("me", [bad])
@@ -358,11 +358,11 @@ async def test_a_refusal_is_forgotten_with_its_topic(
 
 
 async def test_a_connection_with_nothing_but_refusals_is_closed_until_something_is_wanted(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     bad = trade_topic("NOSUCH")
     exchange.refuses[bad] = "no"
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [bad])
         await trio.sleep(3600)
         assert len(exchange.sessions) == 1
@@ -380,23 +380,23 @@ async def test_a_connection_with_nothing_but_refusals_is_closed_until_something_
 
 
 async def test_a_subscription_without_an_answer_is_sent_again_after_five_seconds(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     exchange.ignores[BTC] = 2
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC, trade_topic("A")])
         await trio.sleep(60)
         said = exchange.last.said("subscribe")
         assert [args for _, args in said] == [[BTC, trade_topic("A")], [BTC], [BTC]]
         assert [at for at, _ in said] == pytest.approx([0, 5, 10])
         assert streams.statistics().connections[0].state == "up"
-    assert tally.counts() == {"subscription sent again": 2}
+    assert counters.counts() == {"subscription sent again": 2}
 
 
 async def test_resubscribing_happens_on_the_same_connection(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(1)
         streams.resubscribe(BTC)
@@ -412,9 +412,9 @@ async def test_resubscribing_happens_on_the_same_connection(
 
 
 async def test_a_channel_that_was_let_go_starts_afresh(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC, trade_topic("A")])
         await trio.sleep(1)
         await exchange.last.push(BTC, bar("100"))
@@ -429,9 +429,9 @@ async def test_a_channel_that_was_let_go_starts_afresh(
 
 
 async def test_orders_and_positions_arrive_after_the_login(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
-    async with open_streams(with_account(), exchange.world, tally) as streams:
+    async with open_streams(with_account(), exchange.world, counters) as streams:
         with streams.bus.listen(OrderUpdate, PositionUpdate) as account:
             streams.hold("engine", [ORDERS, POSITIONS])
             await trio.sleep(1)
@@ -443,14 +443,14 @@ async def test_orders_and_positions_arrive_after_the_login(
             await session.push(POSITIONS, [{"symbol": "B", "hold_volume": "1", "position_type": 1}])
             heard = [await account.receive() for _ in range(3)]
         assert [type(each) for each in heard] == [OrderUpdate, OrderUpdate, PositionUpdate]
-    assert tally.counts() == {"malformed push of orders": 1}
+    assert counters.counts() == {"malformed push of orders": 1}
 
 
 async def test_nothing_is_held_after_closing_and_releasing_is_harmless(
-    exchange: FakeExchange, tally: Tally, autojump_clock: MockClock
+    exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
     kept: list[Streams] = []
-    async with open_streams(settings(), exchange.world, tally) as streams:
+    async with open_streams(settings(), exchange.world, counters) as streams:
         streams.hold("me", [BTC])
         await trio.sleep(1)
         kept.append(streams)

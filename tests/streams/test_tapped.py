@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock, memory_stream_pair
 
-from bitmart_engine.streams.activity_stream import HungUp, TappedStream
+from bitmart_engine.streams.activity_stream import ActivityStream, HungUp
 
 from .fake import ClientEnd
 
@@ -23,7 +23,7 @@ class BrokenEnd(ClientEnd):
 
 async def test_it_passes_bytes_and_notes_when_they_came(autojump_clock: MockClock) -> None:
     near, far = memory_stream_pair()
-    stream = TappedStream(near)
+    stream = ActivityStream(near)
     await stream.wait_send_all_might_not_block()
     await stream.send_all(b"there")
     assert await far.receive_some() == b"there"
@@ -35,7 +35,7 @@ async def test_it_passes_bytes_and_notes_when_they_came(autojump_clock: MockCloc
 
 @pytest.mark.parametrize("shaken", [False, True])
 async def test_what_breaks_during_the_handshake_is_said_loudly(shaken: bool) -> None:
-    stream = TappedStream(BrokenEnd(memory_stream_pair()[0]))
+    stream = ActivityStream(BrokenEnd(memory_stream_pair()[0]))
     stream.shaken = shaken
     expected = trio.BrokenResourceError if shaken else HungUp
     with pytest.raises(expected):

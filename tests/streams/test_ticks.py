@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from bitmart_engine.counters import Tally
+from bitmart_engine.counters import Counters
 from bitmart_engine.model.events import Kline, Tick, Trade
 from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams.ticks import Range, TickMailbox, TickMaker
@@ -174,8 +174,10 @@ def tick(symbol: str, price: int) -> Tick:
     return Tick(symbol, Decimal(price), Decimal(price), Decimal(price), 0.0)
 
 
-async def test_symbols_are_read_in_the_order_in_which_they_started_to_wait(tally: Tally) -> None:
-    mailbox = TickMailbox(tally)
+async def test_symbols_are_read_in_the_order_in_which_they_started_to_wait(
+    counters: Counters,
+) -> None:
+    mailbox = TickMailbox(counters)
     for symbol, price in (("A", 1), ("B", 2), ("A", 3), ("C", 4)):
         mailbox.put_nowait(tick(symbol, price))
     assert len(mailbox) == 3
@@ -185,7 +187,7 @@ async def test_symbols_are_read_in_the_order_in_which_they_started_to_wait(tally
     assert mailbox.take_nowait("C") == tick("C", 4)
     assert mailbox.take_nowait("C") is None
     assert mailbox.merged == 1
-    assert tally.counts() == {"ticks merged": 1}
+    assert counters.counts() == {"ticks merged": 1}
 
 
 async def test_receive_waits_for_a_tick_and_a_cancelled_one_takes_none(

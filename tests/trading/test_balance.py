@@ -27,7 +27,7 @@ def pay_in(stage, amount) -> None:
     """The account gets `amount` more, and the stream says so."""
     books = stage.paper.books if hasattr(stage.paper, "books") else stage.paper._books
     books.account.balance += Decimal(amount)
-    stage.engine._room.on_event(usdt(str(books.account.balance)))
+    stage.engine._core.on_event(usdt(str(books.account.balance)))
 
 
 async def test_the_balance_is_read_at_the_start_and_follows_what_is_pushed(autojump_clock):
@@ -59,7 +59,7 @@ async def test_an_answer_that_is_older_than_a_push_is_dropped(autojump_clock):
         await stage.settle()
         stage.network.slow_s = 2
         await stage.settle(59.5)
-        stage.engine._room.on_event(usdt("7"))
+        stage.engine._core.on_event(usdt("7"))
         await stage.settle(5)
         assert stage.engine.balance().balance == usdt("7")
 
@@ -67,9 +67,9 @@ async def test_an_answer_that_is_older_than_a_push_is_dropped(autojump_clock):
 async def test_what_a_push_leaves_out_stays_and_other_currencies_are_not_it(autojump_clock):
     async with open_stage() as stage:
         await stage.settle()
-        stage.engine._room.on_event(usdt("7"))
-        stage.engine._room.on_event(usdt("9", "USDC"))
-        stage.engine._room.on_event(BalanceUpdate(currency="USDT", available=Decimal(8)))
+        stage.engine._core.on_event(usdt("7"))
+        stage.engine._core.on_event(usdt("9", "USDC"))
+        stage.engine._core.on_event(BalanceUpdate(currency="USDT", available=Decimal(8)))
         assert stage.engine.balance().balance == usdt("8")
 
 
@@ -78,7 +78,7 @@ async def test_pushes_cause_no_reads_while_there_is_nobody_to_tell(autojump_cloc
         await stage.settle()
         asked = stage.network.arrived.count(ASSETS)
         for _ in range(20):
-            stage.engine._room.on_event(usdt("7"))
+            stage.engine._core.on_event(usdt("7"))
             await stage.settle(0.5)
         assert stage.network.arrived.count(ASSETS) == asked
 
@@ -126,7 +126,7 @@ async def test_nothing_is_signalled_before_the_equity_was_read(autojump_clock):
     async with open_stage(**SIGNALS) as stage:
         application = stage.receiver.answer = Application(stage.paper.now_ms)
         stage.paper.fail(ASSETS, times=3, status=500)
-        stage.engine._room.on_event(usdt("7"))
+        stage.engine._core.on_event(usdt("7"))
         await stage.settle(9)
         assert application.balances == []
         await stage.settle(9)
@@ -140,7 +140,7 @@ async def test_pushes_without_end_do_not_keep_the_balance_from_being_told(autoju
         await stage.settle()
         stage.network.slow_s = 0.5
         for amount in range(100):
-            stage.engine._room.on_event(usdt(str(amount)))
+            stage.engine._core.on_event(usdt(str(amount)))
             await stage.settle(0.1)
         assert 2 <= len(application.balances) <= 10
         assert application.faults == []

@@ -43,7 +43,7 @@ async def test_a_journal_that_holds_an_id_without_end_starts_and_its_stops_fire(
             await stage.bought()
             await stage.place("b")
             await stage.until(lambda: stage.state("b") == "open")
-            desk = stage.engine._room.desk
+            desk = stage.engine._core.desk
             for name in ("order_id", "symbol"):
                 row = {"order_id": "8", "symbol": "BTCUSDT", "state": 2, "size": "1"}
                 seen = upsert(None, order_event(json.dumps(row).encode()))

@@ -7,6 +7,10 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+
+from bitmart_engine.model.orders import EntryRequest
+from bitmart_engine.model.positions import CloseReason, MonitorRequest, Protection
+from bitmart_engine.model.sides import PositionSide
 from bitmart_engine.trading.signals.callbacks import (
     close_price,
     entry_price,
@@ -14,10 +18,6 @@ from bitmart_engine.trading.signals.callbacks import (
     protection_callback,
     quantity_as_sent,
 )
-
-from bitmart_engine.model.orders import EntryRequest
-from bitmart_engine.model.positions import CloseReason, MonitorRequest, Protection
-from bitmart_engine.model.sides import PositionSide
 
 D = Decimal
 

@@ -42,7 +42,7 @@ async def test_an_empty_comparison_ends_no_protection(autojump_clock, times, kep
         await stage.bought(exchange_protection=kept)
         await stage.settle(30)
         stage.paper.alter_answer(POSITIONS, "empty", times)
-        assert await stage.engine._room.refresh()
+        assert await stage.engine._core.refresh()
         await stage.settle(40)
         assert "closed" not in stage.receiver.names()
         await still_fires(stage)
@@ -89,7 +89,7 @@ async def test_a_stop_that_fires_while_positions_are_answered_empty_closes(
         await stage.bought(exchange_protection=kept)
         await stage.settle(30)
         stage.paper.alter_answer(POSITIONS, "empty", times)
-        await stage.engine._room.refresh()
+        await stage.engine._core.refresh()
         for plan in stage.paper.books.plans.waiting():
             stage.paper.books.plans.cancel(plan.plan_id)
         stage.move(64400)
@@ -152,7 +152,7 @@ async def ended_wrongly(stage: Stage) -> None:
     await stage.settle(30)
     stage.paper.alter_answer(POSITIONS, "empty", 10_000)
     stage.paper.freeze("futures/position", until="forever")
-    await stage.engine._room.refresh()
+    await stage.engine._core.refresh()
     await stage.until(lambda: stage.guarded() == "closed", within=120)
     stage.paper.clear_faults()
 
@@ -165,7 +165,7 @@ async def test_a_protection_that_ended_wrongly_comes_back_by_a_push_and_says_so(
         await stage.until(lambda: stage.receiver.names()[-1] == "rearmed")
         told = stage.receiver.events()[-1]
         assert (told["position_id"], told["size"], told["reason"]) == ("a", 10, "still_held")
-        assert stage.engine._tally.counts()["protection armed again, its position is held still"]
+        assert stage.engine._counters.counts()["protection armed again, its position is held still"]
         await still_fires(stage)
         await stage.until(lambda: stage.receiver.names()[-1] == "closed")
 
@@ -219,7 +219,7 @@ async def test_a_position_opened_afterwards_by_hand_is_left_alone(autojump_clock
         stage.move(64400)
         await stage.settle(10)
         assert (held_there(stage), stage.submits(*CLOSE_SIDES)) == (size, [])
-        assert stage.engine._tally.counts()["contracts held after a protection ended"] == 1
+        assert stage.engine._counters.counts()["contracts held after a protection ended"] == 1
 
 
 async def test_what_the_user_dropped_does_not_come_back(autojump_clock):
@@ -304,7 +304,7 @@ async def test_an_amended_entry_that_is_cancelled_beyond_what_was_asked_for_is_t
 async def test_a_close_that_waits_for_a_turn_is_told_once(autojump_clock, monkeypatch):
     async with open_stage() as stage:
         await stage.bought(exchange_protection=False)
-        line = stage.engine._room.desk.exchange._calls.turns._lines[SUBMIT]
+        line = stage.engine._core.desk.exchange._calls.turns._lines[SUBMIT]
         opens_at = trio.current_time() + 20
         monkeypatch.setattr(line.budget, "_closed_until", lambda urgency: opens_at)
         stage.move(64400)

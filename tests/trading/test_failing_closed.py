@@ -38,7 +38,7 @@ async def test_nothing_is_opened_after_a_login_until_the_exchange_could_be_read(
 async def test_a_login_while_a_comparison_is_being_tried_again_is_not_missed(autojump_clock):
     async with open_stage() as stage:
         await stage.until(lambda: not stage.engine.not_ready())
-        desk = stage.engine._room.desk
+        desk = stage.engine._core.desk
         # The regular comparison fails, which by itself proves nothing, and is tried again.
         stage.paper.fail(POSITIONS, times=1000, status=500)
         await stage.settle(65)
@@ -56,7 +56,7 @@ async def test_a_login_while_a_comparison_is_being_tried_again_is_not_missed(aut
 async def test_a_comparison_that_began_before_the_login_does_not_count(autojump_clock):
     async with open_stage() as stage:
         await stage.until(lambda: not stage.engine.not_ready())
-        room = stage.engine._room
+        room = stage.engine._core
         asked = []
 
         async def slow_positions(*args, **kwargs):
@@ -84,7 +84,7 @@ async def test_a_comparison_that_began_before_the_login_does_not_count(autojump_
 async def test_a_doubt_that_a_comparison_raises_brings_the_next_one_soon(autojump_clock):
     async with open_stage() as stage:
         await stage.settle(5)
-        room = stage.engine._room
+        room = stage.engine._core
         refresh, times = room.refresh, []
 
         async def doubting() -> bool:

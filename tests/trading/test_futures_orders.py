@@ -21,7 +21,7 @@ def push(update_time: int, state: int, deal_size: int) -> OrderUpdate:
 
 async def test_an_older_update_never_undoes_a_newer_one(autojump_clock):
     async with open_stage() as stage:
-        room, state = stage.engine._room, stage.engine.state
+        room, state = stage.engine._core, stage.engine.state
         room.on_event(push(200, 4, 10))
         kept = state.futures_orders["7"]
         for update in (push(100, 2, 0), push(200, 4, 10), push(150, 2, 4)):
@@ -34,8 +34,8 @@ async def test_an_older_update_never_undoes_a_newer_one(autojump_clock):
 async def test_an_event_that_cannot_be_kept_is_counted_and_harms_nothing(autojump_clock):
     async with open_stage() as stage:
         bad = evolve(push(1, 2, 0), raw=b'{"order":{"order_id":"7","symbol":"B","size":"1e30"}}')
-        stage.engine._room.on_event(bad)
-        stage.engine._room.on_event(evolve(bad, raw=b""))
+        stage.engine._core.on_event(bad)
+        stage.engine._core.on_event(evolve(bad, raw=b""))
         assert stage.engine.dropped()["order event that the book cannot hold"] == 1
         assert not stage.engine.state.futures_orders
 
@@ -63,7 +63,7 @@ async def test_an_order_that_ended_while_nobody_listened_is_asked_about(autojump
             assert stage.engine.state.futures_orders[id].status is FuturesStatus.PENDING
         stage.move(64900)
         async with theatre.engine(state_dir=IN_MEMORY) as other:
-            other.engine._room.on_event(push(1, 2, 0))  # nobody knows this one
+            other.engine._core.on_event(push(1, 2, 0))  # nobody knows this one
             await other.settle(30)
             assert other.engine.dropped()["order of the book that the exchange does not know"] == 1
         async with theatre.engine() as stage:
@@ -74,7 +74,7 @@ async def test_an_order_that_ended_while_nobody_listened_is_asked_about(autojump
 
 async def test_a_listing_that_fails_proves_nothing(autojump_clock):
     async with open_stage() as stage:
-        stage.engine._room.on_event(push(1, 2, 0))
+        stage.engine._core.on_event(push(1, 2, 0))
         stage.paper.fail("/contract/private/get-open-orders", times=100, status=500)
         await stage.settle(15)
         assert stage.engine.dropped()["orders of the book could not be read"] == 1

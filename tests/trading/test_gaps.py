@@ -7,7 +7,6 @@ from decimal import Decimal
 import pytest
 import trio
 from attrs import evolve
-from bitmart_engine.trading.entries.zones import Zone, ZoneBook
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +24,7 @@ from bitmart_engine.store.records import (
     ProtectionMoved,
     ProtectionOpened,
 )
+from bitmart_engine.trading.entries.zones import Zone, ZoneBook
 from bitmart_engine.trading.market.gaps import CLOCKS_MS, touched, touched_by_trades
 from tests.support.stage import HOOK, open_stage, open_theatre
 from tests.test_recovery import crashing
@@ -286,7 +286,7 @@ async def test_a_low_from_before_a_stop_closes_nothing_though_the_exchange_dates
         stage.move(64400)
         stage.move(65000)
         stage.paper.set_clock_skew(-120_000)  # so the minute of the low comes once more
-        await stage.engine._room.desk.exchange.measure_clock()
+        await stage.engine._core.desk.exchange.measure_clock()
         await stage.bought(exchange_protection=False)
         await stage.settle(120)
         assert stage.guarded() == "armed"
@@ -305,7 +305,7 @@ async def test_a_gap_is_looked_back_over_though_the_exchanges_clock_was_set_back
     async with open_stage() as stage:
         await guarded_for_a_while(stage)
         await stage.settle(600)
-        exchange = stage.engine._room.desk.exchange
+        exchange = stage.engine._core.desk.exchange
         klines, fails = exchange.klines, [True]
 
         async def failing(*args, **more):
@@ -371,7 +371,7 @@ async def test_while_the_stream_stays_away_the_bars_are_looked_at_all_the_same(a
 async def test_bars_that_history_tells_late_are_looked_at_once_more(autojump_clock):
     async with open_stage(stale_after_s=1000) as stage:
         await guarded_for_a_while(stage)
-        exchange, answers = stage.engine._room.desk.exchange, []
+        exchange, answers = stage.engine._core.desk.exchange, []
         klines = exchange.klines
 
         async def late(*args, **more):
@@ -754,7 +754,7 @@ async def test_a_stop_of_an_older_journal_counts_from_the_start_on(tmp_path, aut
                 id="m", symbol="BTCUSDT", side="long", stop_loss=Decimal(64500), callback_url=HOOK
             )
         )
-        shelf = stage.engine.state.protections
-        shelf["m"] = evolve(shelf["m"], levelled_ms=0)
-        (known,) = stage.engine._room.guard.lookout.with_stop("BTCUSDT")
+        archive = stage.engine.state.protections
+        archive["m"] = evolve(archive["m"], levelled_ms=0)
+        (known,) = stage.engine._core.protections.index.with_stop("BTCUSDT")
         assert known.levelled_ms == stage.engine.started_ms

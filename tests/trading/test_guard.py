@@ -401,7 +401,7 @@ async def test_a_position_that_is_reported_flat_but_is_not_stays_protected(autoj
     async with open_stage() as stage:
         await stage.bought()
         stage.paper.fail(POSITIONS, times=2, status=500)
-        room = stage.engine._room
+        room = stage.engine._core
         flat = room.desk.positions.get("BTCUSDT", stage.protection().side)
         room.on_event(evolve(flat, size=0))
         await stage.settle(10)
@@ -442,7 +442,7 @@ async def test_an_order_filled_again_after_its_position_was_closed_is_protected_
             update_time_ms=order.update_time_ms + 1,
         )
         stage.paper.fail(POSITIONS, times=10_000)
-        stage.engine._room.on_event(late)
+        stage.engine._core.on_event(late)
         assert (stage.guarded(), stage.protection().covered) == ("armed", 6)
         await stage.until(lambda: stage.receiver.names()[-1] == "partially_filled")
         assert stage.receiver.events()[-1]["late_fill"] is True

@@ -48,7 +48,7 @@ async def test_beside_three_hundred_orders_of_one_symbol_the_engine_agrees_and_t
         await stage.settle(0.1)
         assert stage.engine.not_ready()
         await stage.until(lambda: not stage.engine.not_ready(), within=15)
-        found = stage.engine._room.latest
+        found = stage.engine._core.latest
         assert found.foreign_orders_at_least
         assert found.foreign_orders >= 95
         assert not found.unknown
@@ -67,11 +67,11 @@ async def test_an_order_of_ours_beyond_the_listed_hundred_is_read_by_its_id(auto
         stage.move(65000)
         await stage.until(lambda: stage.state() == "open")
         await rest_by_hand(stage.paper, 150)
-        listed = await stage.engine._room.desk.exchange._open_orders("BTCUSDT", Urgency.READ)
+        listed = await stage.engine._core.desk.exchange._open_orders("BTCUSDT", Urgency.READ)
         mine = stage.order().exchange_order_id
         assert mine not in {each.order_id for each in listed}
         stage.network.arrived.clear()
-        assert await stage.engine._room.refresh()
+        assert await stage.engine._core.refresh()
         assert "/contract/private/order" in stage.network.arrived
         assert stage.state() == "open"
         stage.move(64900)

@@ -7,12 +7,12 @@ from decimal import Decimal
 
 import pytest
 import trio
-from bitmart_engine.trading.entries.zones import Zone, ZoneBook
 
 from bitmart_engine import MonitorPosition
 from bitmart_engine.model.events import Tick
 from bitmart_engine.model.positions import CloseReason
 from bitmart_engine.model.sides import PositionSide
+from bitmart_engine.trading.entries.zones import Zone, ZoneBook
 from bitmart_engine.trading.protections.stops import Levels, StopBook
 from tests.support.stage import open_stage, open_theatre
 
@@ -319,7 +319,7 @@ async def test_a_crash_that_rest_tells_two_seconds_late_fires_the_stop(autojump_
     async with open_stage() as stage:
         await guarded(stage)
         stage.paper.freeze(BAR, until="forever")
-        exchange = stage.engine._room.desk.exchange
+        exchange = stage.engine._core.desk.exchange
         real, crashed_at = exchange.last_price, trio.current_time()
 
         async def cached(symbol, **more):
@@ -366,13 +366,13 @@ async def test_an_absurd_price_over_rest_alone_moves_nothing(autojump_clock):
         await guarded(stage)
         stage.paper.freeze("futures/trade", until="forever")
         stage.paper.freeze("futures/kline", until="forever")
-        real = stage.engine._room.desk.exchange.last_price
+        real = stage.engine._core.desk.exchange.last_price
 
         async def absurd(symbol, **more):
             await real(symbol, **more)
             return Decimal(10)
 
-        stage.engine._room.desk.exchange.last_price = absurd
+        stage.engine._core.desk.exchange.last_price = absurd
         stage.paper.candles["BTCUSDT"].add(Decimal(65000), 1, stage.paper.now_ms() // 1000)
         await stage.settle(11)
         stage.paper.candles["BTCUSDT"].add(Decimal(65000), 1, stage.paper.now_ms() // 1000)
@@ -464,7 +464,7 @@ async def test_a_stop_is_watched_though_the_exchanges_clock_was_set_back(autojum
         await stage.settle(70)
         stage.paper.set_clock_skew(-600_000)
         if measured:
-            await stage.engine._room.desk.exchange.measure_clock()
+            await stage.engine._core.desk.exchange.measure_clock()
         stage.move(65000)
         await stage.settle(30)
         stage.move(64400)
@@ -478,7 +478,7 @@ async def test_a_position_that_is_pushed_again_as_it_was_does_not_have_the_clock
     async with open_stage() as stage:
         await stage.bought(exchange_protection=False)
         await stage.settle(70)
-        assert "exchange_clock_doubted" not in stage.engine._tally.counts()
+        assert "exchange_clock_doubted" not in stage.engine._counters.counts()
 
 
 async def test_a_price_of_when_a_symbol_was_watched_long_ago_fires_no_stop(autojump_clock):

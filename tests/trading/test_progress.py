@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import pytest
 from attrs import evolve
-from bitmart_engine.trading.entries.progress import observed, refused_for_crossing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from bitmart_engine.model.lifecycle import EntryState
 from bitmart_engine.model.orders import EntryOrder
 from bitmart_engine.store.records import EntryAccepted, EntryIntended
 from bitmart_engine.store.state import State
+from bitmart_engine.trading.entries.progress import observed, refused_for_crossing
 from bitmart_engine.trading.requests import checked_entry
 from tests.support.stage import BTC, entry
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 
 from attrs import evolve
-from bitmart_engine.trading.entries.progress import observed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +38,7 @@ from bitmart_engine.trading.account.reconcile import (
     reconcile,
 )
 from bitmart_engine.trading.closes.attribution import observed_there, whose
+from bitmart_engine.trading.entries.progress import observed
 from bitmart_engine.trading.requests import checked_entry
 from tests.support.stage import BTC, entry
 

@@ -132,7 +132,7 @@ async def test_what_somebody_opened_while_nothing_was_heard_is_not_closed_for_a_
     async with open_stage(reconnect_delay_s=30) as stage:
         await stage.bought("a")
         await stage.settle(70)
-        exchange = stage.engine._room.desk.exchange
+        exchange = stage.engine._core.desk.exchange
         positions = exchange.positions
 
         async def of_one_symbol(symbol=None, **more):
@@ -158,7 +158,7 @@ async def test_what_somebody_opened_while_nothing_was_heard_is_not_closed_for_a_
 async def test_closes_of_one_symbol_read_its_position_once_between_them(autojump_clock):
     async with open_stage(reconnect_delay_s=300) as stage:
         await two_orders(stage)
-        guard = stage.engine._room.guard
+        guard = stage.engine._core.protections
         stage.paper.delay(POSITIONS, 0.5)
 
         def reads() -> int:
@@ -388,7 +388,7 @@ async def test_a_target_that_fired_unheard_is_looked_for_though_that_of_a_later_
 ):
     async with open_stage({"liquidity": 6}) as stage:
         await first_of_two_fills(stage)
-        exchange = stage.engine._room.desk.exchange
+        exchange = stage.engine._core.desk.exchange
         positions = exchange.positions
 
         async def of_one_symbol(symbol=None, **more):

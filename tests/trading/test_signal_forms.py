@@ -6,6 +6,9 @@ import json
 
 import msgspec
 import pytest
+
+from bitmart_engine.model.futures_orders import upsert
+from bitmart_engine.streams.order_events import order_event
 from bitmart_engine.trading.signals.account_signals import foreign_signals
 from bitmart_engine.trading.signals.signal_forms import (
     NOTHING_SAID,
@@ -13,9 +16,6 @@ from bitmart_engine.trading.signals.signal_forms import (
     moment,
     without_nothing,
 )
-
-from bitmart_engine.model.futures_orders import upsert
-from bitmart_engine.streams.order_events import order_event
 from tests.trading.application import order_faults
 
 ORDER = {

@@ -146,7 +146,7 @@ async def test_a_stop_that_is_read_and_not_pushed_is_signalled_once_and_as_ours(
     async with open_application() as (stage, application):
         await stage.bought("a")
         await told(stage)
-        stage.engine._room.guard.on_update = lambda update, **more: None  # no push arrives
+        stage.engine._core.protections.on_update = lambda update, **more: None  # no push arrives
         stage.move(64400)
         await stage.until(lambda: stage.guarded("a") == "closed")
         await stage.settle(20)

@@ -194,5 +194,5 @@ async def test_after_the_end_nothing_is_tracked(autojump_clock):
         await opened(stage)
         await stage.engine.cancel_order("a")
         await stage.settle(130)
-        tracking = stage.engine._room.tracking
+        tracking = stage.engine._core.tracking
         assert (tracking._looks, tracking._tracked, tracking._unheard) == ([], {}, set())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from bitmart_engine.trading.entries.zones import Zone, ZoneBook
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bitmart_engine.model.events import Tick
+from bitmart_engine.trading.entries.zones import Zone, ZoneBook
 
 
 def tick(last, high=None, low=None, symbol="BTCUSDT"):

@@ -24,21 +24,21 @@ from ...exchange.rows import PlanOrder
 from ...model.lifecycle import ProtectionState
 from ...model.positions import Protection
 from ...store.records import ProtectionKept
-from ..backoff import Pauses
+from ..backoff import Backoff
 from ..desk import Desk
 from ..protections.shared_positions import is_shared
 from .attribution import fired_news, made_there
 from .losing import count_lost, whole
 
 if TYPE_CHECKING:
-    from ..protections.protections import Guard
+    from ..protections.protections import Protections
 
 __all__ = [
-    "disarm",
+    "cancel_after_close",
+    "cancel_before_close",
+    "cancel_unwanted",
+    "find_fired",
     "kept_for",
-    "look_for_fired",
-    "shed",
-    "take_away",
     "unwanted",
     "unwanted_parts",
 ]
@@ -60,14 +60,14 @@ LEFT_BEHIND_AFTER_S = 60.0
 """How long the end of a close waits for a stop to be taken away that could close contracts of others."""
 
 
-async def disarm(id: str, desk: Desk, guard: Guard) -> bool:
+async def cancel_before_close(id: str, desk: Desk, protections: Protections) -> bool:
     """Have the exchange not close any more what protection `id` covers. True: it has done so, or is doing it now.
 
     What has been answered is not asked again, so that every answer counts where few come. False where it does not, or
     has not yet: each stop was cancelled, or is neither listed nor seen to have acted, or everything is held still.
     Raises ExchangeError where none of this could be learnt.
     """
-    legs = _Legs(id, desk, guard)
+    legs = _Legs(id, desk, protections)
     seen = len(desk.state.protections[id].fired)
     began_at = trio.current_time()
     unseen_from: float | None = None
@@ -77,50 +77,50 @@ async def disarm(id: str, desk: Desk, guard: Guard) -> bool:
         if not failures and not legs.missing:
             _gone(id, desk)
             return False
-        failures += await look_for_fired(desk.state.protections[id], desk, guard)
+        failures += await find_fired(desk.state.protections[id], desk, protections)
         if len(desk.state.protections[id].fired) > seen:
             return True
         if not failures:
             unseen_from = asked_at if unseen_from is None else unseen_from
             if asked_at >= unseen_from + UNSEEN_WITHIN_S:
-                lost = await count_lost(id, desk, guard)
+                lost = await count_lost(id, desk, protections)
                 if lost and asked_at < unseen_from + ACTED_WITHIN_S:
-                    await desk.waiters.wait_news(fired_news(id), ASK_AGAIN_S)
+                    await desk.order_news.wait_news(fired_news(id), ASK_AGAIN_S)
                     continue
                 if lost:
-                    guard.acted_there(id, lost)
+                    protections.acted_there(id, lost)
                     _gone(id, desk)
                     return False
                 _beside(id, desk, "neither listed nor seen to have acted")
                 _gone(id, desk)
                 return False
-        elif asked_at >= began_at + LOOK_AT_POSITION_AFTER_S and await whole(id, desk, guard):
+        elif asked_at >= began_at + LOOK_AT_POSITION_AFTER_S and await whole(id, desk, protections):
             _beside(id, desk, str(failures[-1]))
             return False
         if failures and asked_at >= began_at + GIVE_UP_AFTER_S:
             raise failures[-1]
-        await desk.waiters.wait_news(fired_news(id), ASK_AGAIN_S)
+        await desk.order_news.wait_news(fired_news(id), ASK_AGAIN_S)
 
 
 def _beside(id: str, desk: Desk, why: str) -> None:
-    desk.tally.add("closed beside a stop of unknown whereabouts", id=id, why=why)
+    desk.counters.add("closed beside a stop of unknown whereabouts", id=id, why=why)
     log.warning("closing beside a stop of unknown whereabouts", id=id, why=why)
 
 
-async def take_away(id: str, desk: Desk, guard: Guard) -> None:
+async def cancel_after_close(id: str, desk: Desk, protections: Protections) -> None:
     """Cancel what the exchange still keeps for protection `id`, of which everything is closed.
 
     Where others share the position it is tried for a minute, for it would close their contracts. Else a few tries do:
     what the exchange keeps goes with its position.
     """
-    legs = _Legs(id, desk, guard)
+    legs = _Legs(id, desk, protections)
     give_up_at = trio.current_time() + LEFT_BEHIND_AFTER_S
-    for tries, pause_s in enumerate(Pauses(ASK_AGAIN_S, RETRY_UP_TO_S), 1):
+    for tries, pause_s in enumerate(Backoff(ASK_AGAIN_S, RETRY_UP_TO_S), 1):
         protection = desk.state.protections[id]
         if not protection.kept_at_exchange:
             return
         failures = await legs.cancel()
-        shared = is_shared(protection, desk, guard)
+        shared = is_shared(protection, desk, protections)
         unseen = legs.unlisted and shared and not protection.fired and tries <= TRIES
         if not failures and not unseen:
             _gone(id, desk)
@@ -129,7 +129,7 @@ async def take_away(id: str, desk: Desk, guard: Guard) -> None:
         if (tries >= TRIES and not shared) or trio.current_time() >= give_up_at:
             break
         await trio.sleep(pause_s)
-    desk.tally.add("stop left behind at the exchange", id=id, why=why)
+    desk.counters.add("stop left behind at the exchange", id=id, why=why)
     log.error("a stop may be left behind at the exchange", id=id, why=why)
 
 
@@ -171,13 +171,13 @@ def _of(
     protection: Protection,
     plans: list[PlanOrder],
     desk: Desk,
-    guard: Guard,
+    protections: Protections,
     levels: Collection[Decimal] | None = None,
 ) -> list[PlanOrder]:
     """Of `plans`, those that are the protection's, as far as they are not another's."""
     others = {
         plan_id
-        for each in guard.lookout.alive_on(protection.symbol, protection.side)
+        for each in protections.index.alive_on(protection.symbol, protection.side)
         if each.id != protection.id
         for plan_id in (*each.exchange_plans, *each.exchange_parts)
     }
@@ -213,7 +213,7 @@ def unwanted_parts(protection: Protection) -> set[str]:
     return set(protection.exchange_parts) if dropped else set()
 
 
-async def shed(id: str, desk: Desk, guard: Guard) -> None:
+async def cancel_unwanted(id: str, desk: Desk, protections: Protections) -> None:
     """Take away at the exchange what the user does not want any more of protection `id`, while its position lives.
 
     It is looked for a while, for the exchange may take a moment to list what it keeps. Whoever closes the protection
@@ -222,7 +222,7 @@ async def shed(id: str, desk: Desk, guard: Guard) -> None:
     give_up_at = trio.current_time() + LEFT_BEHIND_AFTER_S
     missing_from: float | None = None
     why = "not tried"
-    for pause_s in Pauses(ASK_AGAIN_S, RETRY_UP_TO_S):
+    for pause_s in Backoff(ASK_AGAIN_S, RETRY_UP_TO_S):
         protection = desk.state.protections[id]
         levels = unwanted(protection)
         parts = unwanted_parts(protection)
@@ -235,7 +235,7 @@ async def shed(id: str, desk: Desk, guard: Guard) -> None:
             plans = await desk.exchange.plan_orders(
                 symbol, plan_type="profit_loss", urgency=Urgency.CANCEL
             )
-            mine = _of(protection, plans, desk, guard, levels)
+            mine = _of(protection, plans, desk, protections, levels)
             for plan in [*mine, *(each for each in plans if each.order_id in parts)]:
                 try:
                     await desk.exchange.cancel_plan_order(symbol, plan.order_id)
@@ -248,16 +248,16 @@ async def shed(id: str, desk: Desk, guard: Guard) -> None:
             missing_from = None if mine else (now if missing_from is None else missing_from)
             covered = {plan.trigger_price for plan in mine} == levels
             if covered or (missing_from is not None and now >= missing_from + UNSEEN_WITHIN_S):
-                _shed(id, levels, {plan.order_id for plan in mine} | parts, desk)
+                _record_cancelled(id, levels, {plan.order_id for plan in mine} | parts, desk)
                 return
         if now >= give_up_at:
             break
         await trio.sleep(pause_s)
-    desk.tally.add("stop left behind at the exchange", id=id, why=why)
+    desk.counters.add("stop left behind at the exchange", id=id, why=why)
     log.error("a stop may be left behind at the exchange", id=id, why=why)
 
 
-def _shed(id: str, levels: set[Decimal], cancelled: set[str], desk: Desk) -> None:
+def _record_cancelled(id: str, levels: set[Decimal], cancelled: set[str], desk: Desk) -> None:
     now = desk.state.protections[id]
     stop, target = now.exchange_stop_loss, now.exchange_take_profit
     desk.store.record(
@@ -276,14 +276,14 @@ def _shed(id: str, levels: set[Decimal], cancelled: set[str], desk: Desk) -> Non
 class _Legs:
     """The stop and the target that the exchange keeps for one protection, while they are taken away."""
 
-    def __init__(self, id: str, desk: Desk, guard: Guard) -> None:
+    def __init__(self, id: str, desk: Desk, protections: Protections) -> None:
         self._cancelled: set[str] = set()
         self._vanished: set[str] = set()
         self._seen: dict[str, PlanOrder] = {}
         self._unlisted: set[Decimal] = set()
         self._id = id
         self._desk = desk
-        self._guard = guard
+        self._protections = protections
 
     @property
     def missing(self) -> bool:
@@ -335,7 +335,7 @@ class _Legs:
         symbol = protection.symbol
         ask = self._desk.exchange.plan_orders
         plans = await ask(symbol, plan_type="profit_loss", urgency=Urgency.CANCEL)
-        return _of(protection, plans, self._desk, self._guard)
+        return _of(protection, plans, self._desk, self._protections)
 
     async def _cancel(self, symbol: str, plan_id: str) -> ExchangeError | None:
         if plan_id in self._cancelled or plan_id in self._vanished:
@@ -353,7 +353,9 @@ class _Legs:
         return None
 
 
-async def look_for_fired(protection: Protection, desk: Desk, guard: Guard) -> list[ExchangeError]:
+async def find_fired(
+    protection: Protection, desk: Desk, protections: Protections
+) -> list[ExchangeError]:
     """Look through the exchange's orders for what its stops close now, or have closed. Returns what went wrong."""
     failures = []
     for ask in (desk.exchange.open_orders, desk.exchange.order_history):
@@ -363,5 +365,5 @@ async def look_for_fired(protection: Protection, desk: Desk, guard: Guard) -> li
             failures.append(failure)
             found = list(failure.found) if isinstance(failure, CutShort) else []
         for update in filter(made_there, found):
-            guard.on_fired(update)
+            protections.on_fired(update)
     return failures

@@ -9,7 +9,7 @@ import trio
 from ..desk import Desk
 
 if TYPE_CHECKING:
-    from ..protections.protections import Guard
+    from ..protections.protections import Protections
 
 __all__ = ["Report"]
 
@@ -19,10 +19,10 @@ REPORT_EVERY_S = 60.0
 class Report:
     """What the application is told of one close: the first failure at once, and then every minute."""
 
-    def __init__(self, id: str, desk: Desk, guard: Guard) -> None:
+    def __init__(self, id: str, desk: Desk, protections: Protections) -> None:
         self.id = id
         self.desk = desk
-        self._guard = guard
+        self._protections = protections
         self._failed_at: float | None = None
 
     def failed(self, why: str) -> None:
@@ -30,4 +30,4 @@ class Report:
         now = trio.current_time()
         if self._failed_at is None or now - self._failed_at >= REPORT_EVERY_S:
             self._failed_at = now
-            self._guard.close_failed(self.desk.state.protections[self.id], why)
+            self._protections.close_failed(self.desk.state.protections[self.id], why)

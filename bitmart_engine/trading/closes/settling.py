@@ -22,7 +22,7 @@ from ...model.sides import PositionSide
 from ..desk import Desk
 
 if TYPE_CHECKING:
-    from ..protections.protections import Guard
+    from ..protections.protections import Protections
 
 __all__ = ["settle", "still_listed", "wait_settled"]
 
@@ -36,7 +36,9 @@ SETTLED_WITHIN_S = 3.0
 """How long an end waits to know whose stop it was; what is not known by then is told as unknown."""
 
 
-async def settle(order_id: str, settling: dict[str, OrderUpdate], desk: Desk, guard: Guard) -> None:
+async def settle(
+    order_id: str, settling: dict[str, OrderUpdate], desk: Desk, protections: Protections
+) -> None:
     """Book the order on whose stop it was made of, or on nobody."""
     seen: set[str] | None = None
     unlisted = False
@@ -44,9 +46,9 @@ async def settle(order_id: str, settling: dict[str, OrderUpdate], desk: Desk, gu
         for _ in range(LOOKS):
             update = settling[order_id]
             try:
-                innocent, listed = await _innocent(update, desk, guard)
+                innocent, listed = await _innocent(update, desk, protections)
             except ExchangeError as failure:
-                desk.tally.add("whose stop it was could not be read", why=str(failure))
+                desk.counters.add("whose stop it was could not be read", why=str(failure))
             else:
                 nobody = not innocent and (listed or unlisted)
                 if nobody or (seen is not None and innocent & seen):
@@ -56,20 +58,22 @@ async def settle(order_id: str, settling: dict[str, OrderUpdate], desk: Desk, gu
             await trio.sleep(LOOK_AGAIN_S)
     finally:
         update = settling.pop(order_id)
-    if not guard.on_fired(update, but_not=seen or ()) and not guard.rearming.explains(update):
+    if not protections.on_fired(update, but_not=seen or ()) and not protections.rearming.explains(
+        update
+    ):
         log.info("a stop at the exchange was none of ours", order_id=order_id)
         if update.deal_size:
-            guard.foreign.note(update)
+            protections.external_closes.note(update)
     if update.side is not None:
-        desk.waiters.wake(_settled_news(update.symbol, update.side.position_side))
+        desk.order_news.wake(_settled_news(update.symbol, update.side.position_side))
 
 
-async def wait_settled(protection: Protection, desk: Desk, guard: Guard) -> None:
+async def wait_settled(protection: Protection, desk: Desk, protections: Protections) -> None:
     """Return when no order that may be of the protection's stops is being looked into: then why it ended is known."""
     news = _settled_news(protection.symbol, protection.side)
     with trio.move_on_after(SETTLED_WITHIN_S):
-        while guard.is_settling(protection):
-            await desk.waiters.wait_news(news, SETTLED_WITHIN_S)
+        while protections.is_settling(protection):
+            await desk.order_news.wait_news(news, SETTLED_WITHIN_S)
 
 
 def _settled_news(symbol: str, side: PositionSide) -> str:
@@ -77,17 +81,19 @@ def _settled_news(symbol: str, side: PositionSide) -> str:
     return f"settled {symbol} {side.value}"
 
 
-async def _innocent(update: OrderUpdate, desk: Desk, guard: Guard) -> tuple[set[str], bool]:
+async def _innocent(
+    update: OrderUpdate, desk: Desk, protections: Protections
+) -> tuple[set[str], bool]:
     """The ids of the protections whose stops have not acted, and whether any stop is listed. Raises ExchangeError."""
     assert update.side is not None, "it closes a side"
     symbol, side = update.symbol, update.side.position_side
     ask = desk.exchange.plan_orders
     plans = await ask(symbol, plan_type="profit_loss", urgency=Urgency.CLOSE)
-    await guard.observe_positions(symbol, Urgency.CLOSE)
-    alive = guard.lookout.alive_on(symbol, side)
-    others = guard.evidence.on(symbol, side).others(trio.current_time(), BEFORE_S) or 0
+    await protections.observe_positions(symbol, Urgency.CLOSE)
+    alive = protections.index.alive_on(symbol, side)
+    others = protections.evidence.on(symbol, side).others(trio.current_time(), BEFORE_S) or 0
     held = desk.positions.get(symbol, side)
-    whole = held is not None and held.size >= others + guard.lookout.owed_on(symbol, side)
+    whole = held is not None and held.size >= others + protections.index.owed_on(symbol, side)
     if update.deal_size and whole:
         return {each.id for each in alive}, bool(plans)
     return still_listed(alive, plans), bool(plans)

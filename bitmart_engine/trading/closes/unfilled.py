@@ -17,11 +17,11 @@ from attrs import evolve
 from ...exchange.budget import Urgency
 from ...exchange.errors import ExchangeError, Meaning, Refused
 from ...model.events import OrderState, OrderUpdate
-from ..backoff import Pauses
+from ..backoff import Backoff
 from ..desk import Desk
 
 if TYPE_CHECKING:
-    from ..protections.protections import Guard
+    from ..protections.protections import Protections
 
 __all__ = ["as_far_as_certain", "ended_short", "settled_end"]
 
@@ -46,20 +46,25 @@ def as_far_as_certain(update: OrderUpdate) -> OrderUpdate:
 
 
 async def settled_end(
-    claim: OrderUpdate, size: int, before: int | None, filled: int, desk: Desk, guard: Guard
+    claim: OrderUpdate,
+    size: int,
+    before: int | None,
+    filled: int,
+    desk: Desk,
+    protections: Protections,
 ) -> OrderUpdate:
     """How the closing order of `size` contracts stands that `claim` says has ended with less. Raises ExchangeError.
 
     `before` is what was held before it was sent, where that is known, and `filled` what is known to have filled.
     """
     began_at, agreed, unread = trio.current_time(), 0, 0
-    for pause_s in Pauses(0.25, 2.0):
+    for pause_s in Backoff(0.25, 2.0):
         try:
-            update, agrees = await _read(claim, size, before, filled, desk, guard)
+            update, agrees = await _read(claim, size, before, filled, desk, protections)
         except ExchangeError as failure:
-            desk.tally.add("end of a close could not be confirmed", why=str(failure))
+            desk.counters.add("end of a close could not be confirmed", why=str(failure))
             since_s = trio.current_time() - began_at
-            if since_s >= POSITION_AFTER_S and await _whole(claim, before, desk, guard):
+            if since_s >= POSITION_AFTER_S and await _whole(claim, before, desk, protections):
                 unread += 1
                 if unread >= READS_IN_DOUBT:
                     return evolve(claim, deal_size=max(filled, claim.deal_size))
@@ -75,7 +80,12 @@ async def settled_end(
 
 
 async def _read(
-    claim: OrderUpdate, size: int, before: int | None, filled: int, desk: Desk, guard: Guard
+    claim: OrderUpdate,
+    size: int,
+    before: int | None,
+    filled: int,
+    desk: Desk,
+    protections: Protections,
 ) -> tuple[OrderUpdate, bool]:
     """What the exchange says of the order now, and whether that settles it. Raises ExchangeError."""
     listed = True
@@ -96,27 +106,31 @@ async def _read(
     update = evolve(update, deal_size=min(most, size), deal_size_known=True)
     if update.deal_size >= size:
         return update, True
-    lost = await _lost(claim, before, desk, guard)
+    lost = await _lost(claim, before, desk, protections)
     if lost > update.deal_size and not known:
         lost = min(lost, size)
-        desk.tally.add("close held to have filled, as the position shows", size=lost)
+        desk.counters.add("close held to have filled, as the position shows", size=lost)
         return evolve(update, deal_size=lost), lost >= size
     contradicted = not known or untold or most > traded or lost > update.deal_size
     return update, listed and not contradicted
 
 
-async def _lost(claim: OrderUpdate, before: int | None, desk: Desk, guard: Guard) -> int:
+async def _lost(
+    claim: OrderUpdate, before: int | None, desk: Desk, protections: Protections
+) -> int:
     """How many contracts less are held than before; 0 where that is not known. Raises ExchangeError."""
     if claim.side is None:
         return 0
-    await guard.observe_positions(claim.symbol, Urgency.CLOSE)
+    await protections.observe_positions(claim.symbol, Urgency.CLOSE)
     held = desk.positions.get(claim.symbol, claim.side.position_side)
     return 0 if held is None or before is None else max(before - held.size, 0)
 
 
-async def _whole(claim: OrderUpdate, before: int | None, desk: Desk, guard: Guard) -> bool:
+async def _whole(
+    claim: OrderUpdate, before: int | None, desk: Desk, protections: Protections
+) -> bool:
     """Whether all is held that was, so that nothing has filled."""
     try:
-        return before is not None and not await _lost(claim, before, desk, guard)
+        return before is not None and not await _lost(claim, before, desk, protections)
     except ExchangeError:
         return False

@@ -17,12 +17,12 @@ from attrs import evolve
 from ...exchange.errors import ExchangeError, Meaning, Refused
 from ...model.events import OrderUpdate
 from ...model.orders import EntryOrder
-from ..backoff import Pauses
+from ..backoff import Backoff
 from ..desk import Desk
 from .progress import whole
 
 if TYPE_CHECKING:
-    from ..protections.protections import Guard
+    from ..protections.protections import Protections
     from .entries import Entries
 
 __all__ = ["contradicted", "settle_end", "unaccounted"]
@@ -35,13 +35,13 @@ LISTED_WITHIN_MS = 5_000
 """How long after its submit an order may not be listed. The exchange documents no lag."""
 
 
-def unaccounted(order: EntryOrder, desk: Desk, guard: Guard) -> int:
+def unaccounted(order: EntryOrder, desk: Desk, protections: Protections) -> int:
     """Contracts held on the order's side that no order of ours is known to have brought."""
     key = (order.symbol, order.request.side)
     held = desk.positions.get(*key)
     if held is None:
         return 0
-    ours = sum(each.remaining for each in guard.lookout.alive_on(*key) if each.entry_id)
+    ours = sum(each.remaining for each in protections.index.alive_on(*key) if each.entry_id)
     unprotected = 0 if order.request.protected else order.filled
     return max(held.size - ours - unprotected, 0)
 
@@ -56,19 +56,19 @@ def contradicted(update: OrderUpdate, before: int, now: int) -> bool:
 
 
 async def settle_end(
-    id: str, claim: OrderUpdate, desk: Desk, guard: Guard, entries: Entries
+    id: str, claim: OrderUpdate, desk: Desk, protections: Protections, entries: Entries
 ) -> None:
     """Find out how the order ended that `claim` says has ended, and have that taken in."""
     agreed = 0
     try:
-        for pause_s in Pauses(0.25, 5.0):
+        for pause_s in Backoff(0.25, 5.0):
             order = desk.state.orders.get(id)
             if order is None or not _is_claimed(order, claim):
                 return
             try:
-                update, agrees = await _read(order, claim, desk, guard, entries)
+                update, agrees = await _read(order, claim, desk, protections, entries)
             except ExchangeError as failure:
-                desk.tally.add("end of an order could not be confirmed", id=id, why=str(failure))
+                desk.counters.add("end of an order could not be confirmed", id=id, why=str(failure))
                 update, agrees = None, False
             order = desk.state.orders.get(id)
             if order is None or not _is_claimed(order, claim):
@@ -91,7 +91,7 @@ def _is_claimed(order: EntryOrder, claim: OrderUpdate) -> bool:
 
 
 async def _read(
-    order: EntryOrder, claim: OrderUpdate, desk: Desk, guard: Guard, entries: Entries
+    order: EntryOrder, claim: OrderUpdate, desk: Desk, protections: Protections, entries: Entries
 ) -> tuple[OrderUpdate | None, bool]:
     """What the exchange says of the order now, None for nothing; and whether that settles it. Raises ExchangeError."""
     update: OrderUpdate | None
@@ -110,7 +110,7 @@ async def _read(
         return update, True
     if listed and not entries.doubts(order, update):
         return update, True
-    await guard.observe_positions(order.symbol)
+    await protections.observe_positions(order.symbol)
     traded = await desk.exchange.traded_size(order.symbol, claim.order_id)
     if traded > update.deal_size:
         log.warning("trades tell of more than the order", id=order.id, traded=traded)

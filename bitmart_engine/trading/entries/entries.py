@@ -28,7 +28,7 @@ from ...store.records import (
 )
 from ..desk import Desk, text
 from ..identity import entry_client_order_id, is_ours
-from ..protections.protections import Guard
+from ..protections.protections import Protections
 from ..protections.shared_positions import exchange_may_close
 from ..requests import does_not_fit, on_grid, size_now
 from ..signals.notifications import announcement, promised_protection, told_of_end
@@ -54,9 +54,9 @@ IDS_TRIED = 5
 class Entries:
     """All entry orders of the engine."""
 
-    def __init__(self, desk: Desk, guard: Guard) -> None:
+    def __init__(self, desk: Desk, protections: Protections) -> None:
         self._desk = desk
-        self._guard = guard
+        self._protections = protections
         self._zones = ZoneBook()
         self._before: dict[str, tuple[str, int]] = {}
         """By order at the exchange, the client order id of its attempt, and what was held without account before it."""
@@ -79,7 +79,7 @@ class Entries:
         """Record `order` with its protection. Its zone is watched from when that is durable. Does not block."""
         self._desk.store.record(EntryAccepted(order), *promised_protection(order))
         if order.request.leverage is not None:
-            self._desk.fly(self._desk.leverage.learn, order.symbol)
+            self._desk.start_in_flight(self._desk.leverage.learn, order.symbol)
 
     def watch(self, id: str) -> None:
         """Watch the zone of an order that waits, unless it was cancelled meanwhile."""
@@ -93,7 +93,7 @@ class Entries:
         self._desk.prices.unneed(order.symbol, ("entry", id))
         records: list[Record] = []
         if protection is not None:
-            self._guard.lookout.forget(protection)
+            self._protections.index.forget(protection)
             records.append(ProtectionForgotten(protection.id))
         self._desk.store.record(*records, EntryForgotten(id))
 
@@ -107,7 +107,7 @@ class Entries:
         order = self._desk.state.orders[id]
         if not order.cancel_asked and not order.state.final:
             self._desk.store.record(EntryCancelAsked(id, self._desk.now_ms()))
-            self._desk.fly(withdraw, id, self._desk, self)
+            self._desk.start_in_flight(withdraw, id, self._desk, self)
 
     # What the market says
 
@@ -135,7 +135,7 @@ class Entries:
         elif (
             self._desk.may_open
             and self._desk.instruments.known(tick.symbol)
-            and not exchange_may_close(tick.symbol, request.side, self._guard)
+            and not exchange_may_close(tick.symbol, request.side, self._protections)
             and (request.type is OrderType.LIMIT or request.contains(tick.last))
         ):
             self._enter(id, tick.last)
@@ -161,14 +161,14 @@ class Entries:
             self.rejected(id, "contract_changed", error=error)
             return
         client_order_id = order.client_order_id or self._next_client_order_id(order)
-        self._before[id] = (client_order_id, unaccounted(order, desk, self._guard))
+        self._before[id] = (client_order_id, unaccounted(order, desk, self._protections))
         price = self._limit_price(order, request, instrument, last)
         desk.store.record(
             EntryIntended(id, desk.now_ms(), client_order_id, price, size, desk.there_ms()),
-            *self._guard.kept_from(id, request),
+            *self._protections.kept_from(id, request),
         )
         self._let_rest(desk.state.orders[id])
-        desk.fly(submit, id, desk, self)
+        desk.start_in_flight(submit, id, desk, self)
 
     def _next_client_order_id(self, order: EntryOrder) -> str:
         return entry_client_order_id(order.id, order.spent + 1, order.engine_id)
@@ -210,7 +210,7 @@ class Entries:
             self._claimed(order, update)
         else:
             self.believe(update)
-        desk.waiters.wake(update.client_order_id)
+        desk.order_news.wake(update.client_order_id)
         return True
 
     def _filled_after_all(self, order: EntryOrder, update: OrderUpdate) -> None:
@@ -218,7 +218,7 @@ class Entries:
         if not update.deal_size:
             return
         what = "fill of an order that was refused"
-        self._desk.tally.add(what, id=order.id, client=update.client_order_id)
+        self._desk.counters.add(what, id=order.id, client=update.client_order_id)
         if order.state is EntryState.WAITING and update.deal_size > order.filled:
             self._adopt(order, update)
 
@@ -244,7 +244,7 @@ class Entries:
         client_order_id, before = self._before.get(order.id, ("", 0))
         if client_order_id != order.client_order_id:
             before = 0
-        return contradicted(update, before, unaccounted(order, self._desk, self._guard))
+        return contradicted(update, before, unaccounted(order, self._desk, self._protections))
 
     def _claimed(self, order: EntryOrder, update: OrderUpdate) -> None:
         """The order is said to have ended: believe its fills, and have the rest confirmed."""
@@ -252,7 +252,9 @@ class Entries:
             self.believe(evolve(update, state=OrderState.CHECK))
         if update.client_order_id not in self._settling:
             self._settling.add(update.client_order_id)
-            self._desk.fly(settle_end, order.id, update, self._desk, self._guard, self)
+            self._desk.start_in_flight(
+                settle_end, order.id, update, self._desk, self._protections, self
+            )
 
     def settled(self, client_order_id: str) -> None:
         """Whether the order of this id has ended is no longer being asked."""
@@ -269,7 +271,7 @@ class Entries:
             record = observed(order, update, desk.now_ms())
             if record is not None:
                 self._take_in(order, record, update)
-        desk.waiters.wake(update.client_order_id)
+        desk.order_news.wake(update.client_order_id)
 
     def _take_in(self, order: EntryOrder, record: EntryObserved, update: OrderUpdate) -> None:
         """Record progress with all that follows from it, as one unit."""
@@ -289,14 +291,14 @@ class Entries:
             fill["late_fill"] = True
         if record.filled > order.filled:
             there_ms = record.update_time_ms if record.update_time_ms > 1 else 0
-            records += self._guard.covered(order.id, record.filled, there_ms)
+            records += self._protections.covered(order.id, record.filled, there_ms)
             event = "filled" if record.to is EntryState.FILLED else "partially_filled"
             records += desk.tell_of_order(order, event, **fill)
         if record.to is EntryState.CANCELLED and not order.state.final:
             records += desk.tell_of_order(order, "cancelled", **fill)
         records += entry_told(desk, order, record, update)
         if record.to.final:
-            records += self._guard.order_ended(order.id, filled=record.filled)
+            records += self._protections.order_ended(order.id, filled=record.filled)
         self._zones.disarm(order.id)
         if record.filled > order.filled:
             desk.world.reached("fill seen")
@@ -354,7 +356,7 @@ class Entries:
         order = self._desk.state.orders[id]
         what = "an order of the past" if by is None else f"{by.symbol} order {by.order_id}"
         why = f"client order id {order.client_order_id} is that of {what}"
-        self._desk.tally.add("client order id taken", id=id, why=why)
+        self._desk.counters.add("client order id taken", id=id, why=why)
         if order.taken + 1 >= IDS_TRIED:
             self.rejected(id, "id_taken", error=f"{IDS_TRIED} ids are taken: {why}")
         else:
@@ -411,11 +413,11 @@ class Entries:
             self._lost_anew(id)
         if desk.state.orders[id].state is EntryState.UNKNOWN:
             self._unsearched.add(id)
-            desk.fly(look_up, id, desk, self)
+            desk.start_in_flight(look_up, id, desk, self)
         elif not order.announced:
-            desk.fly(confirm, id, desk, self)
+            desk.start_in_flight(confirm, id, desk, self)
         if order.cancel_asked:
-            desk.fly(withdraw, id, desk, self)
+            desk.start_in_flight(withdraw, id, desk, self)
 
     def _lost_anew(self, id: str) -> None:
         """How long ago the answer was lost nobody can tell: absence is proved from now on only."""
@@ -439,7 +441,7 @@ class Entries:
                 continue
             what = f"an order that is {order.state.value} is at the exchange"
             log.warning(what, id=order.id, order_id=update.order_id)
-            desk.tally.add("order found that the journal did not know", id=order.id)
+            desk.counters.add("order found that the journal did not know", id=order.id)
             self._adopt(order, update)
         for id in self._unsearched:
             order = desk.state.orders[id]
@@ -532,7 +534,7 @@ class Entries:
         self._zones.disarm(order.id)
         return [
             EntryMoved(order.id, self._desk.now_ms(), to, error or reason, spent),
-            *self._guard.order_ended(order.id, filled=order.filled),
+            *self._protections.order_ended(order.id, filled=order.filled),
             *told_of_end(self._desk, order, to, reason, error),
         ]
 

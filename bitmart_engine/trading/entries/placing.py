@@ -150,7 +150,7 @@ class Ordering:
             self._entries.withdraw(id)
             with trio.move_on_after(wait_s):
                 while not desk.state.orders[id].state.final:
-                    await desk.waiters.wait_news(desk.state.orders[id].client_order_id, 0.25)
+                    await desk.order_news.wait_news(desk.state.orders[id].client_order_id, 0.25)
             await desk.keep_if_possible()
         order = desk.state.orders[id]
         if order.state is EntryState.FILLED:

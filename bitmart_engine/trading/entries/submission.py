@@ -19,7 +19,7 @@ from ...model.events import OrderUpdate
 from ...model.lifecycle import EntryState
 from ...model.orders import EntryOrder
 from ...store import JournalUnavailable
-from ..backoff import Pauses
+from ..backoff import Backoff
 from ..desk import Desk
 from ..identity import is_ours
 from ..requests import is_outdated, on_grid
@@ -106,7 +106,7 @@ async def look_up(id: str, desk: Desk, entries: Entries, in_use: bool = False) -
     is young enough.
     """
     measured = False
-    for pause_s in Pauses(0.25, 5.0):
+    for pause_s in Backoff(0.25, 5.0):
         order = desk.state.orders[id]
         if order.state is not EntryState.UNKNOWN:
             return
@@ -118,7 +118,7 @@ async def look_up(id: str, desk: Desk, entries: Entries, in_use: bool = False) -
                 order.symbol, order.client_order_id, type=order.request.type.value, fits=fits
             )
         except ExchangeError as failure:
-            desk.tally.add("look-up of an order failed", id=id, why=str(failure))
+            desk.counters.add("look-up of an order failed", id=id, why=str(failure))
         else:
             if update is not None:
                 entries.on_update(update)
@@ -137,7 +137,7 @@ async def look_up(id: str, desk: Desk, entries: Entries, in_use: bool = False) -
                 if desk.state.orders[id].state is EntryState.UNKNOWN:
                     entries.back_to_waiting(id, "looked up: the exchange never had it")
                 return
-        await desk.waiters.wait_news(order.client_order_id, pause_s)
+        await desk.order_news.wait_news(order.client_order_id, pause_s)
 
 
 def _fits(order: EntryOrder, others: list[OrderUpdate], desk: Desk, update: OrderUpdate) -> bool:
@@ -153,7 +153,7 @@ async def _measured(desk: Desk) -> bool:
     try:
         await desk.exchange.measure_clock()
     except ExchangeError as failure:
-        desk.tally.add("the exchange's clock could not be read", why=str(failure))
+        desk.counters.add("the exchange's clock could not be read", why=str(failure))
         await trio.sleep(MEASURE_AGAIN_S)
         return False
     return True
@@ -174,7 +174,7 @@ def _shown_by_ms(order: EntryOrder, desk: Desk, *, refused: bool) -> int:
 
 async def withdraw(id: str, desk: Desk, entries: Entries) -> None:
     """Cancel at the exchange until the order has ended, however it ends."""
-    for pause_s in Pauses(0.25, 5.0):
+    for pause_s in Backoff(0.25, 5.0):
         order = desk.state.orders[id]
         if order.state.final or order.state is EntryState.WAITING:
             return
@@ -185,11 +185,11 @@ async def withdraw(id: str, desk: Desk, entries: Entries) -> None:
             except Refused as refusal:
                 log.info("cancel refused", id=id, why=str(refusal))
             except ExchangeError as failure:
-                desk.tally.add("cancel not answered", id=id, why=str(failure))
-            if not await desk.waiters.wait_news(order.client_order_id, 0.25):
+                desk.counters.add("cancel not answered", id=id, why=str(failure))
+            if not await desk.order_news.wait_news(order.client_order_id, 0.25):
                 await read(id, desk, entries)
                 continue
-        await desk.waiters.wait_news(order.client_order_id, pause_s)
+        await desk.order_news.wait_news(order.client_order_id, pause_s)
 
 
 async def read(id: str, desk: Desk, entries: Entries) -> bool:
@@ -199,10 +199,10 @@ async def read(id: str, desk: Desk, entries: Entries) -> bool:
         update = await desk.exchange.order(order.symbol, order.exchange_order_id)
     except Refused as refusal:
         if refusal.meaning is not Meaning.NO_SUCH_ORDER:
-            desk.tally.add("order could not be read", id=id, why=str(refusal))
+            desk.counters.add("order could not be read", id=id, why=str(refusal))
         return False
     except ExchangeError as failure:
-        desk.tally.add("order could not be read", id=id, why=str(failure))
+        desk.counters.add("order could not be read", id=id, why=str(failure))
         return False
     return entries.on_update(update)
 
@@ -276,7 +276,7 @@ async def _refused(order: EntryOrder, refusal: Refused, desk: Desk, entries: Ent
         if _is_latest(order, desk) and desk.state.orders[id].state is EntryState.SUBMITTING:
             entries.back_to_waiting(id, f"{why}: {refusal}")
     elif desk.state.orders[id].state is not EntryState.SUBMITTING or not _is_latest(order, desk):
-        desk.tally.add("order spoken of after it was refused", id=id, why=str(refusal))
+        desk.counters.add("order spoken of after it was refused", id=id, why=str(refusal))
     elif order.request.maker_only and refusal.may_be_crossing:
         entries.crossed(id, str(refusal))
     else:
@@ -326,7 +326,7 @@ async def confirm(id: str, desk: Desk, entries: Entries) -> None:
     """After the answer: let the stream or a read say more, then tell `placed` with what is known."""
     client_order_id = desk.state.orders[id].client_order_id
     for _ in range(READS_AFTER_SUBMIT):
-        await desk.waiters.wait_news(client_order_id, READ_PAUSE_S)
+        await desk.order_news.wait_news(client_order_id, READ_PAUSE_S)
         order = desk.state.orders[id]
         if order.announced or order.client_order_id != client_order_id:
             return

@@ -42,11 +42,11 @@ from ...model.positions import CloseReason, Protection
 from ...model.sides import PositionSide
 from ...model.timeframes import Timeframe
 from ...streams.ticks import Range
-from ..backoff import Pauses
+from ..backoff import Backoff
 
 if TYPE_CHECKING:
     from ..desk import Desk
-    from ..protections.protections import Guard
+    from ..protections.protections import Protections
 
 __all__ = ["look_back", "touched", "touched_by_news", "touched_by_trades"]
 
@@ -170,14 +170,14 @@ def _counts_from_ms(protection: Protection, dated: Dated) -> int:
     return max(dated(protection.levelled_ms), protection.filled_there_ms) + CLOCKS_MS
 
 
-async def look_back(desk: Desk, guard: Guard, symbol: str, since_ms: int) -> None:
+async def look_back(desk: Desk, protections: Protections, symbol: str, since_ms: int) -> None:
     """Close what was touched of `symbol` since a time, by the exchange's clock; 0 is since whenever.
 
     Returns once history has answered, however often it has to be asked; or when nothing is left that it could tell.
     """
-    for pause_s in Pauses(RETRY_FROM_S, RETRY_UP_TO_S):
+    for pause_s in Backoff(RETRY_FROM_S, RETRY_UP_TO_S):
         now_ms = desk.exchange.latest_ms(desk.now_ms())
-        first_ms = _first_bar_ms(desk, guard, symbol, since_ms)
+        first_ms = _first_bar_ms(desk, protections, symbol, since_ms)
         if first_ms is None or first_ms > now_ms:
             return
         first_ms = max(first_ms, now_ms - now_ms % BAR_MS - (MOST_BARS - 1) * BAR_MS)
@@ -186,41 +186,41 @@ async def look_back(desk: Desk, guard: Guard, symbol: str, since_ms: int) -> Non
                 symbol, Timeframe.M1, first_ms // 1000 - 1, now_ms // 1000, urgency=Urgency.CLOSE
             )
         except ExchangeError as failure:
-            desk.tally.add("what a gap held could not be read", symbol=symbol, why=str(failure))
+            desk.counters.add("what a gap held could not be read", symbol=symbol, why=str(failure))
             await trio.sleep(pause_s)
             continue
         asked_for = [bar for bar in bars if first_ms <= bar.open_time_s * 1000 <= now_ms]
-        armed = guard.lookout.with_stop(symbol)
+        armed = protections.index.with_stop(symbol)
         hit = _hit(desk, armed, asked_for, since_ms)
         log.info("looked back", symbol=symbol, bars=len(asked_for), touched=list(hit))
         rest = [each for each in armed if each.id not in hit]
         async with trio.open_nursery() as nursery:
             for protection in hit.values():
-                nursery.start_soon(_close_if_held, desk, guard, protection)
+                nursery.start_soon(_close_if_held, desk, protections, protection)
             doubtful = _in_doubt(rest, asked_for, desk.exchange.latest_ms)
             if doubtful:
-                nursery.start_soon(_look_at_trades, desk, guard, symbol, doubtful)
+                nursery.start_soon(_look_at_trades, desk, protections, symbol, doubtful)
         return
 
 
 async def _look_at_trades(
-    desk: Desk, guard: Guard, symbol: str, protections: list[Protection]
+    desk: Desk, protections: Protections, symbol: str, armed: list[Protection]
 ) -> None:
     """Close what the last trades touched."""
-    for pause_s in itertools.islice(Pauses(RETRY_FROM_S, RETRY_UP_TO_S), TRADES_ASKED):
+    for pause_s in itertools.islice(Backoff(RETRY_FROM_S, RETRY_UP_TO_S), TRADES_ASKED):
         try:
             trades = await desk.exchange.past_trades(symbol, urgency=Urgency.CLOSE)
         except ExchangeError as failure:
-            desk.tally.add("trades of a gap could not be read", symbol=symbol, why=str(failure))
+            desk.counters.add("trades of a gap could not be read", symbol=symbol, why=str(failure))
             await trio.sleep(pause_s)
             continue
         exchange = desk.exchange
-        hit = set(touched_by_trades(protections, trades, exchange.latest_ms, exchange.now_ms()))
+        hit = set(touched_by_trades(armed, trades, exchange.latest_ms, exchange.now_ms()))
         log.info("looked at trades", symbol=symbol, trades=len(trades), touched=sorted(hit))
         async with trio.open_nursery() as nursery:
-            for each in protections:
+            for each in armed:
                 if each.id in hit:
-                    nursery.start_soon(_close_if_held, desk, guard, each)
+                    nursery.start_soon(_close_if_held, desk, protections, each)
         return
 
 
@@ -236,27 +236,27 @@ def _hit(
     return {each.id: each for each in protections if each.id in ids}
 
 
-def _first_bar_ms(desk: Desk, guard: Guard, symbol: str, since_ms: int) -> int | None:
+def _first_bar_ms(desk: Desk, protections: Protections, symbol: str, since_ms: int) -> int | None:
     """When the first bar opens that could say anything; None if nothing is armed."""
     dated = desk.exchange.latest_ms
-    counts_from = [_counts_from_ms(each, dated) for each in guard.lookout.with_stop(symbol)]
+    counts_from = [_counts_from_ms(each, dated) for each in protections.index.with_stop(symbol)]
     if not counts_from:
         return None
     first = max(desk.exchange.earliest_ms(since_ms), min(counts_from))
     return first - first % BAR_MS
 
 
-async def _close_if_held(desk: Desk, guard: Guard, touched: Protection) -> None:
+async def _close_if_held(desk: Desk, protections: Protections, touched: Protection) -> None:
     """Fire the stop, once it is known that its position is held: the gap may have seen it go otherwise.
 
     Where that cannot be read, what was last heard of the position counts. A stop that is moved meanwhile is not fired.
     """
-    for pause_s in Pauses(RETRY_FROM_S, RETRY_UP_TO_S):
+    for pause_s in Backoff(RETRY_FROM_S, RETRY_UP_TO_S):
         try:
-            await guard.observe_positions(touched.symbol, Urgency.CLOSE)
+            await protections.observe_positions(touched.symbol, Urgency.CLOSE)
         except ExchangeError as failure:
             why = str(failure)
-            desk.tally.add("positions could not be read", symbol=touched.symbol, why=why)
+            desk.counters.add("positions could not be read", symbol=touched.symbol, why=why)
         now = desk.state.protections.get(touched.id)
         if now is None or now.state is not ProtectionState.ARMED:
             return
@@ -265,6 +265,6 @@ async def _close_if_held(desk: Desk, guard: Guard, touched: Protection) -> None:
         held = desk.positions.get(touched.symbol, touched.side)
         if held is not None and held.size:
             log.warning("protection fires", id=now.id, reason="stop_loss", touched_in_a_gap=True)
-            guard.fire(now.id, CloseReason.STOP_LOSS)
+            protections.fire(now.id, CloseReason.STOP_LOSS)
             return
         await trio.sleep(pause_s)

@@ -22,7 +22,7 @@ import structlog
 import trio
 from attrs import define, evolve, field
 
-from ...counters import Tally
+from ...counters import Counters
 from ...exchange.budget import Urgency
 from ...exchange.client import ExchangeClient
 from ...exchange.errors import ExchangeError
@@ -35,7 +35,7 @@ from ...streams.streams import Streams
 from ...streams.subscriptions import MONITORS, check_topic
 from ...streams.ticks import Range
 from ...streams.topics import kline_topic, trade_topic
-from ..backoff import Pauses
+from ..backoff import Backoff
 
 __all__ = ["Prices"]
 
@@ -100,12 +100,12 @@ class Prices:
     """Knows the last price of every streamed symbol and keeps the needed ones coming."""
 
     def __init__(
-        self, streams: Streams, exchange: ExchangeClient, stale_after_s: float, tally: Tally
+        self, streams: Streams, exchange: ExchangeClient, stale_after_s: float, counters: Counters
     ) -> None:
         self._streams = streams
         self._exchange = exchange
         self._stale_after_s = stale_after_s
-        self._tally = tally
+        self._counters = counters
         self._watched: dict[str, _Watch] = {}
         self._last: dict[str, Tick] = {}
         self._doubted: dict[str, None] = {}
@@ -140,7 +140,9 @@ class Prices:
             try:
                 self._streams.hold_what_fits(MONITORS, topics_of(symbol))
             except BadRequest as failure:
-                self._tally.add("no channel can price a symbol", symbol=symbol, why=failure.message)
+                self._counters.add(
+                    "no channel can price a symbol", symbol=symbol, why=failure.message
+                )
         kind, id = who
         watch.needed_by.setdefault(kind, set()).add(id)
 
@@ -245,7 +247,7 @@ class Prices:
         pricing = self._streams.pricing
         enough_at = trio.current_time() + REST_PRICE_EVERY_S
         async with trio.open_nursery() as nursery:
-            for pause_s in Pauses(SECOND_SOURCE_EVERY_S, SECOND_SOURCE_UP_TO_S):
+            for pause_s in Backoff(SECOND_SOURCE_EVERY_S, SECOND_SOURCE_UP_TO_S):
                 if self._under_way[symbol] < MOST_UNDER_WAY:
                     self._under_way[symbol] += 1
                     nursery.start_soon(self._ask_both, symbol)
@@ -279,7 +281,7 @@ class Prices:
                 symbol, Timeframe.M1, now_s - BAR_S, now_s, urgency=Urgency.CLOSE
             )
         except ExchangeError as failure:
-            self._tally.add("no price over REST either", symbol=symbol, why=str(failure))
+            self._counters.add("no price over REST either", symbol=symbol, why=str(failure))
             return
         # The bar of a minute that is over may be from before the price that is in doubt.
         if bars and bars[-1].close > 0 and bars[-1].open_time_s == now_s - now_s % BAR_S:
@@ -309,7 +311,7 @@ class Prices:
             return
         if not watch.stale:
             watch.stale = True
-            self._tally.add("stale prices", symbol=symbol, after_s=self._stale_after_s)
+            self._counters.add("stale prices", symbol=symbol, after_s=self._stale_after_s)
             log.warning(
                 "prices are stale", symbol=symbol, last_data_s_ago=round(now - last_data, 1)
             )
@@ -375,7 +377,7 @@ class Prices:
         try:
             price = await self._exchange.last_price(symbol, urgency=urgency)
         except ExchangeError as failure:
-            self._tally.add("no price over REST either", symbol=symbol, why=str(failure))
+            self._counters.add("no price over REST either", symbol=symbol, why=str(failure))
             return
         log.debug("priced over REST", symbol=symbol, price=plain(price))
         self._streams.observe(symbol, price, asked_at)

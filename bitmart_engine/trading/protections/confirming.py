@@ -16,13 +16,13 @@ from ...exchange.errors import ExchangeError
 from ...model.lifecycle import ProtectionState
 from ...model.positions import Protection
 from ..account.reconcile import is_young
-from ..backoff import Pauses
+from ..backoff import Backoff
 from ..closes.attribution import made_there
 from ..closes.settling import wait_settled
 from ..desk import Desk
 
 if TYPE_CHECKING:
-    from .protections import Guard
+    from .protections import Protections
 
 __all__ = ["confirm_gone"]
 
@@ -35,57 +35,57 @@ LOOK_EVERY = 4
 CLOCKS_MS = 5_000
 
 
-async def confirm_gone(id: str, desk: Desk, guard: Guard) -> None:
+async def confirm_gone(id: str, desk: Desk, protections: Protections) -> None:
     """The position under an armed protection was reported flat: ask until that is certain."""
     try:
-        for number, pause_s in enumerate(Pauses(ASK_AGAIN_S, ASK_UP_TO_S)):
+        for number, pause_s in enumerate(Backoff(ASK_AGAIN_S, ASK_UP_TO_S)):
             protection = desk.state.protections[id]
             if protection.state is not ProtectionState.ARMED:
                 return
             try:
-                await guard.observe_positions(protection.symbol)
+                await protections.observe_positions(protection.symbol)
                 held = desk.positions.get(protection.symbol, protection.side)
                 if held is not None and held.size:
                     log.info("position is held after all", id=id, size=held.size)
                     return
                 if number % LOOK_EVERY == 0:
-                    await _look_for_reasons(protection, desk, guard)
+                    await _look_for_reasons(protection, desk, protections)
             except ExchangeError as failure:
-                guard.could_not_read(protection.symbol, failure)
+                protections.could_not_read(protection.symbol, failure)
             else:
                 protection = desk.state.protections[id]
                 if protection.state is not ProtectionState.ARMED:
                     return
-                if guard.is_gone(protection) and not is_young(protection, desk.now_ms()):
-                    await wait_settled(protection, desk, guard)
+                if protections.is_gone(protection) and not is_young(protection, desk.now_ms()):
+                    await wait_settled(protection, desk, protections)
                     if desk.state.protections[id].state is ProtectionState.ARMED:
-                        guard.gone(id)
+                        protections.gone(id)
                     return
             await trio.sleep(pause_s)
     finally:
-        guard.confirmed(id)
+        protections.confirmed(id)
 
 
-async def _look_for_reasons(protection: Protection, desk: Desk, guard: Guard) -> None:
+async def _look_for_reasons(protection: Protection, desk: Desk, protections: Protections) -> None:
     """Look for orders that closed what is not held any more, and for a stop that should be gone with it.
 
     Raises ExchangeError.
     """
     symbol, side = protection.symbol, protection.side
-    evidence = guard.evidence.on(symbol, side)
+    evidence = protections.evidence.on(symbol, side)
     if evidence.explained:
         return
     if evidence.size is None:
-        evidence.expect(sum(each.remaining for each in guard.lookout.alive_on(symbol, side)))
+        evidence.expect(sum(each.remaining for each in protections.index.alive_on(symbol, side)))
     since_ms = protection.covered_ms + (desk.exchange.clock_offset_ms or 0) - CLOCKS_MS
     for update in await desk.exchange.order_history(symbol):
         closes = update.side is not None and update.side is side.closing and update.deal_size
         if closes and (update.update_time_ms or 0) >= since_ms:
             ours = desk.state.closing_of(update.client_order_id) is not None
             if not ours and not made_there(update):
-                guard.on_update(update)
+                protections.on_update(update)
             elif made_there(update):
-                guard.on_fired(update)
+                protections.on_fired(update)
     if not evidence.explained and protection.kept_at_exchange:
         plans = await desk.exchange.plan_orders(symbol, plan_type="profit_loss")
         levels = (protection.exchange_stop_loss, protection.exchange_take_profit)

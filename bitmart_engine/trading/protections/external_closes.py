@@ -1,7 +1,7 @@
 """Closes that were not ours: by hand, by liquidation, by a stop of somebody's. Why a position is gone, and by whom.
 
-Observations only; what they mean for a protection is the guard's. Closes by the stops that the exchange keeps for our
-own orders are told apart by `attribution`.
+Observations only; what they mean for a protection is decided in `protections`. Closes by the stops that the exchange
+keeps for our own orders are told apart by `closes.attribution`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ...model.events import OrderUpdate
 from ...model.positions import CloseReason
 from ...model.sides import PositionSide
 
-__all__ = ["ForeignClose", "ForeignCloses"]
+__all__ = ["ExternalClose", "ExternalCloses"]
 
 CLOSED_BY_ACTION = {
     **dict.fromkeys((4, 6, 7), CloseReason.LIQUIDATION),
@@ -30,7 +30,7 @@ CLOSED_BY_TYPE = {
 
 
 @frozen
-class ForeignClose:
+class ExternalClose:
     """A close that was not ours."""
 
     reason: CloseReason
@@ -38,11 +38,11 @@ class ForeignClose:
     order_id: str = ""
 
 
-class ForeignCloses:
+class ExternalCloses:
     """What others closed last, by side."""
 
     def __init__(self) -> None:
-        self._last: dict[tuple[str, PositionSide], ForeignClose] = {}
+        self._last: dict[tuple[str, PositionSide], ExternalClose] = {}
 
     def note(self, update: OrderUpdate) -> None:
         """An order that is not ours closed something."""
@@ -50,10 +50,10 @@ class ForeignCloses:
         reason = CLOSED_BY_ACTION.get(update.action or 0) or CLOSED_BY_TYPE.get(
             update.type or "", CloseReason.CLOSED_ELSEWHERE
         )
-        self._last[update.symbol, update.side.position_side] = ForeignClose(
+        self._last[update.symbol, update.side.position_side] = ExternalClose(
             reason, update.deal_avg_price, update.order_id
         )
 
-    def last(self, symbol: str, side: PositionSide) -> ForeignClose | None:
+    def last(self, symbol: str, side: PositionSide) -> ExternalClose | None:
         """The latest close on this side, once."""
         return self._last.pop((symbol, side), None)

@@ -24,10 +24,10 @@ from ...store.records import (
 from ..desk import Desk
 from .stops import Levels, StopBook
 
-__all__ = ["Lookout"]
+__all__ = ["ProtectionIndex"]
 
 
-class Lookout:
+class ProtectionIndex:
     """An index of what has not ended, by symbol and side, and of the levels of what is armed."""
 
     def __init__(self, desk: Desk) -> None:

@@ -25,7 +25,7 @@ from ...store.records import (
     ProtectionOpened,
     Record,
 )
-from ..closes.cancel_exchange_stops import shed, unwanted, unwanted_parts
+from ..closes.cancel_exchange_stops import cancel_unwanted, unwanted, unwanted_parts
 from ..desk import Desk, text
 from ..requests import (
     MonitorPosition,
@@ -35,7 +35,7 @@ from ..requests import (
     checked_order_id,
     parse_side,
 )
-from .protections import Guard
+from .protections import Protections
 
 __all__ = ["Monitored", "Monitoring"]
 
@@ -57,11 +57,11 @@ class Monitored:
 
 
 class Monitoring:
-    """The user's side of protections. What the market and the exchange do to them is the guard's."""
+    """The user's side of protections. What the market and the exchange do to them is decided in `protections`."""
 
-    def __init__(self, desk: Desk, guard: Guard) -> None:
+    def __init__(self, desk: Desk, protections: Protections) -> None:
         self._desk = desk
-        self._guard = guard
+        self._protections = protections
 
     async def monitor(self, asked: MonitorPosition) -> Monitored:
         """Promise to guard a position, which may still have to show up. Returns once the promise is durable.
@@ -136,7 +136,7 @@ class Monitoring:
         desk.store.record(*records)
         await desk.keep_promise()
         log.info("protection moved", id=id, stop_loss=text(stop), take_profit=text(target))
-        await self._shed(id)
+        await self._record_cancelled(id)
         return self.get(id)
 
     async def release(self, id: str) -> Protection:
@@ -157,7 +157,7 @@ class Monitoring:
         if self._has_not_left(now) and now.kept_at_exchange:
             self._desk.store.record(ProtectionKept(id, self._desk.now_ms(), None, None))
         await self._desk.keep_promise()
-        await self._shed(id)
+        await self._record_cancelled(id)
         return self.get(id)
 
     def _has_not_left(self, protection: Protection) -> bool:
@@ -165,7 +165,7 @@ class Monitoring:
         entry = self._desk.state.orders.get(protection.entry_id or "")
         return entry is not None and entry.state is EntryState.WAITING
 
-    async def _shed(self, id: str) -> None:
+    async def _record_cancelled(self, id: str) -> None:
         """Have taken away at the exchange what is not wanted any more; wait a moment for that, and no longer."""
         protection = self.get(id)
         if not (protection.covered and (unwanted(protection) or unwanted_parts(protection))):
@@ -174,11 +174,11 @@ class Monitoring:
 
         async def shed_then(id: str) -> None:
             try:
-                await shed(id, self._desk, self._guard)
+                await cancel_unwanted(id, self._desk, self._protections)
             finally:
                 done.set()
 
-        self._desk.fly(shed_then, id)
+        self._desk.start_in_flight(shed_then, id)
         with trio.move_on_after(SHED_WITHIN_S):
             await done.wait()
 
@@ -196,7 +196,7 @@ class Monitoring:
             raise Conflict("nothing is held yet", "$.id")
         if now.state.final:
             raise Conflict(f"the protection is {now.state.value}", "$.id")
-        self._guard.fire(id, CloseReason.MANUAL)
+        self._protections.fire(id, CloseReason.MANUAL)
         await self._desk.keep_if_possible()
         return self.get(id)
 
@@ -235,12 +235,12 @@ class Monitoring:
         why = f"no answer within {POSITIONS_WITHIN_S:g} s"
         with trio.move_on_after(POSITIONS_WITHIN_S):
             try:
-                await self._guard.observe_positions(symbol)
+                await self._protections.observe_positions(symbol)
             except ExchangeError as failure:
                 why = str(failure)
             else:
                 return True
-        self._desk.tally.add("positions could not be read", symbol=symbol, why=why)
+        self._desk.counters.add("positions could not be read", symbol=symbol, why=why)
         return False
 
     async def _price(self, request: MonitorRequest) -> Decimal | None:
@@ -292,7 +292,7 @@ class Monitoring:
             return self._promise_for(entry, made)
         return [
             ProtectionOpened(made),
-            *self._guard.covering(made, held.size if held is not None else 0),
+            *self._protections.covering(made, held.size if held is not None else 0),
         ]
 
     def _promise_for(self, entry: EntryOrder, made: Protection) -> list[Record]:
@@ -312,7 +312,7 @@ class Monitoring:
             if before.state is not ProtectionState.RELEASED:
                 at_ms, reason = self._desk.now_ms(), f"taken over by {made.id}"
                 records.append(ProtectionMoved(before.id, at_ms, ProtectionState.RELEASED, reason))
-        return [*records, ProtectionOpened(made), *self._guard.covering(made, entry.filled)]
+        return [*records, ProtectionOpened(made), *self._protections.covering(made, entry.filled)]
 
     def _side(self, request: MonitorRequest, read: bool) -> PositionSide:
         """The side that is meant: as given, or the only one that is open, or the one that the levels fit.

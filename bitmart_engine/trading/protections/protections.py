@@ -1,6 +1,6 @@
 """Protections: fire them, keep them in step with what is held, and see that they end on evidence only.
 
-Which of them are alive, and what the market touches, `lookout` knows. The close itself is in `closing`; here is what is
+Which of them are alive, and what the market touches, `index` knows. The close itself is in `closing`; here is what is
 decided without waiting.
 """
 
@@ -31,7 +31,7 @@ from ...store.records import (
     Record,
 )
 from ..closes.attribution import fired_news, made_there, observed_there, whose
-from ..closes.cancel_exchange_stops import shed, unwanted
+from ..closes.cancel_exchange_stops import cancel_unwanted, unwanted
 from ..closes.closing import close
 from ..closes.settling import settle
 from ..closes.unfilled import as_far_as_certain, ended_short
@@ -42,11 +42,11 @@ from ..signals.signalling import close_told, fired_told
 from .confirming import confirm_gone
 from .evidence import Evidence
 from .exchange_stops import Keeps
-from .external_closes import ForeignCloses
-from .index import Lookout
+from .external_closes import ExternalCloses
+from .index import ProtectionIndex
 from .rearming import Rearming
 
-__all__ = ["Guard"]
+__all__ = ["Protections"]
 
 log = structlog.get_logger()
 
@@ -61,14 +61,14 @@ BEFORE_S = 5.0
 """How long before the price that fires a stop the exchange's own may have closed: what was held before that counts."""
 
 
-class Guard:
+class Protections:
     """All protections of the engine."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self.lookout = Lookout(desk)
+        self.index = ProtectionIndex(desk)
         self.evidence = Evidence()
-        self.foreign = ForeignCloses()
+        self.external_closes = ExternalCloses()
         self.rearming = Rearming(desk, self)
         self._confirming: set[str] = set()
         self._acted: dict[str, CloseReason] = {}
@@ -87,19 +87,19 @@ class Guard:
 
     def on_tick(self, tick: Tick) -> None:
         """Close what `tick` is the stop or the target of."""
-        for id, reason in self.lookout.touched(tick):
+        for id, reason in self.index.touched(tick):
             log.warning("protection fires", id=id, reason=reason.value, price=plain(tick.last))
             with self._desk.surviving("touch of a protection", id=id):
                 self.fire(id, reason)
                 continue
-            self.lookout.watch_again(id)
+            self.index.watch_again(id)
 
     def fire(self, id: str, reason: CloseReason) -> None:
         """Start closing, unless that is under way. Does not block."""
         protection = self._desk.state.protections[id]
         if protection.state is ProtectionState.ARMED:
             self._desk.store.record(self._fires(protection, reason))
-            self._desk.fly(close, id, self._desk, self)
+            self._desk.start_in_flight(close, id, self._desk, self)
 
     def _fires(self, protection: Protection, reason: CloseReason) -> ProtectionMoved:
         side = self.evidence.on(protection.symbol, protection.side)
@@ -126,7 +126,7 @@ class Guard:
         self.evidence.on(protection.symbol, protection.side).filled(more, there_ms)
         late = protection.state is ProtectionState.CLOSED
         if protection.kept_at_exchange and filled and unwanted(protection):
-            self._desk.fly(shed, protection.id, self._desk, self)
+            self._desk.start_in_flight(cancel_unwanted, protection.id, self._desk, self)
         if protection.state is ProtectionState.RELEASED:
             if protection.reason != ORDER_ENDED:
                 return []
@@ -206,11 +206,11 @@ class Guard:
                 news = update.deal_size > now.filled or (update.final and not now.final)
                 if news or not now.exchange_order_id:
                     self._take_in(protection, update)
-            desk.waiters.wake(update.client_order_id)
+            desk.order_news.wake(update.client_order_id)
         elif update.side is not None and update.side.closes:
             ours = made_there(update) and self.on_fired(update)
             if update.deal_size and not ours and not self.rearming.explains(update):
-                self.foreign.note(update)
+                self.external_closes.note(update)
         else:
             self.rearming.opened(update)
 
@@ -245,7 +245,7 @@ class Guard:
             if not known.final:
                 update = self._without_claim(update, settled=settled)
             if update.deal_size <= known.filled and (known.final or not update.final):
-                desk.waiters.wake(fired_news(protection.id))
+                desk.order_news.wake(fired_news(protection.id))
                 return True
             reason = known.reason
         else:
@@ -267,7 +267,7 @@ class Guard:
                 self._settling[update.order_id] = update
                 self._suspects.setdefault(update.order_id, (protection.id, reason))
                 if not settling:
-                    desk.fly(settle, update.order_id, self._settling, desk, self)
+                    desk.start_in_flight(settle, update.order_id, self._settling, desk, self)
                 return True
             update = self._without_claim(update, settled=settled)
         order = observed_there(update, reason)
@@ -280,8 +280,8 @@ class Guard:
         desk.store.record(*records)
         if protection.state is ProtectionState.ARMED:
             log.warning("the exchange's own fires", id=protection.id, reason=reason.value)
-            desk.fly(close, protection.id, desk, self)
-        desk.waiters.wake(fired_news(protection.id))
+            desk.start_in_flight(close, protection.id, desk, self)
+        desk.order_news.wake(fired_news(protection.id))
         return True
 
     def _is_doubtful(self, update: OrderUpdate, protection: Protection) -> bool:
@@ -312,7 +312,7 @@ class Guard:
 
     def _alive_on_side_of(self, update: OrderUpdate) -> list[Protection]:
         return (
-            self.lookout.alive_on(update.symbol, update.side.position_side)
+            self.index.alive_on(update.symbol, update.side.position_side)
             if update.side is not None
             else []
         )
@@ -339,15 +339,15 @@ class Guard:
                 desk.exchange.doubt_clock()  # it is old, or that clock was set back
             return
         key = (update.symbol, update.side)
-        side, now, owed = self.evidence.on(*key), trio.current_time(), self.lookout.owed_on(*key)
+        side, now, owed = self.evidence.on(*key), trio.current_time(), self.index.owed_on(*key)
         if update.size:
             side.held(update, now, owed, was_read=was_read)
             self.rearming.on_position(update, was_read=was_read)
         else:
             side.flat(now, owed, was_read=was_read)
-        if not self.lookout.closing_on(*key) and update.size < self.lookout.owed_on(*key):
+        if not self.index.closing_on(*key) and update.size < self.index.owed_on(*key):
             desk.doubt()
-        for protection in self.lookout.alive_on(update.symbol, update.side):
+        for protection in self.index.alive_on(update.symbol, update.side):
             id = protection.id
             if update.size:
                 self._follow(protection, update.size)
@@ -359,7 +359,7 @@ class Guard:
         armed = self._desk.state.protections[id].state is ProtectionState.ARMED
         if armed and id not in self._confirming:
             self._confirming.add(id)
-            self._desk.fly(confirm_gone, id, self._desk, self)
+            self._desk.start_in_flight(confirm_gone, id, self._desk, self)
 
     def is_gone(self, protection: Protection) -> bool:
         """Whether all that speaks for the protection's contracts being held has been contradicted long enough."""
@@ -367,7 +367,7 @@ class Guard:
 
     def could_not_read(self, symbol: str, failure: ExchangeError) -> None:
         """A read of the positions failed, which says nothing of them."""
-        self._desk.tally.add("positions could not be read", symbol=symbol, why=str(failure))
+        self._desk.counters.add("positions could not be read", symbol=symbol, why=str(failure))
 
     async def observe_positions(self, symbol: str, urgency: Urgency = Urgency.READ) -> None:
         """Read both sides of a symbol at the exchange and take in what is held. Raises ExchangeError."""
@@ -419,7 +419,9 @@ class Guard:
         if before.exchange_stop_loss is not None and stop_loss is None:
             was = text(before.exchange_stop_loss)
             log.warning("the exchange does not keep the stop", was=was, **facts)
-            desk.tally.add("stop not kept by the exchange", id=id, symbol=before.symbol, stop=was)
+            desk.counters.add(
+                "stop not kept by the exchange", id=id, symbol=before.symbol, stop=was
+            )
         else:
             log.info("what the exchange keeps has changed", **facts)
 
@@ -444,26 +446,26 @@ class Guard:
         log.warning(
             "a close is at the exchange that was not known of", id=id, closed=update.deal_size
         )
-        desk.tally.add("close found that the journal did not know", id=id)
+        desk.counters.add("close found that the journal did not know", id=id)
         self.on_update(update, settled=update.final)
         if armed:
-            desk.fly(close, id, desk, self)
+            desk.start_in_flight(close, id, desk, self)
 
     def resume(self, id: str) -> None:
         """Take a protection up where the last process left it."""
         protection = self._desk.state.protections[id]
         if protection.state.final:
             return
-        self.lookout.keep(protection)
+        self.index.keep(protection)
         if protection.state is ProtectionState.CLOSING:
-            self._desk.fly(close, id, self._desk, self)
+            self._desk.start_in_flight(close, id, self._desk, self)
 
     # What a close found out
 
     def acted_there(self, id: str, size: int) -> None:
         """The exchange's own stop or target has closed `size` contracts, as the position shows, and no order does."""
         protection = self._desk.state.protections[id]
-        self._desk.tally.add("stop held to have acted at the exchange", id=id, size=size)
+        self._desk.counters.add("stop held to have acted at the exchange", id=id, size=size)
         log.warning("the exchange's own has fired, as the position shows", id=id, size=size)
         if size >= protection.remaining:
             self._acted[id] = THERE.get(
@@ -486,7 +488,7 @@ class Guard:
         close = protection.close
         there = [each for each in protection.fired if each.filled]
         ours = close is not None and protection.closed > sum(each.filled for each in there)
-        foreign = self.foreign.last(protection.symbol, protection.side)
+        foreign = self.external_closes.last(protection.symbol, protection.side)
         side = self.evidence.on(protection.symbol, protection.side)
         self._ends[protection.symbol, protection.side] = trio.current_time()
         unexplained = protection.remaining > 0 and not side.explained

@@ -24,7 +24,7 @@ from ..desk import Desk
 from .evidence import Ended, is_same_position
 
 if TYPE_CHECKING:
-    from .protections import Guard
+    from .protections import Protections
 
 __all__ = ["Rearming"]
 
@@ -54,9 +54,9 @@ class _Seen:
 class Rearming:
     """What ended unexplained, by side, and what is held there since."""
 
-    def __init__(self, desk: Desk, guard: Guard) -> None:
+    def __init__(self, desk: Desk, protections: Protections) -> None:
         self._desk = desk
-        self._guard = guard
+        self._protections = protections
         self._ended: dict[Key, dict[str, Ended]] = {}
         self._seen: dict[Key, _Seen] = {}
         self._looking: set[Key] = set()
@@ -70,7 +70,7 @@ class Rearming:
         Returns how many contracts of its side were of none of ours.
         """
         key = (protection.symbol, protection.side)
-        side = self._guard.evidence.on(*key)
+        side = self._protections.evidence.on(*key)
         others = self._claimed(key) - protection.remaining
         others += sum(each.size for each in self._ended.get(key, {}).values())
         held, marks = side.before or (side.size, side.marks)
@@ -151,15 +151,15 @@ class Rearming:
             self._decide(key, update, claimed, was_read)
         elif key not in self._looking:
             self._looking.add(key)
-            self._desk.fly(_look, key, self._guard, self._looking.discard)
+            self._desk.start_in_flight(_look, key, self._protections, self._looking.discard)
 
     def _claimed(self, key: Key) -> int:
-        return sum(each.remaining for each in self._guard.lookout.alive_on(*key))
+        return sum(each.remaining for each in self._protections.index.alive_on(*key))
 
     def _decide(self, key: Key, update: PositionUpdate, claimed: int, was_read: bool) -> None:
         desk, now = self._desk, trio.current_time()
         mine = self._ended[key]
-        alive = self._guard.lookout.alive_on(*key)
+        alive = self._protections.index.alive_on(*key)
         for ended in sorted(mine.values(), key=lambda each: each.at):
             protection = desk.state.protections.get(ended.id)
             over = protection is None or protection.state is not ProtectionState.CLOSED
@@ -180,7 +180,7 @@ class Rearming:
                 claimed += size
             elif update.size > claimed and ended.id not in self._left_alone:
                 self._left_alone.add(ended.id)
-                desk.tally.add("contracts held after a protection ended", id=ended.id)
+                desk.counters.add("contracts held after a protection ended", id=ended.id)
                 log.warning(
                     "contracts are held that an ended protection may have covered, or somebody else opened",
                     code="held_after_end",
@@ -203,7 +203,7 @@ class Rearming:
                 stop_loss=protection.stop_loss,
             ),
         )
-        desk.tally.add("protection armed again, its position is held still", id=id)
+        desk.counters.add("protection armed again, its position is held still", id=id)
         log.error(
             "protection armed again: its position is held still",
             code="protection_rearmed",
@@ -213,16 +213,16 @@ class Rearming:
         )
 
 
-async def _look(key: Key, guard: Guard, done: Callable[[Key], None]) -> None:
+async def _look(key: Key, protections: Protections, done: Callable[[Key], None]) -> None:
     """Read the positions of a side a few times: pushes are far between."""
     try:
         for _ in range(LOOKS):
             await trio.sleep(LOOK_EVERY_S)
-            if not guard.rearming.waits(key):
+            if not protections.rearming.waits(key):
                 return
             try:
-                await guard.observe_positions(key[0])
+                await protections.observe_positions(key[0])
             except ExchangeError as failure:
-                guard.could_not_read(key[0], failure)
+                protections.could_not_read(key[0], failure)
     finally:
         done(key)

@@ -2,8 +2,8 @@
 
 A close takes contracts of a side, whoever's they are. Of a position that an order holds alone, the exchange's stop and
 the engine's close together take no more than there is. Of one that is shared, the later of the two would take the
-others' contracts; so there the engine takes away what the exchange keeps before it closes (see `disarming`), and no
-entry joins the side meanwhile. Decisions only.
+others' contracts; so there the engine takes away what the exchange keeps before it closes (see
+`closes.cancel_exchange_stops`), and no entry joins the side meanwhile. Decisions only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..desk import Desk
 from .evidence import ROUNDED_MS
 
 if TYPE_CHECKING:
-    from .protections import Guard
+    from .protections import Protections
 
 __all__ = ["exchange_may_close", "fires_there_too", "is_known", "is_shared"]
 
@@ -29,7 +29,7 @@ KNOWN_BLIND_FOR_S = 1.0
 """The same without the private stream, when any order may fill unheard."""
 
 
-def is_shared(protection: Protection, desk: Desk, guard: Guard) -> bool:
+def is_shared(protection: Protection, desk: Desk, protections: Protections) -> bool:
     """Whether somebody else holds contracts of the position, or an order that would may fill at any moment.
 
     What was held before the close counts too: by now the exchange's own stop may have closed ours, and what is left
@@ -37,7 +37,9 @@ def is_shared(protection: Protection, desk: Desk, guard: Guard) -> bool:
     """
     key = (protection.symbol, protection.side)
     others = [
-        each for each in guard.lookout.alive_on(*key) if each.id != protection.id and each.entry_id
+        each
+        for each in protections.index.alive_on(*key)
+        if each.id != protection.id and each.entry_id
     ]
     if any(each.remaining for each in others):
         return True
@@ -46,15 +48,15 @@ def is_shared(protection: Protection, desk: Desk, guard: Guard) -> bool:
     if protection.others_held:
         return True
     held = desk.positions.get(*key)
-    if held is None or not is_known(protection, desk, guard):
+    if held is None or not is_known(protection, desk, protections):
         return True
     return held.size > protection.remaining or _opened_since(held, protection, desk)
 
 
-def is_known(protection: Protection, desk: Desk, guard: Guard) -> bool:
+def is_known(protection: Protection, desk: Desk, protections: Protections) -> bool:
     """Whether what is known of the protection's position may still be so: by now its own stop at the exchange may have
     closed it, and somebody else have opened contracts."""
-    said_at = guard.evidence.on(protection.symbol, protection.side).said_at
+    said_at = protections.evidence.on(protection.symbol, protection.side).said_at
     return trio.current_time() - said_at <= (KNOWN_FOR_S if desk.seeing else KNOWN_BLIND_FOR_S)
 
 
@@ -85,6 +87,6 @@ def fires_there_too(protection: Protection, desk: Desk) -> bool:
     return False
 
 
-def exchange_may_close(symbol: str, side: PositionSide, guard: Guard) -> bool:
+def exchange_may_close(symbol: str, side: PositionSide, protections: Protections) -> bool:
     """Whether a close is under way on this side that the exchange may make too: nothing should join it now."""
-    return any(each.kept_at_exchange for each in guard.lookout.closing_on(symbol, side))
+    return any(each.kept_at_exchange for each in protections.index.closing_on(symbol, side))

@@ -4,8 +4,8 @@ The book of the exchange's orders says when there is news. What was told last is
 told twice, also after a restart. An order that the engine hears of only once it has ended is told if it ended of late,
 or if it was pushed; other ends are history, which a listing may bring at any time.
 
-A close that the exchange made of a stop or target may turn out to be of a protection of ours, which is then told by the
-guard, with its parent. Where we have something on that side it is held back for some seconds first. So is every order
+A close that the exchange made of a stop or target may turn out to be of a protection of ours, which is then told with
+its parent. Where we have something on that side it is held back for some seconds first. So is every order
 that is first heard of before the engine agrees with the exchange: it may be one of ours that the journal has lost.
 
 Bounded: while `MOST_OWED` such signals are owed, further ones are counted and left out. An order of which something was
@@ -36,7 +36,7 @@ LANE = "account "
 """Before the exchange's order id: the ids that callers give have their own lanes."""
 ENDED_OF_LATE_MS = 600_000
 HELD_BACK_S = 5.0
-"""How long the guard gets to find out whose stop it was: it reads up to four times, half a second apart."""
+"""How long it may take to find out whose stop it was: it reads up to four times, half a second apart."""
 HELD_BACK = "held back"
 LOOKED_BACK_MS = 86_400_000
 """How long ago an order may have been held back that the end of the engine kept from being told."""
@@ -134,10 +134,12 @@ class ForeignSignals:
             return [FuturesOrderSeen(order)]
         bodies = foreign_signals(order, submitted_ms, submit_told=bool(order.told))
         if not bodies:
-            self._desk.tally.add("order signal without what it has to say", order_id=order.order_id)
+            self._desk.counters.add(
+                "order signal without what it has to say", order_id=order.order_id
+            )
             return [FuturesOrderSeen(order)]
         if len(self._owed) >= MOST_OWED:
-            self._desk.tally.add("order signal left out, too many are owed", len(bodies))
+            self._desk.counters.add("order signal left out, too many are owed", len(bodies))
             return [FuturesOrderSeen(order)]
         lane = LANE + order.order_id
         owed = [record for body in bodies for record in self._desk.signal(lane, body)]

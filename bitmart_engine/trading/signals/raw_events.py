@@ -96,7 +96,7 @@ class RawEvents:
             self._dropping = ""
 
     def _drop(self, why: str, count: int = 1) -> None:
-        self._desk.tally.add("raw event dropped", count, why=why)
+        self._desk.counters.add("raw event dropped", count, why=why)
         if self._dropping != why:
             self._dropping = why
             log.warning("raw_events_dropped", why=why, owed=len(self._owed))

@@ -30,7 +30,7 @@ PATCHES = (
         """            if not first:
                 await trio.sleep(next(pauses))
 """,
-        """            guard.gone(id)
+        """            protections.gone(id)
             if not first:
                 await trio.sleep(next(pauses))
 """,
@@ -145,9 +145,9 @@ PATCHES = (
         "failed-query-is-absence",
         "a look-up that failed is taken for an order that is not there",
         "trading/entries/submission.py",
-        """            desk.tally.add("look-up of an order failed", id=id, why=str(failure))
+        """            desk.counters.add("look-up of an order failed", id=id, why=str(failure))
 """,
-        """            desk.tally.add("look-up of an order failed", id=id, why=str(failure))
+        """            desk.counters.add("look-up of an order failed", id=id, why=str(failure))
             entries.back_to_waiting(id, "not found", spent=True)
             return
 """,
@@ -156,7 +156,7 @@ PATCHES = (
         "protections-stay-asleep",
         "protections are not taken up again after a restart",
         "trading/core.py",
-        "            self.guard.resume(protection.id)\n",
+        "            self.protections.resume(protection.id)\n",
         "            pass\n",
     ),
     Patch(
