@@ -291,7 +291,7 @@ class Engine:
 
     def foreign_orders(self) -> tuple[OrderUpdate, ...]:
         """Working orders at the exchange that are not the engine's, when last compared. They are left alone."""
-        return self._core.desk.foreign_orders
+        return self._core.desk.working.foreign
 
     def trouble(self) -> str | None:
         """Why no promise can be given now; None while they can."""
@@ -302,13 +302,13 @@ class Engine:
     async def retry_notification(self, id: str) -> Notification:
         """Owe a dead letter again. Returns once that is durable. Raises NotFound and Unavailable."""
         desk = self._core.desk
-        desk.check_promises()
+        desk.promises.check()
         letter = self.state.dead.get(id)
         if letter is None:
             raise NotFound(f"no dead letter has the id {id!r}")
         again = evolve(letter.notification, created_ms=self._world.wall_ms())
         self._store.record(NotificationOwed(again))
-        await desk.keep_promise()
+        await desk.promises.keep()
         return again
 
     async def told(self, id: str) -> list[Telling]:
@@ -367,10 +367,10 @@ class Engine:
             missing.append("not logged in")
         elif any(each.state != "up" for each in streams.connections if each.name == "private"):
             missing.append("orders and positions not subscribed yet")
-        elif not self._core.desk.reconciled:
+        elif not self._core.desk.agreement.reached:
             missing.append("orders and positions not read yet")
-            if self._core.desk.not_reconciled_because:
-                missing.append(self._core.desk.not_reconciled_because)
+            if self._core.desk.agreement.why_not:
+                missing.append(self._core.desk.agreement.why_not)
         missing += self._core.desk.exchange.held_back()
         if any(each.state != "up" for each in streams.connections if each.name != "private"):
             missing.append("a public connection is down")
@@ -380,7 +380,7 @@ class Engine:
 
     def stop(self) -> None:
         """Ask for the end. Nothing new is opened from here on; who runs the engine leaves the block."""
-        self._core.desk.opening = False
+        self._core.desk.agreement.opening = False
         self._stopping.set()
         self.feed.close()
 
@@ -395,13 +395,13 @@ class Engine:
         self._changed = trio.Event()
 
     async def _view(self, topics: list[str], *, subscribed: bool) -> list[str]:
-        self._core.desk.check_promises()
+        self._core.desk.promises.check()
         if subscribed:
             self._streams.hold(VIEW, topics)
         else:
             self._streams.release(VIEW, topics)
         self._store.record(ViewChanged(tuple(topics), subscribed))
-        await self._core.desk.keep_promise()
+        await self._core.desk.promises.keep()
         return topics
 
     def _need_credentials(self) -> None:

@@ -11,6 +11,7 @@ __all__ = [
     "decimal_or_none",
     "decimal_said",
     "plain",
+    "plain_or_none",
     "shared",
     "to_contracts",
     "to_grid",
@@ -23,6 +24,11 @@ def plain(value: Decimal) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
+
+
+def plain_or_none(value: Decimal | None) -> str | None:
+    """As `plain`; None for what is not known."""
+    return None if value is None else plain(value)
 
 
 def to_grid(price: Decimal, step: Decimal, rounding: str = ROUND_HALF_EVEN) -> Decimal:

@@ -45,6 +45,8 @@ class Store:
         An observer that fails takes nothing back, and keeps no other from being told. That is a bug of ours, and
         something may not be watched as it should: it is said, and nothing more is promised until the next start.
         """
+        if not records:
+            return
         append = self._journal.prepare(records)
         self.state.apply_all(records)
         append()

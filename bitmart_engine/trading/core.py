@@ -43,7 +43,6 @@ from .account.balance import BalanceBook
 from .account.futures_orders import FuturesOrders
 from .account.leverage import Leverage
 from .account.reconcile import (
-    YOUNG_MS,
     Action,
     Cover,
     Findings,
@@ -56,21 +55,27 @@ from .account.reconcile import (
     reconcile,
 )
 from .account.snapshot import take_snapshot
+from .agreement import Agreement
 from .backoff import Backoff
+from .closes.closing import close
 from .desk import Desk
 from .entries.entries import Entries
 from .entries.placing import Ordering
 from .entries.searching import find_closes, find_further
-from .entries.submission import read
+from .entries.submission import read, submit, withdraw
 from .entries.tracking import Tracking
+from .event_errors import EventErrors
 from .identity import new_engine_id
 from .in_flight import InFlight, landing, run_in_flight
 from .market.instruments import Instruments
 from .market.prices import Prices
+from .promises import Promises
 from .protections.exchange_stops import LOOK_AGAIN_S, Losses
 from .protections.monitoring import Monitoring
 from .protections.protections import Protections
+from .signals.notifications import Notifications
 from .signals.raw_events import RawEvents
+from .tasks import Tasks
 
 __all__ = ["EngineCore", "open_trading"]
 
@@ -93,6 +98,13 @@ class EngineCore:
         self.ordering = Ordering(desk, self.entries)
         self.monitoring = Monitoring(desk, self.protections)
         self.tracking = Tracking(desk, self._read)
+        self.tasks = Tasks(
+            desk.store,
+            desk.in_flight,
+            submit=partial(submit, desk=desk, entries=self.entries),
+            withdraw=partial(withdraw, desk=desk, entries=self.entries),
+            close=partial(close, desk=desk, protections=self.protections),
+        )
         self.futures_orders = FuturesOrders(desk)
         self.balance = BalanceBook(desk)
         self.found: Findings | None = None
@@ -102,12 +114,8 @@ class EngineCore:
         self.not_resumed: dict[tuple[str, str], str] = {}
         """What of the journal could not be taken up at the start, by what it is and its id, and why."""
         self._streams = streams
-        self._until_next = trio.CancelScope()
-        self._doubts_from = math.inf
-        """When what did not add up is to be compared, by Trio's clock: also what was noticed during a comparison."""
         self._lost_sight = trio.Event()
         self._told_held_back_at: dict[str, float] = {}
-        desk.doubt = self._doubt
         desk.positions.earliest_ms = desk.exchange.earliest_ms
         desk.exchange.concerns = desk.concerns
         desk.exchange.observe_held_back(self._held_back)
@@ -115,14 +123,14 @@ class EngineCore:
     def on_tick(self, tick: Tick) -> None:
         """Protection first, then entries."""
         self.desk.prices.note(tick)
-        with self.desk.surviving("tick for protections", symbol=tick.symbol):
+        with self.desk.errors.surviving("tick for protections", symbol=tick.symbol):
             self.protections.on_tick(tick)
-        with self.desk.surviving("tick for entries", symbol=tick.symbol):
+        with self.desk.errors.surviving("tick for entries", symbol=tick.symbol):
             self.entries.on_tick(tick)
 
     def on_event(self, event: OrderUpdate | PositionUpdate | BalanceUpdate) -> None:
         """What the exchange says of our orders, our positions and the balance."""
-        with self.desk.surviving(type(event).__name__):
+        with self.desk.errors.surviving(type(event).__name__):
             self._on_event(event)
 
     def _on_event(self, event: OrderUpdate | PositionUpdate | BalanceUpdate) -> None:
@@ -141,7 +149,7 @@ class EngineCore:
         self.futures_orders.take(event)
 
     async def _read(self, id: str) -> bool:
-        with self.desk.surviving("look at an order", id=id):
+        with self.desk.errors.surviving("look at an order", id=id):
             return await read(id, self.desk, self.entries)
         return False
 
@@ -158,8 +166,8 @@ class EngineCore:
 
     def lose_sight(self, event: PrivateReady | PrivateLost) -> None:
         """The private stream came or went: what it did not tell is unknown, so until it is read nothing is opened."""
-        self.desk.reconciled = False
-        self.desk.seeing = isinstance(event, PrivateReady)
+        self.desk.agreement.reached = False
+        self.desk.agreement.seeing = isinstance(event, PrivateReady)
         self._lost_sight.set()
 
     async def keep_reconciled(self) -> None:
@@ -168,10 +176,11 @@ class EngineCore:
         Only a comparison that began since then counts. A login comes after its subscriptions, so what a snapshot misses
         is pushed.
         """
+        agreement = self.desk.agreement
         while True:
             for pause_s in Backoff(0.5, 5.0):
                 lost_sight = self._lost_sight = trio.Event()
-                self._doubts_from = math.inf
+                agreement.begin_comparison()
                 agreed = await self.refresh() and await self._instruments_known()
                 if agreed and not lost_sight.is_set():
                     break
@@ -182,9 +191,7 @@ class EngineCore:
             every_s = REFRESH_EVERY_S if seeing else REFRESH_BLIND_EVERY_S
             if self._losses.in_doubt:
                 every_s = LOOK_AGAIN_S
-            with trio.move_on_at(min(trio.current_time() + every_s, self._doubts_from)) as scope:
-                self._until_next = scope
-                await lost_sight.wait()
+            await agreement.wait_due(every_s, lost_sight)
 
     async def _instruments_known(self) -> bool:
         """Whether every armed zone has its instrument, as far as the exchange still has it: an order needs its grid."""
@@ -192,18 +199,13 @@ class EngineCore:
             try:
                 await self.desk.instruments.get(symbol)
             except Unavailable as failure:
-                self.desk.not_reconciled_because = failure.message
+                self.desk.agreement.why_not = failure.message
                 return False
             except BadRequest as gone:
                 self.desk.counters.add(
                     "armed zone of a symbol that is not traded", why=gone.message
                 )
         return True
-
-    def _doubt(self) -> None:
-        """Something does not add up: compare soon, but not before what is new had time to show."""
-        self._doubts_from = min(self._doubts_from, trio.current_time() + YOUNG_MS / 1000)
-        self._until_next.deadline = min(self._until_next.deadline, self._doubts_from)
 
     def _held_back(self, held: HeldBack) -> None:
         """A close waits for its turn at the exchange: told for each that is being closed, once a minute at most."""
@@ -221,9 +223,9 @@ class EngineCore:
                 )
 
     def _agreed(self) -> None:
-        self.desk.not_reconciled_because = ""
-        if not self.desk.reconciled:
-            self.desk.reconciled = True
+        self.desk.agreement.why_not = ""
+        if not self.desk.agreement.reached:
+            self.desk.agreement.reached = True
             self.entries.recheck()
 
     async def keep_warm(self) -> None:
@@ -247,7 +249,7 @@ class EngineCore:
             snapshot = await take_snapshot(self.desk)
         except ExchangeError as failure:
             self.desk.counters.add("exchange could not be read", why=str(failure))
-            self.desk.not_reconciled_because = str(failure)
+            self.desk.agreement.why_not = str(failure)
             return False
         state = self.desk.state
         actions = self._certain(reconcile(state, snapshot), plans_read=snapshot.plans is not None)
@@ -257,7 +259,7 @@ class EngineCore:
         for update in [*snapshot.positions.values(), *self._flat(snapshot)]:
             self.protections.on_position(update, was_read=True)
         self.desk.positions.was_read = True
-        self.desk.foreign_orders = snapshot.foreign
+        self.desk.working.foreign = snapshot.foreign
         if actions or self.found is None:
             log.info(
                 "agreed with the exchange",
@@ -316,7 +318,7 @@ class EngineCore:
             **{("order", each.id): "" for each in self.desk.state.orders.alive()},
         }
         self._resume_rest()
-        with self.desk.surviving("ended protections taken up"):
+        with self.desk.errors.surviving("ended protections taken up"):
             self.protections.rearming.resume()
 
     def _resume_rest(self) -> None:
@@ -336,8 +338,10 @@ class EngineCore:
         protection = state.protections.get(id) if what == "protection" else None
         if protection is not None:
             self.protections.resume(protection.id)
+            self.tasks.resume_protection(protection.id)
         elif what == "order" and id in state.orders:
             self.entries.resume(id)
+            self.tasks.resume_order(id)
             self.tracking.begin(state.orders[id])
 
 
@@ -353,7 +357,8 @@ async def open_trading(
 ) -> AsyncIterator[EngineCore]:
     """An engine core that watches and acts as long as the block lasts."""
     async with trio.open_nursery() as monitors:
-        in_flight: InFlight = await monitors.start(run_in_flight)
+        agreement = Agreement(store)
+        in_flight: InFlight = await monitors.start(run_in_flight, agreement, counters)
         desk = Desk(
             settings=settings,
             world=world,
@@ -365,7 +370,11 @@ async def open_trading(
             counters=counters,
             ages_known=clock.comparable,
             engine_id=new_engine_id(world.random, world.wall_ms()),
-            in_flight=in_flight.nursery,
+            in_flight=in_flight,
+            agreement=agreement,
+            promises=Promises(store, counters),
+            notifications=Notifications(settings, world.wall_ms),
+            errors=EventErrors(counters, agreement),
         )
         core = EngineCore(desk, streams)
         with (
@@ -386,7 +395,7 @@ async def open_trading(
                 monitors.start_soon(supervised, partial(keep_fresh, symbols), name, counters)
             if not settings.missing_credentials:
                 core.resume()
-                desk.seeing = streams.statistics().authenticated
+                desk.agreement.seeing = streams.statistics().authenticated
                 streams.bus.observe(core.lose_sight, PrivateReady, PrivateLost)
                 monitors.start_soon(core.keep_reconciled)
                 monitors.start_soon(supervised, core.futures_orders.run, "futures_orders", counters)
@@ -397,7 +406,7 @@ async def open_trading(
             try:
                 yield core
             finally:
-                desk.opening = False
+                desk.agreement.opening = False
                 in_flight.land.set()
                 with trio.CancelScope(shield=True):
                     await in_flight.landed.wait()

@@ -6,11 +6,15 @@ middle.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import trio
 from attrs import define, field
+
+from ..counters import Counters
+from .agreement import Agreement
 
 __all__ = ["FLIGHT_GRACE_S", "InFlight", "landing", "run_in_flight"]
 
@@ -23,8 +27,21 @@ class InFlight:
     """What is in flight: out of reach of a cancellation from outside, until it is asked to land."""
 
     nursery: trio.Nursery
+    _agreement: Agreement
+    _counters: Counters
     land: trio.Event = field(factory=trio.Event)
     landed: trio.Event = field(factory=trio.Event)
+
+    def start(self, lifecycle: Callable[..., object], *args: object) -> None:
+        """Run something in flight as a task of its own. Once the engine has landed, it is for the next start."""
+        function = lifecycle.func if isinstance(lifecycle, partial) else lifecycle
+        name = f"{function.__name__}({args[0]!r})"
+        try:
+            self.nursery.start_soon(lifecycle, *args, name=name)  # type: ignore[arg-type]
+        except RuntimeError:
+            if self._agreement.opening:
+                raise
+            self._counters.add("left for the next start", what=name)
 
 
 @contextmanager
@@ -36,13 +53,15 @@ def landing(in_flight: InFlight) -> Iterator[None]:
         in_flight.land.set()
 
 
-async def run_in_flight(task_status: trio.TaskStatus[InFlight]) -> None:
+async def run_in_flight(
+    agreement: Agreement, counters: Counters, task_status: trio.TaskStatus[InFlight]
+) -> None:
     """Hold the nursery of what is in flight until that has landed. Runs as a task, which the engine core starts."""
     in_flight: InFlight | None = None
     try:
         with trio.CancelScope(shield=True) as scope:
             async with trio.open_nursery() as nursery:
-                in_flight = InFlight(nursery)
+                in_flight = InFlight(nursery, agreement, counters)
                 task_status.started(in_flight)
                 await in_flight.land.wait()
                 scope.deadline = trio.current_time() + FLIGHT_GRACE_S

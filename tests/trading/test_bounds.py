@@ -51,7 +51,7 @@ async def test_a_journal_that_holds_an_id_without_end_starts_and_its_stops_fire(
             desk.store.record(
                 EntryObserved("b", desk.now_ms(), stage.order("b").state, exchange_order_id=MONSTER)
             )
-            await desk.keep_promise()
+            await desk.promises.keep()
         async with theatre.engine() as stage:
             assert MONSTER in stage.engine.state.futures_orders
             await stage.until(lambda: not stage.engine.not_ready())

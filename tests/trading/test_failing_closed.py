@@ -42,15 +42,15 @@ async def test_a_login_while_a_comparison_is_being_tried_again_is_not_missed(aut
         # The regular comparison fails, which by itself proves nothing, and is tried again.
         stage.paper.fail(POSITIONS, times=1000, status=500)
         await stage.settle(65)
-        assert desk.reconciled
+        assert desk.agreement.reached
         stage.paper.drop_connections("private")
         await stage.settle(0.1)
-        assert not desk.reconciled
+        assert not desk.agreement.reached
         await stage.until(lambda: stage.engine._streams.statistics().authenticated)
         await stage.settle(120)
-        assert not desk.reconciled
+        assert not desk.agreement.reached
         stage.paper.clear_faults()
-        await stage.until(lambda: desk.reconciled, within=10)
+        await stage.until(lambda: desk.agreement.reached, within=10)
 
 
 async def test_a_comparison_that_began_before_the_login_does_not_count(autojump_clock):
@@ -65,7 +65,7 @@ async def test_a_comparison_that_began_before_the_login_does_not_count(autojump_
                 stage.paper.drop_connections("private")
                 await stage.until(lambda: stage.engine._streams.statistics().authenticated)
                 await stage.settle(0.5)
-            assert not room.desk.reconciled
+            assert not room.desk.agreement.reached
             return Listed()
 
         type(room.desk.exchange).positions, before = (
@@ -73,9 +73,9 @@ async def test_a_comparison_that_began_before_the_login_does_not_count(autojump_
             type(room.desk.exchange).positions,
         )
         try:
-            room._until_next.deadline = 0
+            room.desk.agreement._until_next.deadline = 0
             await stage.until(lambda: len(asked) >= 2)
-            await stage.until(lambda: room.desk.reconciled)
+            await stage.until(lambda: room.desk.agreement.reached)
             assert len(asked) == 2
         finally:
             type(room.desk.exchange).positions = before
@@ -90,7 +90,7 @@ async def test_a_doubt_that_a_comparison_raises_brings_the_next_one_soon(autojum
         async def doubting() -> bool:
             times.append(trio.current_time())
             if len(times) == 1:
-                room.desk.doubt()
+                room.desk.agreement.doubt()
             return await refresh()
 
         room.refresh = doubting

@@ -148,7 +148,7 @@ class BalanceBook:
             "retry_count": 0,
             "payload_version": PAYLOAD_VERSION,
         }
-        records = self._desk.balance_signal(LANE, body)
+        records = self._desk.notifications.balance_signal(LANE, body)
         if records:
             self._told = values
             self._owed = records[0].notification.id
@@ -167,7 +167,7 @@ class BalanceBook:
                     setting="TRADING_APP_BALANCE_SIGNAL_PATH",
                 )
                 return
-            with self._desk.surviving("balance to tell"):
+            with self._desk.errors.surviving("balance to tell"):
                 self._tell()
 
 

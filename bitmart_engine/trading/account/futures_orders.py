@@ -38,7 +38,7 @@ class FuturesOrders:
 
     def take(self, update: OrderUpdate) -> None:
         """Take in what was pushed, or read over REST. What cannot be read is counted, and changes nothing."""
-        with self._desk.surviving("order of the book"):
+        with self._desk.errors.surviving("order of the book"):
             self._take(update)
 
     def _take(self, update: OrderUpdate) -> None:

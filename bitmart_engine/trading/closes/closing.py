@@ -22,6 +22,7 @@ from ...store.records import CloseIntended, CloseObserved
 from ..account.reconcile import is_young
 from ..backoff import Backoff
 from ..desk import Desk
+from ..entries.withdrawing import asked_away
 from ..identity import close_client_order_id
 from ..protections.shared_positions import fires_there_too, is_known, is_shared
 from ..signals.signalling import close_told
@@ -241,7 +242,7 @@ async def _sent(protection: Protection, size: int, desk: Desk, protections: Prot
             ),
         )
     )
-    await desk.keep_if_possible()
+    await desk.promises.keep_if_possible()
     desk.world.reached("close journalled")
     order = SubmitOrder(
         symbol=protection.symbol,
@@ -330,7 +331,7 @@ def _withdraw_rest(id: str, desk: Desk) -> None:
     """What has not filled of the entry order shall not fill any more: there is no position for it to join."""
     entry = _entry_still_open(id, desk)
     if entry is not None:
-        desk.withdraw_entry(entry.id)
+        desk.store.record(*asked_away(entry, desk.now_ms()))
 
 
 async def _nothing_left(id: str, desk: Desk) -> bool:
@@ -338,7 +339,7 @@ async def _nothing_left(id: str, desk: Desk) -> bool:
     entry = _entry_still_open(id, desk)
     if entry is None:
         return True
-    desk.withdraw_entry(entry.id)
+    desk.store.record(*asked_away(entry, desk.now_ms()))
     await desk.order_news.wait_news(entry.client_order_id, 1.0)
     return False
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 import structlog
 from attrs import evolve
 
+from ...model.decimals import plain_or_none
 from ...model.events import OrderState, OrderUpdate, Tick
 from ...model.instruments import Instrument
 from ...model.lifecycle import EntryState
@@ -18,7 +19,6 @@ from ...model.orders import EntryOrder, EntryRequest, OrderType
 from ...model.sides import PositionSide
 from ...store.records import (
     EntryAccepted,
-    EntryCancelAsked,
     EntryForgotten,
     EntryIntended,
     EntryMoved,
@@ -26,7 +26,7 @@ from ...store.records import (
     ProtectionForgotten,
     Record,
 )
-from ..desk import Desk, text
+from ..desk import Desk
 from ..identity import entry_client_order_id, is_ours
 from ..protections.protections import Protections
 from ..protections.shared_positions import exchange_may_close
@@ -37,7 +37,8 @@ from .deadlines import Deadlines
 from .endings import contradicted, settle_end, unaccounted
 from .passing import PassedLevels, passed_at
 from .progress import observed, refused_for_crossing, whole
-from .submission import confirm, look_up, submit, withdraw
+from .submission import confirm, look_up
+from .withdrawing import asked_away
 from .zones import Zone, ZoneBook
 
 __all__ = ["Entries"]
@@ -67,7 +68,6 @@ class Entries:
         """Client order ids of orders that are said to have ended, while that is being confirmed."""
         self.deadlines = Deadlines(desk.now_ms, self._overdue)
         desk.store.observe(self._keep_track)
-        desk.withdraw_entry = self.withdraw
 
     def __len__(self) -> int:
         """How many zones are armed."""
@@ -79,7 +79,7 @@ class Entries:
         """Record `order` with its protection. Its zone is watched from when that is durable. Does not block."""
         self._desk.store.record(EntryAccepted(order), *promised_protection(order))
         if order.request.leverage is not None:
-            self._desk.start_in_flight(self._desk.leverage.learn, order.symbol)
+            self._desk.in_flight.start(self._desk.leverage.learn, order.symbol)
 
     def watch(self, id: str) -> None:
         """Watch the zone of an order that waits, unless it was cancelled meanwhile."""
@@ -104,10 +104,7 @@ class Entries:
 
     def withdraw(self, id: str) -> None:
         """Start taking an order away from the exchange, unless that is under way. Does not block."""
-        order = self._desk.state.orders[id]
-        if not order.cancel_asked and not order.state.final:
-            self._desk.store.record(EntryCancelAsked(id, self._desk.now_ms()))
-            self._desk.start_in_flight(withdraw, id, self._desk, self)
+        self._desk.store.record(*asked_away(self._desk.state.orders[id], self._desk.now_ms()))
 
     # What the market says
 
@@ -115,10 +112,10 @@ class Entries:
         """Send out the orders whose zones `tick` enters, unless it passes what makes them worthless."""
         entered = self._zones.entered(tick)
         for id, why in self._levels.passed(tick):
-            with self._desk.surviving("price beyond a level", id=id):
+            with self._desk.errors.surviving("price beyond a level", id=id):
                 self.skipped(id, why)
         for id in entered:
-            with self._desk.surviving("price in a zone", id=id):
+            with self._desk.errors.surviving("price in a zone", id=id):
                 self._entered(id, tick)
                 continue
             if self._desk.state.orders[id].state is EntryState.WAITING:
@@ -133,7 +130,7 @@ class Entries:
         if (why_not := passed_at(request, tick.last)) is not None:
             self.skipped(id, why_not)
         elif (
-            self._desk.may_open
+            self._desk.agreement.may_open
             and self._desk.instruments.known(tick.symbol)
             and not exchange_may_close(tick.symbol, request.side, self._protections)
             and (request.type is OrderType.LIMIT or request.contains(tick.last))
@@ -168,7 +165,6 @@ class Entries:
             *self._protections.kept_from(id, request),
         )
         self._let_rest(desk.state.orders[id])
-        desk.start_in_flight(submit, id, desk, self)
 
     def _next_client_order_id(self, order: EntryOrder) -> str:
         return entry_client_order_id(order.id, order.spent + 1, order.engine_id)
@@ -224,19 +220,13 @@ class Entries:
 
     def _adopt(self, order: EntryOrder, update: OrderUpdate) -> None:
         """The exchange has an attempt of an order that we did not know of: from here on that is the latest."""
-        desk = self._desk
-        desk.store.record(
-            EntryIntended(
-                order.id,
-                desk.now_ms(),
-                update.client_order_id,
-                update.price,
-                update.size or order.size,
-                update.create_time_ms or 0,
-            )
+        now_ms, there_ms = self._desk.now_ms(), update.create_time_ms or 0
+        size = update.size or order.size
+        self._desk.store.record(
+            EntryIntended(order.id, now_ms, update.client_order_id, update.price, size, there_ms),
+            EntryObserved(order.id, now_ms, EntryState.OPEN, update.order_id, order.filled),
         )
         self._zones.disarm(order.id)
-        self.accepted(order.id, update.order_id)
         self.on_update(update)
 
     def doubts(self, order: EntryOrder, update: OrderUpdate) -> bool:
@@ -252,7 +242,7 @@ class Entries:
             self.believe(evolve(update, state=OrderState.CHECK))
         if update.client_order_id not in self._settling:
             self._settling.add(update.client_order_id)
-            self._desk.start_in_flight(
+            self._desk.in_flight.start(
                 settle_end, order.id, update, self._desk, self._protections, self
             )
 
@@ -280,7 +270,12 @@ class Entries:
         average = record.average_price or order.average_price
         if not order.announced:
             records += announcement(
-                desk, order, record.exchange_order_id, submit_only=False, average_price=average
+                desk.notifications,
+                order,
+                record.exchange_order_id,
+                submit_only=False,
+                average_price=average,
+                last=self._last(order.symbol),
             )
         fill: dict[str, object] = {
             "exchange_order_id": record.exchange_order_id,
@@ -293,9 +288,9 @@ class Entries:
             there_ms = record.update_time_ms if record.update_time_ms > 1 else 0
             records += self._protections.covered(order.id, record.filled, there_ms)
             event = "filled" if record.to is EntryState.FILLED else "partially_filled"
-            records += desk.tell_of_order(order, event, **fill)
+            records += desk.notifications.of_order(order, event, **fill)
         if record.to is EntryState.CANCELLED and not order.state.final:
-            records += desk.tell_of_order(order, "cancelled", **fill)
+            records += desk.notifications.of_order(order, "cancelled", **fill)
         records += entry_told(desk, order, record, update)
         if record.to.final:
             records += self._protections.order_ended(order.id, filled=record.filled)
@@ -318,7 +313,10 @@ class Entries:
                 EntryObserved(id, desk.now_ms(), EntryState.OPEN, exchange_order_id, order.filled)
             )
             log.info(
-                "order open", id=id, price=text(order.price), exchange_order_id=exchange_order_id
+                "order open",
+                id=id,
+                price=plain_or_none(order.price),
+                exchange_order_id=exchange_order_id,
             )
 
     def announce(self, id: str, *, submit_only: bool) -> None:
@@ -326,7 +324,13 @@ class Entries:
         order = self._desk.state.orders[id]
         if not order.announced and order.exchange_order_id:
             self._desk.store.record(
-                *announcement(self._desk, order, order.exchange_order_id, submit_only=submit_only)
+                *announcement(
+                    self._desk.notifications,
+                    order,
+                    order.exchange_order_id,
+                    submit_only=submit_only,
+                    last=self._last(order.symbol),
+                )
             )
 
     def lost(self, id: str, why: str) -> None:
@@ -413,11 +417,9 @@ class Entries:
             self._lost_anew(id)
         if desk.state.orders[id].state is EntryState.UNKNOWN:
             self._unsearched.add(id)
-            desk.start_in_flight(look_up, id, desk, self)
+            desk.in_flight.start(look_up, id, desk, self)
         elif not order.announced:
-            desk.start_in_flight(confirm, id, desk, self)
-        if order.cancel_asked:
-            desk.start_in_flight(withdraw, id, desk, self)
+            desk.in_flight.start(confirm, id, desk, self)
 
     def _lost_anew(self, id: str) -> None:
         """How long ago the answer was lost nobody can tell: absence is proved from now on only."""
@@ -487,6 +489,11 @@ class Entries:
 
     # Bookkeeping
 
+    def _last(self, symbol: str) -> Decimal | None:
+        """The last price of a symbol, if there was any."""
+        tick = self._desk.prices.last(symbol)
+        return None if tick is None else tick.last
+
     def symbols(self) -> list[str]:
         """The symbols that have a zone armed."""
         return self._zones.symbols()
@@ -535,7 +542,7 @@ class Entries:
         return [
             EntryMoved(order.id, self._desk.now_ms(), to, error or reason, spent),
             *self._protections.order_ended(order.id, filled=order.filled),
-            *told_of_end(self._desk, order, to, reason, error),
+            *told_of_end(self._desk.notifications, order, to, reason, error),
         ]
 
     def _keep_track(self, record: Record) -> None:
@@ -551,7 +558,7 @@ class Entries:
 
     def _keep_count(self, order: EntryOrder) -> None:
         id = order.id
-        there = self._desk.at_exchange.setdefault((order.symbol, order.request.side), set())
+        there = self._desk.working.ours.setdefault((order.symbol, order.request.side), set())
         if order.state.at_exchange:
             there.add(id)
         else:

@@ -53,9 +53,9 @@ class Ordering:
         Raises BadRequest, Conflict (the id exists with another body) and Unavailable.
         """
         desk = self._desk
-        if not desk.opening:
+        if not desk.agreement.opening:
             raise Unavailable("the engine is stopping")
-        desk.check_promises()
+        desk.promises.check()
         checked_id(asked.id)
         if (known := await self._known(asked)) is not None:
             return known
@@ -74,10 +74,10 @@ class Ordering:
             accepted_there_ms=desk.there_ms(),
             deadline_ms=now_ms + int(request.timeout_seconds * 1000),
         )
-        async with desk.promising(order.id):
+        async with desk.promises.making(order.id):
             self._entries.accept(order)
             try:
-                await desk.keep_promise()
+                await desk.promises.keep()
             except Unavailable:
                 self._entries.forget(order.id)
                 raise
@@ -99,7 +99,7 @@ class Ordering:
         Raises Conflict where something else has that id.
         """
         desk = self._desk
-        await desk.wait_promised(asked.id)
+        await desk.promises.wait_made(asked.id)
         known = desk.state.orders.get(asked.id)
         if known is None:
             if asked.id in desk.state.protections:
@@ -107,7 +107,7 @@ class Ordering:
             return None
         if not await self._is_same(known.request, asked):
             raise Conflict(f"an order with the id {asked.id!r} exists {self._how(known)}", "$.id")
-        await desk.keep_promise()
+        await desk.promises.keep()
         return Placed(known, True, moved_prices(asked, known.request))
 
     def _how(self, known: EntryOrder) -> str:
@@ -136,22 +136,22 @@ class Ordering:
         Returns the order as it then stands. Raises NotFound, and Conflict once it has ended.
         """
         desk = self._desk
-        await desk.wait_promised(id)
+        await desk.promises.wait_made(id)
         order = desk.state.orders.get(id)
         if order is None:
             raise NotFound(f"no order has the id {id!r}")
         if order.state.final:
             raise Conflict(f"the order is {order.state.value}", "$.id")
         if order.state is EntryState.WAITING:
-            desk.check_promises()
+            desk.promises.check()
             self._entries.cancel_waiting(id)
-            await desk.keep_promise()
+            await desk.promises.keep()
         else:
             self._entries.withdraw(id)
             with trio.move_on_after(wait_s):
                 while not desk.state.orders[id].state.final:
                     await desk.order_news.wait_news(desk.state.orders[id].client_order_id, 0.25)
-            await desk.keep_if_possible()
+            await desk.promises.keep_if_possible()
         order = desk.state.orders[id]
         if order.state is EntryState.FILLED:
             raise Conflict("the order is filled", "$.id")

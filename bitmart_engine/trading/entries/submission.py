@@ -81,7 +81,7 @@ async def submit(id: str, desk: Desk, entries: Entries) -> None:
 def _still_wanted(id: str, desk: Desk) -> bool:
     """Whether an order that had to wait for its turn should go out now that it has come."""
     order = desk.state.orders[id]
-    if order.cancel_asked or not desk.may_open or desk.now_ms() >= order.deadline_ms:
+    if order.cancel_asked or not desk.agreement.may_open or desk.now_ms() >= order.deadline_ms:
         return False
     if order.submitted_ms is None or desk.now_ms() - order.submitted_ms < LONG_WAIT_MS:
         return True

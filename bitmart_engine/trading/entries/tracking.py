@@ -95,14 +95,14 @@ class Tracking:
     def grown(self, symbol: str, side: PositionSide) -> None:
         """More is held of a side than before: whatever of ours works there may have filled."""
         now = trio.current_time()
-        for id in sorted(self._desk.at_exchange.get((symbol, side), ())):
+        for id in sorted(self._desk.working.ours.get((symbol, side), ())):
             order = self._desk.state.orders[id]
             if order.exchange_order_id and order.client_order_id not in self._suspected:
                 self._suspected[order.client_order_id] = now
                 self._plan(now + SPOKEN_OF_WITHIN_S, _Look(id, order.client_order_id, 0, now))
         for id, ended_at in self._ended.pop((symbol, side), {}).items():
             if now - ended_at <= ENDED_OF_LATE_S and id in self._desk.state.orders:
-                self._desk.start_in_flight(self._read, id)
+                self._desk.in_flight.start(self._read, id)
 
     async def run(self) -> None:
         """Look at what is due, for ever. Runs as a task."""
@@ -126,18 +126,18 @@ class Tracking:
             if self._tracked.get(look.id) == look.client_order_id:
                 del self._tracked[look.id]
         elif look.step is None:
-            self._desk.start_in_flight(self._read, look.id)
+            self._desk.in_flight.start(self._read, look.id)
         elif look.suspected_at is not None:
             self._look_at_suspect(look, look.step, now)
         elif look.client_order_id in self._unheard:
-            self._desk.start_in_flight(self._read, look.id)
+            self._desk.in_flight.start(self._read, look.id)
             pause = POLL_AFTER_S[look.step] if look.step < len(POLL_AFTER_S) else POLL_EVERY_S
             self._plan(now + pause, _Look(look.id, look.client_order_id, look.step + 1))
 
     def _look_at_suspect(self, look: _Look, step: int, now: float) -> None:
         if self._suspected.get(look.client_order_id) != look.suspected_at:
             return
-        self._desk.start_in_flight(self._read, look.id)
+        self._desk.in_flight.start(self._read, look.id)
         if step < len(POLL_AFTER_S):
             self._plan(now + POLL_AFTER_S[step], evolve(look, step=step + 1))
         else:

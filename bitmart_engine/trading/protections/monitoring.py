@@ -10,6 +10,7 @@ import trio
 from attrs import evolve, frozen
 
 from ...exchange.errors import ExchangeError
+from ...model.decimals import plain_or_none
 from ...model.errors import BadRequest, Conflict, NotFound, Unavailable
 from ...model.instruments import Instrument
 from ...model.lifecycle import EntryState, ProtectionState
@@ -26,7 +27,7 @@ from ...store.records import (
     Record,
 )
 from ..closes.cancel_exchange_stops import cancel_unwanted, unwanted, unwanted_parts
-from ..desk import Desk, text
+from ..desk import Desk
 from ..requests import (
     MonitorPosition,
     checked_id,
@@ -70,7 +71,7 @@ class Monitoring:
         """
         desk = self._desk
         checked_id(asked.id)
-        desk.check_promises()
+        desk.promises.check()
         request = MonitorRequest(
             id=asked.id,
             symbol=asked.symbol,
@@ -96,11 +97,11 @@ class Monitoring:
         desk.prices.check(request.symbol)
         read = await self._read_positions(request.symbol)
         price = await self._price(request)
-        await desk.wait_promised(request.id, request.order_id)
+        await desk.promises.wait_made(request.id, request.order_id)
         if (known := await self._known(request)) is not None:
             return known
         desk.store.record(*self._promise(request, instrument, price, read))
-        await desk.keep_promise()
+        await desk.promises.keep()
         log.info("position monitored", id=request.id, symbol=request.symbol)
         return Monitored(desk.state.protections[request.id], False)
 
@@ -112,7 +113,7 @@ class Monitoring:
         Raises NotFound, Conflict for a protection that has fired or ended, and BadRequest.
         """
         desk = self._desk
-        desk.check_promises()
+        desk.promises.check()
         now = await self._promised(id)
         if now.state not in (ProtectionState.PENDING_FILL, ProtectionState.ARMED):
             raise Conflict(f"the protection is {now.state.value}", "$.id")
@@ -134,8 +135,13 @@ class Monitoring:
         if self._has_not_left(now) and now.kept_at_exchange:
             records.append(ProtectionKept(id, desk.now_ms(), stop, target))
         desk.store.record(*records)
-        await desk.keep_promise()
-        log.info("protection moved", id=id, stop_loss=text(stop), take_profit=text(target))
+        await desk.promises.keep()
+        log.info(
+            "protection moved",
+            id=id,
+            stop_loss=plain_or_none(stop),
+            take_profit=plain_or_none(target),
+        )
         await self._record_cancelled(id)
         return self.get(id)
 
@@ -145,18 +151,18 @@ class Monitoring:
         Returns once durable. What the exchange still keeps by then is in what is returned: the rest of an order that
         has not filled carries them, and they are taken away when it fills. Raises NotFound and Conflict.
         """
-        self._desk.check_promises()
+        self._desk.promises.check()
         now = await self._promised(id)
         if now.state not in (ProtectionState.PENDING_FILL, ProtectionState.ARMED):
             raise Conflict(f"the protection is {now.state.value}", "$.id")
         reason = "dropped by the user"
         self._desk.store.record(
             ProtectionMoved(id, self._desk.now_ms(), ProtectionState.RELEASED, reason),
-            *self._desk.tell_of_protection(now, "released", reason=reason),
+            *self._desk.notifications.of_protection(now, "released", reason=reason),
         )
         if self._has_not_left(now) and now.kept_at_exchange:
             self._desk.store.record(ProtectionKept(id, self._desk.now_ms(), None, None))
-        await self._desk.keep_promise()
+        await self._desk.promises.keep()
         await self._record_cancelled(id)
         return self.get(id)
 
@@ -178,7 +184,7 @@ class Monitoring:
             finally:
                 done.set()
 
-        self._desk.start_in_flight(shed_then, id)
+        self._desk.in_flight.start(shed_then, id)
         with trio.move_on_after(SHED_WITHIN_S):
             await done.wait()
 
@@ -191,13 +197,13 @@ class Monitoring:
         if now.state is ProtectionState.PENDING_FILL:
             told_by_order = now.entry_id is not None
             known = told_by_order or self._desk.positions.knows(now.symbol, now.side)
-            if not (known and self._desk.reconciled):
+            if not (known and self._desk.agreement.reached):
                 raise Unavailable("it is not known yet whether anything is held")
             raise Conflict("nothing is held yet", "$.id")
         if now.state.final:
             raise Conflict(f"the protection is {now.state.value}", "$.id")
         self._protections.fire(id, CloseReason.MANUAL)
-        await self._desk.keep_if_possible()
+        await self._desk.promises.keep_if_possible()
         return self.get(id)
 
     def get(self, id: str) -> Protection:
@@ -209,7 +215,7 @@ class Monitoring:
 
     async def _promised(self, id: str) -> Protection:
         """The protection of this id, once it is known whether it is promised. Raises NotFound."""
-        await self._desk.wait_promised(id)
+        await self._desk.promises.wait_made(id)
         return self.get(id)
 
     async def _known(self, request: MonitorRequest) -> Monitored | None:
@@ -217,7 +223,7 @@ class Monitoring:
 
         Raises Conflict where something else has that id.
         """
-        await self._desk.wait_promised(request.id)
+        await self._desk.promises.wait_made(request.id)
         known = self._desk.state.protections.get(request.id)
         if known is None:
             return None
@@ -227,7 +233,7 @@ class Monitoring:
             raise Conflict(
                 f"a position with the id {request.id!r} exists with another body", "$.id"
             )
-        await self._desk.keep_promise()
+        await self._desk.promises.keep()
         return Monitored(known, True)
 
     async def _read_positions(self, symbol: str) -> bool:

@@ -15,7 +15,7 @@ import trio
 
 from ...exchange.budget import Urgency
 from ...exchange.errors import ExchangeError
-from ...model.decimals import plain
+from ...model.decimals import plain, plain_or_none
 from ...model.events import OrderUpdate, PositionUpdate, Tick
 from ...model.lifecycle import ProtectionState
 from ...model.orders import EntryRequest
@@ -32,10 +32,9 @@ from ...store.records import (
 )
 from ..closes.attribution import fired_news, made_there, observed_there, whose
 from ..closes.cancel_exchange_stops import cancel_unwanted, unwanted
-from ..closes.closing import close
 from ..closes.settling import settle
 from ..closes.unfilled import as_far_as_certain, ended_short
-from ..desk import Desk, text
+from ..desk import Desk
 from ..market.gaps import look_back
 from ..signals.callbacks import close_price
 from ..signals.signalling import close_told, fired_told
@@ -89,7 +88,7 @@ class Protections:
         """Close what `tick` is the stop or the target of."""
         for id, reason in self.index.touched(tick):
             log.warning("protection fires", id=id, reason=reason.value, price=plain(tick.last))
-            with self._desk.surviving("touch of a protection", id=id):
+            with self._desk.errors.surviving("touch of a protection", id=id):
                 self.fire(id, reason)
                 continue
             self.index.watch_again(id)
@@ -99,7 +98,6 @@ class Protections:
         protection = self._desk.state.protections[id]
         if protection.state is ProtectionState.ARMED:
             self._desk.store.record(self._fires(protection, reason))
-            self._desk.start_in_flight(close, id, self._desk, self)
 
     def _fires(self, protection: Protection, reason: CloseReason) -> ProtectionMoved:
         side = self.evidence.on(protection.symbol, protection.side)
@@ -126,7 +124,7 @@ class Protections:
         self.evidence.on(protection.symbol, protection.side).filled(more, there_ms)
         late = protection.state is ProtectionState.CLOSED
         if protection.kept_at_exchange and filled and unwanted(protection):
-            self._desk.start_in_flight(cancel_unwanted, protection.id, self._desk, self)
+            self._desk.in_flight.start(cancel_unwanted, protection.id, self._desk, self)
         if protection.state is ProtectionState.RELEASED:
             if protection.reason != ORDER_ENDED:
                 return []
@@ -137,7 +135,7 @@ class Protections:
         records += self._kept_for_more(protection, late)
         brings = self._desk.state.orders[protection.entry_id or ""].request.exchange_protection
         if brings and protection.covered and not protection.kept_whole_at_exchange:
-            self._desk.doubt()  # the exchange may have made stops for what is new
+            self._desk.agreement.doubt()  # the exchange may have made stops for what is new
         if late or protection.state is ProtectionState.PENDING_FILL:
             records.append(
                 ProtectionMoved(
@@ -267,7 +265,7 @@ class Protections:
                 self._settling[update.order_id] = update
                 self._suspects.setdefault(update.order_id, (protection.id, reason))
                 if not settling:
-                    desk.start_in_flight(settle, update.order_id, self._settling, desk, self)
+                    desk.in_flight.start(settle, update.order_id, self._settling, desk, self)
                 return True
             update = self._without_claim(update, settled=settled)
         order = observed_there(update, reason)
@@ -280,7 +278,6 @@ class Protections:
         desk.store.record(*records)
         if protection.state is ProtectionState.ARMED:
             log.warning("the exchange's own fires", id=protection.id, reason=reason.value)
-            desk.start_in_flight(close, protection.id, desk, self)
         desk.order_news.wake(fired_news(protection.id))
         return True
 
@@ -346,7 +343,7 @@ class Protections:
         else:
             side.flat(now, owed, was_read=was_read)
         if not self.index.closing_on(*key) and update.size < self.index.owed_on(*key):
-            desk.doubt()
+            desk.agreement.doubt()
         for protection in self.index.alive_on(update.symbol, update.side):
             id = protection.id
             if update.size:
@@ -359,7 +356,7 @@ class Protections:
         armed = self._desk.state.protections[id].state is ProtectionState.ARMED
         if armed and id not in self._confirming:
             self._confirming.add(id)
-            self._desk.start_in_flight(confirm_gone, id, self._desk, self)
+            self._desk.in_flight.start(confirm_gone, id, self._desk, self)
 
     def is_gone(self, protection: Protection) -> bool:
         """Whether all that speaks for the protection's contracts being held has been contradicted long enough."""
@@ -413,11 +410,15 @@ class Protections:
         before = desk.state.protections[id]
         legs = (stop_loss, take_profit, news.plans, news.parts)
         desk.store.record(ProtectionKept(id, desk.now_ms(), *legs))
-        facts = {"id": id, "stop_loss": text(stop_loss), "take_profit": text(take_profit)}
+        facts = {
+            "id": id,
+            "stop_loss": plain_or_none(stop_loss),
+            "take_profit": plain_or_none(take_profit),
+        }
         if (stop_loss, take_profit) == (before.exchange_stop_loss, before.exchange_take_profit):
             return
         if before.exchange_stop_loss is not None and stop_loss is None:
-            was = text(before.exchange_stop_loss)
+            was = plain_or_none(before.exchange_stop_loss)
             log.warning("the exchange does not keep the stop", was=was, **facts)
             desk.counters.add(
                 "stop not kept by the exchange", id=id, symbol=before.symbol, stop=was
@@ -448,8 +449,6 @@ class Protections:
         )
         desk.counters.add("close found that the journal did not know", id=id)
         self.on_update(update, settled=update.final)
-        if armed:
-            desk.start_in_flight(close, id, desk, self)
 
     def resume(self, id: str) -> None:
         """Take a protection up where the last process left it."""
@@ -457,8 +456,6 @@ class Protections:
         if protection.state.final:
             return
         self.index.keep(protection)
-        if protection.state is ProtectionState.CLOSING:
-            self._desk.start_in_flight(close, id, self._desk, self)
 
     # What a close found out
 
@@ -515,7 +512,7 @@ class Protections:
                 others_held=others,
                 unexplained=unexplained,
             ),
-            *desk.tell_of_protection(
+            *desk.notifications.of_protection(
                 protection,
                 "closed",
                 reason=reason,
@@ -524,7 +521,7 @@ class Protections:
                 size=protection.closed or protection.covered,
             ),
         )
-        log.info("position closed", id=id, reason=reason.value, price=text(price))
+        log.info("position closed", id=id, reason=reason.value, price=plain_or_none(price))
 
     def confirmed(self, id: str) -> None:
         """Whether the position is gone is no longer being asked."""
@@ -533,7 +530,7 @@ class Protections:
     def close_failed(self, protection: Protection, error: str) -> None:
         """Tell that a close did not go through. It goes on being tried."""
         self._desk.store.record(
-            *self._desk.tell_of_protection(
+            *self._desk.notifications.of_protection(
                 protection,
                 "close_failed",
                 reason=protection.closing_for,

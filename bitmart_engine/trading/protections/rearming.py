@@ -146,12 +146,12 @@ class Rearming:
         seen = self._seen.get(key)
         if seen is None or (seen.size, seen.claimed) != (update.size, claimed):
             seen = self._seen[key] = _Seen(update.size, claimed, now)
-        told_for_s = TOLD_FOR_LONGER_S if self._desk.at_exchange.get(key) else TOLD_FOR_S
+        told_for_s = TOLD_FOR_LONGER_S if self._desk.working.ours.get(key) else TOLD_FOR_S
         if now - seen.since >= told_for_s:
             self._decide(key, update, claimed, was_read)
         elif key not in self._looking:
             self._looking.add(key)
-            self._desk.start_in_flight(_look, key, self._protections, self._looking.discard)
+            self._desk.in_flight.start(_look, key, self._protections, self._looking.discard)
 
     def _claimed(self, key: Key) -> int:
         return sum(each.remaining for each in self._protections.index.alive_on(*key))
@@ -195,7 +195,7 @@ class Rearming:
         desk.store.record(
             ProtectionCovers(id, protection.closed + size, now_ms),
             ProtectionMoved(id, now_ms, ProtectionState.ARMED, "still held"),
-            *desk.tell_of_protection(
+            *desk.notifications.of_protection(
                 protection,
                 "rearmed",
                 reason="still_held",

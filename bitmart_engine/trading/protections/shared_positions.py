@@ -43,7 +43,7 @@ def is_shared(protection: Protection, desk: Desk, protections: Protections) -> b
     ]
     if any(each.remaining for each in others):
         return True
-    if desk.at_exchange.get(key, set()) - {protection.entry_id}:
+    if desk.working.ours.get(key, set()) - {protection.entry_id}:
         return True
     if protection.others_held:
         return True
@@ -57,7 +57,9 @@ def is_known(protection: Protection, desk: Desk, protections: Protections) -> bo
     """Whether what is known of the protection's position may still be so: by now its own stop at the exchange may have
     closed it, and somebody else have opened contracts."""
     said_at = protections.evidence.on(protection.symbol, protection.side).said_at
-    return trio.current_time() - said_at <= (KNOWN_FOR_S if desk.seeing else KNOWN_BLIND_FOR_S)
+    return trio.current_time() - said_at <= (
+        KNOWN_FOR_S if desk.agreement.seeing else KNOWN_BLIND_FOR_S
+    )
 
 
 def _opened_since(held: PositionUpdate, protection: Protection, desk: Desk) -> bool:

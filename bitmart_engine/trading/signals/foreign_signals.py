@@ -96,7 +96,7 @@ class ForeignSignals:
         for number, id in enumerate(ids):
             if number % PAGE == 0:
                 await trio.lowlevel.checkpoint()
-            with self._desk.surviving("order that was held back", order_id=id):
+            with self._desk.errors.surviving("order that was held back", order_id=id):
                 order = orders.get(id)
                 if order is not None and order.told == HELD_BACK and id not in self._held:
                     self._hold_back(id, None)
@@ -110,7 +110,7 @@ class ForeignSignals:
     def _release(self, order_id: str) -> None:
         """Tell of an order that was held back, unless it has turned out to be ours, or is history."""
         update = self._held.pop(order_id)
-        with self._desk.surviving("order that was held back", order_id=order_id):
+        with self._desk.errors.surviving("order that was held back", order_id=order_id):
             order = self._desk.state.futures_orders.get(order_id)
             if order is None:
                 return
@@ -142,7 +142,11 @@ class ForeignSignals:
             self._desk.counters.add("order signal left out, too many are owed", len(bodies))
             return [FuturesOrderSeen(order)]
         lane = LANE + order.order_id
-        owed = [record for body in bodies for record in self._desk.signal(lane, body)]
+        owed = [
+            record
+            for body in bodies
+            for record in self._desk.notifications.order_signal(lane, body)
+        ]
         return [FuturesOrderSeen(evolve(order, told=now)), *owed]
 
     def _is_ours(self, order: FuturesOrder, update: OrderUpdate | None) -> bool:
@@ -166,13 +170,13 @@ class ForeignSignals:
 
     def _may_be_ours(self, update: OrderUpdate) -> bool:
         """Whether it may turn out that the order is of the engine, or of a stop or target that is kept for it."""
-        if not self._desk.reconciled:
+        if not self._desk.agreement.reached:
             return True
         if update.side is None or not update.side.closes or not made_there(update):
             return False
         side = update.side.position_side
         state = self._desk.state
-        return bool(self._desk.at_exchange.get((update.symbol, side))) or any(
+        return bool(self._desk.working.ours.get((update.symbol, side))) or any(
             (each.symbol, each.side) == (update.symbol, side) for each in state.protections.alive()
         )
 

@@ -1,17 +1,88 @@
-"""What the application is told, and promised, of an entry order: the records of it, without deciding anything."""
+"""Notifications: the records of what the application is told, built here and nowhere else. They decide nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from hashlib import sha256
+
+import msgspec
+from attrs import define
 
 from ...model.lifecycle import EntryState
+from ...model.notifications import PASSING, Notification
 from ...model.orders import EntryOrder
 from ...model.positions import Protection
-from ...store.records import EntryAnnounced, ProtectionOpened, Record
-from ..desk import Desk
-from .callbacks import entry_price, quantity_as_sent
+from ...settings import Settings
+from ...store.records import EntryAnnounced, NotificationOwed, ProtectionOpened, Record
+from .callbacks import entry_price, order_callback, protection_callback, quantity_as_sent
 
-__all__ = ["announcement", "promised_protection", "told_of_end"]
+__all__ = ["Notifications", "announcement", "promised_protection", "told_of_end"]
+
+
+@define
+class Notifications:
+    """Makes the records of callbacks, order signals, balance signals and raw events."""
+
+    _settings: Settings
+    _now_ms: Callable[[], int]
+    _told: int = 0
+
+    def of_order(self, order: EntryOrder, event: str, **facts: object) -> list[NotificationOwed]:
+        """The record of a callback about an entry order: empty where none was asked for."""
+        request = order.request
+        body = order_callback(request, event, facts, self._now_ms())
+        return self._owed(request.callback_url, request.id, event, body)
+
+    def of_protection(
+        self, protection: Protection, event: str, **facts: object
+    ) -> list[NotificationOwed]:
+        """The record of a callback about a protection: empty where none was asked for."""
+        lane = protection.entry_id or protection.id
+        body = protection_callback(protection, event, facts, self._now_ms())
+        return self._owed(protection.callback_url, lane, event, body)
+
+    def order_signal(self, lane: str, body: Mapping[str, object]) -> list[NotificationOwed]:
+        """The record of an order signal: empty while signals are off. Its own id is its `trace_id`."""
+        return self._owed(self._settings.order_signal_url, lane, "order_signal", body, traced=True)
+
+    def balance_signal(self, lane: str, body: Mapping[str, object]) -> list[NotificationOwed]:
+        """The record of a balance signal: empty while signals are off. Its own id is its `trace_id`."""
+        url = self._settings.balance_signal_url
+        return self._owed(url, lane, "balance_signal", body, traced=True)
+
+    def raw_event(self, lane: str, body: Mapping[str, object]) -> list[NotificationOwed]:
+        """The record of a frame of the exchange to be forwarded: empty where there is nobody to forward it to."""
+        url = self._settings.raw_events_uri or None
+        return self._owed(url, lane, "raw_event", body, prefix=PASSING)
+
+    def _owed(
+        self,
+        url: str | None,
+        lane: str,
+        kind: str,
+        body: Mapping[str, object],
+        *,
+        traced: bool = False,
+        prefix: str = "",
+    ) -> list[NotificationOwed]:
+        if url is None:
+            return []
+        at_ms = self._now_ms()
+        self._told += 1
+        seed = f"{lane}:{kind}:{at_ms}:{self._told}".encode("utf-8", "surrogatepass")
+        id = prefix + sha256(seed).hexdigest()[:32]
+        if traced:
+            body = {**body, "trace_id": id}
+        notification = Notification(
+            id=id,
+            lane=lane,
+            url=url,
+            kind=kind,
+            body=msgspec.json.encode(body, enc_hook=str),
+            created_ms=at_ms,
+        )
+        return [NotificationOwed(notification)]
 
 
 def promised_protection(order: EntryOrder) -> list[Record]:
@@ -41,16 +112,16 @@ def promised_protection(order: EntryOrder) -> list[Record]:
 
 
 def announcement(
-    desk: Desk,
+    notifications: Notifications,
     order: EntryOrder,
     exchange_order_id: str,
     *,
     submit_only: bool,
     average_price: Decimal | None = None,
+    last: Decimal | None = None,
 ) -> list[Record]:
-    """The records of telling `placed`. `average_price` is that of what has filled already, if anything has."""
-    tick = desk.prices.last(order.symbol)
-    last = None if tick is None else tick.last
+    """The records of telling `placed`. `average_price` is that of what has filled already, if anything has; `last` is
+    the last price."""
     facts: dict[str, object] = {
         "exchange_order_id": exchange_order_id,
         "client_order_id": order.client_order_id,
@@ -62,12 +133,12 @@ def announcement(
         facts["submit_only"] = True
     return [
         EntryAnnounced(order.id, submit_only),
-        *desk.tell_of_order(order, "placed", **facts),
+        *notifications.of_order(order, "placed", **facts),
     ]
 
 
 def told_of_end(
-    desk: Desk, order: EntryOrder, to: EntryState, reason: str, error: str
+    notifications: Notifications, order: EntryOrder, to: EntryState, reason: str, error: str
 ) -> list[Record]:
     """The records of telling how an order ended of which the exchange holds nothing."""
     endings: dict[EntryState, tuple[str, dict[str, object]]] = {
@@ -76,4 +147,4 @@ def told_of_end(
         EntryState.REJECTED: ("failed", {"reason": reason, "error": error}),
     }
     event, facts = endings[to]
-    return list(desk.tell_of_order(order, event, **facts))
+    return list(notifications.of_order(order, event, **facts))

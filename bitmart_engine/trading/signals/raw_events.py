@@ -65,7 +65,7 @@ class RawEvents:
                 if isinstance(frame, Lagged):
                     self._drop("they come faster than they can be recorded", frame.missed)
                     continue
-                with self._desk.surviving("raw event"):
+                with self._desk.errors.surviving("raw event"):
                     self._take(frame)
                 await trio.lowlevel.checkpoint()
 
@@ -88,7 +88,7 @@ class RawEvents:
                 "channel": frame.channel,
                 "data": Raw(frame.data if frame.data.startswith(b"[") else b"[%b]" % frame.data),
             }
-            for record in desk.raw_event(LANE, body):
+            for record in desk.notifications.raw_event(LANE, body):
                 notification = record.notification
                 self._owed[notification.id] = len(notification.body)
                 self._bytes += len(notification.body)

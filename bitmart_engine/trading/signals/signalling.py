@@ -6,11 +6,12 @@ made, for what makes them stands in the way of an order.
 
 from __future__ import annotations
 
+from ...model.decimals import plain_or_none
 from ...model.events import OrderUpdate
 from ...model.orders import EntryOrder
 from ...model.positions import FiredOrder, Protection
 from ...store.records import CloseObserved, EntryObserved, NotificationOwed
-from ..desk import Desk, text
+from ..desk import Desk
 from .signal_forms import Signal
 from .signals import close_signals, entry_signals, fired_signals, refused_signals, withdrawn_signals
 
@@ -82,7 +83,7 @@ def _opened_by(desk: Desk, protection: Protection) -> tuple[str, str | None]:
     """
     entry = desk.state.orders.get(protection.entry_id or "")
     if entry is not None:
-        return entry.client_order_id or entry.id, text(entry.request.leverage)
+        return entry.client_order_id or entry.id, plain_or_none(entry.request.leverage)
     if protection.entry_id is not None:
         return protection.entry_id, None
     given = protection.request.order_id if protection.request is not None else None
@@ -99,4 +100,4 @@ def _opened_by(desk: Desk, protection: Protection) -> tuple[str, str | None]:
 
 
 def _owed(desk: Desk, lane: str, bodies: list[Signal]) -> list[NotificationOwed]:
-    return [record for body in bodies for record in desk.signal(lane, body)]
+    return [record for body in bodies for record in desk.notifications.order_signal(lane, body)]

@@ -42,13 +42,13 @@ NEWEST = (
     Patch(
         "closes-wait-for-callbacks",
         "a close goes out when the application has taken all that was owed to it before",
-        "trading/desk.py",
+        "trading/promises.py",
         """        try:
-            await self.store.durable()
+            await self._store.durable()
         except JournalUnavailable as trouble:
-            self.counters.add("acted before it was durable", why=str(trouble))
+            self._counters.add("acted before it was durable", why=str(trouble))
 """,
-        """        while self.state.owed:
+        """        while self._store.state.owed:
             await trio.sleep(0.5)
 """,
         "application dead",

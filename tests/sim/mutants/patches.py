@@ -79,9 +79,9 @@ PATCHES = (
     Patch(
         "answer-before-commit",
         "a promise is given before it is on disk",
-        "trading/desk.py",
+        "trading/promises.py",
         """        try:
-            await self.store.durable()
+            await self._store.durable()
         except JournalUnavailable as trouble:
             raise Unavailable(str(trouble)) from None
 """,
@@ -98,9 +98,9 @@ PATCHES = (
     Patch(
         "open-before-agreeing",
         "entries go out before the exchange was compared with the journal",
-        "trading/desk.py",
-        "        return self.opening and self.reconciled and self.store.trouble is None\n",
-        "        return self.opening and self.store.trouble is None\n",
+        "trading/agreement.py",
+        "        return self.opening and self.reached and self._store.trouble is None\n",
+        "        return self.opening and self._store.trouble is None\n",
         "account unread",
     ),
     Patch(
