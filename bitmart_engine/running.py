@@ -302,10 +302,10 @@ class Engine:
     async def retry_notification(self, id: str) -> Notification:
         """Owe a dead letter again. Returns once that is durable. Raises NotFound and Unavailable."""
         desk = self._core.desk
-        desk.promises.check()
         letter = self.state.dead.get(id)
         if letter is None:
             raise NotFound(f"no dead letter has the id {id!r}")
+        desk.promises.check()
         again = evolve(letter.notification, created_ms=self._world.wall_ms())
         self._store.record(NotificationOwed(again))
         await desk.promises.keep()

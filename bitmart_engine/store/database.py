@@ -83,7 +83,10 @@ class Database:
         self._broken = False
         self._wal_pages = 0
         """About how many were written since the last checkpoint."""
-        self._wal_inode = 0
+        self._wal_inode: int | None = None
+        """None: it is not known whether there is one."""
+        self._anew = False
+        """Whether the file at the path was written anew, and was not opened yet."""
         self.folded = 0
         """The seq of the last record that a start would not fold again."""
 
@@ -260,6 +263,8 @@ class Database:
             (self._path, self._inode),
             (wal_of(self._path), self._wal_inode),
         ):
+            if inode is None:
+                continue
             try:
                 if path.stat().st_ino != inode:
                     return f"another file has taken the place of {path}"
@@ -271,7 +276,7 @@ class Database:
         """Put the whole journal at its path again, as a new file: the one that is open was deleted.
 
         Raises sqlite3.Error, OSError, JournalError, as long as the directory is not there, or another file is in its
-        place; then nothing has changed.
+        place; then nothing has changed. Where only the new file's opening fails, what is written next opens it.
         """
         new = self._path.with_name(self._path.name + ".new")
         new.unlink(missing_ok=True)
@@ -287,18 +292,11 @@ class Database:
             with suppress(OSError):
                 new.unlink()
             raise
-        with suppress(sqlite3.Error):
-            self._connection.close()
         if self._lock is not None:
             os.close(self._lock)
         self._lock, self._inode = lock, os.fstat(lock).st_ino
-        for rest in (wal_of(self._path), self._path.with_name(self._path.name + "-shm")):
-            rest.unlink(
-                missing_ok=True
-            )  # those of the file that was deleted; what they held is in the new one
-        self._connection = _connect(self._path)
-        _configure(self._connection, self._path)
-        self.checkpoint()
+        self._wal_inode, self._anew, self._broken = None, True, True
+        self._reconnect()
 
     def _put_in_place(self, new: Path) -> None:
         """Give a new file the journal's name, but never in place of a file of somebody else's."""
@@ -366,15 +364,29 @@ class Database:
         if not self._path.exists() or self._path.stat().st_ino != self._inode:
             raise JournalMoved(f"{self._path} was deleted")  # what is open is all there is of it
         with suppress(sqlite3.Error):
-            self._connection.close()
-        self._connection = _connect(self._path)
-        _configure(self._connection, self._path)
+            self._connection.close()  # the last one to close takes the WAL away
+        self._wal_inode = None
+        if self._anew:
+            for rest in (wal_of(self._path), self._path.with_name(self._path.name + "-shm")):
+                rest.unlink(missing_ok=True)  # of the file that was deleted; the new one holds all
+        self._connection = self._connected()
+        self._anew = False
         self._broken = False
         try:
             self._checkpoint("TRUNCATE")
         except BaseException:
             self._broken = True
             raise
+
+    def _connected(self) -> sqlite3.Connection:
+        """Another connection to the file at the path."""
+        connection = _connect(self._path)
+        try:
+            _configure(connection, self._path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -229,25 +229,32 @@ class SqliteJournal:
         self._news.unpark_all()
 
     async def _look(self) -> None:
-        """Whether the file is still at its path; if not, put it there again as soon as that can be done."""
+        """Whether the file is still at its path; if not, put it there again as soon as that can be done.
+
+        It may be there again by itself: its owner has moved it back, or it was written anew and only the end failed.
+        """
         self._look_at = trio.current_time() + self._look_every_s
         try:
             missing = await self._run(self._database.missing)
         except Trouble:
             return  # a disk that fails says so when it is written
-        if missing is None:
+        if missing is None and not self._missing:
             return
-        self._missing = True
-        self._failed(JournalMoved(missing))
+        if missing is not None:
+            self._missing = True
+            self._failed(JournalMoved(missing))
         try:
-            await self._run(self._database.write_anew)
+            if missing is not None:
+                await self._run(self._database.write_anew)
             await self._run(self._moved_back)
         except Trouble as failure:
             self._counters.add("journal not written anew", why=str(failure))
             return
         self._missing = False
         self._trouble = None
-        log.warning("journal_written_anew", why=missing)
+        log.warning(
+            "journal_written_anew" if missing else "journal_in_its_place_again", why=missing
+        )
         self._news.unpark_all()
 
     async def _checkpoint(self) -> None:

@@ -56,7 +56,9 @@ class Limit:
     _taken: deque[int] = field(factory=deque)
 
     def wait_ms(self, now_ms: int) -> int:
-        """0 and one of the places taken, or how long until there is one."""
+        """0 and one of the places taken, or how long until there is one. Anew where its clock was set back."""
+        if self._taken and self._taken[-1] > now_ms:
+            self._taken.clear()
         while self._taken and self._taken[0] <= now_ms - self.window_ms:
             self._taken.popleft()
         if len(self._taken) < self.most:

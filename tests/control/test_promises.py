@@ -85,6 +85,27 @@ async def test_what_promises_is_refused_for_now(
         assert (await desk.ask(method, path, body)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "/api/positions/nobody", {"stop_loss": 63100}),
+        ("DELETE", "/api/positions/nobody", None),
+        ("POST", "/api/positions/nobody/close", None),
+        ("DELETE", "/api/orders/nobody", None),
+        ("POST", "/api/outbox/nobody/retry", None),
+    ],
+)
+async def test_what_is_not_there_is_a_404_all_the_same(
+    open_desk: Open, tmp_path: Path, method: str, path: str, body: Any
+) -> None:
+    async with opened_on(open_desk, tmp_path) as desk:
+        disk = Disk(desk)
+        await disk.fill()
+        answer = await desk.ask(method, path, body)
+        assert (answer.status_code, answer.json()["ok"]) == (404, False)
+        await disk.empty()
+
+
 async def test_the_trouble_is_shown_until_it_is_over(open_desk: Open, tmp_path: Path) -> None:
     async with opened_on(open_desk, tmp_path) as desk:
         disk = Disk(desk)

@@ -30,6 +30,8 @@ class Closes:
     broken: Callable[[Violation], None]
     closes_there: Callable[[str, str], bool] = lambda symbol, side: False
     """Whether an order that closes that side of the symbol works at the exchange, one of its own stop, say."""
+    takes_any: Callable[[str], bool] = lambda symbol: True
+    """Whether the exchange takes market orders of the symbol at all: where not, none is small enough."""
     _refused: dict[str, tuple[int, int]] = field(factory=dict)
     """By protection, the size that was refused last, and how often in a row."""
     _sent: set[str] = field(factory=set)
@@ -47,7 +49,7 @@ class Closes:
             code = json.loads(answer)["code"]
         except (ValueError, LookupError, TypeError, RecursionError):
             return
-        if code not in TOO_LARGE:
+        if code not in TOO_LARGE or not self.takes_any(body["symbol"]):
             self._refused.pop(id, None)
             return
         size, times = self._refused.get(id, (0, 0))

@@ -13,6 +13,7 @@ from bitmart_engine.paper import ManualMarket, PaperConfig, PaperExchange, open_
 from bitmart_engine.paper.orders import OrderRequest, Side
 from tests.sim.choices import Choices
 from tests.sim.chronicle import Chronicle, Guard
+from tests.sim.closes import REPEATED, Closes
 from tests.sim.facts import facts
 from tests.sim.holdings import Holdings
 from tests.sim.prices import KEPT_S, Prices, WildPrints
@@ -170,3 +171,15 @@ async def test_what_is_asked_again_may_be_a_conflict_where_an_older_lifes_reques
     user = User(AnswersWith({"id": "a", "size": 1}), *[None] * 9)  # type: ignore[arg-type]
     user.asked["a"] = {"id": "a", "size": size}
     await user._again("a")
+
+
+@pytest.mark.parametrize("takes_any", [True, False])
+def test_what_is_refused_for_its_size_is_made_smaller_unless_nothing_is_taken(takes_any: bool):
+    chronicle, broken = Chronicle(Path("nowhere")), list[Violation]()
+    promised(chronicle, "a", "mine")
+    closes = Closes(chronicle, broken.append, takes_any=lambda symbol: takes_any)
+    for _ in range(REPEATED):
+        closes.submitted(
+            {"client_order_id": "mine", "symbol": "ETHUSDT", "size": 1}, b'{"code": 40044}'
+        )
+    assert bool(broken) is takes_any

@@ -80,7 +80,12 @@ class Watch:
     """Protections and levels of theirs that a trade has reached."""
 
     def __attrs_post_init__(self) -> None:
-        self.closes = Closes(self.chronicle, self.broken, self._closes_there)
+        self.closes = Closes(
+            self.chronicle,
+            self.broken,
+            self._closes_there,
+            lambda symbol: self.paper.instruments[symbol].market_max_size > 0,
+        )
 
     def _closes_there(self, symbol: str, side: str) -> bool:
         """Whether an order that closes that side works at the exchange, whoever made it."""

@@ -427,6 +427,30 @@ def test_after_an_error_that_leaves_doubts_it_looks_into_the_file_again(path: Pa
     database.close()
 
 
+def test_a_connection_that_could_not_be_made_again_at_once_is_made_later(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database.open(path)
+    write(database, ALIVE[:1])
+    unit = Unit.of(database.last_seq() + 1, START_MS, ALIVE[1])
+    database._broken = True
+    configure = database_module._configure
+
+    def fails(*arguments: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(database_module, "_configure", fails)
+    with pytest.raises(sqlite3.OperationalError):
+        database.commit([unit])
+    assert database.missing() is None, "what it closed itself was not deleted"
+    monkeypatch.setattr(database_module, "_configure", configure)
+    database.commit([unit])
+    database.drop()
+    again = Database.open(path)
+    assert again.last_seq() == len(ALIVE[0]) + len(ALIVE[1])
+    again.close()
+
+
 def test_a_connection_that_is_lost_is_made_again(database: Database) -> None:
     database._connection.close()
     for _ in range(2):

@@ -27,6 +27,7 @@ from bitmart_engine.store import (
     JournalUnusable,
     NotAJournal,
     copy_journal,
+    database,
 )
 from bitmart_engine.store.lock import locked
 from bitmart_engine.store.opening import DAY_S, FILE_NAME, LOCK_NAME
@@ -557,6 +558,69 @@ async def test_a_journal_whose_place_another_file_has_taken_is_not_written_over_
         await trio.sleep(1.1)
         assert store.trouble is None
     assert await orders_in(directory) == ["a"]
+
+
+async def test_a_journal_that_was_moved_away_and_back_is_written_again(
+    directory: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    file, wal = directory / FILE_NAME, directory / f"{FILE_NAME}-wal"
+    async with open_store(directory) as (store, _):
+        store.record(EntryAccepted(entry("a")))
+        await store.durable()
+        file.rename(directory / "aside")
+        wal.rename(directory / "wal aside")
+        file.write_text("somebody else's")
+        await trio.sleep(5)
+        assert store.trouble is not None
+        (directory / "aside").rename(file)
+        (directory / "wal aside").rename(wal)
+        await trio.sleep(1.1)
+        assert store.trouble is None
+        store.record(EntryAccepted(entry("b")))
+        await store.durable()
+    assert await orders_in(directory) == ["a", "b"]
+
+
+@pytest.mark.parametrize("before", ["written", "opened"])
+async def test_a_journal_that_was_written_anew_on_a_disk_that_fails_at_the_end_is_written_again(
+    directory: Path,
+    before: str,
+    autojump_clock: trio.testing.MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    configure, failures = database._configure, [sqlite3.OperationalError("disk I/O error")] * 3
+
+    def unsure(*arguments: Any) -> None:
+        if failures:
+            raise failures.pop()
+        configure(*arguments)
+
+    async def run(function: Any, *arguments: Any) -> Any:
+        done = await inline(function, *arguments)
+        if function.__name__ == "write_anew" and before == "written" and failures:
+            raise failures.pop()
+        return done
+
+    async with open_store(directory, run=run) as (store, _):
+        store.record(EntryAccepted(entry("a")))
+        await store.durable()
+        for name in ("", "-wal", "-shm"):
+            (directory / f"{FILE_NAME}{name}").unlink()
+        if before == "opened":
+            monkeypatch.setattr(database, "_configure", unsure)
+        await trio.sleep(3)
+        assert store.trouble is None
+        store.record(EntryAccepted(entry("b")))
+        with trio.move_on_after(20):
+            while True:
+                try:
+                    await store.durable()
+                    break
+                except JournalUnavailable:
+                    await trio.sleep(0.1)
+        left = directory.with_name("left")
+        shutil.copytree(directory, left)
+    assert await orders_in(left) == ["a", "b"]
 
 
 # Copies that are whole

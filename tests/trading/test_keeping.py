@@ -199,3 +199,22 @@ async def test_of_identical_stops_the_one_made_with_the_fill_is_ours(autojump_cl
         assert stage.held() == 10
         (left,) = stage.paper.books.plans.waiting("BTCUSDT")
         assert left.plan_id != ours.plan_id, "the other program keeps its stop"
+
+
+async def test_of_identical_stops_the_one_made_with_the_fill_is_taken_away_though_none_was_compared(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.bought(take_profit=None)
+        (ours,) = stage.paper.books.plans.waiting("BTCUSDT")
+        await stage.settle(3)
+        program = {"side": 1, "type": "market", "size": 10, "preset_stop_loss_price": "64500"}
+        await by_hand(stage, SUBMIT, **program)
+        assert stage.protection().exchange_plans == ()
+        await stage.engine.close_position("a")
+        await stage.until(lambda: stage.guarded() == "closed")
+        (left,) = stage.paper.books.plans.waiting("BTCUSDT")
+        assert left.plan_id != ours.plan_id, "the other program keeps its stop"
+        stage.move(64400)
+        await stage.settle(5)
+        assert stage.held() == 0

@@ -26,6 +26,7 @@ from ...model.positions import Protection
 from ...store.records import ProtectionKept
 from ..backoff import Backoff
 from ..desk import Desk
+from ..protections.exchange_stops import apart_ms
 from ..protections.shared_positions import is_shared
 from .attribution import fired_news, made_there
 from .losing import count_lost, whole
@@ -148,11 +149,13 @@ def kept_for(
     """Of `plans`, those that went out with the protection's order, for `size` contracts at most; none of `others`' ids.
 
     Several orders may have their stops at one price; the exchange does not say whose is whose: as many contracts are
-    taken away as were covered, of the plans that are known for the protection's first. What closes a whole position is
-    never ours. With `levels`, only those that wait for one of these prices.
+    taken away as were covered, of the plans that are known for the protection's first, then of those that were made
+    nearest to its fill. What closes a whole position is never ours. With `levels`, only those that wait for one of
+    these prices.
     """
     found = []
-    plans = sorted(plans, key=lambda plan: plan.order_id not in protection.exchange_plans)
+    known = protection.exchange_plans
+    plans = sorted(plans, key=lambda plan: (plan.order_id not in known, apart_ms(protection, plan)))
     for price in (protection.exchange_stop_loss, protection.exchange_take_profit):
         if levels is not None and price not in levels:
             continue

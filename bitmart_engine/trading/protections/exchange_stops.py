@@ -28,7 +28,7 @@ from attrs import define, frozen
 from ...exchange.rows import PlanKind, PlanOrder
 from ...model.positions import Protection
 
-__all__ = ["LOOK_AGAIN_S", "Keeps", "Losses", "keeping"]
+__all__ = ["LOOK_AGAIN_S", "Keeps", "Losses", "apart_ms", "keeping"]
 
 TOLD_IN_A_ROW = 4
 """How many comparisons in a row have to miss a stop that was kept: one list may be empty, or an old one."""
@@ -196,7 +196,7 @@ def _told_apart(
     taken = {id for each in ordered if each.id not in judged for id in each.exchange_plans}
     for known in (True, False):
         for each, kind, price in legs:
-            for plan in sorted(plans, key=partial(_apart_ms, each)):
+            for plan in sorted(plans, key=partial(apart_ms, each)):
                 if (
                     (each.id, kind) not in found
                     and plan.order_id not in taken
@@ -273,7 +273,7 @@ def _may_be_of(plan: PlanOrder, protection: Protection, ended: Mapping[str, int]
     return plan.create_time_ms <= ended_ms + MADE_WITHIN_MS
 
 
-def _apart_ms(protection: Protection, plan: PlanOrder) -> float:
+def apart_ms(protection: Protection, plan: PlanOrder) -> float:
     """How far from the fill of a protection's order `plan` was made, by the exchange's clock; infinity: not known."""
     if not protection.filled_there_ms or plan.create_time_ms is None:
         return inf

@@ -113,10 +113,10 @@ class Monitoring:
         Raises NotFound, Conflict for a protection that has fired or ended, and BadRequest.
         """
         desk = self._desk
-        desk.promises.check()
         now = await self._promised(id)
         if now.state not in (ProtectionState.PENDING_FILL, ProtectionState.ARMED):
             raise Conflict(f"the protection is {now.state.value}", "$.id")
+        desk.promises.check()
         if stop_loss is None and take_profit is None:
             raise BadRequest("give a stop_loss, a take_profit, or both", "$.stop_loss")
         instrument = await desk.instruments.get(now.symbol)
@@ -151,10 +151,10 @@ class Monitoring:
         Returns once durable. What the exchange still keeps by then is in what is returned: the rest of an order that
         has not filled carries them, and they are taken away when it fills. Raises NotFound and Conflict.
         """
-        self._desk.promises.check()
         now = await self._promised(id)
         if now.state not in (ProtectionState.PENDING_FILL, ProtectionState.ARMED):
             raise Conflict(f"the protection is {now.state.value}", "$.id")
+        self._desk.promises.check()
         reason = "dropped by the user"
         self._desk.store.record(
             ProtectionMoved(id, self._desk.now_ms(), ProtectionState.RELEASED, reason),
