@@ -472,7 +472,7 @@ def is_new(settings: Settings) -> bool:
 
 
 def describe_settings() -> list[tuple[str, str, str]]:
-    """(variable, default, what it is for) of every setting, in order: for `.env.example` and the README."""
+    """(variable, default, what it is for) of every setting, in order: for `.env.example` and the page."""
     defaults = Settings()
     rows = []
     for each in attrs.fields(Settings):

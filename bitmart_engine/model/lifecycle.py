@@ -10,7 +10,7 @@ position is gone, or `released`, because the user said so. A close that fails le
 after the end arms it again, and so do its contracts if they turn out to be held still.
 
 Every state and every allowed move stands in the tables below; `move` is the only way to change a state. An illegal move
-raises `IllegalMove` and changes nothing. The diagrams of the README are generated from these tables.
+raises `IllegalMove` and changes nothing. The diagrams of README.md here are generated from these tables.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Everything that no source establishes is a named parameter here, so that a client can be tried against each
 possibility. Each carries where the fact sheet leaves it open and what it decides, as data: `parameters.py` lists them,
-and the README's table is made of that. What sections 7.2 and 8 leave open and has no parameter: what the codes 40051 to
-40058 mean (the `refuse` fault answers with any code), and in what else demo hosts differ. Nothing here acts.
+and the table of README.md here is made of that. What sections 7.2 and 8 leave open and has no parameter: what the codes
+40051 to 40058 mean (the `refuse` fault answers with any code), and in what else demo hosts differ. Nothing here acts.
 """
 
 from __future__ import annotations
