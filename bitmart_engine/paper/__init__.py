@@ -17,10 +17,11 @@ price, whatever price they were told to look at; funding is told and never paid;
 
 from .books import Books
 from .config import PaperConfig
-from .exchange import PaperExchange, open_paper_exchange
+from .exchange import PaperExchange
 from .fault_front import LostReply, RequestRecord
 from .instruments import DEFAULT_SYMBOLS, PaperInstrument
 from .market import ManualMarket, Market, RandomWalk
+from .opening import open_paper_exchange
 from .orders import Direction, Fill, Order, Side
 from .parameters import in_force, set_parameters, unknowns
 from .positions import Position

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -13,30 +12,26 @@ import trio
 from attrs import evolve
 
 from . import wire
-from .admin import make_admin_app
 from .books import Books
 from .broadcast import Broadcast
 from .candles import CHANNELS, Candles
-from .clock import wall_clock
 from .codes import Refusal
 from .config import PaperConfig
 from .deadman import DeadMan
 from .fault_front import FaultFront, RequestRecord
 from .feed import MarketFeed, parts
 from .instruments import CHANGEABLE, PaperInstrument, exact, on_grid, to_grid
-from .market import Market, RandomWalk
+from .market import Market
 from .memory import MemoryTransport
 from .orders import Direction, Order
 from .rest import make_rest_app
 from .rest_private import PrivateDesk
 from .rest_public import MOST_TRADES, PublicDesk
-from .serving import HttpServer, Port, listening
+from .serving import HttpServer, Port
 from .topics import private_topics
 from .trouble import Trouble
 from .ws import WsServer
 from .ws_session import FrameRecord, WsSession
-
-LOOPBACK = "127.0.0.1"
 
 
 class PaperExchange(Trouble):
@@ -88,7 +83,6 @@ class PaperExchange(Trouble):
             now_ms,
             push_before_reply=config.push_before_reply,
         )
-        self.admin_app = make_admin_app(self)
 
     def now_ms(self) -> int:
         """The exchange's clock, in ms since the epoch."""
@@ -269,7 +263,7 @@ class PaperExchange(Trouble):
                 self.books.withdraw(one.order_id, now_ms)
         self._broadcast.settle(None)
 
-    def _start(self, nursery: trio.Nursery) -> None:
+    def start(self, nursery: trio.Nursery) -> None:
         """Start what runs while the exchange is open."""
         self._nursery = nursery
         nursery.start_soon(self.market.run, self)
@@ -281,46 +275,13 @@ class PaperExchange(Trouble):
         nursery.start_soon(self._feed.tell_books)
         nursery.start_soon(self._feed.tell_funding)
 
-    def _serve(self, nursery: trio.Nursery, ws: Port, rest: Port, admin: Port) -> None:
-        """Start the servers."""
+    def serve(self, nursery: trio.Nursery, ws: Port, rest: Port) -> None:
+        """Start the servers that a client talks to."""
         host = self.config.host
         rest_server = HttpServer(self.rest_app)
         self.rest_app.hang_up = rest_server.hang_up
         nursery.start_soon(trio.serve_listeners, self.serve_ws_stream, ws.listeners)
         nursery.start_soon(rest_server.run, rest.listeners)
-        nursery.start_soon(HttpServer(self.admin_app).run, admin.listeners)
         self.public_ws_uri = f"ws://{host}:{ws.number}/api?protocol=1.1"
         self.private_ws_uri = f"ws://{host}:{ws.number}/user?protocol=1.1"
         self.rest_uri = f"http://{host}:{rest.number}"
-        self.admin_uri = f"http://{LOOPBACK}:{admin.number}"
-
-
-@asynccontextmanager
-async def open_paper_exchange(
-    config: PaperConfig | None = None,
-    *,
-    market: Market | None = None,
-    now_ms: Callable[[], int] | None = None,
-    serve_sockets: bool = True,
-) -> AsyncIterator[PaperExchange]:
-    """Open a paper exchange; it is closed, with everything it runs, when the block is left.
-
-    Without a market, prices walk at random. `now_ms` is the world's clock, in ms since the epoch; the exchange's may be
-    skewed. With
-    `serve_sockets=False` no port is opened: use `rest_app` and `serve_ws_stream`.
-    """
-    config = config or PaperConfig()
-    exchange = PaperExchange(config, market or RandomWalk(seed=config.seed), now_ms or wall_clock())
-    async with AsyncExitStack() as stack:
-        if serve_sockets:
-            ws_and_rest = listening(config.host, config.ws_port, config.rest_port)
-            ws, rest = await stack.enter_async_context(ws_and_rest)
-            (admin,) = await stack.enter_async_context(listening(LOOPBACK, config.admin_port))
-        nursery = await stack.enter_async_context(trio.open_nursery())
-        exchange._start(nursery)
-        if serve_sockets:
-            exchange._serve(nursery, ws, rest, admin)
-        try:
-            yield exchange
-        finally:
-            nursery.cancel_scope.cancel()

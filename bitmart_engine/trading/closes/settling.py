@@ -8,7 +8,8 @@ them all held.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+from typing import Protocol
 
 import structlog
 import trio
@@ -20,11 +21,9 @@ from ...model.events import OrderUpdate
 from ...model.positions import Protection
 from ...model.sides import PositionSide
 from ..desk import Desk
+from ..protections.shared_positions import Sides
 
-if TYPE_CHECKING:
-    from ..protections.protections import Protections
-
-__all__ = ["settle", "still_listed", "wait_settled"]
+__all__ = ["Settles", "Waits", "settle", "still_listed", "wait_settled"]
 
 log = structlog.get_logger()
 
@@ -36,8 +35,26 @@ SETTLED_WITHIN_S = 3.0
 """How long an end waits to know whose stop it was; what is not known by then is told as unknown."""
 
 
+class Waits(Protocol):
+    """Who knows whether an order of a side is being looked into."""
+
+    def is_settling(self, protection: Protection) -> bool: ...
+
+
+class Settles(Sides, Waits, Protocol):
+    """Who books what was found out, and reads what is held meanwhile."""
+
+    async def observe_positions(self, symbol: str, urgency: Urgency) -> None: ...
+
+    def on_fired(self, update: OrderUpdate, but_not: Collection[str] | None) -> bool: ...
+
+    def explained(self, update: OrderUpdate) -> bool: ...
+
+    def closed_elsewhere(self, update: OrderUpdate) -> None: ...
+
+
 async def settle(
-    order_id: str, settling: dict[str, OrderUpdate], desk: Desk, protections: Protections
+    order_id: str, settling: dict[str, OrderUpdate], desk: Desk, protections: Settles
 ) -> None:
     """Book the order on whose stop it was made of, or on nobody."""
     seen: set[str] | None = None
@@ -58,17 +75,15 @@ async def settle(
             await trio.sleep(LOOK_AGAIN_S)
     finally:
         update = settling.pop(order_id)
-    if not protections.on_fired(update, but_not=seen or ()) and not protections.rearming.explains(
-        update
-    ):
+    if not protections.on_fired(update, but_not=seen or ()) and not protections.explained(update):
         log.info("a stop at the exchange was none of ours", order_id=order_id)
         if update.deal_size:
-            protections.external_closes.note(update)
+            protections.closed_elsewhere(update)
     if update.side is not None:
         desk.order_news.wake(_settled_news(update.symbol, update.side.position_side))
 
 
-async def wait_settled(protection: Protection, desk: Desk, protections: Protections) -> None:
+async def wait_settled(protection: Protection, desk: Desk, protections: Waits) -> None:
     """Return when no order that may be of the protection's stops is being looked into: then why it ended is known."""
     news = _settled_news(protection.symbol, protection.side)
     with trio.move_on_after(SETTLED_WITHIN_S):
@@ -81,9 +96,7 @@ def _settled_news(symbol: str, side: PositionSide) -> str:
     return f"settled {symbol} {side.value}"
 
 
-async def _innocent(
-    update: OrderUpdate, desk: Desk, protections: Protections
-) -> tuple[set[str], bool]:
+async def _innocent(update: OrderUpdate, desk: Desk, protections: Settles) -> tuple[set[str], bool]:
     """The ids of the protections whose stops have not acted, and whether any stop is listed. Raises ExchangeError."""
     assert update.side is not None, "it closes a side"
     symbol, side = update.symbol, update.side.position_side

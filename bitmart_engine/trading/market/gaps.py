@@ -29,7 +29,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 import trio
@@ -46,11 +46,23 @@ from ..backoff import Backoff
 
 if TYPE_CHECKING:
     from ..desk import Desk
-    from ..protections.protections import Protections
+    from ..protections.index import ProtectionIndex
 
-__all__ = ["look_back", "touched", "touched_by_news", "touched_by_trades"]
+__all__ = ["Stops", "look_back", "touched", "touched_by_news", "touched_by_trades"]
 
 log = structlog.get_logger()
+
+
+class Stops(Protocol):
+    """The armed stops, as far as they are looked at here, and what is done to one that was touched."""
+
+    @property
+    def index(self) -> ProtectionIndex: ...
+
+    async def observe_positions(self, symbol: str, urgency: Urgency) -> None: ...
+
+    def fire(self, id: str, reason: CloseReason) -> None: ...
+
 
 BAR_MS = 60_000
 MOST_BARS = 499
@@ -170,14 +182,14 @@ def _counts_from_ms(protection: Protection, dated: Dated) -> int:
     return max(dated(protection.levelled_ms), protection.filled_there_ms) + CLOCKS_MS
 
 
-async def look_back(desk: Desk, protections: Protections, symbol: str, since_ms: int) -> None:
+async def look_back(desk: Desk, stops: Stops, symbol: str, since_ms: int) -> None:
     """Close what was touched of `symbol` since a time, by the exchange's clock; 0 is since whenever.
 
     Returns once history has answered, however often it has to be asked; or when nothing is left that it could tell.
     """
     for pause_s in Backoff(RETRY_FROM_S, RETRY_UP_TO_S):
         now_ms = desk.exchange.latest_ms(desk.now_ms())
-        first_ms = _first_bar_ms(desk, protections, symbol, since_ms)
+        first_ms = _first_bar_ms(desk, stops, symbol, since_ms)
         if first_ms is None or first_ms > now_ms:
             return
         first_ms = max(first_ms, now_ms - now_ms % BAR_MS - (MOST_BARS - 1) * BAR_MS)
@@ -190,22 +202,20 @@ async def look_back(desk: Desk, protections: Protections, symbol: str, since_ms:
             await trio.sleep(pause_s)
             continue
         asked_for = [bar for bar in bars if first_ms <= bar.open_time_s * 1000 <= now_ms]
-        armed = protections.index.with_stop(symbol)
+        armed = stops.index.with_stop(symbol)
         hit = _hit(desk, armed, asked_for, since_ms)
         log.info("looked back", symbol=symbol, bars=len(asked_for), touched=list(hit))
         rest = [each for each in armed if each.id not in hit]
         async with trio.open_nursery() as nursery:
             for protection in hit.values():
-                nursery.start_soon(_close_if_held, desk, protections, protection)
+                nursery.start_soon(_close_if_held, desk, stops, protection)
             doubtful = _in_doubt(rest, asked_for, desk.exchange.latest_ms)
             if doubtful:
-                nursery.start_soon(_look_at_trades, desk, protections, symbol, doubtful)
+                nursery.start_soon(_look_at_trades, desk, stops, symbol, doubtful)
         return
 
 
-async def _look_at_trades(
-    desk: Desk, protections: Protections, symbol: str, armed: list[Protection]
-) -> None:
+async def _look_at_trades(desk: Desk, stops: Stops, symbol: str, armed: list[Protection]) -> None:
     """Close what the last trades touched."""
     for pause_s in itertools.islice(Backoff(RETRY_FROM_S, RETRY_UP_TO_S), TRADES_ASKED):
         try:
@@ -220,7 +230,7 @@ async def _look_at_trades(
         async with trio.open_nursery() as nursery:
             for each in armed:
                 if each.id in hit:
-                    nursery.start_soon(_close_if_held, desk, protections, each)
+                    nursery.start_soon(_close_if_held, desk, stops, each)
         return
 
 
@@ -236,24 +246,24 @@ def _hit(
     return {each.id: each for each in protections if each.id in ids}
 
 
-def _first_bar_ms(desk: Desk, protections: Protections, symbol: str, since_ms: int) -> int | None:
+def _first_bar_ms(desk: Desk, stops: Stops, symbol: str, since_ms: int) -> int | None:
     """When the first bar opens that could say anything; None if nothing is armed."""
     dated = desk.exchange.latest_ms
-    counts_from = [_counts_from_ms(each, dated) for each in protections.index.with_stop(symbol)]
+    counts_from = [_counts_from_ms(each, dated) for each in stops.index.with_stop(symbol)]
     if not counts_from:
         return None
     first = max(desk.exchange.earliest_ms(since_ms), min(counts_from))
     return first - first % BAR_MS
 
 
-async def _close_if_held(desk: Desk, protections: Protections, touched: Protection) -> None:
+async def _close_if_held(desk: Desk, stops: Stops, touched: Protection) -> None:
     """Fire the stop, once it is known that its position is held: the gap may have seen it go otherwise.
 
     Where that cannot be read, what was last heard of the position counts. A stop that is moved meanwhile is not fired.
     """
     for pause_s in Backoff(RETRY_FROM_S, RETRY_UP_TO_S):
         try:
-            await protections.observe_positions(touched.symbol, Urgency.CLOSE)
+            await stops.observe_positions(touched.symbol, Urgency.CLOSE)
         except ExchangeError as failure:
             why = str(failure)
             desk.counters.add("positions could not be read", symbol=touched.symbol, why=why)
@@ -265,6 +275,6 @@ async def _close_if_held(desk: Desk, protections: Protections, touched: Protecti
         held = desk.positions.get(touched.symbol, touched.side)
         if held is not None and held.size:
             log.warning("protection fires", id=now.id, reason="stop_loss", touched_in_a_gap=True)
-            protections.fire(now.id, CloseReason.STOP_LOSS)
+            stops.fire(now.id, CloseReason.STOP_LOSS)
             return
         await trio.sleep(pause_s)

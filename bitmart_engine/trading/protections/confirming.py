@@ -7,22 +7,21 @@ how long, is decided by `evidence`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import structlog
 import trio
 
 from ...exchange.errors import ExchangeError
+from ...model.events import OrderUpdate
 from ...model.lifecycle import ProtectionState
 from ...model.positions import Protection
 from ..account.reconcile import is_young
 from ..backoff import Backoff
 from ..closes.attribution import made_there
-from ..closes.settling import wait_settled
+from ..closes.settling import Waits, wait_settled
 from ..desk import Desk
-
-if TYPE_CHECKING:
-    from .protections import Protections
+from .shared_positions import Sides
 
 __all__ = ["confirm_gone"]
 
@@ -35,7 +34,25 @@ LOOK_EVERY = 4
 CLOCKS_MS = 5_000
 
 
-async def confirm_gone(id: str, desk: Desk, protections: Protections) -> None:
+class Confirmed(Waits, Sides, Protocol):
+    """What is read and told while the end of a position is being confirmed."""
+
+    async def observe_positions(self, symbol: str) -> None: ...
+
+    def could_not_read(self, symbol: str, failure: ExchangeError) -> None: ...
+
+    def is_gone(self, protection: Protection) -> bool: ...
+
+    def gone(self, id: str) -> None: ...
+
+    def confirmed(self, id: str) -> None: ...
+
+    def on_update(self, update: OrderUpdate) -> None: ...
+
+    def on_fired(self, update: OrderUpdate) -> bool: ...
+
+
+async def confirm_gone(id: str, desk: Desk, protections: Confirmed) -> None:
     """The position under an armed protection was reported flat: ask until that is certain."""
     try:
         for number, pause_s in enumerate(Backoff(ASK_AGAIN_S, ASK_UP_TO_S)):
@@ -66,7 +83,7 @@ async def confirm_gone(id: str, desk: Desk, protections: Protections) -> None:
         protections.confirmed(id)
 
 
-async def _look_for_reasons(protection: Protection, desk: Desk, protections: Protections) -> None:
+async def _look_for_reasons(protection: Protection, desk: Desk, protections: Confirmed) -> None:
     """Look for orders that closed what is not held any more, and for a stop that should be gone with it.
 
     Raises ExchangeError.

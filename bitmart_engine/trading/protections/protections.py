@@ -307,6 +307,14 @@ class Protections:
             for each in self._settling.values()
         )
 
+    def explained(self, update: OrderUpdate) -> bool:
+        """Whether an order is that of a close of a protection that has ended unexplained."""
+        return self.rearming.explains(update)
+
+    def closed_elsewhere(self, update: OrderUpdate) -> None:
+        """Somebody else's order closed contracts: it may be why a position is gone."""
+        self.external_closes.note(update)
+
     def _alive_on_side_of(self, update: OrderUpdate) -> list[Protection]:
         return (
             self.index.alive_on(update.symbol, update.side.position_side)

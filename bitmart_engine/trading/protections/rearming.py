@@ -7,8 +7,7 @@ left alone, and that is said.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import structlog
 import trio
@@ -22,9 +21,7 @@ from ...model.sides import PositionSide
 from ...store.records import ProtectionCovers, ProtectionMoved
 from ..desk import Desk
 from .evidence import Ended, is_same_position
-
-if TYPE_CHECKING:
-    from .protections import Protections
+from .shared_positions import Sides
 
 __all__ = ["Rearming"]
 
@@ -42,6 +39,14 @@ LOOKS = 8
 Key = tuple[str, PositionSide]
 
 
+class Positions(Sides, Protocol):
+    """What is known of the sides, and a read of what is held."""
+
+    async def observe_positions(self, symbol: str) -> None: ...
+
+    def could_not_read(self, symbol: str, failure: ExchangeError) -> None: ...
+
+
 @define
 class _Seen:
     """Contracts that are held and that nothing covers, told alike since then."""
@@ -54,9 +59,9 @@ class _Seen:
 class Rearming:
     """What ended unexplained, by side, and what is held there since."""
 
-    def __init__(self, desk: Desk, protections: Protections) -> None:
+    def __init__(self, desk: Desk, positions: Positions) -> None:
         self._desk = desk
-        self._protections = protections
+        self._positions = positions
         self._ended: dict[Key, dict[str, Ended]] = {}
         self._seen: dict[Key, _Seen] = {}
         self._looking: set[Key] = set()
@@ -70,7 +75,7 @@ class Rearming:
         Returns how many contracts of its side were of none of ours.
         """
         key = (protection.symbol, protection.side)
-        side = self._protections.evidence.on(*key)
+        side = self._positions.evidence.on(*key)
         others = self._claimed(key) - protection.remaining
         others += sum(each.size for each in self._ended.get(key, {}).values())
         held, marks = side.before or (side.size, side.marks)
@@ -151,15 +156,19 @@ class Rearming:
             self._decide(key, update, claimed, was_read)
         elif key not in self._looking:
             self._looking.add(key)
-            self._desk.in_flight.start(_look, key, self._protections, self._looking.discard)
+            self._desk.in_flight.start(_look, key, self, self._positions)
+
+    def looked(self, key: Key) -> None:
+        """The position of a side is not being read any more."""
+        self._looking.discard(key)
 
     def _claimed(self, key: Key) -> int:
-        return sum(each.remaining for each in self._protections.index.alive_on(*key))
+        return sum(each.remaining for each in self._positions.index.alive_on(*key))
 
     def _decide(self, key: Key, update: PositionUpdate, claimed: int, was_read: bool) -> None:
         desk, now = self._desk, trio.current_time()
         mine = self._ended[key]
-        alive = self._protections.index.alive_on(*key)
+        alive = self._positions.index.alive_on(*key)
         for ended in sorted(mine.values(), key=lambda each: each.at):
             protection = desk.state.protections.get(ended.id)
             over = protection is None or protection.state is not ProtectionState.CLOSED
@@ -213,16 +222,16 @@ class Rearming:
         )
 
 
-async def _look(key: Key, protections: Protections, done: Callable[[Key], None]) -> None:
+async def _look(key: Key, rearming: Rearming, positions: Positions) -> None:
     """Read the positions of a side a few times: pushes are far between."""
     try:
         for _ in range(LOOKS):
             await trio.sleep(LOOK_EVERY_S)
-            if not protections.rearming.waits(key):
+            if not rearming.waits(key):
                 return
             try:
-                await protections.observe_positions(key[0])
+                await positions.observe_positions(key[0])
             except ExchangeError as failure:
-                protections.could_not_read(key[0], failure)
+                positions.could_not_read(key[0], failure)
     finally:
-        done(key)
+        rearming.looked(key)

@@ -8,7 +8,7 @@ others' contracts; so there the engine takes away what the exchange keeps before
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import trio
 
@@ -16,12 +16,21 @@ from ...model.events import PositionUpdate
 from ...model.positions import CloseReason, Protection
 from ...model.sides import PositionSide
 from ..desk import Desk
-from .evidence import ROUNDED_MS
+from .evidence import ROUNDED_MS, Evidence
+from .index import ProtectionIndex
 
-if TYPE_CHECKING:
-    from .protections import Protections
+__all__ = ["Sides", "exchange_may_close", "fires_there_too", "is_known", "is_shared"]
 
-__all__ = ["exchange_may_close", "fires_there_too", "is_known", "is_shared"]
+
+class Sides(Protocol):
+    """What is known of the sides of symbols: which protections are alive, and what speaks for contracts being held."""
+
+    @property
+    def index(self) -> ProtectionIndex: ...
+
+    @property
+    def evidence(self) -> Evidence: ...
+
 
 KNOWN_FOR_S = 12.0
 """How long what was said of a position holds: the exchange pushes it at every change, and every 10 s."""
@@ -29,7 +38,7 @@ KNOWN_BLIND_FOR_S = 1.0
 """The same without the private stream, when any order may fill unheard."""
 
 
-def is_shared(protection: Protection, desk: Desk, protections: Protections) -> bool:
+def is_shared(protection: Protection, desk: Desk, sides: Sides) -> bool:
     """Whether somebody else holds contracts of the position, or an order that would may fill at any moment.
 
     What was held before the close counts too: by now the exchange's own stop may have closed ours, and what is left
@@ -37,9 +46,7 @@ def is_shared(protection: Protection, desk: Desk, protections: Protections) -> b
     """
     key = (protection.symbol, protection.side)
     others = [
-        each
-        for each in protections.index.alive_on(*key)
-        if each.id != protection.id and each.entry_id
+        each for each in sides.index.alive_on(*key) if each.id != protection.id and each.entry_id
     ]
     if any(each.remaining for each in others):
         return True
@@ -48,15 +55,15 @@ def is_shared(protection: Protection, desk: Desk, protections: Protections) -> b
     if protection.others_held:
         return True
     held = desk.positions.get(*key)
-    if held is None or not is_known(protection, desk, protections):
+    if held is None or not is_known(protection, desk, sides):
         return True
     return held.size > protection.remaining or _opened_since(held, protection, desk)
 
 
-def is_known(protection: Protection, desk: Desk, protections: Protections) -> bool:
+def is_known(protection: Protection, desk: Desk, sides: Sides) -> bool:
     """Whether what is known of the protection's position may still be so: by now its own stop at the exchange may have
     closed it, and somebody else have opened contracts."""
-    said_at = protections.evidence.on(protection.symbol, protection.side).said_at
+    said_at = sides.evidence.on(protection.symbol, protection.side).said_at
     return trio.current_time() - said_at <= (
         KNOWN_FOR_S if desk.agreement.seeing else KNOWN_BLIND_FOR_S
     )
@@ -89,6 +96,6 @@ def fires_there_too(protection: Protection, desk: Desk) -> bool:
     return False
 
 
-def exchange_may_close(symbol: str, side: PositionSide, protections: Protections) -> bool:
+def exchange_may_close(symbol: str, side: PositionSide, sides: Sides) -> bool:
     """Whether a close is under way on this side that the exchange may make too: nothing should join it now."""
-    return any(each.kept_at_exchange for each in protections.index.closing_on(symbol, side))
+    return any(each.kept_at_exchange for each in sides.index.closing_on(symbol, side))
