@@ -36,6 +36,7 @@ from ..requests import (
     checked_order_id,
     parse_side,
 )
+from .coverage import covering
 from .protections import Protections
 
 __all__ = ["Monitored", "Monitoring"]
@@ -298,7 +299,7 @@ class Monitoring:
             return self._promise_for(entry, made)
         return [
             ProtectionOpened(made),
-            *self._protections.covering(made, held.size if held is not None else 0),
+            *covering(made, held.size if held is not None else 0, desk.now_ms()),
         ]
 
     def _promise_for(self, entry: EntryOrder, made: Protection) -> list[Record]:
@@ -318,7 +319,11 @@ class Monitoring:
             if before.state is not ProtectionState.RELEASED:
                 at_ms, reason = self._desk.now_ms(), f"taken over by {made.id}"
                 records.append(ProtectionMoved(before.id, at_ms, ProtectionState.RELEASED, reason))
-        return [*records, ProtectionOpened(made), *self._protections.covering(made, entry.filled)]
+        return [
+            *records,
+            ProtectionOpened(made),
+            *covering(made, entry.filled, self._desk.now_ms()),
+        ]
 
     def _side(self, request: MonitorRequest, read: bool) -> PositionSide:
         """The side that is meant: as given, or the only one that is open, or the one that the levels fit.

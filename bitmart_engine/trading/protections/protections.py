@@ -39,6 +39,8 @@ from ..market.gaps import look_back
 from ..signals.callbacks import close_price
 from ..signals.signalling import close_told, fired_told
 from .confirming import confirm_gone
+from .coverage import covering, fills_covered, sent_along, waits_no_more
+from .ending import how_it_ended
 from .evidence import Evidence
 from .exchange_stops import Keeps
 from .external_closes import ExternalCloses
@@ -49,7 +51,6 @@ __all__ = ["Protections"]
 
 log = structlog.get_logger()
 
-ORDER_ENDED = "the order ended unfilled"
 THERE = {
     CloseReason.STOP_LOSS: CloseReason.EXCHANGE_STOP_LOSS,
     CloseReason.TAKE_PROFIT: CloseReason.EXCHANGE_TAKE_PROFIT,
@@ -122,68 +123,29 @@ class Protections:
             return []
         more = max(filled - protection.covered, 0)
         self.evidence.on(protection.symbol, protection.side).filled(more, there_ms)
-        late = protection.state is ProtectionState.CLOSED
         if protection.kept_at_exchange and filled and unwanted(protection):
             self._desk.in_flight.start(cancel_unwanted, protection.id, self._desk, self)
-        if protection.state is ProtectionState.RELEASED:
-            if protection.reason != ORDER_ENDED:
-                return []
-            late = True
-        records: list[Record] = [
-            ProtectionCovers(protection.id, filled, self._desk.now_ms(), there_ms)
-        ]
-        records += self._kept_for_more(protection, late)
-        brings = self._desk.state.orders[protection.entry_id or ""].request.exchange_protection
+        request = self._desk.state.orders[entry_id].request
+        records = fills_covered(protection, request, filled, self._desk.now_ms(), there_ms)
+        brings = records and request.exchange_protection
         if brings and protection.covered and not protection.kept_whole_at_exchange:
             self._desk.agreement.doubt()  # the exchange may have made stops for what is new
-        if late or protection.state is ProtectionState.PENDING_FILL:
-            records.append(
-                ProtectionMoved(
-                    protection.id,
-                    self._desk.now_ms(),
-                    ProtectionState.ARMED,
-                    "late fill" if late else "filled",
-                )
-            )
         return records
-
-    def _kept_for_more(self, protection: Protection, late: bool) -> list[Record]:
-        """What the exchange keeps once more contracts have filled: it may have made stops for them that are new to us.
-
-        Those that it made before may have fired or been cancelled by then; the new ones have other ids.
-        """
-        stop, target = protection.exchange_stop_loss, protection.exchange_take_profit
-        order = self._desk.state.orders[protection.entry_id or ""].request
-        if (late or protection.state is ProtectionState.CLOSING) and order.exchange_protection:
-            stop, target = order.stop_loss, order.take_profit
-        elif not protection.exchange_plans:
-            return []
-        parts = protection.exchange_parts
-        return [ProtectionKept(protection.id, self._desk.now_ms(), stop, target, parts=parts)]
 
     def kept_from(self, entry_id: str, sent: EntryRequest) -> list[Record]:
         """The records of stop and target going out with an order, where they are not those of its acceptance."""
         protection = self._desk.state.protection_of(entry_id)
-        if protection is None or not sent.exchange_protection:
-            return []
-        levels = (sent.stop_loss, sent.take_profit)
-        if levels == (protection.exchange_stop_loss, protection.exchange_take_profit):
-            return []
         asked = self._desk.state.orders[entry_id].request
-        if levels == (asked.stop_loss, asked.take_profit):
-            return []
-        return [ProtectionKept(protection.id, self._desk.now_ms(), *levels)]
+        return (
+            [] if protection is None else sent_along(protection, asked, sent, self._desk.now_ms())
+        )
 
     def order_ended(self, entry_id: str, *, filled: int) -> list[Record]:
         """The records of an entry order's end: a protection that waits for its fill waits for nothing."""
         protection = self._desk.state.protection_of(entry_id)
-        if filled or protection is None or protection.state is not ProtectionState.PENDING_FILL:
-            return []
-        return [
-            ProtectionMoved(
-                protection.id, self._desk.now_ms(), ProtectionState.RELEASED, ORDER_ENDED
-            )
-        ]
+        return (
+            [] if filled or protection is None else waits_no_more(protection, self._desk.now_ms())
+        )
 
     def on_update(self, update: OrderUpdate, *, settled: bool = False) -> None:
         """Take in an update of a closing order: ours, or anybody's, which may be why a position is gone.
@@ -399,7 +361,7 @@ class Protections:
         """Have a protection cover `size` contracts from here on, and arm it if it waited for them."""
         protection = self._desk.state.protections[id]
         before = protection.remaining
-        self._desk.store.record(*self.covering(protection, size))
+        self._desk.store.record(*covering(protection, size, self._desk.now_ms()))
         log.info("protection covers", id=id, size=size, before=before)
 
     def loses(self, news: Keeps) -> bool:
@@ -490,25 +452,12 @@ class Protections:
         protection = desk.state.protections[id]
         if protection.state.final:
             return
-        close = protection.close
-        there = [each for each in protection.fired if each.filled]
-        ours = close is not None and protection.closed > sum(each.filled for each in there)
-        foreign = self.external_closes.last(protection.symbol, protection.side)
         side = self.evidence.on(protection.symbol, protection.side)
         self._ends[protection.symbol, protection.side] = trio.current_time()
         unexplained = protection.remaining > 0 and not side.explained
         others = self.rearming.ended(protection) if unexplained else None
-        if ours and close is not None:
-            reason = protection.closing_for or CloseReason.CLOSED_ELSEWHERE
-            price, order_id = close.average_price, close.exchange_order_id
-        elif there:
-            reason, price, order_id = there[-1].reason, there[-1].average_price, there[-1].order_id
-        elif id in self._acted:
-            reason, price, order_id = self._acted.pop(id), None, ""
-        elif foreign is not None:
-            reason, price, order_id = foreign.reason, foreign.price, foreign.order_id
-        else:
-            reason, price, order_id = CloseReason.CLOSED_ELSEWHERE, None, ""
+        elsewhere = self.external_closes.last(protection.symbol, protection.side)
+        reason, price, order_id = how_it_ended(protection, self._acted.pop(id, None), elsewhere)
         tick = desk.prices.last(protection.symbol)
         desk.store.record(
             ProtectionMoved(
@@ -548,28 +497,12 @@ class Protections:
 
     # Bookkeeping
 
-    def covering(self, protection: Protection, held: int) -> list[Record]:
-        """The records of a protection covering `held` contracts, of which it may want fewer."""
-        covered = protection.closed + held
-        if protection.entry_id is None and protection.size is not None:
-            covered = min(covered, protection.size)
-        records: list[Record] = []
-        if covered != protection.covered:
-            records.append(ProtectionCovers(protection.id, covered, self._desk.now_ms()))
-        if held and protection.state is ProtectionState.PENDING_FILL:
-            records.append(
-                ProtectionMoved(
-                    protection.id, self._desk.now_ms(), ProtectionState.ARMED, "position held"
-                )
-            )
-        return records
-
     def _follow(self, protection: Protection, held: int) -> None:
         """Keep a monitored position's protection as large as the position; its end is decided elsewhere."""
         if protection.entry_id is None and protection.state in (
             ProtectionState.PENDING_FILL,
             ProtectionState.ARMED,
         ):
-            records = self.covering(protection, held)
+            records = covering(protection, held, self._desk.now_ms())
             if records:
                 self._desk.store.record(*records)

@@ -57,15 +57,15 @@ PATCHES = (
     Patch(
         "ignore-late-fill",
         "a fill of an order that had ended is not protected",
-        "trading/protections/protections.py",
-        """        if protection.state is ProtectionState.RELEASED:
-            if protection.reason != ORDER_ENDED:
-                return []
+        "trading/protections/coverage.py",
+        """    if protection.state is ProtectionState.RELEASED:
+        if protection.reason != ORDER_ENDED:
+            return []
 """,
-        """        if late:
-            return []
-        if protection.state is ProtectionState.RELEASED:
-            return []
+        """    if late:
+        return []
+    if protection.state is ProtectionState.RELEASED:
+        return []
 """,
         "fills told late",
     ),
@@ -129,16 +129,12 @@ PATCHES = (
     Patch(
         "first-fill-only",
         "what fills after the first part is not protected",
-        "trading/protections/protections.py",
-        """        records: list[Record] = [
-            ProtectionCovers(protection.id, filled, self._desk.now_ms(), there_ms)
-        ]
+        "trading/protections/coverage.py",
+        """    records: list[Record] = [ProtectionCovers(protection.id, filled, now_ms, there_ms)]
 """,
-        """        if protection.covered:
-            return []
-        records: list[Record] = [
-            ProtectionCovers(protection.id, filled, self._desk.now_ms(), there_ms)
-        ]
+        """    if protection.covered:
+        return []
+    records: list[Record] = [ProtectionCovers(protection.id, filled, now_ms, there_ms)]
 """,
     ),
     Patch(
