@@ -48,6 +48,8 @@ class FiredOrder:
 
     order_id: str
     reason: CloseReason
+    size: int | None = None
+    """Contracts that it was made for; None where that was not said, or an earlier version noted it."""
     filled: int = 0
     average_price: Decimal | None = None
     final: bool = False

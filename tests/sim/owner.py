@@ -74,13 +74,15 @@ class Owner:
         while True:
             await trio.sleep(rng.expovariate(1 / 30))
             for symbol, side in self._sides(rng):
-                size = rng.randint(1, 8)
-                if self.holdings.own((symbol, side)) + size <= MOST_OWN:
-                    self.trace.fault("own contracts", symbol, side, size)
-                    await self._ask(
-                        SUBMIT,
-                        {"symbol": symbol, "side": SIDES[side], "size": size, "type": "market"},
-                    )
+                await self.buy(symbol, side, rng.randint(1, 8))
+
+    async def buy(self, symbol: str, side: str, size: int) -> None:
+        """He buys, unless it would be too much."""
+        if self.holdings.own((symbol, side)) + size <= MOST_OWN:
+            self.trace.fault("own contracts", symbol, side, size)
+            await self._ask(
+                SUBMIT, {"symbol": symbol, "side": SIDES[side], "size": size, "type": "market"}
+            )
 
     async def _another_program(self) -> None:
         """Another program opens with a stop of its own at the exchange, often just like an order of the engine's."""

@@ -44,6 +44,7 @@ from .misuse import Misuse
 from .network import Network
 from .oddities import Oddities
 from .owner import Owner
+from .parts import Parts
 from .pushes import Pushes
 from .receiver import APPLICATION, Receiver
 from .rest import Rest
@@ -216,6 +217,16 @@ class Run:
         self.belated = Belated(
             paper, self.market, self.chronicle, cache(rng), trace, lambda: self.weather.is_mild()
         )
+        self.parts = Parts(
+            paper,
+            self.network,
+            self.lives,
+            self.market,
+            self.chronicle,
+            self.owner,
+            cache(rng),
+            trace,
+        )
         pushes.told = self.belated.pushed
         self.network.said = self.belated.answered
         around = (paper, self.network, self.disk, self.receiver, pushes)
@@ -228,6 +239,8 @@ class Run:
             self._newer() if choices.world > 1 else {},
             rng("newer weather"),
             only=choices.only,
+            later=self.parts.kinds() if choices.world > 2 else {},
+            later_rng=rng("later weather"),
         )
         self.weather.cleared = self.doorway.clear
         mild_since = self.weather.nothing_but_since

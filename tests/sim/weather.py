@@ -38,6 +38,9 @@ MILD = HARMLESS | {"fills told late"}
 CLEAR_OF_OLD = 0.4
 """How likely a storm with newer kinds has none of the first world's, so that nothing hides what they do."""
 
+LATER = 0.1
+"""How likely a storm has one of the kinds that came later."""
+
 
 @define(eq=False)
 class Weather:
@@ -57,6 +60,9 @@ class Weather:
     newer_rng: random.Random
     only: frozenset[str] = frozenset()
     """The kinds of trouble there may be; all, if empty."""
+    later: Kinds = field(factory=dict)
+    """Those that came to a world when seeds of it were kept already: drawn beside the others, not among them."""
+    later_rng: random.Random = field(factory=random.Random)
     cleared: Callable[[], None] = lambda: None
     """Called when a storm ends."""
     calm_since: float | None = 0.0
@@ -69,7 +75,7 @@ class Weather:
     """What went wrong in the last one."""
 
     def __attrs_post_init__(self) -> None:
-        known_ones = {*self.first, *self.newer, *FACTS}
+        known_ones = {*self.first, *self.newer, *self.later, *FACTS}
         unknown = self.only - known_ones
         if unknown:
             known = ", ".join(sorted(known_ones))
@@ -87,14 +93,15 @@ class Weather:
     async def _storm(self, length_s: float) -> None:
         names = sorted(self.only & set(self.first) if self.only else self.first)
         drawn = self.rng.sample(names, min(len(names), self.rng.randint(2, 6)))
-        self.kinds = (*self._drawn_newer(drawn), *drawn)
+        self.kinds = (*self._drawn_later(), *self._drawn_newer(drawn), *drawn)
         self.trace("weather", "storm", length_s, *self.kinds)
         if not self.kinds or not HARMLESS.issuperset(self.kinds):
             self.calm_since = None
+        kinds = {**self.first, **self.newer, **self.later}
         with trio.move_on_after(length_s):
             async with trio.open_nursery() as nursery:
                 for name in self.kinds:
-                    nursery.start_soon(self.first.get(name) or self.newer[name])
+                    nursery.start_soon(kinds[name])
         self.clear()
 
     def _drawn_newer(self, drawn: list[str]) -> list[str]:
@@ -107,6 +114,11 @@ class Weather:
         if self.newer_rng.random() < CLEAR_OF_OLD:
             drawn.clear()
         return found
+
+    def _drawn_later(self) -> list[str]:
+        if self.only:
+            return sorted(self.only & set(self.later))
+        return [each for each in sorted(self.later) if self.later_rng.random() < LATER]
 
     def longer_s(self) -> float:
         """For how long the last storm may be felt: what a header has said of ten minutes is believed for so long."""

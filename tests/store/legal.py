@@ -166,6 +166,7 @@ class History:
                 reason=self._pick(
                     [CloseReason.EXCHANGE_STOP_LOSS, CloseReason.EXCHANGE_TAKE_PROFIT]
                 ),
+                size=self._pick([None, 10]),
                 filled=self._pick([0, 4, 10]),
                 average_price=self._draw(PRICES),
                 final=self._pick([True, False]),

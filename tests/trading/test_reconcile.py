@@ -590,6 +590,18 @@ def test_of_two_stops_that_were_reached_the_one_of_the_same_size_fired():
     assert (protection.id, reason) == ("b", CloseReason.EXCHANGE_STOP_LOSS)
 
 
+def test_of_two_that_are_alike_the_one_fired_whose_contracts_none_of_its_stops_is_closing_yet():
+    state = State()
+    with_order(state, "a", 10, at_ms=OLD)
+    with_order(state, "b", 10, at_ms=OLD + 1)
+    begun = {"deal_size": 0, "state": OrderState.CHECK, "trigger_price": SL}
+    for id, size, order_id in (("a", 10, "91"), ("b", 7, "92")):
+        told = fired(size=size, order_id=order_id, **begun)
+        state.apply(FiredObserved(id, observed_there(told, CloseReason.EXCHANGE_STOP_LOSS)))
+    protection, _ = whose(fired(size=3, order_id="93", **begun), state.protections.alive())
+    assert protection.id == "b"
+
+
 def test_the_price_that_a_stop_waited_for_tells_whose_it_was_before_anything_is_closed():
     state = State()
     with_order(state, "a", 10, at_ms=OLD)

@@ -383,6 +383,29 @@ async def test_a_target_that_fired_unheard_before_its_order_filled_further_is_fo
         assert held_there(stage) == 6
 
 
+async def test_a_target_that_fired_unheard_is_its_orders_though_its_owner_bought_as_many_beside_it(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.open_by_hand(size=3)
+        await stage.bought("low", stop_loss=60000, take_profit=70000)
+        await stage.bought("high", stop_loss=60000, take_profit=66000)
+        await stage.settle(2)
+        hear_nothing(stage)
+        await stage.settle(10)
+        stage.move(66000)
+        assert held_there(stage) == 13
+        await stage.open_by_hand(size=10)
+        stage.move(65200)
+        for path in ("/contract/public/kline", "/contract/public/market-trade"):
+            stage.paper.fail(path, status=502, times=10_000)
+        await stage.settle(40)
+        listen_again(stage)
+        await stage.until(lambda: stage.guarded("high") == "closed", within=240)
+        assert stage.protection("high").reason == "exchange_take_profit"
+        assert (held_there(stage), stage.submits(*CLOSE_SIDES)) == (23, [])
+
+
 async def test_a_target_that_fired_unheard_is_looked_for_though_that_of_a_later_fill_is_listed(
     autojump_clock,
 ):

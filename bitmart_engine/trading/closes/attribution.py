@@ -91,6 +91,7 @@ def observed_there(update: OrderUpdate, reason: CloseReason) -> FiredOrder:
     return FiredOrder(
         order_id=update.order_id,
         reason=reason,
+        size=update.size,
         filled=update.deal_size,
         average_price=update.deal_avg_price if update.deal_size else None,
         final=update.final,
@@ -141,12 +142,18 @@ def _reached(update: OrderUpdate, protection: Protection, reason: CloseReason) -
 def _rank(
     update: OrderUpdate, protection: Protection, reason: CloseReason
 ) -> tuple[bool, bool, bool, Decimal]:
-    """The lower the likelier: none at work yet, the same size, room for that size, a level near the price."""
-    busy = any(each.order_id != update.order_id and not each.final for each in protection.fired)
+    """The lower the likelier: room for that size, the same size, none at work yet, a level near the price.
+
+    There is room for what no other order of its stops is closing already.
+    """
+    at_work = [
+        each for each in protection.fired if each.order_id != update.order_id and not each.final
+    ]
+    room = protection.remaining - sum(max((each.size or 0) - each.filled, 0) for each in at_work)
     size = update.size or update.deal_size
     level, price = _level(protection, reason), update.deal_avg_price
     away = abs(price - level) if price is not None and level is not None else NEVER
-    return (busy, size != protection.remaining, size > protection.remaining, away)
+    return (size > room, size != room, bool(at_work), away)
 
 
 def _reason(update: OrderUpdate, protection: Protection) -> CloseReason:

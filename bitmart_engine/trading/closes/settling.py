@@ -106,10 +106,31 @@ async def _innocent(update: OrderUpdate, desk: Desk, protections: Settles) -> tu
     alive = protections.index.alive_on(symbol, side)
     others = protections.evidence.on(symbol, side).others(trio.current_time(), BEFORE_S) or 0
     held = desk.positions.get(symbol, side)
-    whole = held is not None and held.size >= others + protections.index.owed_on(symbol, side)
-    if update.deal_size and whole:
+    size = 0 if held is None else held.size
+    should_be = others + protections.index.owed_on(symbol, side)
+    if update.deal_size and size >= should_be:
+        size -= await _joined(update, desk)
+    if update.deal_size and size >= should_be:
         return {each.id for each in alive}, bool(plans)
     return still_listed(alive, plans), bool(plans)
+
+
+async def _joined(update: OrderUpdate, desk: Desk) -> int:
+    """Contracts that others' orders have opened on the side since `update` was made. Raises ExchangeError.
+
+    Where nothing was heard meanwhile they are not among those that are known for others'.
+    """
+    if update.side is None or update.create_time_ms is None:
+        return 0
+    opening = update.side.position_side.opening
+    orders = await desk.exchange.order_history(update.symbol, urgency=Urgency.CLOSE)
+    return sum(
+        each.deal_size
+        for each in orders
+        if each.side is opening
+        and desk.state.entry_of(each.client_order_id) is None
+        and (each.update_time_ms or 0) >= update.create_time_ms
+    )
 
 
 def still_listed(protections: list[Protection], plans: list[PlanOrder]) -> set[str]:
