@@ -67,6 +67,7 @@ from .entries.tracking import Tracking
 from .event_errors import EventErrors
 from .identity import new_engine_id
 from .in_flight import InFlight, landing, run_in_flight
+from .market.gaps import look_back
 from .market.instruments import Instruments
 from .market.prices import Prices
 from .promises import Promises
@@ -383,7 +384,8 @@ async def open_trading(
         ):
             monitors.start_soon(core.watch_prices)
             monitors.start_soon(core.watch_account, account)
-            monitors.start_soon(desk.prices.keep_fresh)
+            looking_back = partial(look_back, desk, core.protections)
+            monitors.start_soon(desk.prices.keep_fresh, looking_back)
             monitors.start_soon(desk.prices.settle_doubts)
             monitors.start_soon(core.entries.deadlines.run)
             monitors.start_soon(supervised, core.keep_warm, "keep_warm", counters)

@@ -57,8 +57,8 @@ BARS_LATE_S = 5.0
 NEVER = float("-inf")
 
 
-async def _nobody_looks_back(symbol: str, since_ms: int) -> None:
-    await trio.lowlevel.checkpoint()
+LookBack = Callable[[str, int], Awaitable[None]]
+"""Sees to what a symbol missed since a time (the exchange's clock, ms; 0: whenever), and returns once that is done."""
 
 
 def topics_of(symbol: str) -> tuple[str, ...]:
@@ -115,9 +115,6 @@ class Prices:
         self._under_way: Counter[str] = Counter()
         self._answered: dict[str, trio.Event] = {}
         streams.pricing.doubted = self._doubt
-        self.look_back: Callable[[str, int], Awaitable[None]] = _nobody_looks_back
-        """Does what follows from what a symbol missed since a time (the exchange's clock, ms; 0: whenever), and
-        returns once that is known. Set by whoever keeps the stops."""
 
     def check(self, symbol: str) -> None:
         """Raise BadRequest for a symbol that cannot be priced: nothing may be promised about it."""
@@ -288,8 +285,8 @@ class Prices:
             self._streams.observe(symbol, bars[-1].close, asked_at, Source.KLINES)
             self._tell_answered(symbol)
 
-    async def keep_fresh(self) -> None:
-        """Watch for stale symbols, for ever. Runs as a task."""
+    async def keep_fresh(self, look_back: LookBack) -> None:
+        """Watch for stale symbols, for ever, and have `look_back` see to what was missed. Runs as a task."""
         async with trio.open_nursery() as nursery:
             while True:
                 await trio.sleep(min(self._stale_after_s / 4, 1.0))
@@ -298,7 +295,7 @@ class Prices:
                     self._check(symbol, watch, nursery)
                     if watch.missed is not None and not watch.looking:
                         watch.looking = True
-                        nursery.start_soon(self._look_up, symbol, watch)
+                        nursery.start_soon(self._look_up, symbol, watch, look_back)
 
     def _check(self, symbol: str, watch: _Watch, nursery: trio.Nursery) -> None:
         now = trio.current_time()
@@ -358,11 +355,11 @@ class Prices:
             return 0
         return self._exchange.now_ms() - round((trio.current_time() - at) * 1000)
 
-    async def _look_up(self, symbol: str, watch: _Watch) -> None:
+    async def _look_up(self, symbol: str, watch: _Watch, look_back: LookBack) -> None:
         """Look up what was missed, and what is missed while that goes on."""
         while watch.missed is not None and self._watched.get(symbol) is watch:
             since_ms, watch.missed = watch.missed, None
-            await self.look_back(symbol, since_ms)
+            await look_back(symbol, since_ms)
         watch.looking = False
 
     def _ask_at_times(self, symbol: str, watch: _Watch, nursery: trio.Nursery) -> None:

@@ -7,7 +7,6 @@ decided without waiting.
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import partial
 from math import inf
 
 import structlog
@@ -35,7 +34,6 @@ from ..closes.cancel_exchange_stops import cancel_unwanted, unwanted
 from ..closes.settling import settle
 from ..closes.unfilled import as_far_as_certain, ended_short
 from ..desk import Desk
-from ..market.gaps import look_back
 from ..signals.callbacks import close_price
 from ..signals.signalling import close_told, fired_told
 from .confirming import confirm_gone
@@ -81,7 +79,6 @@ class Protections:
         """By the exchange's order id: ends with contracts unfilled that are said of closes, and not confirmed yet."""
         self._learning: dict[str, trio.Lock] = {}
         self._learnt_at: dict[str, float] = {}
-        desk.prices.look_back = partial(look_back, desk, self)
 
     # What the market says
 
