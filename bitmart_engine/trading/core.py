@@ -57,6 +57,7 @@ from .account.reconcile import (
 from .account.snapshot import take_snapshot
 from .agreement import Agreement
 from .backoff import Backoff
+from .closes.cancel_exchange_stops import cancel_unwanted
 from .closes.closing import close
 from .desk import Desk
 from .entries.entries import Entries
@@ -74,6 +75,7 @@ from .promises import Promises
 from .protections.exchange_stops import LOOK_AGAIN_S, Losses
 from .protections.monitoring import Monitoring
 from .protections.protections import Protections
+from .signals.foreign_signals import ForeignSignals
 from .signals.notifications import Notifications
 from .signals.raw_events import RawEvents
 from .tasks import Tasks
@@ -97,7 +99,23 @@ class EngineCore:
         self.protections = Protections(desk)
         self.entries = Entries(desk, self.protections)
         self.ordering = Ordering(desk, self.entries)
-        self.monitoring = Monitoring(desk, self.protections)
+        self.monitoring = Monitoring(
+            agreement=desk.agreement,
+            counters=desk.counters,
+            exchange=desk.exchange,
+            in_flight=desk.in_flight,
+            instruments=desk.instruments,
+            notifications=desk.notifications,
+            positions=desk.positions,
+            prices=desk.prices,
+            promises=desk.promises,
+            settings=desk.settings,
+            store=desk.store,
+            engine_id=desk.engine_id,
+            now_ms=desk.now_ms,
+            cancel_unwanted=partial(cancel_unwanted, desk=desk, protections=self.protections),
+            protections=self.protections,
+        )
         self.tracking = Tracking(desk, self._read)
         self.tasks = Tasks(
             desk.store,
@@ -106,8 +124,34 @@ class EngineCore:
             withdraw=partial(withdraw, desk=desk, entries=self.entries),
             close=partial(close, desk=desk, protections=self.protections),
         )
-        self.futures_orders = FuturesOrders(desk)
-        self.balance = BalanceBook(desk)
+        signals = ForeignSignals(
+            agreement=desk.agreement,
+            counters=desk.counters,
+            errors=desk.errors,
+            exchange=desk.exchange,
+            notifications=desk.notifications,
+            settings=desk.settings,
+            store=desk.store,
+            working=desk.working,
+            now_ms=desk.now_ms,
+        )
+        self.futures_orders = FuturesOrders(
+            counters=desk.counters,
+            errors=desk.errors,
+            exchange=desk.exchange,
+            store=desk.store,
+            signals=signals,
+            now_ms=desk.now_ms,
+        )
+        self.balance = BalanceBook(
+            counters=desk.counters,
+            errors=desk.errors,
+            exchange=desk.exchange,
+            notifications=desk.notifications,
+            settings=desk.settings,
+            store=desk.store,
+            now_ms=desk.now_ms,
+        )
         self.found: Findings | None = None
         """What the first comparison after the start found; None until there was one."""
         self._losses = Losses()
@@ -403,7 +447,14 @@ async def open_trading(
                 monitors.start_soon(supervised, core.futures_orders.run, "futures_orders", counters)
                 monitors.start_soon(supervised, core.balance.run, "balance", counters)
                 if settings.raw_events_uri:
-                    forward = partial(RawEvents(desk).run, streams.bus)
+                    raw_events = RawEvents(
+                        counters=counters,
+                        errors=desk.errors,
+                        notifications=desk.notifications,
+                        store=store,
+                        now_ms=desk.now_ms,
+                    )
+                    forward = partial(raw_events.run, streams.bus)
                     monitors.start_soon(supervised, forward, "raw_events", counters)
             try:
                 yield core

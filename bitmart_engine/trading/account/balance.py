@@ -14,16 +14,23 @@ the next start.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 import trio
 from attrs import evolve, frozen
 
+from ...counters import Counters
+from ...exchange.client import ExchangeClient
 from ...exchange.errors import ExchangeError
 from ...exchange.rows import Balance
 from ...model.decimals import plain
 from ...model.events import BalanceUpdate
+from ...settings import Settings
+from ...store import Store
 from ...store.records import NotificationSettled, Record
-from ..desk import Desk
+from ..event_errors import EventErrors
+from ..signals.notifications import Notifications
 from ..signals.signal_forms import PAYLOAD_VERSION, SOURCE, moment
 
 __all__ = ["BalanceBook", "KnownBalance"]
@@ -54,8 +61,24 @@ class KnownBalance:
 class BalanceBook:
     """One balance. It trades nothing, and nothing trades by it."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(
+        self,
+        *,
+        counters: Counters,
+        errors: EventErrors,
+        exchange: ExchangeClient,
+        notifications: Notifications,
+        settings: Settings,
+        store: Store,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._counters = counters
+        self._errors = errors
+        self._exchange = exchange
+        self._notifications = notifications
+        self._settings = settings
+        self._store = store
+        self._now_ms = now_ms
         self._heard = 0
         self._equity: Balance | None = None
         """The latest answer: what a push does not say."""
@@ -67,9 +90,11 @@ class BalanceBook:
         self._taken = False
         """Whether the application took a signal since the start."""
         self._stopped = False
-        self._owed = next((each.id for each in desk.state.owed.values() if each.kind == KIND), None)
+        self._owed = next(
+            (each.id for each in store.state.owed.values() if each.kind == KIND), None
+        )
         self.known: KnownBalance | None = None
-        desk.store.observe(self._on_record)
+        store.observe(self._on_record)
 
     def take(self, update: BalanceUpdate, source: str = "push") -> None:
         """The balance is so from now on. What an update leaves out stays as it was known."""
@@ -85,7 +110,7 @@ class BalanceBook:
                 if update.position_deposit is None
                 else update.position_deposit,
             )
-        self.known = KnownBalance(update, source, self._desk.now_ms())
+        self.known = KnownBalance(update, source, self._now_ms())
         if source == "push":
             self._is_whole = False
             self._pushed.set()
@@ -103,7 +128,7 @@ class BalanceBook:
 
     async def _wait_push(self) -> None:
         """Wait for a push, if one is of interest."""
-        if self._desk.settings.balance_signal_url is None or self._stopped:
+        if self._settings.balance_signal_url is None or self._stopped:
             await trio.sleep_forever()
         await self._pushed.wait()
 
@@ -111,9 +136,9 @@ class BalanceBook:
         """Read it once, and owe a signal if that is whole now. False if it could not be read."""
         heard = self._heard
         try:
-            found = await self._desk.exchange.balance(CURRENCY)
+            found = await self._exchange.balance(CURRENCY)
         except ExchangeError as failure:
-            self._desk.counters.add("balance could not be read", why=str(failure))
+            self._counters.add("balance could not be read", why=str(failure))
             return False
         self._equity = found
         self._straddled = 0 if heard == self._heard else self._straddled + 1
@@ -148,11 +173,11 @@ class BalanceBook:
             "retry_count": 0,
             "payload_version": PAYLOAD_VERSION,
         }
-        records = self._desk.notifications.balance_signal(LANE, body)
+        records = self._notifications.balance_signal(LANE, body)
         if records:
             self._told = values
             self._owed = records[0].notification.id
-            self._desk.store.record(*records)
+            self._store.record(*records)
 
     def _on_record(self, record: Record) -> None:
         if isinstance(record, NotificationSettled) and record.id == self._owed:
@@ -167,7 +192,7 @@ class BalanceBook:
                     setting="TRADING_APP_BALANCE_SIGNAL_PATH",
                 )
                 return
-            with self._desk.errors.surviving("balance to tell"):
+            with self._errors.surviving("balance to tell"):
                 self._tell()
 
 

@@ -6,17 +6,20 @@ and nothing is traded by what it says. What was taken in already is no news, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import trio
 from attrs import evolve
 
+from ...counters import Counters
+from ...exchange.client import ExchangeClient
 from ...exchange.errors import CutShort, ExchangeError, Meaning, Refused
 from ...model.events import OrderUpdate
 from ...model.futures_orders import FuturesOrder, upsert
 from ...model.identifiers import LONGEST_SYMBOL, is_identifier
+from ...store import Store
 from ...streams.order_events import order_event
-from ..desk import Desk
+from ..event_errors import EventErrors
 from ..signals.foreign_signals import ForeignSignals
 
 __all__ = ["FuturesOrders"]
@@ -30,31 +33,43 @@ ASKED_AT_ONCE = 10
 class FuturesOrders:
     """The way into `State.futures_orders`. It hears every order that any query of the engine reads."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(
+        self,
+        *,
+        counters: Counters,
+        errors: EventErrors,
+        exchange: ExchangeClient,
+        store: Store,
+        signals: ForeignSignals,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._counters = counters
+        self._errors = errors
+        self._exchange = exchange
+        self._store = store
+        self._now_ms = now_ms
         self._asked_at: dict[str, float] = {}
-        self.signals = ForeignSignals(desk)
-        desk.exchange.observe_orders(self.take)
+        self._signals = signals
+        exchange.observe_orders(self.take)
 
     def take(self, update: OrderUpdate) -> None:
         """Take in what was pushed, or read over REST. What cannot be read is counted, and changes nothing."""
-        with self._desk.errors.surviving("order of the book"):
+        with self._errors.surviving("order of the book"):
             self._take(update)
 
     def _take(self, update: OrderUpdate) -> None:
         if not update.raw:
             return
-        desk = self._desk
         try:
             event = order_event(update.raw)
-            known = desk.state.futures_orders.get(event.order_id)
+            known = self._store.state.futures_orders.get(event.order_id)
             news = upsert(known, event)
         except ValueError as failure:
-            desk.counters.add("order event that the book cannot hold", why=str(failure))
+            self._counters.add("order event that the book cannot hold", why=str(failure))
             return
         if news is not None:
-            order = evolve(news, seen_ms=desk.now_ms())
-            desk.store.record(*self.signals.news(known, order, update))
+            order = evolve(news, seen_ms=self._now_ms())
+            self._store.record(*self._signals.news(known, order, update))
 
     async def run(self) -> None:
         """Now and then ask what became of orders that ended while nobody listened, and tell what was held back.
@@ -62,7 +77,7 @@ class FuturesOrders:
         Runs as a task.
         """
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.signals.run)
+            nursery.start_soon(self._signals.run)
             nursery.start_soon(self._look_now_and_then)
 
     async def _look_now_and_then(self) -> None:
@@ -76,7 +91,7 @@ class FuturesOrders:
 
         A few at a time, those that were not asked about for longest first. A listing that failed proves nothing.
         """
-        alive = self._desk.state.futures_orders.alive()
+        alive = self._store.state.futures_orders.alive()
         self._asked_at = {each.id: self._asked_at.get(each.id, 0.0) for each in alive}
         if not alive:
             return
@@ -88,23 +103,23 @@ class FuturesOrders:
                 self._asked_at[order.id] = trio.current_time()
                 await self._ask(order.symbol, order.order_id)
         except ExchangeError as failure:
-            self._desk.counters.add("orders of the book could not be read", why=str(failure))
+            self._counters.add("orders of the book could not be read", why=str(failure))
 
     async def _listed(self) -> Iterable[OrderUpdate]:
         """The working orders, as far as they are listed: those that are not are asked about one by one."""
         try:
-            return await self._desk.exchange.open_orders()
+            return await self._exchange.open_orders()
         except CutShort as cut:
             return cut.found
 
     async def _ask(self, symbol: str, order_id: str) -> None:
         """Read one order; what is read is heard. One that the exchange knows no more stays as it was."""
         try:
-            await self._desk.exchange.order(symbol, order_id)
+            await self._exchange.order(symbol, order_id)
         except Refused as refusal:
             if refusal.meaning is not Meaning.NO_SUCH_ORDER:
                 raise
-            self._desk.counters.add("order of the book that the exchange does not know")
+            self._counters.add("order of the book that the exchange does not know")
 
 
 def _askable(order: FuturesOrder) -> bool:

@@ -5,15 +5,18 @@ It follows the records: what is armed is watched, and its symbol priced, until i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import trio
 from attrs import evolve
 
+from ...exchange.client import ExchangeClient
 from ...model.events import Tick
 from ...model.lifecycle import ProtectionState
 from ...model.positions import CloseReason, Protection
 from ...model.sides import PositionSide
+from ...store import Store
 from ...store.records import (
     ProtectionKept,
     ProtectionLevelled,
@@ -21,7 +24,7 @@ from ...store.records import (
     ProtectionOpened,
     Record,
 )
-from ..desk import Desk
+from ..market.prices import Prices
 from .stops import Levels, StopBook
 
 __all__ = ["ProtectionIndex"]
@@ -30,15 +33,25 @@ __all__ = ["ProtectionIndex"]
 class ProtectionIndex:
     """An index of what has not ended, by symbol and side, and of the levels of what is armed."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(
+        self,
+        *,
+        exchange: ExchangeClient,
+        prices: Prices,
+        store: Store,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._exchange = exchange
+        self._prices = prices
+        self._store = store
+        self._now_ms = now_ms
         self._stops = StopBook()
         self._alive: dict[tuple[str, PositionSide], set[str]] = {}
         self._closing: dict[tuple[str, PositionSide], set[str]] = {}
         self._since: dict[str, tuple[tuple[Decimal | None, Decimal | None], int | None]] = {}
         """The levels of what is armed, and since when they count."""
-        self._started_ms = desk.now_ms()
-        desk.store.observe(self._keep_watch)
+        self._started_ms = now_ms()
+        store.observe(self._keep_watch)
 
     def __len__(self) -> int:
         """How many protections have their levels watched."""
@@ -60,15 +73,15 @@ class ProtectionIndex:
 
         The extremes of such a tick may be from before the stop was set. The bars of the gap say more: see `gaps`.
         """
-        gap_ms = self._desk.now_ms() - round((trio.current_time() - gap_since) * 1000)
+        gap_ms = self._now_ms() - round((trio.current_time() - gap_since) * 1000)
         spared = {
             id
             for id, reason in fired
             if reason is CloseReason.STOP_LOSS
-            and self._desk.state.protections[id].levelled_ms > gap_ms
+            and self._store.state.protections[id].levelled_ms > gap_ms
         }
         for id in spared:
-            self._watch_levels(self._desk.state.protections[id])
+            self._watch_levels(self._store.state.protections[id])
         return [
             *(each for each in fired if each[0] not in spared),
             *(self._stops.triggered(tick.only_last()) if spared else ()),
@@ -88,12 +101,12 @@ class ProtectionIndex:
     def alive_on(self, symbol: str, side: PositionSide) -> list[Protection]:
         """The protections of a side that have not ended."""
         ids = self._alive.get((symbol, side), ())
-        return [self._desk.state.protections[id] for id in sorted(ids)]
+        return [self._store.state.protections[id] for id in sorted(ids)]
 
     def closing_on(self, symbol: str, side: PositionSide) -> list[Protection]:
         """The protections of a side that are being closed."""
         ids = self._closing.get((symbol, side), ())
-        return [self._desk.state.protections[id] for id in sorted(ids)]
+        return [self._store.state.protections[id] for id in sorted(ids)]
 
     def owed_on(self, symbol: str, side: PositionSide) -> int:
         """Contracts that our orders filled on this side and that are not closed, as far as we know."""
@@ -111,14 +124,14 @@ class ProtectionIndex:
                 pass
             case _:
                 return
-        self.keep(self._desk.state.protections[id])
+        self.keep(self._store.state.protections[id])
 
     def forget(self, protection: Protection) -> None:
         """The promise of this protection is not given after all."""
         self._alive.get((protection.symbol, protection.side), set()).discard(protection.id)
         self._stops.disarm(protection.id)
         self._since.pop(protection.id, None)
-        self._desk.prices.unneed(protection.symbol, ("protection", protection.id))
+        self._prices.unneed(protection.symbol, ("protection", protection.id))
 
     def keep(self, protection: Protection) -> None:
         """Have its levels watched and its symbol priced, as far as its state asks for it."""
@@ -132,21 +145,21 @@ class ProtectionIndex:
         alive = self._alive.setdefault(key, set())
         if protection.state.final:
             alive.discard(id)
-            self._desk.prices.unneed(protection.symbol, ("protection", id))
-            self._desk.prices.recheck(protection.symbol)
+            self._prices.unneed(protection.symbol, ("protection", id))
+            self._prices.recheck(protection.symbol)
         else:
             alive.add(id)
-            self._desk.prices.need(protection.symbol, ("protection", id))
+            self._prices.need(protection.symbol, ("protection", id))
         if protection.state is ProtectionState.ARMED:
             self._watch_levels(protection)
-            self._desk.prices.recheck(protection.symbol)
+            self._prices.recheck(protection.symbol)
         else:
             self._stops.disarm(id)
             self._since.pop(id, None)
 
     def watch_again(self, id: str) -> None:
         """Watch the levels of a protection that was touched and not fired: the next price decides."""
-        protection = self._desk.state.protections[id]
+        protection = self._store.state.protections[id]
         if protection.state is ProtectionState.ARMED:
             self._watch_levels(protection)
 
@@ -168,7 +181,7 @@ class ProtectionIndex:
         known = self._since.get(protection.id)
         if known is not None and known[0] == levels:
             return known[1]
-        exchange = self._desk.exchange
+        exchange = self._exchange
         since_ms = None if exchange.clock_offset_ms is None else exchange.now_ms()
         self._since[protection.id] = (levels, since_ms)
         return since_ms

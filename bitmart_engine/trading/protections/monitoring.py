@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from decimal import Decimal
 
@@ -9,6 +10,8 @@ import structlog
 import trio
 from attrs import evolve, frozen
 
+from ...counters import Counters
+from ...exchange.client import ExchangeClient
 from ...exchange.errors import ExchangeError
 from ...model.decimals import plain_or_none
 from ...model.errors import BadRequest, Conflict, NotFound, Unavailable
@@ -19,6 +22,8 @@ from ...model.positions import CloseReason, MonitorRequest, Protection
 from ...model.sides import PositionSide
 from ...model.tickers import meanings
 from ...notify.destinations import check_url
+from ...settings import Settings
+from ...store import Store
 from ...store.records import (
     ProtectionKept,
     ProtectionLevelled,
@@ -26,8 +31,13 @@ from ...store.records import (
     ProtectionOpened,
     Record,
 )
-from ..closes.cancel_exchange_stops import cancel_unwanted, unwanted, unwanted_parts
-from ..desk import Desk
+from ..account.positions import PositionBook
+from ..agreement import Agreement
+from ..closes.cancel_exchange_stops import unwanted, unwanted_parts
+from ..in_flight import InFlight
+from ..market.instruments import Instruments
+from ..market.prices import Prices
+from ..promises import Promises
 from ..requests import (
     MonitorPosition,
     checked_id,
@@ -36,6 +46,7 @@ from ..requests import (
     checked_order_id,
     parse_side,
 )
+from ..signals.notifications import Notifications
 from .coverage import covering
 from .protections import Protections
 
@@ -61,8 +72,39 @@ class Monitored:
 class Monitoring:
     """The user's side of protections. What the market and the exchange do to them is decided in `protections`."""
 
-    def __init__(self, desk: Desk, protections: Protections) -> None:
-        self._desk = desk
+    def __init__(
+        self,
+        *,
+        agreement: Agreement,
+        counters: Counters,
+        exchange: ExchangeClient,
+        in_flight: InFlight,
+        instruments: Instruments,
+        notifications: Notifications,
+        positions: PositionBook,
+        prices: Prices,
+        promises: Promises,
+        settings: Settings,
+        store: Store,
+        engine_id: str,
+        now_ms: Callable[[], int],
+        cancel_unwanted: Callable[[str], Awaitable[None]],
+        protections: Protections,
+    ) -> None:
+        self._agreement = agreement
+        self._counters = counters
+        self._exchange = exchange
+        self._in_flight = in_flight
+        self._instruments = instruments
+        self._notifications = notifications
+        self._positions = positions
+        self._prices = prices
+        self._promises = promises
+        self._settings = settings
+        self._store = store
+        self._engine_id = engine_id
+        self._now_ms = now_ms
+        self._cancel_unwanted = cancel_unwanted
         self._protections = protections
 
     async def monitor(self, asked: MonitorPosition) -> Monitored:
@@ -70,9 +112,8 @@ class Monitoring:
 
         Raises BadRequest, Conflict and Unavailable.
         """
-        desk = self._desk
         checked_id(asked.id)
-        desk.promises.check()
+        self._promises.check()
         request = MonitorRequest(
             id=asked.id,
             symbol=asked.symbol,
@@ -86,25 +127,25 @@ class Monitoring:
         )
         if (known := await self._known(request)) is not None:
             return known
-        checked_order_id(asked.order_id, desk.state.orders)
+        checked_order_id(asked.order_id, self._store.state.orders)
         if asked.stop_loss is None and asked.take_profit is None:
             raise BadRequest("give a stop_loss, a take_profit, or both", "$.stop_loss")
         if asked.size is not None and asked.size < 1:
             raise BadRequest("must be at least 1 contract", "$.size")
         if asked.callback_url is not None:
-            check_url(asked.callback_url, desk.settings.callback_allow)
-        instrument = await desk.instruments.meant_by(asked.symbol)
+            check_url(asked.callback_url, self._settings.callback_allow)
+        instrument = await self._instruments.meant_by(asked.symbol)
         request = evolve(request, symbol=instrument.symbol)
-        desk.prices.check(request.symbol)
+        self._prices.check(request.symbol)
         read = await self._read_positions(request.symbol)
         price = await self._price(request)
-        await desk.promises.wait_made(request.id, request.order_id)
+        await self._promises.wait_made(request.id, request.order_id)
         if (known := await self._known(request)) is not None:
             return known
-        desk.store.record(*self._promise(request, instrument, price, read))
-        await desk.promises.keep()
+        self._store.record(*self._promise(request, instrument, price, read))
+        await self._promises.keep()
         log.info("position monitored", id=request.id, symbol=request.symbol)
-        return Monitored(desk.state.protections[request.id], False)
+        return Monitored(self._store.state.protections[request.id], False)
 
     async def change(
         self, id: str, stop_loss: Decimal | None = None, take_profit: Decimal | None = None
@@ -113,15 +154,14 @@ class Monitoring:
 
         Raises NotFound, Conflict for a protection that has fired or ended, and BadRequest.
         """
-        desk = self._desk
         now = await self._promised(id)
         if now.state not in (ProtectionState.PENDING_FILL, ProtectionState.ARMED):
             raise Conflict(f"the protection is {now.state.value}", "$.id")
-        desk.promises.check()
+        self._promises.check()
         if stop_loss is None and take_profit is None:
             raise BadRequest("give a stop_loss, a take_profit, or both", "$.stop_loss")
-        instrument = await desk.instruments.get(now.symbol)
-        tick = desk.prices.fresh(now.symbol) if now.state is ProtectionState.ARMED else None
+        instrument = await self._instruments.get(now.symbol)
+        tick = self._prices.fresh(now.symbol) if now.state is ProtectionState.ARMED else None
         price = tick.last if tick else None
         new_stop, new_target = checked_levels(
             now.side, stop_loss, take_profit, instrument, price, price
@@ -132,11 +172,11 @@ class Monitoring:
         stop = new_stop if stop_loss is not None else now.stop_loss
         target = new_target if take_profit is not None else now.take_profit
         checked_levels(now.side, stop, target, instrument)
-        records: list[Record] = [ProtectionLevelled(id, desk.now_ms(), stop, target)]
+        records: list[Record] = [ProtectionLevelled(id, self._now_ms(), stop, target)]
         if self._has_not_left(now) and now.kept_at_exchange:
-            records.append(ProtectionKept(id, desk.now_ms(), stop, target))
-        desk.store.record(*records)
-        await desk.promises.keep()
+            records.append(ProtectionKept(id, self._now_ms(), stop, target))
+        self._store.record(*records)
+        await self._promises.keep()
         log.info(
             "protection moved",
             id=id,
@@ -155,21 +195,21 @@ class Monitoring:
         now = await self._promised(id)
         if now.state not in (ProtectionState.PENDING_FILL, ProtectionState.ARMED):
             raise Conflict(f"the protection is {now.state.value}", "$.id")
-        self._desk.promises.check()
+        self._promises.check()
         reason = "dropped by the user"
-        self._desk.store.record(
-            ProtectionMoved(id, self._desk.now_ms(), ProtectionState.RELEASED, reason),
-            *self._desk.notifications.of_protection(now, "released", reason=reason),
+        self._store.record(
+            ProtectionMoved(id, self._now_ms(), ProtectionState.RELEASED, reason),
+            *self._notifications.of_protection(now, "released", reason=reason),
         )
         if self._has_not_left(now) and now.kept_at_exchange:
-            self._desk.store.record(ProtectionKept(id, self._desk.now_ms(), None, None))
-        await self._desk.promises.keep()
+            self._store.record(ProtectionKept(id, self._now_ms(), None, None))
+        await self._promises.keep()
         await self._record_cancelled(id)
         return self.get(id)
 
     def _has_not_left(self, protection: Protection) -> bool:
         """Whether its order waits for its zone: what the exchange is to keep goes out with it, as it is then."""
-        entry = self._desk.state.orders.get(protection.entry_id or "")
+        entry = self._store.state.orders.get(protection.entry_id or "")
         return entry is not None and entry.state is EntryState.WAITING
 
     async def _record_cancelled(self, id: str) -> None:
@@ -181,11 +221,11 @@ class Monitoring:
 
         async def shed_then(id: str) -> None:
             try:
-                await cancel_unwanted(id, self._desk, self._protections)
+                await self._cancel_unwanted(id)
             finally:
                 done.set()
 
-        self._desk.in_flight.start(shed_then, id)
+        self._in_flight.start(shed_then, id)
         with trio.move_on_after(SHED_WITHIN_S):
             await done.wait()
 
@@ -197,26 +237,26 @@ class Monitoring:
         now = await self._promised(id)
         if now.state is ProtectionState.PENDING_FILL:
             told_by_order = now.entry_id is not None
-            known = told_by_order or self._desk.positions.knows(now.symbol, now.side)
-            if not (known and self._desk.agreement.reached):
+            known = told_by_order or self._positions.knows(now.symbol, now.side)
+            if not (known and self._agreement.reached):
                 raise Unavailable("it is not known yet whether anything is held")
             raise Conflict("nothing is held yet", "$.id")
         if now.state.final:
             raise Conflict(f"the protection is {now.state.value}", "$.id")
         self._protections.fire(id, CloseReason.MANUAL)
-        await self._desk.promises.keep_if_possible()
+        await self._promises.keep_if_possible()
         return self.get(id)
 
     def get(self, id: str) -> Protection:
         """The protection of this id. Raises NotFound."""
         try:
-            return self._desk.state.protections[id]
+            return self._store.state.protections[id]
         except KeyError:
             raise NotFound(f"no position has the id {id!r}") from None
 
     async def _promised(self, id: str) -> Protection:
         """The protection of this id, once it is known whether it is promised. Raises NotFound."""
-        await self._desk.promises.wait_made(id)
+        await self._promises.wait_made(id)
         return self.get(id)
 
     async def _known(self, request: MonitorRequest) -> Monitored | None:
@@ -224,8 +264,8 @@ class Monitoring:
 
         Raises Conflict where something else has that id.
         """
-        await self._desk.promises.wait_made(request.id)
-        known = self._desk.state.protections.get(request.id)
+        await self._promises.wait_made(request.id)
+        known = self._store.state.protections.get(request.id)
         if known is None:
             return None
         if known.symbol in meanings(request.symbol):
@@ -234,7 +274,7 @@ class Monitoring:
             raise Conflict(
                 f"a position with the id {request.id!r} exists with another body", "$.id"
             )
-        await self._desk.promises.keep()
+        await self._promises.keep()
         return Monitored(known, True)
 
     async def _read_positions(self, symbol: str) -> bool:
@@ -247,29 +287,28 @@ class Monitoring:
                 why = str(failure)
             else:
                 return True
-        self._desk.counters.add("positions could not be read", symbol=symbol, why=why)
+        self._counters.add("positions could not be read", symbol=symbol, why=why)
         return False
 
     async def _price(self, request: MonitorRequest) -> Decimal | None:
         """The price now, where a target may be passed already; None where it cannot be told soon."""
-        tick = self._desk.prices.fresh(request.symbol)
+        tick = self._prices.fresh(request.symbol)
         if tick is not None or request.take_profit is None:
             return None if tick is None else tick.last
         with suppress(ExchangeError), trio.move_on_after(PRICE_WITHIN_S):
-            return await self._desk.exchange.last_price(request.symbol)
+            return await self._exchange.last_price(request.symbol)
         return None
 
     def _promise(
         self, request: MonitorRequest, instrument: Instrument, price: Decimal | None, read: bool
     ) -> list[Record]:
-        desk = self._desk
-        entry = desk.state.orders.get(request.order_id or "")
+        entry = self._store.state.orders.get(request.order_id or "")
         if entry is not None and entry.symbol != request.symbol:
             raise BadRequest(f"the order is for {entry.symbol}", "$.symbol")
         side = entry.request.side if entry is not None else self._side(request, read)
         if entry is not None and request.side not in (None, side):
             raise BadRequest(f"the order is a {side.value}", "$.side")
-        held = desk.positions.get(request.symbol, side)
+        held = self._positions.get(request.symbol, side)
         arms = entry.filled if entry is not None else (held is not None and held.size)
         passed = price if arms else None
         long = side is PositionSide.LONG
@@ -285,8 +324,8 @@ class Monitoring:
             id=request.id,
             symbol=request.symbol,
             side=side,
-            created_ms=desk.now_ms(),
-            engine_id=desk.engine_id,
+            created_ms=self._now_ms(),
+            engine_id=self._engine_id,
             stop_loss=stop_loss,
             take_profit=take_profit,
             entry_id=entry.id if entry is not None else None,
@@ -299,7 +338,7 @@ class Monitoring:
             return self._promise_for(entry, made)
         return [
             ProtectionOpened(made),
-            *covering(made, held.size if held is not None else 0, desk.now_ms()),
+            *covering(made, held.size if held is not None else 0, self._now_ms()),
         ]
 
     def _promise_for(self, entry: EntryOrder, made: Protection) -> list[Record]:
@@ -307,7 +346,7 @@ class Monitoring:
         if entry.state.final and not entry.filled:
             raise Conflict(f"the order is {entry.state.value}, unfilled", "$.order_id")
         records: list[Record] = []
-        before = self._desk.state.protection_of(entry.id)
+        before = self._store.state.protection_of(entry.id)
         if before is not None:
             if before.state in (ProtectionState.CLOSING, ProtectionState.CLOSED):
                 raise Conflict(f"the order's position is {before.state.value}", "$.order_id")
@@ -317,12 +356,12 @@ class Monitoring:
                 exchange_take_profit=before.exchange_take_profit,
             )
             if before.state is not ProtectionState.RELEASED:
-                at_ms, reason = self._desk.now_ms(), f"taken over by {made.id}"
+                at_ms, reason = self._now_ms(), f"taken over by {made.id}"
                 records.append(ProtectionMoved(before.id, at_ms, ProtectionState.RELEASED, reason))
         return [
             *records,
             ProtectionOpened(made),
-            *covering(made, entry.filled, self._desk.now_ms()),
+            *covering(made, entry.filled, self._now_ms()),
         ]
 
     def _side(self, request: MonitorRequest, read: bool) -> PositionSide:
@@ -335,7 +374,7 @@ class Monitoring:
         held = [
             side
             for side in PositionSide
-            if (update := self._desk.positions.get(request.symbol, side)) and update.size
+            if (update := self._positions.get(request.symbol, side)) and update.size
         ]
         if len(held) == 1 and read:
             return held[0]

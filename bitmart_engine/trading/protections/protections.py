@@ -64,10 +64,21 @@ class Protections:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self.index = ProtectionIndex(desk)
+        self.index = ProtectionIndex(
+            exchange=desk.exchange, prices=desk.prices, store=desk.store, now_ms=desk.now_ms
+        )
         self.evidence = Evidence()
         self.external_closes = ExternalCloses()
-        self.rearming = Rearming(desk, self)
+        self.rearming = Rearming(
+            counters=desk.counters,
+            exchange=desk.exchange,
+            in_flight=desk.in_flight,
+            notifications=desk.notifications,
+            store=desk.store,
+            working=desk.working,
+            now_ms=desk.now_ms,
+            positions=self,
+        )
         self._confirming: set[str] = set()
         self._acted: dict[str, CloseReason] = {}
         """Whose contracts are all held to be closed by the exchange, though no order of it shows that."""

@@ -7,19 +7,25 @@ left alone, and that is said.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
 import trio
 from attrs import define, evolve
 
+from ...counters import Counters
+from ...exchange.client import ExchangeClient
 from ...exchange.errors import ExchangeError
 from ...model.events import OrderUpdate, PositionUpdate
 from ...model.lifecycle import ProtectionState
 from ...model.positions import Protection
 from ...model.sides import PositionSide
+from ...store import Store
 from ...store.records import ProtectionCovers, ProtectionMoved
-from ..desk import Desk
+from ..account.working import WorkingOrders
+from ..in_flight import InFlight
+from ..signals.notifications import Notifications
 from .evidence import Ended, is_same_position
 from .shared_positions import Sides
 
@@ -59,8 +65,25 @@ class _Seen:
 class Rearming:
     """What ended unexplained, by side, and what is held there since."""
 
-    def __init__(self, desk: Desk, positions: Positions) -> None:
-        self._desk = desk
+    def __init__(
+        self,
+        *,
+        counters: Counters,
+        exchange: ExchangeClient,
+        in_flight: InFlight,
+        notifications: Notifications,
+        store: Store,
+        working: WorkingOrders,
+        now_ms: Callable[[], int],
+        positions: Positions,
+    ) -> None:
+        self._counters = counters
+        self._exchange = exchange
+        self._in_flight = in_flight
+        self._notifications = notifications
+        self._store = store
+        self._working = working
+        self._now_ms = now_ms
         self._positions = positions
         self._ended: dict[Key, dict[str, Ended]] = {}
         self._seen: dict[Key, _Seen] = {}
@@ -88,8 +111,8 @@ class Rearming:
 
     def resume(self) -> None:
         """Take up what ended so in the process before."""
-        now_ms = self._desk.now_ms()
-        protections = self._desk.state.protections
+        now_ms = self._now_ms()
+        protections = self._store.state.protections
         for id in protections.ended_since(now_ms - round(WITHIN_S * 1000)):
             each = protections[id]
             if each.unexplained:
@@ -101,7 +124,7 @@ class Rearming:
             id=protection.id,
             at=at,
             covered_ms=protection.covered_ms,
-            ended_ms=self._desk.now_ms(),
+            ended_ms=self._now_ms(),
             size=protection.remaining,
             **more,  # type: ignore[arg-type]  # the two fields that differ
         )
@@ -127,7 +150,7 @@ class Rearming:
             return False
         mine = self._ended.get((update.symbol, update.side.position_side), {})
         for ended in sorted(mine.values(), key=lambda each: each.at):
-            protection = self._desk.state.protections[ended.id]
+            protection = self._store.state.protections[ended.id]
             levels = (protection.exchange_stop_loss, protection.exchange_take_profit)
             named = update.plan_order_id and update.plan_order_id in protection.exchange_plans
             alike = not named_only and update.trigger_price in levels
@@ -151,12 +174,12 @@ class Rearming:
         seen = self._seen.get(key)
         if seen is None or (seen.size, seen.claimed) != (update.size, claimed):
             seen = self._seen[key] = _Seen(update.size, claimed, now)
-        told_for_s = TOLD_FOR_LONGER_S if self._desk.working.ours.get(key) else TOLD_FOR_S
+        told_for_s = TOLD_FOR_LONGER_S if self._working.ours.get(key) else TOLD_FOR_S
         if now - seen.since >= told_for_s:
             self._decide(key, update, claimed, was_read)
         elif key not in self._looking:
             self._looking.add(key)
-            self._desk.in_flight.start(_look, key, self, self._positions)
+            self._in_flight.start(_look, key, self, self._positions)
 
     def looked(self, key: Key) -> None:
         """The position of a side is not being read any more."""
@@ -166,11 +189,11 @@ class Rearming:
         return sum(each.remaining for each in self._positions.index.alive_on(*key))
 
     def _decide(self, key: Key, update: PositionUpdate, claimed: int, was_read: bool) -> None:
-        desk, now = self._desk, trio.current_time()
+        now = trio.current_time()
         mine = self._ended[key]
         alive = self._positions.index.alive_on(*key)
         for ended in sorted(mine.values(), key=lambda each: each.at):
-            protection = desk.state.protections.get(ended.id)
+            protection = self._store.state.protections.get(ended.id)
             over = protection is None or protection.state is not ProtectionState.CLOSED
             if over or now - ended.at > WITHIN_S:
                 del mine[ended.id]
@@ -178,7 +201,7 @@ class Rearming:
             assert protection is not None, "it is not over"
             unclaimed = update.size - claimed - ended.others
             together = sum(each.size for each in mine.values())
-            ahead_ms = desk.exchange.clock_offset_ms
+            ahead_ms = self._exchange.clock_offset_ms
             grown = ended.joined or any(each.covered_ms > ended.ended_ms for each in alive)
             if is_same_position(
                 ended, update, unclaimed, together, ahead_ms, was_read=was_read, grown=grown
@@ -189,7 +212,7 @@ class Rearming:
                 claimed += size
             elif update.size > claimed and ended.id not in self._left_alone:
                 self._left_alone.add(ended.id)
-                desk.counters.add("contracts held after a protection ended", id=ended.id)
+                self._counters.add("contracts held after a protection ended", id=ended.id)
                 log.warning(
                     "contracts are held that an ended protection may have covered, or somebody else opened",
                     code="held_after_end",
@@ -199,12 +222,12 @@ class Rearming:
                 )
 
     def _rearm(self, protection: Protection, size: int) -> None:
-        desk, id = self._desk, protection.id
-        now_ms = desk.now_ms()
-        desk.store.record(
+        id = protection.id
+        now_ms = self._now_ms()
+        self._store.record(
             ProtectionCovers(id, protection.closed + size, now_ms),
             ProtectionMoved(id, now_ms, ProtectionState.ARMED, "still held"),
-            *desk.notifications.of_protection(
+            *self._notifications.of_protection(
                 protection,
                 "rearmed",
                 reason="still_held",
@@ -212,7 +235,7 @@ class Rearming:
                 stop_loss=protection.stop_loss,
             ),
         )
-        desk.counters.add("protection armed again, its position is held still", id=id)
+        self._counters.add("protection armed again, its position is held still", id=id)
         log.error(
             "protection armed again: its position is held still",
             code="protection_rearmed",

@@ -16,17 +16,25 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Callable
 
 import trio
 from attrs import evolve
 
+from ...counters import Counters
+from ...exchange.client import ExchangeClient
 from ...model.events import OrderUpdate
 from ...model.futures_orders import FuturesOrder
+from ...settings import Settings
+from ...store import Store
 from ...store.records import FuturesOrderSeen, NotificationOwed, NotificationSettled, Record
+from ..account.working import WorkingOrders
+from ..agreement import Agreement
 from ..closes.attribution import made_there
-from ..desk import Desk
+from ..event_errors import EventErrors
 from ..identity import is_ours
 from .account_signals import foreign_signals, foreign_status
+from .notifications import Notifications
 from .signal_forms import Status
 
 __all__ = ["ForeignSignals"]
@@ -47,14 +55,34 @@ PAGE = 25
 class ForeignSignals:
     """What is owed of orders that are not the engine's."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(
+        self,
+        *,
+        agreement: Agreement,
+        counters: Counters,
+        errors: EventErrors,
+        exchange: ExchangeClient,
+        notifications: Notifications,
+        settings: Settings,
+        store: Store,
+        working: WorkingOrders,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._agreement = agreement
+        self._counters = counters
+        self._errors = errors
+        self._exchange = exchange
+        self._notifications = notifications
+        self._settings = settings
+        self._store = store
+        self._working = working
+        self._now_ms = now_ms
         self._held: dict[str, OrderUpdate | None] = {}
         """By the exchange's order id, what is held back: the latest update, unless an earlier engine held it back."""
         self._due: list[tuple[float, str]] = []
         self._planned = trio.Event()
-        self._owed = {each.id for each in desk.state.owed.values() if each.lane.startswith(LANE)}
-        desk.store.observe(self._on_record)
+        self._owed = {each.id for each in store.state.owed.values() if each.lane.startswith(LANE)}
+        store.observe(self._on_record)
 
     def news(
         self, known: FuturesOrder | None, order: FuturesOrder, update: OrderUpdate
@@ -65,7 +93,7 @@ class ForeignSignals:
         """
         told = "" if known is None or known.told == HELD_BACK else known.told
         order = evolve(order, told=told)
-        if self._desk.settings.order_signal_url is None or not order.client_order_id:
+        if self._settings.order_signal_url is None or not order.client_order_id:
             return [FuturesOrderSeen(order)]
         if order.order_id in self._held or (
             not told and not self._is_ours(order, update) and self._may_be_ours(update)
@@ -78,7 +106,7 @@ class ForeignSignals:
 
     async def run(self) -> None:
         """Tell what was held back once its time has come, what an earlier engine held back included. Runs as a task."""
-        if self._desk.settings.order_signal_url is not None:
+        if self._settings.order_signal_url is not None:
             await self._take_up()
         while True:
             now = trio.current_time()
@@ -90,13 +118,13 @@ class ForeignSignals:
 
     async def _take_up(self) -> None:
         """Hold back again what was held back when the engine ended."""
-        orders = self._desk.state.futures_orders
-        since_ms = self._desk.now_ms() - LOOKED_BACK_MS
+        orders = self._store.state.futures_orders
+        since_ms = self._now_ms() - LOOKED_BACK_MS
         ids = [each.id for each in orders.alive()] + orders.ended_since(since_ms)
         for number, id in enumerate(ids):
             if number % PAGE == 0:
                 await trio.lowlevel.checkpoint()
-            with self._desk.errors.surviving("order that was held back", order_id=id):
+            with self._errors.surviving("order that was held back", order_id=id):
                 order = orders.get(id)
                 if order is not None and order.told == HELD_BACK and id not in self._held:
                     self._hold_back(id, None)
@@ -110,19 +138,19 @@ class ForeignSignals:
     def _release(self, order_id: str) -> None:
         """Tell of an order that was held back, unless it has turned out to be ours, or is history."""
         update = self._held.pop(order_id)
-        with self._desk.errors.surviving("order that was held back", order_id=order_id):
-            order = self._desk.state.futures_orders.get(order_id)
+        with self._errors.surviving("order that was held back", order_id=order_id):
+            order = self._store.state.futures_orders.get(order_id)
             if order is None:
                 return
             order = evolve(order, told="")
             if self._is_ours(order, update) or self._is_history(order):
-                self._desk.store.record(FuturesOrderSeen(order))
+                self._store.record(FuturesOrderSeen(order))
             else:
                 submitted_ms = self._submitted_ms(update) if update is not None else order.seen_ms
-                self._desk.store.record(*self._told(order, submitted_ms))
+                self._store.record(*self._told(order, submitted_ms))
 
     def _submitted_ms(self, update: OrderUpdate) -> int:
-        return update.create_time_ms or update.update_time_ms or self._desk.now_ms()
+        return update.create_time_ms or update.update_time_ms or self._now_ms()
 
     def _told(self, order: FuturesOrder, submitted_ms: int) -> list[Record]:
         """The records of telling how `order` stands, unless that is known to the application."""
@@ -134,18 +162,14 @@ class ForeignSignals:
             return [FuturesOrderSeen(order)]
         bodies = foreign_signals(order, submitted_ms, submit_told=bool(order.told))
         if not bodies:
-            self._desk.counters.add(
-                "order signal without what it has to say", order_id=order.order_id
-            )
+            self._counters.add("order signal without what it has to say", order_id=order.order_id)
             return [FuturesOrderSeen(order)]
         if len(self._owed) >= MOST_OWED:
-            self._desk.counters.add("order signal left out, too many are owed", len(bodies))
+            self._counters.add("order signal left out, too many are owed", len(bodies))
             return [FuturesOrderSeen(order)]
         lane = LANE + order.order_id
         owed = [
-            record
-            for body in bodies
-            for record in self._desk.notifications.order_signal(lane, body)
+            record for body in bodies for record in self._notifications.order_signal(lane, body)
         ]
         return [FuturesOrderSeen(evolve(order, told=now)), *owed]
 
@@ -154,11 +178,11 @@ class ForeignSignals:
 
         What fills of an attempt that was given up is not told as the entry's, so it is told as of an order like others.
         """
-        state = self._desk.state
+        state = self._store.state
         entry = state.entry_of(order.client_order_id)
         if entry is not None:
             latest = entry.client_order_id == order.client_order_id
-            offset_ms = self._desk.exchange.clock_offset_ms
+            offset_ms = self._exchange.clock_offset_ms
             if (latest or not order.filled_size) and (
                 update is None or is_ours(entry, update, offset_ms)
             ):
@@ -170,13 +194,13 @@ class ForeignSignals:
 
     def _may_be_ours(self, update: OrderUpdate) -> bool:
         """Whether it may turn out that the order is of the engine, or of a stop or target that is kept for it."""
-        if not self._desk.agreement.reached:
+        if not self._agreement.reached:
             return True
         if update.side is None or not update.side.closes or not made_there(update):
             return False
         side = update.side.position_side
-        state = self._desk.state
-        return bool(self._desk.working.ours.get((update.symbol, side))) or any(
+        state = self._store.state
+        return bool(self._working.ours.get((update.symbol, side))) or any(
             (each.symbol, each.side) == (update.symbol, side) for each in state.protections.alive()
         )
 

@@ -16,15 +16,19 @@ Source: the application's contract (raw events), and the order-events document.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import structlog
 import trio
 from msgspec import Raw
 
+from ...counters import Counters
 from ...model.events import AccountFrame
+from ...store import Store
 from ...store.records import NotificationSettled, Record
 from ...streams.bus import Bus, Lagged
-from ..desk import Desk
+from ..event_errors import EventErrors
+from .notifications import Notifications
 from .signal_forms import moment
 
 __all__ = ["RawEvents"]
@@ -47,16 +51,28 @@ log = structlog.get_logger()
 class RawEvents:
     """The way of frames to the webhook. It trades nothing, and nothing trades by it."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(
+        self,
+        *,
+        counters: Counters,
+        errors: EventErrors,
+        notifications: Notifications,
+        store: Store,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._counters = counters
+        self._errors = errors
+        self._notifications = notifications
+        self._store = store
+        self._now_ms = now_ms
         self._owed = {
-            each.id: len(each.body) for each in desk.state.owed.values() if each.kind == KIND
+            each.id: len(each.body) for each in store.state.owed.values() if each.kind == KIND
         }
         self._bytes = sum(self._owed.values())
         self._rest_s = 0.0
         self._rests_until = -math.inf
         self._dropping = ""
-        desk.store.observe(self._on_record)
+        store.observe(self._on_record)
 
     async def run(self, bus: Bus) -> None:
         """Owe every frame that is heard. Runs as a task."""
@@ -65,38 +81,38 @@ class RawEvents:
                 if isinstance(frame, Lagged):
                     self._drop("they come faster than they can be recorded", frame.missed)
                     continue
-                with self._desk.errors.surviving("raw event"):
+                with self._errors.surviving("raw event"):
                     self._take(frame)
                 await trio.lowlevel.checkpoint()
 
     def _take(self, frame: AccountFrame) -> None:
         """Owe one frame, or drop it."""
-        desk, size = self._desk, len(frame.data)
+        size = len(frame.data)
         if size > LONGEST_FRAME:
             self._drop(f"a frame has more than {LONGEST_FRAME} bytes")
         elif trio.current_time() < self._rests_until:
             self._drop("the receiver refused an earlier one")
         elif len(self._owed) >= MOST_OWED or self._bytes + size > MOST_BYTES:
             self._drop("too many are owed")
-        elif desk.store.trouble is not None:
+        elif self._store.trouble is not None:
             self._drop("the journal cannot be written")
         else:
             body = {
-                "received_at": moment(desk.now_ms()),
+                "received_at": moment(self._now_ms()),
                 "origin": ORIGIN,
                 "group": frame.group,
                 "channel": frame.channel,
                 "data": Raw(frame.data if frame.data.startswith(b"[") else b"[%b]" % frame.data),
             }
-            for record in desk.notifications.raw_event(LANE, body):
+            for record in self._notifications.raw_event(LANE, body):
                 notification = record.notification
                 self._owed[notification.id] = len(notification.body)
                 self._bytes += len(notification.body)
-                desk.store.record(record)
+                self._store.record(record)
             self._dropping = ""
 
     def _drop(self, why: str, count: int = 1) -> None:
-        self._desk.counters.add("raw event dropped", count, why=why)
+        self._counters.add("raw event dropped", count, why=why)
         if self._dropping != why:
             self._dropping = why
             log.warning("raw_events_dropped", why=why, owed=len(self._owed))
