@@ -8,10 +8,13 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 
 import bitmart_engine.engine
+from bitmart_engine import MonitorPosition, PlaceOrder
 from bitmart_engine.cli import main
+from bitmart_engine.control.gate import Room
 from bitmart_engine.control.guide import ENDPOINTS
 from bitmart_engine.model.lifecycle import ENTRY_MOVES, PROTECTION_MOVES, mermaid
 from bitmart_engine.paper import unknowns
@@ -20,6 +23,7 @@ from bitmart_engine.settings import describe_settings
 ROOT = Path(__file__).parent.parent
 FRONT = ROOT / "README.md"
 PACKAGE_PAGE = ROOT / "bitmart_engine/README.md"
+CONTROL_PAGE = ROOT / "bitmart_engine/control/README.md"
 PAGES = sorted(
     [
         *ROOT.glob("*.md"),
@@ -91,7 +95,7 @@ LIFECYCLES = ROOT / "bitmart_engine/model/README.md"
 GENERATED = {
     (FRONT, "nursery"): nursery_tree(),
     (PACKAGE_PAGE, "settings"): settings_table(),
-    (ROOT / "bitmart_engine/control/README.md", "calls"): calls_table(),
+    (CONTROL_PAGE, "calls"): calls_table(),
     (ROOT / "bitmart_engine/paper/README.md", "unknowns"): unknowns_table(),
     (LIFECYCLES, "entry order"): f"```mermaid\n{mermaid(ENTRY_MOVES)}\n```",
     (LIFECYCLES, "protection"): f"```mermaid\n{mermaid(PROTECTION_MOVES)}\n```",
@@ -256,11 +260,19 @@ def test_every_folder_of_tests_is_described():
     assert named == folders
 
 
-def test_the_limits_of_the_control_port_are_as_described():
-    from bitmart_engine.control.gate import Room
+@pytest.mark.parametrize(
+    ("call", "kind"), [("place-order", PlaceOrder), ("monitor-position", MonitorPosition)]
+)
+def test_every_field_of_a_request_is_described(call, kind):
+    row = re.search(
+        rf"^\| `POST /api/{call}` \| `([^`]+)` \|$", CONTROL_PAGE.read_text(), re.M
+    ).group(1)
+    assert set(re.split(r", | or ", row)) == {each.name for each in attrs.fields(kind)}
 
+
+def test_the_limits_of_the_control_port_are_as_described():
     room = Room()
-    text = (ROOT / "bitmart_engine/control/README.md").read_text()
+    text = CONTROL_PAGE.read_text()
     assert (
         f"{room.total} connections are served in all, {room.per_peer} of one peer ({room.readers_per_peer} of them"
         in text
