@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
-import structlog
 import trio
 from attrs import evolve, frozen
 
@@ -21,7 +20,7 @@ from . import SettingError, Settings, __version__, open_engine
 from .checking import settings_report
 from .environment import shown_path
 from .guarding import Unguarded
-from .logs import configure_logs
+from .logs import configure_logs, get_logger
 from .process import CannotStart, End, fail, run, say
 from .remote import COMMANDS, EXIT_CODES
 from .settings import IN_MEMORY, is_new
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 PAPER_ADDRESS = "127.0.0.1:8089"
 """Where the control API of `serve --paper` listens unless `CTRL_ADDR` is set."""

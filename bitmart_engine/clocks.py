@@ -29,16 +29,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import final
 
-import structlog
 import trio
 from attrs import frozen
 
 from .counters import Counters
+from .logs import get_logger
 from .world import World
 
 __all__ = ["LOOK_EVERY_S", "Mark", "SteadyClock"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 LOOK_EVERY_S = 1.0
 JUMP_MS = 1000

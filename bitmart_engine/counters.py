@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-import structlog
+from .logs import get_logger
 
 __all__ = ["Counters"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class Counters:

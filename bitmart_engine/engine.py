@@ -37,7 +37,6 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-import structlog
 import trio
 from attrs import evolve
 
@@ -49,6 +48,7 @@ from .exchange.client import ExchangeClient, open_exchange
 from .exchange.errors import ExchangeError
 from .guarding import check_guarding
 from .housekeeping import supervised
+from .logs import get_logger
 from .model.errors import BadRequest
 from .model.notifications import Notification
 from .notify.outbox import Ending, Outbox, Settlement, open_outbox
@@ -65,7 +65,7 @@ from .world import World
 
 __all__ = ["Engine", "open_engine"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 BALANCE = asset_topic("USDT")
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import structlog
-
+from .logs import get_logger
 from .settings import Settings
 from .store import State
 
 __all__ = ["Unguarded", "check_guarding", "unguarded"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 NAMED = 5
 

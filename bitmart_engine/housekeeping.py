@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-import structlog
 import trio
 
 from .counters import Counters
+from .logs import get_logger
 
 __all__ = ["FIRST_PAUSE_S", "LONGEST_PAUSE_S", "supervised"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0

@@ -1,4 +1,9 @@
-"""Log lines of a process: to stderr, for people on a terminal and as JSON elsewhere. Times are ISO, UTC.
+"""Log lines: where they go in a process of ours, and in a program that embeds the engine.
+
+A process calls `configure_logs`: lines go to stderr, for people on a terminal and as JSON elsewhere. Times are ISO,
+UTC. In another program lines go where it says: through structlog once it has configured that, else to the standard
+library's logger `bitmart_engine`, of which Python shows warnings on stderr unless told otherwise. Structlog without a
+configuration would write to stdout, which is the host's.
 
 An engine that cannot log trades on: a full disk or a closed pipe behind stderr loses lines, and nothing else. Locals
 are never shown with a traceback, for they may hold secrets.
@@ -9,13 +14,36 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 
-__all__ = ["configure_logs"]
+__all__ = ["configure_logs", "get_logger"]
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def get_logger() -> structlog.typing.FilteringBoundLogger:
+    """The logger of a module. Where its lines go is looked up for each of them, so that it may be said at any time."""
+    return cast(structlog.typing.FilteringBoundLogger, _Logger())
+
+
+class _Logger:
+    """The host's structlog if it was configured, the standard library's logger if not."""
+
+    _configured = structlog.get_logger()
+    _standard = structlog.wrap_logger(
+        logging.getLogger("bitmart_engine"),
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._configured if structlog.is_configured() else self._standard, name)
 
 
 def configure_logs(level: str, as_json: bool | None = None) -> None:
@@ -61,6 +89,6 @@ class _FromLibraries(logging.Handler):
     """What libraries log, from warnings on, in the same lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        structlog.get_logger().log(
+        get_logger().log(
             record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info
         )

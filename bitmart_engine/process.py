@@ -16,15 +16,15 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import NoReturn
 
-import structlog
 import trio
 from attrs import define
 
+from .logs import get_logger
 from .store import JournalError
 
 __all__ = ["CannotStart", "End", "fail", "run", "say"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class CannotStart(Exception):

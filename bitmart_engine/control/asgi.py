@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-import structlog
 import trio
 from hypercorn.typing import (
     ASGIFramework,
@@ -22,11 +21,12 @@ from wsproto.extensions import PerMessageDeflate
 from wsproto.handshake import server_extensions_handshake
 from wsproto.utilities import split_comma_header
 
+from ..logs import get_logger
 from .connection import Connection
 
 __all__ = ["guarded"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 LAST_PIECES = ("http.response.body", "websocket.http.response.body", "websocket.close")
 UNREADABLE = b'{"ok":false,"error":"the request cannot be read"}\n'

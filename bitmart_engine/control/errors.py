@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 
-import structlog
 import trio
 from quart import Request, Response, Websocket, has_request_context, request, websocket
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from ..exchange.errors import ExchangeError
+from ..logs import get_logger
 from ..model.errors import BadRequest, CallerError, Conflict, Unavailable
 from ..model.errors import NotFound as NothingThere
 from ..store import JournalUnavailable
@@ -18,7 +18,7 @@ from .answers import refusal
 
 __all__ = ["NotJson", "TooLarge", "add_error_handlers"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 RETRY_AFTER_S = 5
 

@@ -14,16 +14,16 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 
-import structlog
 import trio
 from attrs import frozen
 
+from ..logs import get_logger
 from ..model.errors import Unavailable
 from .connection import Connection, raw_refusal
 
 __all__ = ["Gate", "Room", "room_within_limits"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 KEPT_FOR_THE_ENGINE = 192
 """Descriptors that no control connection takes: sockets to the exchange and to receivers of callbacks, the journal."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import structlog
 from quart import Blueprint, Response
 
 from ..engine import Engine
+from ..logs import get_logger
 from .answers import answer, refusal
 from .bodies import no_body
 from .errors import RETRY_AFTER_S
@@ -13,7 +13,7 @@ from .views import protection_view
 
 __all__ = ["endpoints"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 def endpoints(engine: Engine) -> Blueprint:

@@ -13,17 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-import structlog
 import trio
 from attrs import frozen
 
 from ..counters import Counters
+from ..logs import get_logger
 from .budget import Urgency
 from .errors import ExchangeError
 
 __all__ = ["ExchangeClock"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 SAMPLES = 3
 GOOD_ENOUGH_S = 0.5

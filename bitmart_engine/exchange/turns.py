@@ -12,19 +12,19 @@ from math import inf
 from types import TracebackType
 from typing import final
 
-import structlog
 import trio
 from attrs import frozen
 from sortedcontainers import SortedDict
 
 from ..counters import Counters
+from ..logs import get_logger
 from .budget import EndpointBudget, Urgency
 from .errors import Meaning, NotSent, Refused
 from .limits import KEPT_FOR_CLOSES, LIMITS, UNLISTED, reported
 
 __all__ = ["EndpointStatistics", "HeldBack", "Place", "Turns"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 TOO_MANY = 429
 SHUT_OUT = 418

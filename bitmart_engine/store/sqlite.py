@@ -16,10 +16,10 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import final
 
-import structlog
 import trio
 
 from ..counters import Counters
+from ..logs import get_logger
 from ..world import Run
 from .codec import Subject, decode
 from .database import STEP, Database, Unit
@@ -30,7 +30,7 @@ from .told import concerns
 
 __all__ = ["FOLD_EVERY", "LOOK_EVERY_S", "Run", "SqliteJournal"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 FOLD_EVERY = 250
 """Records. A start folds at most about so many, and the writer is busy with it for some ten milliseconds at a time."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-import structlog
-
+from ..logs import get_logger
 from .journal import Journal
 from .records import Record
 from .state import State
@@ -13,7 +12,7 @@ from .told import Telling, tellings
 
 __all__ = ["Store"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class Store:

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from enum import Enum
 from typing import final
 
-import structlog
 import trio
 from attrs import frozen
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from ..counters import Counters
+from ..logs import get_logger
 from ..settings import Settings
 from ..world import World
 from . import wire
@@ -39,7 +39,7 @@ pong looks like is told in several ways (fact sheet 3.3), so any byte counts as 
 
 CLOSE_TIMEOUT = 1.0
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class State(Enum):

@@ -13,10 +13,10 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import final
 
-import structlog
 import trio
 
 from ..counters import Counters
+from ..logs import get_logger
 from ..settings import Settings
 from ..world import World
 from .backoff import Backoff
@@ -47,7 +47,7 @@ def never() -> float:
     return -math.inf
 
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 @final

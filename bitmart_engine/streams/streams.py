@@ -13,11 +13,11 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import final
 
-import structlog
 import trio
 
 from ..counters import Counters
 from ..housekeeping import supervised
+from ..logs import get_logger
 from ..model.events import AccountFrame, Kline, PrivateLost, PrivateReady, Trade
 from ..model.timeframes import Timeframe
 from ..settings import Settings
@@ -43,7 +43,7 @@ CONNECTED = frozenset({State.LOGGING_IN, State.SUBSCRIBING, State.UP})
 LOGGED_IN = frozenset({State.SUBSCRIBING, State.UP})
 NO_ROOM = "no room on the connections that BitMart allows"
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 @asynccontextmanager
