@@ -4,38 +4,125 @@ async with open_engine(Settings.from_environment()) as engine:
     async with engine.klines("BTCUSDT", "1m") as klines:
         async for kline in klines:
             ...
+
+What is named here is the public API; the table of README.md beside this file says what each name is for. Everything
+else may change between two releases. The control API and the paper exchange are imported when they are first asked for:
+a program that needs neither does not load a web framework.
 """
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from .engine import Engine, open_engine
+from .guarding import Unguarded
+from .logs import configure_logs
 from .model.errors import BadRequest, CallerError, Conflict, NotFound, Unavailable
-from .model.events import BalanceUpdate, Kline, OrderUpdate, PositionUpdate, Tick, Trade
+from .model.events import (
+    BalanceUpdate,
+    Event,
+    Fill,
+    Kline,
+    OrderState,
+    OrderUpdate,
+    PositionUpdate,
+    PrivateReady,
+    Tick,
+    Trade,
+)
+from .model.lifecycle import EntryState, ProtectionState
+from .model.notifications import Notification
+from .model.orders import EntryOrder
+from .model.positions import CloseReason, Protection
+from .model.sides import OrderSide, PositionSide
+from .model.timeframes import Timeframe
+from .running import (
+    ExchangeStatistics,
+    Findings,
+    KnownBalance,
+    Monitored,
+    MonitorPosition,
+    OutboxStatistics,
+    Placed,
+    PlaceOrder,
+    StreamsStatistics,
+    Waiting,
+)
 from .settings import SettingError, Settings
-from .streams.bus import Lagged
-from .trading.requests import MonitorPosition, PlaceOrder
+from .store import JournalError, State, Telling
+from .streams.bus import Lagged, Listener
 from .world import World
 
+if TYPE_CHECKING:
+    from .control import AddressUnavailable, make_app, serve_control
+    from .on_paper import PaperEngine, open_paper_engine
+
 __all__ = [
+    "AddressUnavailable",
     "BadRequest",
     "BalanceUpdate",
     "CallerError",
+    "CloseReason",
     "Conflict",
     "Engine",
+    "EntryOrder",
+    "EntryState",
+    "Event",
+    "ExchangeStatistics",
+    "Fill",
+    "Findings",
+    "JournalError",
     "Kline",
+    "KnownBalance",
     "Lagged",
+    "Listener",
     "MonitorPosition",
+    "Monitored",
     "NotFound",
+    "Notification",
+    "OrderSide",
+    "OrderState",
     "OrderUpdate",
+    "OutboxStatistics",
+    "PaperEngine",
     "PlaceOrder",
+    "Placed",
+    "PositionSide",
     "PositionUpdate",
+    "PrivateReady",
+    "Protection",
+    "ProtectionState",
     "SettingError",
     "Settings",
+    "State",
+    "StreamsStatistics",
+    "Telling",
     "Tick",
+    "Timeframe",
     "Trade",
     "Unavailable",
+    "Unguarded",
+    "Waiting",
     "World",
+    "configure_logs",
+    "make_app",
     "open_engine",
+    "open_paper_engine",
+    "serve_control",
 ]
 
 __version__ = version("bitmart-engine")
+
+_WHEN_ASKED_FOR = {
+    "AddressUnavailable": "control",
+    "PaperEngine": "on_paper",
+    "make_app": "control",
+    "open_paper_engine": "on_paper",
+    "serve_control": "control",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _WHEN_ASKED_FOR:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_WHEN_ASKED_FOR[name]}", __name__), name)

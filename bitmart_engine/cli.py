@@ -162,12 +162,14 @@ def serve(
         return
     simulation = _simulation(**market, admin_port=paper_admin_port)
 
-    async def on_paper(end: End) -> None:
+    async def with_exchange(end: End) -> None:
+        from .on_paper import moved_to
+
         async with AsyncExitStack() as stack:
             exchange = await simulation.open(stack)
-            await _serve(end, _moved_to(exchange, settings), exchange)
+            await _serve(end, moved_to(exchange, settings), exchange)
 
-    run(on_paper)
+    run(with_exchange)
 
 
 @main.command()
@@ -240,20 +242,6 @@ def _settings(env_file: Path, *, paper: bool) -> Settings:
         log.warning("unknown variable", name=name)
     told = "CTRL_ADDR" in origin.given or not paper
     return settings if told else evolve(settings, control_address=PAPER_ADDRESS)
-
-
-def _moved_to(exchange: PaperExchange, settings: Settings) -> Settings:
-    """The same settings, with the paper exchange in BitMart's place."""
-    return evolve(
-        settings,
-        public_ws_uri=exchange.public_ws_uri,
-        private_ws_uri=exchange.private_ws_uri,
-        rest_uri=exchange.rest_uri,
-        api_key=exchange.config.api_key,
-        api_secret=exchange.config.api_secret,
-        api_memo=exchange.config.api_memo,
-        mode="paper",
-    )
 
 
 @frozen

@@ -42,13 +42,28 @@ from .trading.protections.monitoring import Monitored
 from .trading.requests import MonitorPosition, PlaceOrder
 from .world import World
 
-__all__ = ["VIEW", "Engine"]
+__all__ = [
+    "VIEW",
+    "Engine",
+    "ExchangeStatistics",
+    "Findings",
+    "KnownBalance",
+    "MonitorPosition",
+    "Monitored",
+    "OutboxStatistics",
+    "PlaceOrder",
+    "Placed",
+    "StreamsStatistics",
+    "Waiting",
+]
 
 VIEW = "view"
 """Who holds the channels that users subscribed to."""
 BALANCE = asset_topic("USDT")
 HISTORY_WITHIN_S = 5.0
 """How long klines of the exchange's history are waited for."""
+LOOKS_EVERY_S = 0.05
+"""How often `wait_ready` looks: what it waits for lies with many parts, and only some of them tell of a change."""
 READER_CAPACITY = 1000
 """Events that may wait for an embedded reader before the oldest are dropped and it is told so."""
 
@@ -375,6 +390,19 @@ class Engine:
         if any(each.state != "up" for each in streams.connections if each.name != "private"):
             missing.append("a public connection is down")
         return missing
+
+    async def wait_ready(self) -> None:
+        """Return once the engine can be trusted with an order: logged in, agreed with the exchange, able to promise.
+
+        A checkpoint. It waits as long as that takes: bound it with `trio.fail_after`, and ask `not_ready` for the
+        reasons. Raises Conflict without credentials, with which it never will be, and Unavailable once it is stopping.
+        """
+        self._need_credentials()
+        await trio.lowlevel.checkpoint()
+        while self.not_ready():
+            if self._stopping.is_set():
+                raise Unavailable("the engine is stopping")
+            await trio.sleep(LOOKS_EVERY_S)
 
     # The end
 

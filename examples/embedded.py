@@ -13,34 +13,22 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import attrs
 import trio
 
-from bitmart_engine import Engine, Kline, PlaceOrder, Settings, open_engine
-from bitmart_engine.paper import open_paper_exchange
+from bitmart_engine import Engine, Kline, PlaceOrder, Settings, open_engine, open_paper_engine
 
 SYMBOL = "BTCUSDT"
 
 
 @asynccontextmanager
-async def chosen_exchange(live: bool) -> AsyncIterator[Settings]:
-    """Settings for BitMart, or for a paper exchange that is open as long as the block lasts."""
-    settings = Settings.from_environment()
+async def chosen_engine(live: bool) -> AsyncIterator[Engine]:
+    """An engine on BitMart, or on a paper exchange of its own, that runs as long as the block lasts."""
     if live:
-        yield settings
-        return
-    async with open_paper_exchange() as paper:
-        yield attrs.evolve(
-            settings,
-            public_ws_uri=paper.public_ws_uri,
-            private_ws_uri=paper.private_ws_uri,
-            rest_uri=paper.rest_uri,
-            api_key=paper.config.api_key,
-            api_secret=paper.config.api_secret,
-            api_memo=paper.config.api_memo,
-            mode="paper",
-            state_dir=":memory:",
-        )
+        async with open_engine(Settings.from_environment()) as engine:
+            yield engine
+    else:
+        async with open_paper_engine() as (engine, _):
+            yield engine
 
 
 async def watch(engine: Engine, count: int) -> Kline:
@@ -78,12 +66,13 @@ async def buy(engine: Engine, kline: Kline) -> str:
 
 
 async def main(live: bool = False) -> None:
-    async with chosen_exchange(live) as settings, open_engine(settings) as engine:
+    async with chosen_engine(live) as engine:
         kline = await watch(engine, 5)
-        if settings.missing_credentials:
+        if engine.without_account:
             print("no credentials: that was all")
             return
         with trio.move_on_after(30):
+            await engine.wait_ready()
             await buy(engine, kline)
     print("everything is closed")
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
+import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +15,7 @@ import attrs
 import pytest
 
 import bitmart_engine.engine
-from bitmart_engine import MonitorPosition, PlaceOrder
+from bitmart_engine import Engine, MonitorPosition, PlaceOrder
 from bitmart_engine.cli import main
 from bitmart_engine.control.gate import Room
 from bitmart_engine.control.guide import ENDPOINTS
@@ -77,6 +80,17 @@ def calls_table() -> str:
     return table(("call", "what"), *((f"`{call}`", what) for call, what in ENDPOINTS.items()))
 
 
+def engine_table() -> str:
+    """What the engine can be asked: a line for each public member, with the first sentence of its docstring."""
+    rows = []
+    for name, member in vars(Engine).items():
+        if not name.startswith("_"):
+            call = name if isinstance(member, property) else f"{name}()"
+            sentence = re.split(r"(?<=\.) |\n\n", inspect.getdoc(member), maxsplit=1)[0]
+            rows.append((f"`{call}`", " ".join(sentence.split())))
+    return table(("member", "what"), *rows)
+
+
 def nursery_tree() -> str:
     """The tree in the docstring of `engine`, drawn with lines."""
     tree = re.search(r"\n\n( {4}open_engine .*?)\n\n", bitmart_engine.engine.__doc__, re.S).group(1)
@@ -95,6 +109,7 @@ LIFECYCLES = ROOT / "bitmart_engine/model/README.md"
 GENERATED = {
     (FRONT, "nursery"): nursery_tree(),
     (PACKAGE_PAGE, "settings"): settings_table(),
+    (PACKAGE_PAGE, "engine"): engine_table(),
     (CONTROL_PAGE, "calls"): calls_table(),
     (ROOT / "bitmart_engine/paper/README.md", "unknowns"): unknowns_table(),
     (LIFECYCLES, "entry order"): f"```mermaid\n{mermaid(ENTRY_MOVES)}\n```",
@@ -241,6 +256,42 @@ def test_every_room_and_module_of_the_package_is_in_the_architecture():
     modules = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
     named = set(re.findall(r"`([a-z_]+(?:/|\.py))`", section(PACKAGE_PAGE, "Architecture")))
     assert named == rooms | modules
+
+
+def test_the_table_of_the_public_api_has_every_public_name():
+    rows = re.findall(
+        r"^\| (`.*?) \|", section(PACKAGE_PAGE, "Public API").split("`Engine`:")[0], re.M
+    )
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(named) == sorted(bitmart_engine.__all__)
+
+
+def example(page: Path) -> str:
+    return re.search(
+        r"<!-- example: embedded -->\n```python\n(.*?)```", page.read_text(), re.S
+    ).group(1)
+
+
+def test_the_example_of_the_front_door_buys_on_paper(tmp_path):
+    script = tmp_path / "embedded.py"
+    script.write_text(example(FRONT))
+    run = [sys.executable, str(script)]
+    done = subprocess.run(
+        run,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "filled" in done.stdout.splitlines()
+
+
+def test_the_example_of_the_public_api_is_a_program_with_names_that_there_are():
+    compile(code := example(PACKAGE_PAGE), "example", "exec")
+    for name in re.search(r"from bitmart_engine import (.*)", code).group(1).split(", "):
+        assert name in bitmart_engine.__all__
 
 
 def test_every_command_is_described():
