@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-import structlog
 import trio
 
 from ..clocks import SteadyClock
@@ -24,6 +23,7 @@ from ..exchange.client import ExchangeClient
 from ..exchange.errors import ExchangeError
 from ..exchange.turns import HeldBack
 from ..housekeeping import supervised
+from ..logs import get_logger
 from ..model.errors import BadRequest, Unavailable
 from ..model.events import (
     BalanceUpdate,
@@ -82,7 +82,7 @@ from .tasks import Tasks
 
 __all__ = ["EngineCore", "open_trading"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 KEEP_WARM_EVERY_S = 20.0
 TELL_HELD_BACK_EVERY_S = 60.0

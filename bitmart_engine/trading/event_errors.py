@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import structlog
 from attrs import define
 
 from ..counters import Counters
+from ..logs import get_logger
 from .agreement import Agreement
 
 __all__ = ["EventErrors"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 @define

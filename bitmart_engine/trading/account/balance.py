@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import structlog
 import trio
 from attrs import evolve, frozen
 
@@ -24,6 +23,7 @@ from ...counters import Counters
 from ...exchange.client import ExchangeClient
 from ...exchange.errors import ExchangeError
 from ...exchange.rows import Balance
+from ...logs import get_logger
 from ...model.decimals import plain
 from ...model.events import BalanceUpdate
 from ...settings import Settings
@@ -35,7 +35,7 @@ from ..signals.signal_forms import PAYLOAD_VERSION, SOURCE, moment
 
 __all__ = ["BalanceBook", "KnownBalance"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 CURRENCY = "USDT"
 LANE = "balance"

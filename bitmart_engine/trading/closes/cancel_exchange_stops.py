@@ -15,12 +15,12 @@ from collections.abc import Collection
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import structlog
 import trio
 
 from ...exchange.budget import Urgency
 from ...exchange.errors import CutShort, ExchangeError, Meaning, Refused
 from ...exchange.rows import PlanOrder
+from ...logs import get_logger
 from ...model.lifecycle import ProtectionState
 from ...model.positions import Protection
 from ...store.records import ProtectionKept
@@ -44,7 +44,7 @@ __all__ = [
     "unwanted_parts",
 ]
 
-log = structlog.get_logger()
+log = get_logger()
 
 ACTED_WITHIN_S = 15.0
 """How long it is looked for the order of a stop that is gone together with contracts of the position."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import structlog
 import trio
 
 from ...exchange.budget import Urgency
 from ...exchange.errors import ExchangeError, Meaning, OutcomeUnknown, Refused
 from ...exchange.orders import SubmitOrder
+from ...logs import get_logger
 from ...model.lifecycle import ProtectionState
 from ...model.orders import EntryOrder
 from ...model.positions import Close, Protection
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["close"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 RETRY_FROM_S = 0.1
 RETRY_UP_TO_S = 5.0

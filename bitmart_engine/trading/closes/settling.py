@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-import structlog
 import trio
 
 from ...exchange.budget import Urgency
 from ...exchange.errors import ExchangeError
 from ...exchange.rows import PlanOrder
+from ...logs import get_logger
 from ...model.events import OrderUpdate
 from ...model.positions import Protection
 from ...model.sides import PositionSide
@@ -25,7 +25,7 @@ from ..protections.shared_positions import Sides
 
 __all__ = ["Settles", "Waits", "settle", "still_listed", "wait_settled"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 LOOKS = 4
 LOOK_AGAIN_S = 0.5

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import structlog
 import trio
 from attrs import evolve
 
 from ...exchange.budget import Urgency
 from ...exchange.errors import ExchangeError, Meaning, Refused
+from ...logs import get_logger
 from ...model.events import OrderState, OrderUpdate
 from ..backoff import Backoff
 from ..desk import Desk
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["as_far_as_certain", "ended_short", "settled_end"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 READS_IN_DOUBT = 4
 """How many reads have to agree where something contradicts them: the last about 4 s after the first."""

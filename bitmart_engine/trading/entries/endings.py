@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import structlog
 import trio
 from attrs import evolve
 
 from ...exchange.errors import ExchangeError, Meaning, Refused
+from ...logs import get_logger
 from ...model.events import OrderUpdate
 from ...model.orders import EntryOrder
 from ..backoff import Backoff
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["contradicted", "settle_end", "unaccounted"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 READS_IN_DOUBT = 4
 """How many reads have to agree where something contradicts them: the last about 4 s after the first."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import structlog
 from attrs import evolve
 
+from ...logs import get_logger
 from ...model.decimals import plain_or_none
 from ...model.events import OrderState, OrderUpdate, Tick
 from ...model.instruments import Instrument
@@ -43,7 +43,7 @@ from .zones import Zone, ZoneBook
 
 __all__ = ["Entries"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 CROSSING_TRIES = 3
 """How often a maker-only order may be refused for crossing before it is rejected."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import structlog
 import trio
 from attrs import frozen
 
+from ...logs import get_logger
 from ...model.decimals import plain
 from ...model.errors import BadRequest, Conflict, NotFound, Unavailable
 from ...model.lifecycle import EntryState
@@ -27,7 +27,7 @@ from .entries import Entries
 
 __all__ = ["Ordering", "Placed"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 @frozen

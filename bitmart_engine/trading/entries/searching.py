@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-import structlog
-
 from ...exchange.errors import CutShort, Meaning, Refused
+from ...logs import get_logger
 from ...model.events import OrderUpdate
 from ...model.lifecycle import EntryState
 from ...model.orders import EntryOrder
@@ -23,7 +22,7 @@ from ..identity import CLOCKS_DIFFER_MS, close_client_order_id, entry_client_ord
 
 __all__ = ["ATTEMPTS", "find_closes", "find_further"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 ATTEMPTS = 8
 """How many client order ids an order may have gone out under before it ends: 3 crossings, 5 taken."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-import structlog
 import trio
 from attrs import evolve
 
 from ...exchange.errors import MEANINGS, ExchangeError, Meaning, OutcomeUnknown, Refused
 from ...exchange.orders import SubmitOrder
+from ...logs import get_logger
 from ...model.decimals import plain
 from ...model.events import OrderUpdate
 from ...model.lifecycle import EntryState
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["confirm", "look_up", "read", "submit", "withdraw"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 TRY_AGAIN = {
     Meaning.RATE: 2.0,

@@ -31,11 +31,11 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
-import structlog
 import trio
 
 from ...exchange.budget import Urgency
 from ...exchange.errors import ExchangeError
+from ...logs import get_logger
 from ...model.events import Kline, PastTrade
 from ...model.lifecycle import ProtectionState
 from ...model.positions import CloseReason, Protection
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Stops", "look_back", "touched", "touched_by_news", "touched_by_trades"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class Stops(Protocol):

@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-import structlog
 import trio
 from attrs import define, evolve, field
 
@@ -26,6 +25,7 @@ from ...counters import Counters
 from ...exchange.budget import Urgency
 from ...exchange.client import ExchangeClient
 from ...exchange.errors import ExchangeError
+from ...logs import get_logger
 from ...model.decimals import plain
 from ...model.errors import BadRequest
 from ...model.events import Kline, Tick
@@ -39,7 +39,7 @@ from ..backoff import Backoff
 
 __all__ = ["Prices"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 REST_PRICE_EVERY_S = 2.0
 """The exchange refreshes the last price of its details about every 2 s (fact sheet 5.2)."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import structlog
 import trio
 
 from ...exchange.errors import ExchangeError
+from ...logs import get_logger
 from ...model.events import OrderUpdate
 from ...model.lifecycle import ProtectionState
 from ...model.positions import Protection
@@ -25,7 +25,7 @@ from .shared_positions import Sides
 
 __all__ = ["confirm_gone"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 ASK_AGAIN_S = 0.5
 ASK_UP_TO_S = 5.0

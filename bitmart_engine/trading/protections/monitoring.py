@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from decimal import Decimal
 
-import structlog
 import trio
 from attrs import evolve, frozen
 
 from ...counters import Counters
 from ...exchange.client import ExchangeClient
 from ...exchange.errors import ExchangeError
+from ...logs import get_logger
 from ...model.decimals import plain_or_none
 from ...model.errors import BadRequest, Conflict, NotFound, Unavailable
 from ...model.instruments import Instrument
@@ -52,7 +52,7 @@ from .protections import Protections
 
 __all__ = ["Monitored", "Monitoring"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 SHED_WITHIN_S = 3.0
 """How long an answer waits for the exchange to take a stop away; that goes on after it."""

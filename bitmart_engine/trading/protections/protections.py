@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from math import inf
 
-import structlog
 import trio
 
 from ...exchange.budget import Urgency
 from ...exchange.errors import ExchangeError
+from ...logs import get_logger
 from ...model.decimals import plain, plain_or_none
 from ...model.events import OrderUpdate, PositionUpdate, Tick
 from ...model.lifecycle import ProtectionState
@@ -47,7 +47,7 @@ from .rearming import Rearming
 
 __all__ = ["Protections"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 THERE = {
     CloseReason.STOP_LOSS: CloseReason.EXCHANGE_STOP_LOSS,

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-import structlog
 import trio
 from attrs import define, evolve
 
 from ...counters import Counters
 from ...exchange.client import ExchangeClient
 from ...exchange.errors import ExchangeError
+from ...logs import get_logger
 from ...model.events import OrderUpdate, PositionUpdate
 from ...model.lifecycle import ProtectionState
 from ...model.positions import Protection
@@ -31,7 +31,7 @@ from .shared_positions import Sides
 
 __all__ = ["Rearming"]
 
-log = structlog.get_logger()
+log = get_logger()
 
 WITHIN_S = 3600.0
 """How long after its end a protection may be taken up again."""

@@ -18,11 +18,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import structlog
 import trio
 from msgspec import Raw
 
 from ...counters import Counters
+from ...logs import get_logger
 from ...model.events import AccountFrame
 from ...store import Store
 from ...store.records import NotificationSettled, Record
@@ -45,7 +45,7 @@ LONGEST_FRAME = 65_536
 REST_FROM_S = 60.0
 REST_UP_TO_S = 3_600.0
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class RawEvents:
