@@ -11,7 +11,6 @@ a program that needs neither does not load a web framework.
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from .engine import Engine, open_engine
@@ -51,6 +50,7 @@ from .running import (
 from .settings import SettingError, Settings
 from .store import JournalError, State, Telling
 from .streams.bus import Lagged, Listener
+from .version import VERSION
 from .world import World
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ __all__ = [
     "serve_control",
 ]
 
-__version__ = version("bitmart-engine")
+__version__ = VERSION
 
 _WHEN_ASKED_FOR = {
     "AddressUnavailable": "control",

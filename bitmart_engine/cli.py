@@ -16,15 +16,16 @@ import click
 import trio
 from attrs import evolve, frozen
 
-from . import SettingError, Settings, __version__, open_engine
 from .checking import settings_report
+from .engine import open_engine
 from .environment import shown_path
 from .guarding import Unguarded
 from .logs import configure_logs, get_logger
 from .process import CannotStart, End, fail, run, say
 from .remote import COMMANDS, EXIT_CODES
-from .settings import IN_MEMORY, is_new
+from .settings import IN_MEMORY, SettingError, Settings, is_new
 from .store import JournalError, copy_journal
+from .version import VERSION
 
 if TYPE_CHECKING:
     from .paper import Market, PaperConfig, PaperExchange
@@ -93,7 +94,7 @@ def _common_options(command: Command) -> Command:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
-@click.version_option(__version__, prog_name="bitmart-engine")
+@click.version_option(VERSION, prog_name="bitmart-engine")
 def main() -> None:
     """A trading engine for BitMart Futures V2.
 
@@ -345,7 +346,7 @@ def _engine_lines(
         if wildcard in address:
             at, everywhere = address.replace(wildcard, loopback), True
     token = ' -H "Authorization: Bearer $CTRL_TOKEN"' if settings.control_token else ""
-    yield f"bitmart-engine {__version__}, {settings.mode} mode, {settings.rest_uri}"
+    yield f"bitmart-engine {VERSION}, {settings.mode} mode, {settings.rest_uri}"
     if settings.missing_credentials:
         missing = ", ".join(settings.missing_credentials)
         yield f"no API credentials ({missing} not set): prices only, no orders"
@@ -377,7 +378,7 @@ def _engine_lines(
 
 
 def _exchange_lines(exchange: PaperExchange) -> Iterator[str]:
-    yield f"bitmart-engine {__version__}, the paper exchange alone"
+    yield f"bitmart-engine {VERSION}, the paper exchange alone"
     yield f"paper exchange  {exchange.admin_uri} (move prices, break things)"
     yield "an engine trades on it with these settings"
     yield f"BITMART_PUBLIC_WS_URI={exchange.public_ws_uri}"

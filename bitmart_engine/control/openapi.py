@@ -15,8 +15,8 @@ import msgspec
 from quart import Blueprint, Response, current_app, request
 from werkzeug.routing import Rule
 
-from .. import __version__
 from ..engine import Engine
+from ..version import VERSION
 from .guide import ENDPOINTS
 from .hooks import CALLBACKS, HEADERS, WEBHOOKS
 from .operations import ANYTHING, OPERATIONS, TAGS, Operation
@@ -75,7 +75,7 @@ def document(rules: Iterable[Rule], address: str = "") -> Schema:
         "openapi": "3.1.0",
         "info": {
             "title": "bitmart-engine",
-            "version": __version__,
+            "version": VERSION,
             "summary": "the control API of bitmart-engine",
             "description": DESCRIPTION,
             "license": {"name": "MIT", "identifier": "MIT"},

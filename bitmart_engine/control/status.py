@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from quart import Blueprint, Response
 
-from .. import __version__
 from ..engine import BALANCE, Engine
 from ..streams.topics import ORDERS, POSITIONS
+from ..version import VERSION
 from .answers import answer
 from .orders import is_monitored, is_pending
 from .positions import held
@@ -33,7 +33,7 @@ def endpoints(engine: Engine) -> Blueprint:
         return answer(
             is_running=not engine.stopping,
             mode=engine.settings.mode,
-            version=__version__,
+            version=VERSION,
             uptime_s=round(engine.uptime_s, 3),
             not_ready=engine.not_ready(),
             missing_credentials=engine.settings.missing_credentials,
