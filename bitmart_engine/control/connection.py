@@ -69,7 +69,7 @@ class Connection:
     stream: trio.SocketStream = field(validator=must.instance_of(trio.SocketStream))
     peer: str
     count: Callable[[str], None]
-    """Counts what was refused or given up, by a phrase."""
+    """Counts what was refused or given up, by event."""
     since: float = field(factory=trio.current_time)
     asked: bool = False
     """Whether a request has come whole and is being answered. What has not may have to make room for others."""

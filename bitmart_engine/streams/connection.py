@@ -16,6 +16,7 @@ import trio
 from attrs import frozen
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
+from ..causes import Cause, cause_of
 from ..counters import Counters
 from ..settings import Settings
 from ..world import World
@@ -111,11 +112,12 @@ class Connection:
         login_refused: bool = False,
         hopeless: bool = False,
         renewed: bool = False,
+        cause: Cause | None = None,
     ) -> None:
         """End the connection. The first reason counts."""
         if self._ending is None:
             lived = 0.0 if self._works_since is None else trio.current_time() - self._works_since
-            self._ending = Ending(reason, lived, login_refused, hopeless, renewed)
+            self._ending = Ending(reason, lived, login_refused, hopeless, renewed, cause)
         self._scope.cancel()
 
     async def run(self) -> Ending:
@@ -154,7 +156,7 @@ class Connection:
                 log.error("connection failed unexpectedly", uri=self._uri, exc_info=failures)
                 self._counters.add("connection failed unexpectedly")
                 reason = f"unexpected {type(failure).__name__}: {self._redact(str(failure))}"
-            self.end(reason)
+            self.end(reason, cause=cause_of(failure))
         finally:
             if self._stream is not None:
                 await trio.aclose_forcefully(self._stream)
@@ -168,7 +170,7 @@ class Connection:
             self._stream = await dial(self._uri, self._world)
             return await shake_hands(library, self._stream, self._uri)
         except CannotConnect as error:
-            self.end(str(error))
+            self.end(str(error), cause=error.cause)
             return None
 
     async def _talk(self, websocket: WebSocketConnection) -> None:

@@ -249,10 +249,12 @@ class Link:
 
     def _drop(self, ending: Ending, state: State, pause: float | None) -> None:
         self._enter(state)
+        cause = {} if ending.cause is None else {"cause": ending.cause.value}
         log.warning(
             "connection dropped",
             connection=self.name,
             reason=ending.reason,
+            **cause,
             lived_s=round(ending.lived_s, 3),
             channels=len(self.topics),
             retry_in_s=None if pause is None else round(pause, 3),

@@ -429,6 +429,6 @@ class Streams:
         known = self._refused.get(topic)
         if topic in self._holds:
             self._refused[topic] = error
-        self._counters.add("subscription refused", topic=topic)
+        self._counters.count("subscription refused")
         if known != error:
             log.error("subscription refused", topic=topic, reason=error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import socket
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams import kline_topic, open_streams, trade_topic
 from bitmart_engine.streams.statistics import ConnectionStatistics
 from bitmart_engine.streams.streams import Streams
+from bitmart_engine.world import TlsFailed
 
 from .fake import WALL_START_MS, FakeExchange, Session, deflated, settings
 
@@ -241,6 +243,31 @@ async def test_a_message_that_is_too_big_ends_the_connection(
         await exchange.last.send("x" * 5_000_000)
         await trio.sleep(0.1)
         assert "1009" in (only(streams).last_error or "")
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "words"),
+    [
+        (ConnectionRefusedError(111, "x"), "refused", "dial failed: connection refused"),
+        (socket.gaierror(-2, "x"), "dns", "dial failed: the host name does not resolve"),
+        (TlsFailed("x"), "tls", "dial failed: the TLS handshake failed"),
+        (OSError("odd"), None, "dial failed: odd"),
+    ],
+)
+async def test_the_log_line_of_a_failed_dial_has_its_cause(
+    exchange: FakeExchange,
+    counters: Counters,
+    autojump_clock: MockClock,
+    error: OSError,
+    cause: str | None,
+    words: str,
+) -> None:
+    exchange.dial_error = error
+    with capture_logs() as lines:
+        async with open_streams(settings(), exchange.world, counters) as streams:
+            streams.hold("me", [BTC])
+            await trio.sleep(0.1)
+    assert (lines[0]["reason"], lines[0].get("cause")) == (words, cause)
 
 
 async def test_a_failed_dial_says_why(
