@@ -162,7 +162,7 @@ class Calls:
                     if refused.meaning is not Meaning.CLOCK or refusal is not None:
                         raise
                     refusal = refused
-            self._counters.add("timestamp refused, clock compared with the exchange's", path=path)
+            self._counters.add("timestamp_refused", path=path)
             try:
                 await clock.measure_again(attempts, urgency)
             except ExchangeError:

@@ -157,7 +157,7 @@ class Outbox:
         nothing is sent any more; it is for the journal to offer it again.
         """
         if notification.id in self._owed:
-            self._counters.add("notification offered twice", id=notification.id)
+            self._counters.add("notification_offered_twice", id=notification.id)
             return
         self._owed[notification.id] = None
         self._offered.append(notification)
@@ -283,7 +283,7 @@ class Outbox:
         if owed.next_at > owed.give_up_at:
             self._bury(owed, outcome, f"not delivered within a day: {outcome.why}")
             return True
-        self._count("notification to be sent again", owed.notification, outcome.why, outcome.cause)
+        self._count("notification_retried", owed.notification, outcome.why, outcome.cause)
         return False
 
     async def _attempt(self, owed: _Owed) -> Outcome:
@@ -300,7 +300,7 @@ class Outbox:
                 place = extract_tb(failure.__traceback__)[-1]
                 why = f"unexpected {type(failure).__name__}"
                 self._counters.add(
-                    "delivery failed unexpectedly",
+                    "delivery_crashed",
                     id=notification.id,
                     why=why,
                     at=f"{place.filename}:{place.lineno}",
@@ -313,7 +313,7 @@ class Outbox:
     def _bury(self, owed: _Owed, outcome: Outcome, why: str) -> None:
         self._dead += 1
         self._dead_letters.append((owed.notification, why))
-        self._count("notification given up", owed.notification, why, outcome.cause)
+        self._count("notification_given_up", owed.notification, why, outcome.cause)
         self._end(owed, Settlement.DEAD, outcome, why)
 
     def _end(self, owed: _Owed, settlement: Settlement, outcome: Outcome, why: str = "") -> None:

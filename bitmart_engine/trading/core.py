@@ -195,9 +195,7 @@ class EngineCore:
                 self.desk.not_reconciled_because = failure.message
                 return False
             except BadRequest as gone:
-                self.desk.counters.add(
-                    "armed zone of a symbol that is not traded", why=gone.message
-                )
+                self.desk.counters.add("zone_symbol_not_traded", why=gone.message)
         return True
 
     def _doubt(self) -> None:
@@ -234,7 +232,7 @@ class EngineCore:
                 try:
                     await self.desk.exchange.server_time_ms()
                 except ExchangeError as failure:
-                    self.desk.counters.add("exchange not reached while idle", why=str(failure))
+                    self.desk.counters.add("idle_check_failed", why=failure)
 
     async def refresh(self) -> bool:
         """Compare with the exchange and do what follows. False if a query failed: then nothing follows."""
@@ -246,7 +244,7 @@ class EngineCore:
                     self.protections.closed_before(protection.id, attempt, close)
             snapshot = await take_snapshot(self.desk)
         except ExchangeError as failure:
-            self.desk.counters.add("exchange could not be read", why=str(failure))
+            self.desk.counters.add("reconcile_failed", why=failure)
             self.desk.not_reconciled_because = str(failure)
             return False
         state = self.desk.state
@@ -260,7 +258,7 @@ class EngineCore:
         self.desk.foreign_orders = snapshot.foreign
         if actions or self.found is None:
             log.info(
-                "agreed with the exchange",
+                "reconciled",
                 adopted=found.adopted,
                 filled_while_away=found.filled_while_away,
                 closed_while_away=found.closed_while_away,
@@ -326,7 +324,7 @@ class EngineCore:
             except Exception as failure:
                 if not why:
                     log.error("not_resumed", what=what, id=id, exc_info=failure)
-                    self.desk.counters.add("not_resumed", what=what, id=id, why=repr(failure))
+                    self.desk.counters.count("not_resumed")
                 self.not_resumed[what, id] = repr(failure)
             else:
                 del self.not_resumed[what, id]

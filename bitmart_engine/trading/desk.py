@@ -124,8 +124,7 @@ class Desk:
         try:
             yield
         except Exception as failure:  # whatever it is: the stops go on
-            why = f"{type(failure).__name__}: {failure}"[:300]
-            self.counters.add(f"{what} could not be dealt with", 1, why=why, **facts)
+            self.counters.count("event_crashed")
             log.error("event_crashed", what=what, exc_info=failure, **facts)
             self.doubt()
 
@@ -154,7 +153,7 @@ class Desk:
         try:
             await self.store.durable()
         except JournalUnavailable as trouble:
-            self.counters.add("acted before it was durable", why=str(trouble))
+            self.counters.add("acted_before_durable", why=trouble)
 
     def start_in_flight(self, lifecycle: Callable[..., object], *args: object) -> None:
         """Run something in flight as a task of its own. Once the engine has landed, it is for the next start."""
@@ -164,7 +163,7 @@ class Desk:
         except RuntimeError:
             if self.opening:
                 raise
-            self.counters.add("left for the next start", what=name)
+            self.counters.add("left_for_next_start", what=name)
 
     def tell_of_order(
         self, order: EntryOrder, event: str, **facts: object

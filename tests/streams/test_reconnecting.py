@@ -52,10 +52,10 @@ async def test_every_drop_is_one_log_line_with_its_reason(
             await trio.sleep(40)
             await exchange.last.drop()
             await trio.sleep(1)
-    drops = [line for line in lines if line["event"] == "connection dropped"]
+    drops = [line for line in lines if line["event"] == "connection_dropped"]
     assert len(drops) == 1
     assert drops[0] == {
-        "event": "connection dropped",
+        "event": "connection_dropped",
         "log_level": "warning",
         "connection": "public-1",
         "reason": "lost without a close frame",
@@ -402,11 +402,11 @@ async def test_a_fault_of_our_own_is_logged_counted_and_retried(
             await exchange.last.push(BTC, {"o": "1", "h": "1", "l": "1", "c": "1", "ts": 60})
             await trio.sleep(0.1)
         assert only(streams).last_error == "unexpected KeyError: 'a bug'"
-        assert any(line["event"] == "connection failed unexpectedly" for line in lines)
+        assert any(line["event"] == "connection_crashed" for line in lines)
         assert exchange.open_sockets == 0
         await trio.sleep(5)
         assert only(streams).state == "up"
-    assert counters.counts()["connection failed unexpectedly"] == 1
+    assert counters.counts()["connection_crashed"] == 1
 
 
 async def test_20_drops_in_a_row_back_off_with_jitter_and_grow_to_the_cap(

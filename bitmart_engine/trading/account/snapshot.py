@@ -59,7 +59,7 @@ async def take_snapshot(desk: Desk) -> Snapshot:
                 update = await _ended(desk, order)
             except CutShort as failure:
                 why = str(failure)
-                desk.counters.add("order neither found nor proved absent", id=order.id, why=why)
+                desk.counters.add("order_fate_unproved", id=order.id, why=why)
                 continue
             if update is None:
                 absent.add(order.client_order_id)
@@ -134,7 +134,7 @@ async def _plans(desk: Desk) -> tuple[PlanOrder, ...] | None:
             return await _listed_plans(desk, symbols)
         except ExchangeError as failure:
             why = str(failure)
-    desk.counters.add("stops kept by the exchange could not be read", why=why)
+    desk.counters.add("exchange_stops_read_failed", why=why)
     return None
 
 

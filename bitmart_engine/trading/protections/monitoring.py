@@ -101,7 +101,7 @@ class Monitoring:
             return known
         desk.store.record(*self._promise(request, instrument, price, read))
         await desk.keep_promise()
-        log.info("position monitored", id=request.id, symbol=request.symbol)
+        log.info("position_monitored", id=request.id, symbol=request.symbol)
         return Monitored(desk.state.protections[request.id], False)
 
     async def change(
@@ -135,7 +135,7 @@ class Monitoring:
             records.append(ProtectionKept(id, desk.now_ms(), stop, target))
         desk.store.record(*records)
         await desk.keep_promise()
-        log.info("protection moved", id=id, stop_loss=text(stop), take_profit=text(target))
+        log.info("protection_moved", id=id, stop_loss=text(stop), take_profit=text(target))
         await self._record_cancelled(id)
         return self.get(id)
 
@@ -240,7 +240,7 @@ class Monitoring:
                 why = str(failure)
             else:
                 return True
-        self._desk.counters.add("positions could not be read", symbol=symbol, why=why)
+        self._desk.counters.add("positions_read_failed", symbol=symbol, why=why)
         return False
 
     async def _price(self, request: MonitorRequest) -> Decimal | None:

@@ -127,7 +127,7 @@ class Rearming:
             named = update.plan_order_id and update.plan_order_id in protection.exchange_plans
             alike = not named_only and update.trigger_price in levels
             if (named or alike) and update.deal_size >= ended.size:
-                log.info("a close is explained", id=ended.id, by=update.order_id)
+                log.info("close_explained", id=ended.id, by=update.order_id)
                 del mine[ended.id]
                 return True
         return False
@@ -180,10 +180,9 @@ class Rearming:
                 claimed += size
             elif update.size > claimed and ended.id not in self._left_alone:
                 self._left_alone.add(ended.id)
-                desk.counters.add("contracts held after a protection ended", id=ended.id)
+                desk.counters.count("held_after_end")
                 log.warning(
-                    "contracts are held that an ended protection may have covered, or somebody else opened",
-                    code="held_after_end",
+                    "held_after_end",
                     id=ended.id,
                     symbol=update.symbol,
                     size=update.size - claimed,
@@ -203,10 +202,9 @@ class Rearming:
                 stop_loss=protection.stop_loss,
             ),
         )
-        desk.counters.add("protection armed again, its position is held still", id=id)
+        desk.counters.count("protection_rearmed")
         log.error(
-            "protection armed again: its position is held still",
-            code="protection_rearmed",
+            "protection_rearmed",
             id=id,
             symbol=protection.symbol,
             size=size,

@@ -46,7 +46,7 @@ NEWEST = (
         """        try:
             await self.store.durable()
         except JournalUnavailable as trouble:
-            self.counters.add("acted before it was durable", why=str(trouble))
+            self.counters.add("acted_before_durable", why=trouble)
 """,
         """        while self.state.owed:
             await trio.sleep(0.5)
