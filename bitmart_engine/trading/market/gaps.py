@@ -255,8 +255,7 @@ async def _close_if_held(desk: Desk, protections: Protections, touched: Protecti
         try:
             await protections.observe_positions(touched.symbol, Urgency.CLOSE)
         except ExchangeError as failure:
-            why = str(failure)
-            desk.counters.add("positions_read_failed", symbol=touched.symbol, why=why)
+            desk.counters.add("positions_read_failed", symbol=touched.symbol, why=failure)
         now = desk.state.protections.get(touched.id)
         if now is None or now.state is not ProtectionState.ARMED:
             return

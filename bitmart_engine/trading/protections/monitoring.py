@@ -232,12 +232,12 @@ class Monitoring:
 
     async def _read_positions(self, symbol: str) -> bool:
         """Whether the exchange said in time what is held of a symbol."""
-        why = f"no answer within {POSITIONS_WITHIN_S:g} s"
+        why: object = f"no answer within {POSITIONS_WITHIN_S:g} s"
         with trio.move_on_after(POSITIONS_WITHIN_S):
             try:
                 await self._protections.observe_positions(symbol)
             except ExchangeError as failure:
-                why = str(failure)
+                why = failure
             else:
                 return True
         self._desk.counters.add("positions_read_failed", symbol=symbol, why=why)
