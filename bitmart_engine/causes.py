@@ -9,13 +9,13 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum
 
 import httpx
 import trio
 
-__all__ = ["Cause", "because", "cause_of"]
+__all__ = ["Cause", "because", "cause_of", "telling_why"]
 
 
 class Cause(Enum):
@@ -79,6 +79,17 @@ def because(failure: BaseException) -> str:
         if isinstance(each, ssl.SSLCertVerificationError)
     ]
     return f"{cause.words}: {wrong[0]}" if cause is Cause.TLS and wrong else cause.words
+
+
+def telling_why(fields: Mapping[str, object]) -> dict[str, object]:
+    """The fields of a line, in which an exception that is the `why` has become its text and its `cause`."""
+    told = dict(fields)
+    failure = told.get("why")
+    if isinstance(failure, BaseException):
+        told["why"] = str(failure) or type(failure).__name__
+        if "cause" not in told and (cause := cause_of(failure)) is not None:
+            told["cause"] = cause.value
+    return told
 
 
 def _said_by(failure: BaseException) -> Cause | None:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 import structlog
 import trio
 
-from .causes import cause_of
+from .causes import telling_why
 
-__all__ = ["LOGGED_AGAIN_S", "MILESTONES", "Counters", "telling_why"]
+__all__ = ["LOGGED_AGAIN_S", "MILESTONES", "Counters"]
 
 log = structlog.get_logger()
 
@@ -58,17 +58,6 @@ class Counters:
         if self._now is None:
             self._now = _clock()
         return self._now()
-
-
-def telling_why(fields: Mapping[str, object]) -> dict[str, object]:
-    """The fields of a line, in which an exception that is the `why` has become its text and its `cause`."""
-    told = dict(fields)
-    failure = told.get("why")
-    if isinstance(failure, BaseException):
-        told["why"] = str(failure) or type(failure).__name__
-        if "cause" not in told and (cause := cause_of(failure)) is not None:
-            told["cause"] = cause.value
-    return told
 
 
 def _clock() -> Callable[[], float]:

@@ -342,7 +342,7 @@ class Engine:
         return self._outbox.waiting(id)
 
     def dropped(self) -> Mapping[str, int]:
-        """What was dropped, merged, retried or given up, by reason."""
+        """What was dropped, merged, retried or given up: how often, by the id of the event (see `log_events`)."""
         return self._counters.counts()
 
     def count(self, event: str, **fields: object) -> None:
