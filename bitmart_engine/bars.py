@@ -33,7 +33,7 @@ def reader_of(exchange: ExchangeClient, counters: Counters) -> ReadBars:
         try:
             return await exchange.klines(symbol, timeframe, since_s, until_s)
         except ExchangeError as failure:
-            counters.add("history of klines could not be read", symbol=symbol, why=str(failure))
+            counters.add("kline_history_read_failed", symbol=symbol, why=failure)
             return None
 
     return read

@@ -238,9 +238,9 @@ def _settings(env_file: Path, *, paper: bool) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{env_file} cannot be read: {error}", 2)
     origin = settings.origin
-    log.info("settings read", env_file=shown_path(origin.env_file) if origin.env_file else None)
+    log.info("settings_read", env_file=shown_path(origin.env_file) if origin.env_file else None)
     for name in origin.strange:
-        log.warning("unknown variable", name=name)
+        log.warning("unknown_variable", name=name)
     told = "CTRL_ADDR" in origin.given or not paper
     return settings if told else evolve(settings, control_address=PAPER_ADDRESS)
 

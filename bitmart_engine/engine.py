@@ -132,12 +132,12 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
             if not settings.missing_credentials:
                 streams.hold(ENGINE, (ORDERS, POSITIONS, BALANCE))
             engine = Engine(settings, world, counters, store, exchange, outbox, streams, core)
-            log.info("engine running", mode=settings.mode, state=settings.state_shown)
+            log.info("engine_running", mode=settings.mode, state=settings.state_shown)
             try:
                 yield engine
             finally:
                 engine.stop()
-                log.info("engine stopping")
+                log.info("engine_stopping")
 
 
 def _channels(viewed: Iterable[str], counters: Counters) -> list[str]:
@@ -147,7 +147,7 @@ def _channels(viewed: Iterable[str], counters: Counters) -> list[str]:
         try:
             check_topic(topic)
         except BadRequest as failure:
-            counters.add("a channel of before the start cannot be", why=failure.message)
+            counters.add("viewed_channel_invalid", why=failure.message)
         else:
             found.append(topic)
     return found
@@ -172,7 +172,7 @@ async def _saying_who_is_left(store: Store) -> AsyncIterator[None]:
     finally:
         left = [each.id for each in unprotected(store.state)]
         say = log.warning if left else log.info
-        say("engine ended", without_a_stop_at_the_exchange=len(left), ids=left)
+        say("engine_ended", without_a_stop_at_the_exchange=len(left), ids=left)
 
 
 @asynccontextmanager
@@ -185,7 +185,7 @@ async def _open_store(
         return
     directory = Path(settings.state_dir)
     if is_new(settings) and settings.mode != "paper":
-        log.warning("new state directory", state=settings.state_shown, mode=settings.mode)
+        log.warning("state_directory_new", state=settings.state_shown, mode=settings.mode)
     check_environment_mark(directory, settings.mode)
     async with open_journal(
         directory,
@@ -209,7 +209,7 @@ def _clock_of(exchange: ExchangeClient, counters: Counters) -> Callable[[], Awai
         try:
             await exchange.measure_clock()
         except ExchangeError as failure:
-            counters.add("the exchange's clock could not be read", why=str(failure))
+            counters.add("exchange_clock_read_failed", why=failure)
 
     return measure
 

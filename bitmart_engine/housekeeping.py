@@ -37,7 +37,7 @@ async def supervised(task: Callable[[], Awaitable[None]], name: str, counters: C
         except Exception as failure:  # whatever it is: the stops go on
             if trio.current_time() - began >= LIVED_S:
                 pause_s = FIRST_PAUSE_S
-            counters.add(f"{name} crashed", why=f"{type(failure).__name__}: {failure}"[:300])
-            log.error(f"{name}_crashed", again_in_s=pause_s, exc_info=failure)
+            counters.count("task_crashed")
+            log.error("task_crashed", task=name, again_in_s=pause_s, exc_info=failure)
         await trio.sleep(pause_s)
         pause_s = min(pause_s * 2, LONGEST_PAUSE_S)

@@ -5,6 +5,8 @@ UTC. In another program lines go where it says: through structlog once it has co
 library's logger `bitmart_engine`, of which Python shows warnings on stderr unless told otherwise. Structlog without a
 configuration would write to stdout, which is the host's.
 
+Each line has the id of its event (`log_events`), its fields, and a sentence that says what the event means.
+
 An engine that cannot log trades on: a full disk or a closed pipe behind stderr loses lines, and nothing else. Locals
 are never shown with a traceback, for they may hold secrets.
 """
@@ -18,9 +20,18 @@ from typing import Any, TextIO, cast
 
 import structlog
 
+from .causes import telling_why
+from .log_events import add_message, put_into_words
+
 __all__ = ["configure_logs", "get_logger"]
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def _tell_why(
+    _logger: object, _method: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    return telling_why(line)
 
 
 def get_logger() -> structlog.typing.FilteringBoundLogger:
@@ -36,6 +47,8 @@ class _Logger:
         logging.getLogger("bitmart_engine"),
         processors=[
             structlog.stdlib.filter_by_level,
+            _tell_why,
+            add_message,
             structlog.processors.format_exc_info,
             structlog.processors.KeyValueRenderer(key_order=["event"]),
         ],
@@ -51,15 +64,21 @@ def configure_logs(level: str, as_json: bool | None = None) -> None:
     for_people = not as_json if as_json is not None else sys.stderr.isatty()
     render: list[structlog.typing.Processor] = (
         [
+            put_into_words,
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            )
+            ),
         ]
         if for_people
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else [
+            add_message,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ]
     )
     structlog.configure(
         processors=[
+            _tell_why,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *render,

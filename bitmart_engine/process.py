@@ -60,7 +60,7 @@ class End:
 
 
 def _cut_short() -> None:
-    log.critical("end cut short", after_s=ENDS_WITHIN_S)
+    log.critical("shutdown_cut_short", after_s=ENDS_WITHIN_S)
     os._exit(0)
 
 
@@ -80,7 +80,7 @@ def run(job: Job) -> None:
         causes = list(_causes(crash))
         if len(causes) == 1 and isinstance(causes[0], EXPECTED):
             fail(str(causes[0]), getattr(causes[0], "code", 1))
-        log.critical("crashed", exc_info=crash)
+        log.critical("engine_crashed", exc_info=crash)
         fail("crashed: " + "; ".join(repr(each) for each in causes), 1)
 
 
@@ -106,7 +106,7 @@ async def _watch_signals(end: End, *, task_status: trio.TaskStatus[None]) -> Non
             if asked:
                 os._exit(128 + number)
             asked = True
-            log.info("asked to stop", signal=signal.Signals(number).name)
+            log.info("stop_requested", signal=signal.Signals(number).name)
             end.begin()
             end.ask()
 
@@ -117,7 +117,7 @@ def raise_descriptor_limit() -> None:
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     except (OSError, ValueError) as failure:
-        log.warning("descriptor limit not raised", why=str(failure))
+        log.warning("descriptor_limit_not_raised", why=failure)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

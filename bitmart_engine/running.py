@@ -357,12 +357,12 @@ class Engine:
         return self._outbox.waiting(id)
 
     def dropped(self) -> Mapping[str, int]:
-        """What was dropped, merged, retried or given up, by reason."""
+        """What was dropped, merged, retried or given up: how often, by the id of the event (see `log_events`)."""
         return self._counters.counts()
 
-    def count(self, reason: str) -> None:
-        """Count one more of what was dropped, refused or given up."""
-        self._counters.add(reason)
+    def count(self, event: str, **fields: object) -> None:
+        """Count one more of what was dropped, refused or given up; `fields` are logged with it."""
+        self._counters.add(event, **fields)
 
     def not_ready(self) -> list[str]:
         """What is missing before the engine can be trusted with an order; empty if nothing is."""

@@ -18,13 +18,21 @@ import httpx
 import trio
 from attrs import Factory, frozen
 
-__all__ = ["Dial", "Run", "World", "dial_tcp"]
+from .causes import Cause
+
+__all__ = ["Dial", "Run", "TlsFailed", "World", "dial_tcp"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 Dial = Callable[[str, int, bool], Awaitable[trio.abc.Stream]]
 """Opens a byte stream to (host, port), over TLS if the third argument says so. Raises OSError."""
+
+
+class TlsFailed(OSError):
+    """There is a connection, but no TLS over it."""
+
+    cause = Cause.TLS
 
 
 class Run(Protocol):
@@ -34,7 +42,7 @@ class Run(Protocol):
 
 
 async def dial_tcp(host: str, port: int, tls: bool) -> trio.abc.Stream:
-    """A TCP connection, wrapped in TLS where asked for. Raises OSError (also for a failed TLS handshake)."""
+    """A TCP connection, wrapped in TLS where asked for. Raises OSError: TlsFailed where the TLS handshake failed."""
     stream = await trio.open_tcp_stream(host, port)
     if not tls:
         return stream
@@ -44,7 +52,7 @@ async def dial_tcp(host: str, port: int, tls: bool) -> trio.abc.Stream:
     except BaseException as failure:
         await trio.aclose_forcefully(stream)
         if isinstance(failure, trio.BrokenResourceError):
-            raise OSError(f"TLS handshake with {host}:{port} failed") from failure
+            raise TlsFailed(f"TLS handshake with {host}:{port} failed") from failure
         raise
     return secure
 

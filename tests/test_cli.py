@@ -143,9 +143,9 @@ async def test_the_engine_on_paper_serves_and_ends_on_a_signal(
         assert is_free(control)
         assert is_free(admin)
     events = [json.loads(line)["event"] for line in command.log.splitlines()]
-    assert "engine running" in events
-    assert "engine stopping" in events[events.index("asked to stop") :]
-    assert events[-1] == "engine ended"
+    assert "engine_running" in events
+    assert "engine_stopping" in events[events.index("stop_requested") :]
+    assert events[-1] == "engine_ended"
     for line in command.log.splitlines():
         assert re.fullmatch(r"[\d-]+T[\d:.]+Z", json.loads(line)["timestamp"])
     assert b"paper-secret" not in command.log
@@ -214,7 +214,7 @@ async def test_without_credentials_it_says_so_and_serves(tmp_path: Path) -> None
         command.process.terminate()
         assert await command.ends() == 0
     assert "open-sesame" not in "\n".join(command.lines)
-    assert b"[info     ] engine running" in command.log
+    assert b"[info     ] engine_running" in command.log
 
 
 async def test_the_paper_exchange_runs_alone_and_an_engine_trades_on_it(tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ async def test_the_end_says_which_positions_have_no_stop_at_the_exchange(tmp_pat
         command.process.send_signal(signal.SIGHUP)
         assert await command.ends() == 0
     last = json.loads(command.log.splitlines()[-1])
-    assert (last["event"], last["level"]) == ("engine ended", "warning")
+    assert (last["event"], last["level"]) == ("engine_ended", "warning")
     assert (last["without_a_stop_at_the_exchange"], last["ids"]) == (1, ["naked"])
 
 
@@ -324,7 +324,7 @@ def test_an_end_that_is_held_up_is_cut_short(monkeypatch: pytest.MonkeyPatch) ->
     with structlog.testing.capture_logs() as logs:
         process.run(job)
     assert codes == [0]
-    assert "end cut short" in [each["event"] for each in logs]
+    assert "shutdown_cut_short" in [each["event"] for each in logs]
 
 
 def test_an_end_in_time_is_not_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,7 +373,7 @@ async def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
                         break
                     await trio.sleep(0.02)
         command.process.terminate()
-        while b"asked to stop" not in command.log:
+        while b"stop_requested" not in command.log:
             await trio.sleep(0.01)
         command.process.terminate()
         assert await command.ends() == 128 + signal.SIGTERM
@@ -691,7 +691,7 @@ def test_a_crash_is_logged_and_is_code_1(
         process.run(job)
     assert exit.value.code == 1
     assert capsys.readouterr().err == "bitmart-engine: crashed: RuntimeError('out of luck')\n"
-    assert [each["event"] for each in logs] == ["crashed"]
+    assert [each["event"] for each in logs] == ["engine_crashed"]
     assert isinstance(logs[0]["exc_info"], BaseExceptionGroup)
 
 
@@ -735,7 +735,7 @@ def test_a_traceback_in_the_log_shows_no_locals(
         assert api_secret
         raise RuntimeError("out of luck")
     except RuntimeError:
-        structlog.get_logger().error("crashed", exc_info=True)
+        structlog.get_logger().error("engine_crashed", exc_info=True)
     logged = capsys.readouterr().err
     assert "out of luck" in logged
     assert "Traceback" in logged

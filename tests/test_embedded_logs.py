@@ -44,24 +44,24 @@ def embedded(first: str = "") -> subprocess.CompletedProcess[str]:
 def test_an_embedded_engine_writes_nothing_to_stdout():
     done = embedded()
     assert done.stdout == ""
-    assert "engine running" not in done.stderr
+    assert "engine_running" not in done.stderr
 
 
 def test_an_embedded_engine_logs_through_the_standard_library_once_that_is_configured():
     done = embedded("logging.basicConfig(level='INFO', stream=sys.stderr)")
     assert done.stdout == ""
-    assert "INFO:bitmart_engine:event='engine running' mode='paper'" in done.stderr
+    assert "INFO:bitmart_engine:event='engine_running' mode='paper'" in done.stderr
 
 
 def test_an_embedded_engine_logs_through_structlog_once_that_is_configured():
     done = embedded("import structlog; structlog.configure()")
-    assert "engine running" in done.stdout
+    assert "engine_running" in done.stdout
 
 
 def test_an_embedded_engine_logs_as_the_command_does_where_that_is_asked_for():
     done = embedded("import bitmart_engine; bitmart_engine.configure_logs('info', as_json=True)")
     assert done.stdout == ""
-    assert '"event": "engine running"' in done.stderr
+    assert '"event": "engine_running"' in done.stderr
 
 
 def test_no_module_logs_past_the_rule():

@@ -23,8 +23,8 @@ async def test_a_task_that_crashes_is_counted_logged_and_begun_again_ever_slower
         await supervised(task, "balance", counters)
     assert [at - start for at in began[:4]] == pytest.approx([0, 1, 3, 7])
     assert began[-1] - began[-2] == pytest.approx(LONGEST_PAUSE_S)
-    assert counters.counts() == {"balance crashed": 11}
-    assert [each["event"] for each in lines].count("balance_crashed") == 11
+    assert counters.counts() == {"task_crashed": 11}
+    assert [each["event"] for each in lines].count("task_crashed") == 11
 
 
 async def test_a_task_that_lived_begins_with_the_shortest_pause_again(autojump_clock):
@@ -55,7 +55,7 @@ async def test_a_crash_in_a_nursery_of_the_task_is_one_too(autojump_clock):
                 nursery.start_soon(trio.sleep_forever)
 
     await supervised(task, "tracking", counters)
-    assert counters.counts() == {"tracking crashed": 1}
+    assert counters.counts() == {"task_crashed": 1}
 
 
 async def test_a_cancellation_passes_through(autojump_clock):

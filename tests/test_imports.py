@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1] / "bitmart_engine"
 PACKAGE = ROOT.name
 
 TOOLS = {
+    "causes",
     "clocks",
     "counters",
     "environment",

@@ -147,7 +147,7 @@ async def test_a_live_start_with_nothing_kept_says_so(
         with structlog.testing.capture_logs() as logs:
             async with open_engine(settings):
                 pass
-        said = [each for each in logs if each["event"] == "new state directory"]
+        said = [each for each in logs if each["event"] == "state_directory_new"]
         assert bool(said) is (warned and first)
         assert not said or said[0]["log_level"] == "warning"
     assert not is_new(settings)

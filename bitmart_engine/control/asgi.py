@@ -70,7 +70,7 @@ def guarded(app: ASGIFramework, count: Callable[[str], None]) -> ASGIFramework:
             await app(scope, receive_until_the_end, send_noting_the_end)
         except* Exception as crash:
             if started:
-                log.error("control answer broke off", exc_info=crash)
+                log.error("control_answer_broke_off", exc_info=crash)
             else:  # before the app has made a request of it: its own errors it answers itself
                 count("control request unreadable")
                 await _refuse(scope, send_noting_the_end)

@@ -69,7 +69,7 @@ class Connection:
     stream: trio.SocketStream = field(validator=must.instance_of(trio.SocketStream))
     peer: str
     count: Callable[[str], None]
-    """Counts what was refused or given up, by a phrase."""
+    """Counts what was refused or given up, by event."""
     since: float = field(factory=trio.current_time)
     asked: bool = False
     """Whether a request has come whole and is being answered. What has not may have to make room for others."""
@@ -188,7 +188,7 @@ class Connection:
         self._allowance = min(self._allowance + regained, 2 * READER_BYTES) - len(data)
         self._allowed_at = now
         if self._allowance < 0:
-            self.count("control reader said too much")
+            self.count("control_reader_flooded")
             return await self._gone()
         return data or await self._gone()
 
@@ -202,7 +202,7 @@ class Connection:
         """Answer a peer that sent what cannot be answered by the app, and be done with it."""
         if not self._refused:
             self._refused = True
-            self.count("control request refused unread")
+            self.count("control_request_refused_unread")
             async with self._sending:
                 await self._send(raw_refusal(status, error))
         return await self._gone()
@@ -213,7 +213,7 @@ class Connection:
             with trio.move_on_after(SENT_WITHIN_S) as time:
                 await self.stream.send_all(rest[:PIECE_BYTES])
             if time.cancelled_caught:
-                self.count("control peer did not read")
+                self.count("control_peer_not_reading")
                 self.hang_up()
                 raise trio.BrokenResourceError("the peer does not read")
             rest = rest[PIECE_BYTES:]

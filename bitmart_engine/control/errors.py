@@ -92,7 +92,7 @@ async def _crash(error: Exception) -> Response:
     error_id = secrets.token_hex(6)
     asked = _asked()
     log.error(
-        "control request crashed",
+        "control_request_crashed",
         error_id=error_id,
         method=asked.method,
         path=asked.path,

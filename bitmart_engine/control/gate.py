@@ -103,7 +103,7 @@ class Gate:
         readers = [each for each in self.connections if each.reads_events]
         same = [each for each in readers if each.peer == connection.peer]
         if len(readers) >= self._room.readers or len(same) >= self._room.readers_per_peer:
-            self._count("control reader refused, too many")
+            self._count("control_reader_refused")
             raise Unavailable(f"{len(same)} readers of events are connected from there already", 5)
         connection.reads_events = True
 
@@ -120,12 +120,12 @@ class Gate:
             return
         why = self._refusal(address)
         if why is not None:
-            self._count("control connection refused, not from here")
+            self._count("control_connection_not_allowed")
             self._turn_away(stream, raw_refusal(403, why), connections)
             return
         peer = _network(address)
         if not self._make_room(peer):
-            self._count("control connection refused, too many")
+            self._count("control_connection_refused")
             full = f"there are {self._room.per_peer} connections from there already, or too many in all"
             answer = raw_refusal(503, full, {"retry-after": "1"})
             self._turn_away(stream, answer, connections)
@@ -156,7 +156,7 @@ class Gate:
         if not waiting:
             return False
         longest = min(waiting, key=lambda each: each.since)
-        self._count("control connection given up for another")
+        self._count("control_connection_given_up")
         self.connections.discard(longest)
         longest.hang_up()
         return True
@@ -185,12 +185,12 @@ class Gate:
     def _cannot_accept(self, failure: OSError) -> None:
         """Say so once a second, and give up what waits: others need the descriptors more."""
         self._failures[failure.strerror or str(failure)] += 1
-        self._count("control connection not accepted, out of descriptors")
+        self._count("control_connection_not_accepted")
         self._give_up_longest_waiting(self.connections)
         if trio.current_time() - self._logged_at >= LOGGED_EVERY_S:
             self._logged_at = trio.current_time()
             log.error(
-                "control API cannot accept", why=dict(self._failures), open=len(self.connections)
+                "control_accept_failing", why=dict(self._failures), open=len(self.connections)
             )
             self._failures.clear()
 

@@ -41,7 +41,7 @@ def endpoints(engine: Engine) -> Blueprint:
     async def stop() -> Response:
         await no_body()
         unprotected, known = engine.unprotected(), engine.positions_known
-        log.info("asked to stop", unprotected=len(unprotected))
+        log.info("stop_requested", unprotected=len(unprotected))
         engine.stop()
         return answer(
             message=_farewell(len(unprotected), known=known or engine.without_account),

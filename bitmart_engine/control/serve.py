@@ -126,7 +126,7 @@ class _Server:
             )
         except* Exception as crash:
             # The app's own errors are answered in the app: what comes to here is what the peer sent.
-            self._count(f"control connection broken by its peer ({_names(crash)})")
+            self._count("control_connection_broken", why=_names(crash))
 
     async def hang_up_at_the_end(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Close every socket as soon as this task is cancelled: that ends what is sent under a shield, too."""

@@ -16,6 +16,7 @@ import httpx
 import msgspec
 import trio
 
+from ..causes import Cause, because, cause_of
 from ..counters import Counters
 from ..settings import Settings
 from ..world import World
@@ -161,7 +162,7 @@ class Calls:
                     if refused.meaning is not Meaning.CLOCK or refusal is not None:
                         raise
                     refusal = refused
-            self._counters.add("timestamp refused, clock compared with the exchange's", path=path)
+            self._counters.add("timestamp_refused", path=path)
             try:
                 await clock.measure_again(attempts, urgency)
             except ExchangeError:
@@ -221,20 +222,23 @@ class Calls:
                 finally:
                     await response.aclose()
         except NEVER_LEFT as failure:
-            raise NotSent(f"no connection to {url.host}: {type(failure).__name__}") from None
+            raise _not_connected(url, failure) from None
         except ExchangeError:
             raise
         except Exception as failure:
             # Whatever it is, it must not end the engine: all that is not provably unsent may have been taken.
             if progress.provably_unsent:
-                raise NotSent(f"no connection to {url.host}: {type(failure).__name__}") from None
+                raise _not_connected(url, failure) from None
             if isinstance(failure, NOT_BUILT) and not progress.sending:
                 raise _not_built(path, failure) from None
-            raise OutcomeUnknown(f"answer lost: {type(failure).__name__}", path) from None
+            lost = f"answer lost: {because(failure)}"
+            raise OutcomeUnknown(lost, path, cause_of(failure)) from None
         if answer is None:
             if progress.provably_unsent:
-                raise NotSent(f"no connection to {url.host} within {TOTAL_TIMEOUT_S:g} s")
-            raise OutcomeUnknown(f"no answer within {TOTAL_TIMEOUT_S:g} s", path)
+                why = f"no connection to {url.host} within {TOTAL_TIMEOUT_S:g} s"
+                raise NotSent(why, Cause.CONNECT_TIMEOUT)
+            why = f"no answer within {TOTAL_TIMEOUT_S:g} s"
+            raise OutcomeUnknown(why, path, Cause.READ_TIMEOUT)
         try:
             return classify(path, *answer, self._redact)
         except ExchangeError:
@@ -256,6 +260,10 @@ class Calls:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
+
+
+def _not_connected(url: httpx.URL, failure: Exception) -> NotSent:
+    return NotSent(f"no connection to {url.host}: {because(failure)}", cause_of(failure))
 
 
 def _not_built(path: str, failure: Exception) -> NotSent:

@@ -123,7 +123,7 @@ class ExchangeClock:
             try:
                 await self.measure()
             except ExchangeError as failure:
-                self._counters.add("the exchange's clock could not be read", why=str(failure))
+                self._counters.add("exchange_clock_read_failed", why=failure)
                 await trio.sleep(pause_s)
                 pause_s = min(pause_s * 2, RETRY_UP_TO_S)
             else:
@@ -165,10 +165,10 @@ class ExchangeClock:
             self._remember(_SetBack(since_ms, self._measured_ms, before, offset_ms))
         if abs(offset_ms) > SKEW_WARNED_MS:
             self._counters.add(
-                f"our clock differs from the exchange's by more than {SKEW_WARNED_MS} ms",
+                "exchange_clock_skewed",
                 ahead_ms=-offset_ms,
             )
-        log.debug("clock measured", offset_ms=offset_ms, before_ms=before)
+        log.debug("exchange_clock_measured", offset_ms=offset_ms, before_ms=before)
 
     def _remember(self, set_back: _SetBack) -> None:
         self._counters.add("exchange_clock_set_back", by_ms=set_back.before_ms - set_back.after_ms)

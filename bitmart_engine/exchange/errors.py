@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any
 
+from ..causes import Cause
+
 __all__ = [
     "MEANINGS",
     "CredentialsMissing",
@@ -105,12 +107,16 @@ class Refused(ExchangeError):
 
 
 class OutcomeUnknown(ExchangeError):
-    """The request may have been taken, and the answer does not say. Look before sending it again."""
+    """The request may have been taken, and the answer does not say. Look before sending it again.
 
-    def __init__(self, why: str, path: str) -> None:
+    `cause` says what failed on the network; it is None where that is not known, or it was the answer itself.
+    """
+
+    def __init__(self, why: str, path: str, cause: Cause | None = None) -> None:
         super().__init__(f"{path}: {why}")
         self.why = why
         self.path = path
+        self.cause = cause
 
 
 class CutShort(OutcomeUnknown):
@@ -125,11 +131,15 @@ class CutShort(OutcomeUnknown):
 
 
 class NotSent(ExchangeError):
-    """The request provably never left this machine; it may be sent again as it is."""
+    """The request provably never left this machine; it may be sent again as it is.
 
-    def __init__(self, why: str) -> None:
+    `cause` says what failed on the network; it is None where we did not want to send it, or could not build it.
+    """
+
+    def __init__(self, why: str, cause: Cause | None = None) -> None:
         super().__init__(why)
         self.why = why
+        self.cause = cause
 
 
 class CredentialsMissing(ExchangeError):

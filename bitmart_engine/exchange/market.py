@@ -55,7 +55,7 @@ class MarketClient:
                 self._counters.add(str(reason), symbol=name)
                 told = told or row.get("symbol") == symbol
             except Unreadable as reason:
-                self._counters.add("unreadable contract", symbol=name, why=str(reason))
+                self._counters.add("contract_unreadable", symbol=name, why=reason)
         if not told and all(each.symbol != symbol for each in found):
             raise OutcomeUnknown(f"no contract {symbol} that can be read", DETAILS)
         return found
@@ -124,5 +124,5 @@ class MarketClient:
             try:
                 rows.append(fields_of(raw))
             except Unreadable as reason:
-                self._counters.add("unreadable contract", symbol=symbol, why=str(reason))
+                self._counters.add("contract_unreadable", symbol=symbol, why=reason)
         return rows

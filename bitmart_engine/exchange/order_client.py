@@ -325,9 +325,7 @@ class OrderClient(MarketClient):
         concerns = self.concerns if symbol is None else symbol.__eq__
         rows = read_rows(path, data, convert, concerns)
         for each in sorted(rows.left_out):
-            self._counters.add(
-                "unreadable row of a symbol in which we have nothing", path=path, symbol=each
-            )
+            self._counters.add("foreign_row_unreadable", path=path, symbol=each)
         return rows
 
     async def _open_orders(

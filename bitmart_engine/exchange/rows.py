@@ -343,10 +343,10 @@ def instrument_of(row: Mapping[str, Any]) -> Instrument:
     symbol = text_of(needed(row, "symbol"))
     symbol_of(row)  # no longer than a symbol is
     if text_of(row.get("quote_currency")).upper() == "USD":
-        raise LeftOut("coin-margined contract left out")
+        raise LeftOut("contract_coin_margined")
     step = decimal_of(row.get("vol_precision", row.get("volume_precision")))
     if step is not None and step > 1:
-        raise LeftOut("contract with a size step above 1 left out")
+        raise LeftOut("contract_size_step_unsupported")
     tick_size, contract_size = (
         positive_of(row.get("price_precision")),
         positive_of(row.get("contract_size")),

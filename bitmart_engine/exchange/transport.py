@@ -18,6 +18,7 @@ import h11
 import httpx
 import trio
 
+from ..causes import Cause
 from ..world import Dial
 
 __all__ = ["KEPT_S", "KeptConnections", "encoded"]
@@ -30,6 +31,12 @@ PORTS = {"http": 80, "https": 443}
 
 Place = tuple[str, int, bool]
 """Host, port, and whether TLS is spoken there."""
+
+
+class HungUp(httpx.RemoteProtocolError):
+    """The exchange closed the connection before it answered."""
+
+    cause = Cause.HUNG_UP
 
 
 @final
@@ -154,7 +161,7 @@ class _Connection:
             while (event := self._http.next_event()) is h11.NEED_DATA:
                 data = await self.stream.receive_some(READ_BYTES)
                 if not data and self._http.their_state is h11.SEND_RESPONSE:
-                    raise httpx.RemoteProtocolError("hung up without an answer")
+                    raise HungUp("hung up without an answer")
                 self._http.receive_data(bytes(data))
         except h11.RemoteProtocolError as error:
             raise httpx.RemoteProtocolError(str(error)) from error

@@ -181,7 +181,7 @@ class _Line:
         """Say that a close waits, unless it does for what we sent ourselves."""
         why = self.budget.held_back(now)
         if why:
-            self._counters.add("close held back", path=self._path, why=why)
+            self._counters.add("close_held_back", path=self._path, why=why)
             for observer in self._observers:
                 observer(HeldBack(path=self._path, why=why))
         return bool(why)
@@ -198,7 +198,7 @@ class _Line:
         budget.learn(trio.current_time(), said, left_before)
         if before != (budget.limit, budget.window_s):
             log.info(
-                "request limit learned",
+                "rate_limit_learned",
                 path=self._path,
                 limit=budget.limit,
                 window_s=budget.window_s,
@@ -209,9 +209,7 @@ class _Line:
         self._pauses += 1
         self.budget.refuse(now, sent_at, banned=banned)
         self._counters.add(
-            "shut out by the exchange, endpoint paused"
-            if banned
-            else "too many requests, endpoint paused",
+            "rate_ban_paused" if banned else "rate_limit_paused",
             path=self._path,
             pause_s=round(self.budget.paused_for_s(now), 1),
         )

@@ -18,6 +18,7 @@ import httpx
 import trio
 from attrs import evolve, frozen
 
+from ..causes import Cause, cause_of
 from ..model.notifications import Notification
 from ..settings import Settings
 from .bodies import body_of_attempt
@@ -73,6 +74,8 @@ class Outcome:
     """How long the receiver asks to wait before this is sent again."""
     rest_s: float = 0
     """How long it asks to be left alone altogether."""
+    cause: Cause | None = None
+    """What failed on the network, where that is known."""
 
 
 def verdict_of(status: int) -> Verdict:
@@ -117,18 +120,18 @@ class Delivery:
         except Forbidden as reason:
             return Outcome(Verdict.REFUSED, f"the address {reason}")
         except OSError:
-            return Outcome(Verdict.AGAIN, "the host name does not resolve")
-        why = ""
+            return Outcome(Verdict.AGAIN, Cause.DNS.words, cause=Cause.DNS)
+        missed = Outcome(Verdict.AGAIN, "")
         for place in places:
             try:
                 return await self._post(notification, place, len(places))
             except UNREACHABLE as failure:
-                why = f"no connection: {type(failure).__name__}"
+                missed = _failed("no connection", failure)
             except Misbehaved as failure:
                 return Outcome(Verdict.AGAIN, f"no answer: {failure}")
             except BROKEN as failure:
-                return Outcome(Verdict.AGAIN, f"no answer: {type(failure).__name__}")
-        return Outcome(Verdict.AGAIN, why)
+                return _failed("no answer", failure)
+        return missed
 
     async def _post(self, notification: Notification, place: Target, places: int) -> Outcome:
         """What the answer means. The time to connect is shared among the addresses there are."""
@@ -177,6 +180,13 @@ class Delivery:
         asked_s = retry_after_s(response.headers.get("Retry-After", ""), self._wall_ms())
         rest_s = min(asked_s or REST_S, LONGEST_REST_S) if status == 429 else 0
         return Outcome(verdict, why, answered=True, not_before_s=asked_s, rest_s=rest_s)
+
+
+def _failed(what: str, failure: Exception) -> Outcome:
+    """The words are the cause's own: what a certificate says of itself may name a host."""
+    cause = cause_of(failure)
+    why = type(failure).__name__ if cause is None else cause.words
+    return Outcome(Verdict.AGAIN, f"{what}: {why}", cause=cause)
 
 
 def retry_after_s(text: str, now_ms: int) -> float:

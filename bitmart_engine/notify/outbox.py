@@ -25,6 +25,7 @@ from typing import final
 import trio
 from attrs import define, frozen
 
+from ..causes import Cause
 from ..counters import Counters
 from ..model.notifications import Notification
 from ..settings import Settings
@@ -156,7 +157,7 @@ class Outbox:
         nothing is sent any more; it is for the journal to offer it again.
         """
         if notification.id in self._owed:
-            self._counters.add("notification offered twice", id=notification.id)
+            self._counters.add("notification_offered_twice", id=notification.id)
             return
         self._owed[notification.id] = None
         self._offered.append(notification)
@@ -282,7 +283,7 @@ class Outbox:
         if owed.next_at > owed.give_up_at:
             self._bury(owed, outcome, f"not delivered within a day: {outcome.why}")
             return True
-        self._count("notification to be sent again", owed.notification, outcome.why)
+        self._count("notification_retried", owed.notification, outcome.why, outcome.cause)
         return False
 
     async def _attempt(self, owed: _Owed) -> Outcome:
@@ -299,7 +300,7 @@ class Outbox:
                 place = extract_tb(failure.__traceback__)[-1]
                 why = f"unexpected {type(failure).__name__}"
                 self._counters.add(
-                    "delivery failed unexpectedly",
+                    "delivery_crashed",
                     id=notification.id,
                     why=why,
                     at=f"{place.filename}:{place.lineno}",
@@ -307,12 +308,12 @@ class Outbox:
                 return Outcome(Verdict.AGAIN, why)
             finally:
                 self._in_flight.discard(scope)
-        return Outcome(Verdict.AGAIN, f"no answer within {timeout_s:g} s")
+        return Outcome(Verdict.AGAIN, f"no answer within {timeout_s:g} s", cause=Cause.READ_TIMEOUT)
 
     def _bury(self, owed: _Owed, outcome: Outcome, why: str) -> None:
         self._dead += 1
         self._dead_letters.append((owed.notification, why))
-        self._count("notification given up", owed.notification, why)
+        self._count("notification_given_up", owed.notification, why, outcome.cause)
         self._end(owed, Settlement.DEAD, outcome, why)
 
     def _end(self, owed: _Owed, settlement: Settlement, outcome: Outcome, why: str = "") -> None:
@@ -322,13 +323,15 @@ class Outbox:
         if not self._owed:
             self._idle.unpark_all()
 
-    def _count(self, reason: str, notification: Notification, why: str) -> None:
+    def _count(self, event: str, notification: Notification, why: str, cause: Cause | None) -> None:
+        known = {} if cause is None else {"cause": cause.value}
         self._counters.add(
-            reason,
+            event,
             id=notification.id,
             kind=notification.kind,
             receiver=receiver_of(notification.url),
             why=why,
+            **known,
         )
 
 

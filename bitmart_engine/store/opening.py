@@ -150,5 +150,5 @@ async def _unpack(state: State, counters: Counters) -> None:
                 if number % UNPACKED_AT_ONCE == 0:
                     await trio.lowlevel.checkpoint()
         except ValueError as failure:
-            counters.add("an order that ended cannot be read", why=str(failure))
+            counters.add("archived_order_unreadable", why=failure)
     await trio.lowlevel.checkpoint()

@@ -213,9 +213,7 @@ class SqliteJournal:
             self._queue.popleft()
         self._committed = units[-1].last_seq
         if self._trouble is not None:
-            log.info(
-                "journal is written again", records=units[-1].last_seq - units[0].first_seq + 1
-            )
+            log.info("journal_recovered", records=units[-1].last_seq - units[0].first_seq + 1)
             self._trouble = None
         self._news.unpark_all()
         return True
@@ -223,9 +221,9 @@ class SqliteJournal:
     def _failed(self, failure: Exception) -> None:
         reason = why(failure) if isinstance(failure, (sqlite3.Error, OSError)) else str(failure)
         if self._trouble is None:
-            log.error("journal cannot be written", why=reason, records=self.waiting)
+            log.error("journal_write_failed", why=reason, records=self.waiting)
         self._trouble = f"the journal cannot be written: {reason}"
-        self._counters.add("journal commit failed", why=reason)
+        self._counters.add("journal_commit_failed", why=reason)
         self._news.unpark_all()
 
     async def _look(self) -> None:
@@ -248,27 +246,25 @@ class SqliteJournal:
                 await self._run(self._database.write_anew)
             await self._run(self._moved_back)
         except Trouble as failure:
-            self._counters.add("journal not written anew", why=str(failure))
+            self._counters.add("journal_rewrite_failed", why=failure)
             return
         self._missing = False
         self._trouble = None
-        log.warning(
-            "journal_written_anew" if missing else "journal_in_its_place_again", why=missing
-        )
+        log.warning("journal_rewritten" if missing else "journal_in_its_place_again", why=missing)
         self._news.unpark_all()
 
     async def _checkpoint(self) -> None:
         try:
             await self._run(self._database.checkpoint)
         except Trouble as failure:
-            self._counters.add("journal not checkpointed", why=str(failure))
+            self._counters.add("journal_checkpoint_failed", why=failure)
 
     async def _fold(self) -> None:
         """Take some of what was committed into what a start reads."""
         try:
             await self._run(self._database.advance, self._fold_every)
         except (*Trouble, Damage) as failure:
-            self._counters.add("journal not folded", why=str(failure))
+            self._counters.add("journal_fold_failed", why=failure)
             self._fold_next = self._committed + self._fold_every
         else:
             self._fold_next = self._database.folded + self._fold_every
@@ -277,7 +273,7 @@ class SqliteJournal:
         try:
             again = await self._run(self._chores[0])
         except (*Trouble, Damage) as failure:
-            self._counters.add("journal not compacted", why=str(failure))
+            self._counters.add("journal_compaction_failed", why=failure)
             again = False
         if not again:
             self._chores.popleft()
@@ -302,9 +298,9 @@ class SqliteJournal:
             await trio.sleep(pause_s)
         if not closed:
             if self._queue:
-                log.error("journal closed with records that are lost", records=self.waiting)
+                log.error("journal_records_lost", records=self.waiting)
             if not await self._run(self._database.close):
-                log.error("journal closed while its file is not at its path", why=self._trouble)
+                log.error("journal_file_missing", why=self._trouble)
         self._news.unpark_all()
         if self.waiting:
             raise JournalUnavailable(f"{self.waiting} records are lost: {self._trouble}")

@@ -155,7 +155,7 @@ def _state(raw: Raw, counters: Counters, order_id: str) -> OrderState:
     try:
         return OrderState(number or 0)
     except ValueError:
-        counters.add("order event without a known state", state=number, order_id=order_id)
+        counters.add("order_event_state_unknown", state=number, order_id=order_id)
         return OrderState.CHECK
 
 
@@ -164,7 +164,7 @@ def _side(raw: Raw, counters: Counters, order_id: str) -> OrderSide | None:
     try:
         return None if number is None else OrderSide(number)
     except ValueError:
-        counters.add("order event of an unknown side", side=number, order_id=order_id)
+        counters.add("order_event_side_unknown", side=number, order_id=order_id)
         return None
 
 
@@ -178,7 +178,7 @@ def _fill(raw: Raw, counters: Counters, order_id: str) -> Fill | None:
     except (ValueError, ArithmeticError, msgspec.MsgspecError, RecursionError):
         trade_id = price = size = None
     if trade_id is None or price is None or size is None:
-        counters.add("malformed last trade of an order", order_id=order_id)
+        counters.add("order_last_trade_malformed", order_id=order_id)
         return None
     return Fill(trade_id, price, size)
 

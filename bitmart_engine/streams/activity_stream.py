@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import trio
 
+from ..causes import Cause
+
 __all__ = ["ActivityStream", "HungUp"]
 
 
 class HungUp(Exception):
     """The peer was gone before the WebSocket handshake was done."""
+
+    cause = Cause.HUNG_UP
 
 
 class ActivityStream(trio.abc.Stream):

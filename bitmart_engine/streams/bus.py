@@ -222,7 +222,7 @@ class Bus:
         """Give the event to everybody who listens for it. Never blocks, never fails."""
         for listener in self._listeners.get(type(event), ()):
             if not listener._offer(event):
-                self._counters.add("event dropped for a slow listener", type=type(event).__name__)
+                self._counters.add("event_dropped_for_slow_listener", type=type(event).__name__)
 
     def close(self) -> None:
         """End every listener's iteration, now and in the future. Idempotent."""

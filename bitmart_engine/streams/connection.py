@@ -15,6 +15,7 @@ import trio
 from attrs import frozen
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
+from ..causes import Cause, cause_of
 from ..counters import Counters
 from ..logs import get_logger
 from ..settings import Settings
@@ -111,11 +112,12 @@ class Connection:
         login_refused: bool = False,
         hopeless: bool = False,
         renewed: bool = False,
+        cause: Cause | None = None,
     ) -> None:
         """End the connection. The first reason counts."""
         if self._ending is None:
             lived = 0.0 if self._works_since is None else trio.current_time() - self._works_since
-            self._ending = Ending(reason, lived, login_refused, hopeless, renewed)
+            self._ending = Ending(reason, lived, login_refused, hopeless, renewed, cause)
         self._scope.cancel()
 
     async def run(self) -> Ending:
@@ -151,10 +153,10 @@ class Connection:
             failure = first_of(failures)
             reason = failed_because(failure)
             if reason is None:
-                log.error("connection failed unexpectedly", uri=self._uri, exc_info=failures)
-                self._counters.add("connection failed unexpectedly")
+                log.error("connection_crashed", uri=self._uri, exc_info=failures)
+                self._counters.count("connection_crashed")
                 reason = f"unexpected {type(failure).__name__}: {self._redact(str(failure))}"
-            self.end(reason)
+            self.end(reason, cause=cause_of(failure))
         finally:
             if self._stream is not None:
                 await trio.aclose_forcefully(self._stream)
@@ -168,7 +170,7 @@ class Connection:
             self._stream = await dial(self._uri, self._world)
             return await shake_hands(library, self._stream, self._uri)
         except CannotConnect as error:
-            self.end(str(error))
+            self.end(str(error), cause=error.cause)
             return None
 
     async def _talk(self, websocket: WebSocketConnection) -> None:
@@ -206,7 +208,7 @@ class Connection:
         try:
             frame = wire.decode(message)
         except FrameError as error:
-            self._counters.add("malformed frame", error=str(error), start=str(message[:200]))
+            self._counters.add("frame_malformed", error=str(error), start=str(message[:200]))
             return
         if frame.is_pong:
             return
@@ -217,7 +219,7 @@ class Connection:
         elif frame.group and frame.data:
             self._handlers.frame(frame)
         else:
-            self._counters.add("unexpected frame", text=self._redact(str(message[:200])))
+            self._counters.add("frame_unexpected", text=self._redact(str(message[:200])))
 
     def _logged_in(self, frame: Frame) -> None:
         if frame.success:
@@ -239,9 +241,9 @@ class Connection:
             if self._ledger.refused(topic, error, trio.current_time()):
                 self._handlers.refused(topic, error)
             else:
-                self._counters.add("subscription refused for now", topic=topic, error=error)
+                self._counters.add("subscription_refused_for_now", topic=topic, error=error)
         elif not frame.success:
-            self._counters.add("unsubscribing refused", topic=topic, error=frame.error)
+            self._counters.add("unsubscription_refused", topic=topic, error=frame.error)
         if further or self._ledger.all_answered or frame.success is False:
             self.wake()
 
@@ -260,7 +262,7 @@ class Connection:
             frame = self._ledger.next_frame(trio.current_time())
             if self._ledger.repeated > repeated:
                 self._counters.add(
-                    "subscription sent again", self._ledger.repeated - repeated, frame=frame
+                    "subscription_sent_again", self._ledger.repeated - repeated, frame=frame
                 )
             if frame is not None:
                 await self._send(websocket, frame)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import trio
 from trio_websocket import WebSocketConnection, wrap_client_stream
 
+from ..causes import Cause, because, cause_of
 from ..world import World
 from .activity_stream import ActivityStream
 from .wire import MAX_MESSAGE_BYTES
@@ -24,6 +25,10 @@ CONNECT_TIMEOUT = 10.0
 class CannotConnect(Exception):
     """There is no connection. The text says at which step, and why."""
 
+    def __init__(self, why: str, cause: Cause | None) -> None:
+        super().__init__(why)
+        self.cause = cause
+
 
 async def dial(uri: str, world: World) -> ActivityStream:
     """A byte stream to where `uri` points. Raises `CannotConnect`."""
@@ -33,9 +38,12 @@ async def dial(uri: str, world: World) -> ActivityStream:
         with trio.fail_after(CONNECT_TIMEOUT):
             stream = await world.dial(parts.hostname or "", parts.port or (443 if tls else 80), tls)
     except trio.TooSlowError:
-        raise CannotConnect(f"dial timed out after {CONNECT_TIMEOUT:g} s") from None
+        why = f"dial timed out after {CONNECT_TIMEOUT:g} s"
+        raise CannotConnect(why, Cause.CONNECT_TIMEOUT) from None
     except OSError as error:
-        raise CannotConnect(f"dial failed: {error}") from error
+        cause = cause_of(error)
+        why = f"dial failed: {because(error) if cause else error}"
+        raise CannotConnect(why, cause) from error
     return ActivityStream(stream)
 
 
@@ -58,7 +66,8 @@ async def shake_hands(
                 max_message_size=MAX_MESSAGE_BYTES,
             )
     except trio.TooSlowError:
-        raise CannotConnect(f"handshake timed out after {CONNECT_TIMEOUT:g} s") from None
+        why = f"handshake timed out after {CONNECT_TIMEOUT:g} s"
+        raise CannotConnect(why, Cause.READ_TIMEOUT) from None
     stream.shaken = True
     return websocket
 

@@ -8,6 +8,7 @@ from attrs import frozen
 from trio_websocket import CloseReason, ConnectionClosed, ConnectionRejected
 from wsproto.utilities import ProtocolError
 
+from ..causes import Cause, because
 from .activity_stream import HungUp
 
 __all__ = ["Ending", "closed_because", "failed_because", "first_of"]
@@ -27,6 +28,9 @@ class Ending:
 
     renewed: bool = False
     """We ended it to have another one: nothing failed."""
+
+    cause: Cause | None = None
+    """What failed on the network, where that is known."""
 
 
 def closed_because(reason: CloseReason | None) -> str:
@@ -56,5 +60,5 @@ def failed_because(failure: BaseException) -> str | None:
         case ProtocolError() | h11.ProtocolError() | ConnectionClosed():
             return f"protocol error: {failure}"
         case OSError() | trio.BrokenResourceError() | trio.ClosedResourceError():
-            return f"broken: {failure!r}"
+            return f"broken: {because(failure)}"
     return None

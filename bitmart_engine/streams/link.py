@@ -192,7 +192,7 @@ class Link:
             self._counters,
         )
         if not self._sockets.value:
-            self._counters.add("connection waits for another to be closed", connection=self.name)
+            self._counters.add("connection_waits_for_slot", connection=self.name)
         try:
             async with self._sockets:
                 return await self._connection.run()
@@ -249,10 +249,12 @@ class Link:
 
     def _drop(self, ending: Ending, state: State, pause: float | None) -> None:
         self._enter(state)
+        cause = {} if ending.cause is None else {"cause": ending.cause.value}
         log.warning(
-            "connection dropped",
+            "connection_dropped",
             connection=self.name,
             reason=ending.reason,
+            **cause,
             lived_s=round(ending.lived_s, 3),
             channels=len(self.topics),
             retry_in_s=None if pause is None else round(pause, 3),
@@ -263,4 +265,4 @@ class Link:
         self.state = state
         self._since_ms = self._world.wall_ms()
         if state is State.UP:
-            log.info("connection up", connection=self.name, channels=len(self.topics))
+            log.info("connection_up", connection=self.name, channels=len(self.topics))

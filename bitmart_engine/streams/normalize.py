@@ -68,7 +68,7 @@ def events(topic: Topic, data: bytes, counters: Counters) -> list[Event]:
     made: list[Event] = []
     read = READERS.get(topic.kind)
     if read is None:
-        counters.add("push of a channel that nobody reads", topic=topic.name)
+        counters.add("push_of_unknown_channel", topic=topic.name)
         return made
     for raw in _parts(topic, data, counters):
         try:
@@ -97,9 +97,7 @@ def _parts(topic: Topic, data: bytes, counters: Counters) -> list[bytes]:
 
 def _malformed(counters: Counters, topic: Topic, raw: bytes, error: Exception) -> None:
     text = raw[:300].decode(errors="replace")
-    counters.add(
-        f"malformed push of {topic.kind.value}", topic=topic.name, error=str(error), text=text
-    )
+    counters.add("push_malformed", topic=topic.name, error=str(error), text=text)
 
 
 def _same_symbol(topic: Topic, symbol: str | None) -> None:

@@ -150,7 +150,7 @@ class Pricing:
         if believed:
             self._put(symbol, min(believed), max(believed), gap_since, late_ms)
             if late_ms is not None:
-                self._counters.add("price that came late", symbol=symbol)
+                self._counters.add("price_late", symbol=symbol)
                 self.doubted(symbol)
         return (min(near), max(near)) if near else None
 
@@ -177,22 +177,20 @@ class Pricing:
         """
         extremes = self._jumps.time_is_up(symbol)
         if extremes is None:
-            self._counters.add("stray price", symbol=symbol)
+            self._counters.add("price_stray", symbol=symbol)
         elif extremes.low is not None and extremes.high is not None:
-            self._counters.add("far price that nobody confirmed, taken for stops", symbol=symbol)
+            self._counters.add("price_unconfirmed_taken_for_stops", symbol=symbol)
             self._put(symbol, extremes.low, extremes.high, unconfirmed=True)
 
     def _in_doubt(self, symbol: str, source: Source, price: Decimal, now: float) -> None:
-        self._counters.add(
-            "price far from the last", symbol=symbol, price=price, source=source.value
-        )
+        self._counters.add("price_far_from_last", symbol=symbol, price=price, source=source.value)
         if self._jumps.was_given_up(symbol):
             self._put(symbol, price, price, unconfirmed=True)
         self.doubted(symbol)
 
     def _left_out(self, symbol: str, topic: str, price: Decimal, at_ms: int | None) -> None:
         self._counters.add(
-            "price of another time", symbol=symbol, topic=topic, price=price, at_ms=at_ms
+            "price_of_another_time", symbol=symbol, topic=topic, price=price, at_ms=at_ms
         )
         self.doubted(symbol)
 

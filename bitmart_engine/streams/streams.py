@@ -183,7 +183,7 @@ class Streams:
         if rest:
             self._waiting.update(dict.fromkeys(rest))
             self._refused.update(dict.fromkeys(rest, NO_ROOM))
-            self._counters.add("channel without room", len(rest), holder=holder)
+            self._counters.add("channel_without_room", len(rest), holder=holder)
         self._hold(holder, topics, new)
         self._place_what_waits()
 
@@ -345,7 +345,7 @@ class Streams:
         """Data of a topic. What still arrives of one that nobody holds any more is no longer anybody's."""
         topic = parse(frame.group or "")
         if topic.name not in self._holds:
-            self._counters.add("push of a topic that nobody holds", topic=topic.name)
+            self._counters.add("push_of_unwanted_topic", topic=topic.name)
             return
         moment = self._moment()
         gap_since = self._gap_since(topic.name, moment.now)
@@ -429,6 +429,6 @@ class Streams:
         known = self._refused.get(topic)
         if topic in self._holds:
             self._refused[topic] = error
-        self._counters.add("subscription refused", topic=topic)
+        self._counters.count("subscription_refused")
         if known != error:
-            log.error("subscription refused", topic=topic, reason=error)
+            log.error("subscription_refused", topic=topic, reason=error)

@@ -213,7 +213,7 @@ class TickMailbox:
         self._slots[tick.symbol] = waiting.merge(tick)
         self.merged += 1
         if self._counters is not None:
-            self._counters.add("ticks merged", symbol=tick.symbol)
+            self._counters.add("ticks_merged", symbol=tick.symbol)
 
     async def receive(self) -> Tick:
         """The tick of the symbol that waits longest. A checkpoint; cancelled, it takes nothing."""

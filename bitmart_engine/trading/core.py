@@ -247,9 +247,7 @@ class EngineCore:
                 self.desk.agreement.why_not = failure.message
                 return False
             except BadRequest as gone:
-                self.desk.counters.add(
-                    "armed zone of a symbol that is not traded", why=gone.message
-                )
+                self.desk.counters.add("zone_symbol_not_traded", why=gone.message)
         return True
 
     def _held_back(self, held: HeldBack) -> None:
@@ -281,7 +279,7 @@ class EngineCore:
                 try:
                     await self.desk.exchange.server_time_ms()
                 except ExchangeError as failure:
-                    self.desk.counters.add("exchange not reached while idle", why=str(failure))
+                    self.desk.counters.add("idle_check_failed", why=failure)
 
     async def refresh(self) -> bool:
         """Compare with the exchange and do what follows. False if a query failed: then nothing follows."""
@@ -293,7 +291,7 @@ class EngineCore:
                     self.protections.closed_before(protection.id, attempt, close)
             snapshot = await take_snapshot(self.desk)
         except ExchangeError as failure:
-            self.desk.counters.add("exchange could not be read", why=str(failure))
+            self.desk.counters.add("reconcile_failed", why=failure)
             self.desk.agreement.why_not = str(failure)
             return False
         state = self.desk.state
@@ -307,7 +305,7 @@ class EngineCore:
         self.desk.working.foreign = snapshot.foreign
         if actions or self.found is None:
             log.info(
-                "agreed with the exchange",
+                "reconciled",
                 adopted=found.adopted,
                 filled_while_away=found.filled_while_away,
                 closed_while_away=found.closed_while_away,
@@ -373,7 +371,7 @@ class EngineCore:
             except Exception as failure:
                 if not why:
                     log.error("not_resumed", what=what, id=id, exc_info=failure)
-                    self.desk.counters.add("not_resumed", what=what, id=id, why=repr(failure))
+                    self.desk.counters.count("not_resumed")
                 self.not_resumed[what, id] = repr(failure)
             else:
                 del self.not_resumed[what, id]

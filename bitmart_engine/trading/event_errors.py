@@ -32,7 +32,6 @@ class EventErrors:
         try:
             yield
         except Exception as failure:
-            why = f"{type(failure).__name__}: {failure}"[:300]
-            self._counters.add(f"{what} could not be dealt with", 1, why=why, **facts)
+            self._counters.count("event_crashed")
             log.error("event_crashed", what=what, exc_info=failure, **facts)
             self._agreement.doubt()

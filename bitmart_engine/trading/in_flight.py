@@ -41,7 +41,7 @@ class InFlight:
         except RuntimeError:
             if self._agreement.opening:
                 raise
-            self._counters.add("left for the next start", what=name)
+            self._counters.add("left_for_next_start", what=name)
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class Promises:
         try:
             await self._store.durable()
         except JournalUnavailable as trouble:
-            self._counters.add("acted before it was durable", why=str(trouble))
+            self._counters.add("acted_before_durable", why=trouble)
 
     @asynccontextmanager
     async def making(self, id: str) -> AsyncIterator[None]:

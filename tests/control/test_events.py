@@ -257,7 +257,7 @@ async def test_a_reader_that_stops_reading_slows_nobody(open_desk: Open, over: s
 
         assert peak < 20_000_000
         assert reader._receive.statistics().current_buffer_used <= CAPACITY
-        assert desk.engine.dropped()["event dropped for a slow listener"] > 10_000
+        assert desk.engine.dropped()["event_dropped_for_slow_listener"] > 10_000
         await desk.post("/api/place-order", ORDER)
         await desk.fill()
         assert (await desk.get("/healthz"))["ok"]

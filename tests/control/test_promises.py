@@ -116,7 +116,7 @@ async def test_the_trouble_is_shown_until_it_is_over(open_desk: Open, tmp_path: 
         status = await desk.get("/status")
         assert TROUBLE in status["journal"]["trouble"]
         assert TROUBLE in status["not_ready"][0]
-        assert status["dropped"]["journal commit failed"] >= 1
+        assert status["dropped"]["journal_commit_failed"] >= 1
         assert (await desk.get("/healthz")) == {"ok": True}
         await disk.empty()
         assert (await desk.get("/readyz"))["ready"] is True

@@ -39,10 +39,17 @@ ORDER = SubmitOrder(
 )
 
 
-@pytest.mark.parametrize("failure", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout])
-async def test_no_connection_means_not_sent(fake, client, failure):
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (httpx.ConnectError, "ConnectError"),
+        (httpx.ConnectTimeout, "not connected in time"),
+        (httpx.PoolTimeout, "no connection was free in time"),
+    ],
+)
+async def test_no_connection_means_not_sent(fake, client, failure, words):
     fake.does(SUBMIT, failure("no"))
-    with pytest.raises(NotSent, match=failure.__name__):
+    with pytest.raises(NotSent, match=words):
         await client.submit_order(ORDER)
 
 
@@ -141,7 +148,7 @@ async def test_a_write_refused_for_its_timestamp_is_sent_once_more_by_the_exchan
     assert fake.paths == [SUBMIT, "/system/time", SUBMIT]
     assert int(fake.requests[-1].headers["X-BM-TIMESTAMP"]) == fake.now_ms + 90_000
     assert fake.requests[0].content == fake.requests[-1].content
-    assert fake.counters.counts()["timestamp refused, clock compared with the exchange's"] == 1
+    assert fake.counters.counts()["timestamp_refused"] == 1
 
     await client.submit_order(ORDER)
     assert int(fake.requests[-1].headers["X-BM-TIMESTAMP"]) == fake.now_ms + 90_000

@@ -117,7 +117,7 @@ async def test_a_stop_goes_out_within_seconds_whatever_the_headers_claim_and_say
         await stage.until(lambda: stage.submits(*CLOSING))
         assert trio.current_time() - fired_at <= 3
         await stage.until(lambda: stage.guarded() == "closed", within=30)
-        assert stage.engine.dropped()["close held back"] >= 1
+        assert stage.engine.dropped()["close_held_back"] >= 1
         await stage.until(lambda: "close_failed" in stage.receiver.names())
         failed = [each for each in stage.receiver.events() if each["event"] == "close_failed"]
         assert "headers claim" in failed[0]["error"]

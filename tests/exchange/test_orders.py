@@ -405,7 +405,7 @@ async def test_an_unreadable_order_of_a_symbol_in_which_we_have_nothing_is_left_
     theirs = row(symbol="ETHUSDT", state="odd", order_id="8")
     fake.says(OPEN, [theirs, row(order_id="9")])
     assert [each.order_id for each in await client.open_orders()] == ["9"]
-    assert fake.counters.counts()["unreadable row of a symbol in which we have nothing"] == 1
+    assert fake.counters.counts()["foreign_row_unreadable"] == 1
     with pytest.raises(OutcomeUnknown):
         await client.open_orders("ETHUSDT")
     for bad in (row(state="odd"), row(symbol=7.5, state="odd"), row(symbol=None), 7, [], None):

@@ -69,8 +69,8 @@ async def test_what_is_missing_has_the_careful_value(fake, client):
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"quote_currency": "USD"}, "coin-margined contract left out"),
-        ({"vol_precision": "10"}, "contract with a size step above 1 left out"),
+        ({"quote_currency": "USD"}, "contract_coin_margined"),
+        ({"vol_precision": "10"}, "contract_size_step_unsupported"),
     ],
 )
 async def test_a_contract_that_does_not_fit_is_left_out_and_counted(fake, client, fields, reason):
@@ -93,7 +93,7 @@ async def test_a_contract_that_cannot_be_read_is_counted_and_no_proof_that_there
 ):
     with pytest.raises(OutcomeUnknown):
         await only(fake, client, **fields)
-    assert fake.counters.counts()["unreadable contract"] == 1
+    assert fake.counters.counts()["contract_unreadable"] == 1
 
 
 async def test_a_list_without_the_contract_that_was_asked_for_is_no_proof_that_there_is_none(

@@ -197,7 +197,7 @@ async def test_a_contract_that_cannot_be_read_takes_no_other_with_it(fake, clien
     rows = [good, {**good, "symbol": "B" * 70_000}, 7, {**good, "symbol": "C", "max_volume": "NaN"}]
     fake.says("/contract/public/details", {"symbols": rows})
     assert [each.symbol for each in await client.instruments()] == ["BTCUSDT"]
-    assert fake.counters.counts()["unreadable contract"] == 3
+    assert fake.counters.counts()["contract_unreadable"] == 3
 
 
 def test_judging_raises_nothing_but_errors_of_ours():

@@ -69,7 +69,7 @@ def test_trouble_is_shown() -> None:
                 "connections": [{"name": "private", "state": "down", "last_error": "reset\x1b"}],
                 "foreign_positions": {"BTCUSDT long": 3},
                 "foreign_orders": [{"order_id": "9", "size": 4, "filled_size": 1}],
-                "dropped": {"ticks merged": 7},
+                "dropped": {"ticks_merged": 7},
                 "outbox": {"owed": 1, "dead": 2},
             },
             PIPE,

@@ -145,7 +145,7 @@ async def test_a_disk_that_fails_stops_promises_and_loses_none(
         assert journal.waiting == 2
         await trio.sleep(60)
         assert not journal.healthy
-        failures = counters.counts()["journal commit failed"]
+        failures = counters.counts()["journal_commit_failed"]
         assert 10 < failures < 30  # it goes on trying, and not in a frenzy
         disk.broken = False
         await trio.sleep(6)
@@ -167,11 +167,11 @@ async def test_trouble_and_its_end_are_said_once(
             await trio.sleep(20)
             disk.broken = False
             await trio.sleep(10)
-    said = [each["event"] for each in logs if each["event"].startswith("journal ")]
+    said = [each["event"] for each in logs if each["event"].startswith("journal_")]
     assert said == [
-        "journal cannot be written",
-        "journal commit failed",
-        "journal is written again",
+        "journal_write_failed",
+        "journal_commit_failed",
+        "journal_recovered",
     ]
 
 
@@ -284,7 +284,7 @@ async def test_folding_keeps_up_and_never_endangers_what_is_written(
         await store.durable()
         await trio.sleep(1)
         assert journal.healthy
-    assert counters.counts()["journal not folded"] >= 1
+    assert counters.counts()["journal_fold_failed"] >= 1
 
 
 async def test_a_journal_in_memory_counts_what_it_is_given() -> None:

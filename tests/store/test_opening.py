@@ -184,7 +184,7 @@ async def test_what_has_ended_and_is_damaged_does_not_stop_the_engine(directory:
         await trio.testing.wait_all_tasks_blocked()
         store.record(EntryAccepted(entry("b")))
         await store.durable()
-    assert counters.counts() == {"an order that ended cannot be read": 2}
+    assert counters.counts() == {"archived_order_unreadable": 2}
 
 
 async def test_old_history_goes_at_the_start_and_every_day(
@@ -247,7 +247,7 @@ async def test_a_compaction_that_fails_is_counted_and_tried_another_day(
         now_ms += 40 * DAY_S * 1000
         journal._database.close()
         await trio.sleep(DAY_S + 1)
-        assert counters.counts()["journal not compacted"] >= 1
+        assert counters.counts()["journal_compaction_failed"] >= 1
     async with open_store(directory, wall_ms=lambda: now_ms) as (store, _):
         assert list(store.state.orders) == []
 

@@ -163,7 +163,7 @@ async def test_a_trade_from_before_moves_nothing_and_is_counted(
         await trio.sleep(0.1)
         assert streams.ticks.take_nowait("BTCUSDT") is None
         assert streams.last_data_at(TOPIC) is None
-    assert counters.counts() == {"price of another time": 2}
+    assert counters.counts() == {"price_of_another_time": 2}
     assert doubted == ["BTCUSDT"] * 2, "REST is asked instead"
 
 

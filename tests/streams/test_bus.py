@@ -62,7 +62,7 @@ async def test_a_listener_that_is_too_slow_loses_the_oldest_and_is_told_in_their
         for number in range(3):
             bus.publish(trade(number))
         assert listener.receive_nowait() == Lagged(1)
-    assert counters.counts() == {"event dropped for a slow listener": 4}
+    assert counters.counts() == {"event_dropped_for_slow_listener": 4}
 
 
 def test_a_listener_without_a_capacity_loses_nothing(counters: Counters) -> None:

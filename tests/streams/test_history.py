@@ -391,7 +391,7 @@ async def test_recent_klines_that_cannot_be_read_are_what_is_known_or_an_error(a
         assert len(await stage.engine.recent_klines("BTCUSDT", "1m", 4)) == 1
         with pytest.raises(Unavailable, match="klines of BTCUSDT could not be read"):
             await stage.engine.recent_klines("BTCUSDT", "5m", 4)
-        assert stage.engine.dropped()["history of klines could not be read"] == 2
+        assert stage.engine.dropped()["kline_history_read_failed"] == 2
 
 
 @pytest.mark.parametrize(

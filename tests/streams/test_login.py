@@ -156,7 +156,7 @@ async def test_a_private_subscription_refused_for_want_of_a_login_is_sent_again(
         await trio.sleep(5)
         assert exchange.private().topics == {ORDERS}
         assert streams.refused == {}
-    assert counters.counts() == {"subscription refused for now": 1, "subscription sent again": 1}
+    assert counters.counts() == {"subscription_refused_for_now": 1, "subscription_sent_again": 1}
 
 
 async def test_a_private_side_that_is_refused_whole_is_tried_again_slowly(

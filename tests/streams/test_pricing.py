@@ -51,7 +51,7 @@ def test_a_bar_that_began_at_a_time_dated_twice_moves_nothing_and_a_trade_does()
     assert not pricing.kline(bar(0, 100), BARS, NOW)
     assert mailbox.take_nowait("BTCUSDT") is None
     assert doubted == ["BTCUSDT"]
-    assert counters.counts()["price of another time"] == 1
+    assert counters.counts()["price_of_another_time"] == 1
     assert pricing.trade(trade(105), TRADES, NOW)
     assert taken(mailbox).last == 105
     assert pricing.kline(bar(-60, 104), BARS, NOW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import socket
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.streams import kline_topic, open_streams, trade_topic
 from bitmart_engine.streams.statistics import ConnectionStatistics
 from bitmart_engine.streams.streams import Streams
+from bitmart_engine.world import TlsFailed
 
 from .fake import WALL_START_MS, FakeExchange, Session, deflated, settings
 
@@ -50,10 +52,10 @@ async def test_every_drop_is_one_log_line_with_its_reason(
             await trio.sleep(40)
             await exchange.last.drop()
             await trio.sleep(1)
-    drops = [line for line in lines if line["event"] == "connection dropped"]
+    drops = [line for line in lines if line["event"] == "connection_dropped"]
     assert len(drops) == 1
     assert drops[0] == {
-        "event": "connection dropped",
+        "event": "connection_dropped",
         "log_level": "warning",
         "connection": "public-1",
         "reason": "lost without a close frame",
@@ -243,6 +245,31 @@ async def test_a_message_that_is_too_big_ends_the_connection(
         assert "1009" in (only(streams).last_error or "")
 
 
+@pytest.mark.parametrize(
+    ("error", "cause", "words"),
+    [
+        (ConnectionRefusedError(111, "x"), "refused", "dial failed: connection refused"),
+        (socket.gaierror(-2, "x"), "dns", "dial failed: the host name does not resolve"),
+        (TlsFailed("x"), "tls", "dial failed: the TLS handshake failed"),
+        (OSError("odd"), None, "dial failed: odd"),
+    ],
+)
+async def test_the_log_line_of_a_failed_dial_has_its_cause(
+    exchange: FakeExchange,
+    counters: Counters,
+    autojump_clock: MockClock,
+    error: OSError,
+    cause: str | None,
+    words: str,
+) -> None:
+    exchange.dial_error = error
+    with capture_logs() as lines:
+        async with open_streams(settings(), exchange.world, counters) as streams:
+            streams.hold("me", [BTC])
+            await trio.sleep(0.1)
+    assert (lines[0]["reason"], lines[0].get("cause")) == (words, cause)
+
+
 async def test_a_failed_dial_says_why(
     exchange: FakeExchange, counters: Counters, autojump_clock: MockClock
 ) -> None:
@@ -375,11 +402,11 @@ async def test_a_fault_of_our_own_is_logged_counted_and_retried(
             await exchange.last.push(BTC, {"o": "1", "h": "1", "l": "1", "c": "1", "ts": 60})
             await trio.sleep(0.1)
         assert only(streams).last_error == "unexpected KeyError: 'a bug'"
-        assert any(line["event"] == "connection failed unexpectedly" for line in lines)
+        assert any(line["event"] == "connection_crashed" for line in lines)
         assert exchange.open_sockets == 0
         await trio.sleep(5)
         assert only(streams).state == "up"
-    assert counters.counts()["connection failed unexpectedly"] == 1
+    assert counters.counts()["connection_crashed"] == 1
 
 
 async def test_20_drops_in_a_row_back_off_with_jitter_and_grow_to_the_cap(

@@ -202,7 +202,7 @@ async def test_a_connection_that_is_being_closed_still_counts(
         await until_up(streams)
     assert counting.most == 4
     assert len(counting.sessions) == 3 * 3 + 2
-    assert counters.counts()["connection waits for another to be closed"] > 0
+    assert counters.counts()["connection_waits_for_slot"] > 0
 
 
 async def test_what_does_not_fit_is_refused_with_what_is_left_and_a_monitor_still_finds_room(
@@ -233,7 +233,7 @@ async def test_what_was_viewed_before_and_does_not_fit_is_reported_and_comes_whe
         assert subscribed(counting) == topics[:180]
         assert sorted(streams.refused) == topics[180:]
         assert {"no room on the connections that BitMart allows"} == set(streams.refused.values())
-        assert counters.counts() == {"channel without room": 20}
+        assert counters.counts() == {"channel_without_room": 20}
         streams.hold_what_fits(MONITORS, [topics[199]])
         await trio.sleep(1)
         assert subscribed(counting) == [*topics[:180], topics[199]]

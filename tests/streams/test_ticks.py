@@ -187,7 +187,7 @@ async def test_symbols_are_read_in_the_order_in_which_they_started_to_wait(
     assert mailbox.take_nowait("C") == tick("C", 4)
     assert mailbox.take_nowait("C") is None
     assert mailbox.merged == 1
-    assert counters.counts() == {"ticks merged": 1}
+    assert counters.counts() == {"ticks_merged": 1}
 
 
 async def test_receive_waits_for_a_tick_and_a_cancelled_one_takes_none(

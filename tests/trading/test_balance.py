@@ -50,7 +50,7 @@ async def test_without_pushes_it_is_read_every_minute_and_after_a_failure_soon(a
         stage.paper.fail(ASSETS, times=1, status=500)
         await stage.settle(66)
         assert stage.network.arrived.count(ASSETS) == asked + 2
-        assert stage.engine.dropped()["balance could not be read"] == 1
+        assert stage.engine.dropped()["balance_read_failed"] == 1
         assert stage.engine.balance().source == "rest"
 
 

@@ -29,7 +29,7 @@ async def test_an_order_push_without_end_is_counted_and_leaves_nothing_behind(
         before = dict(stage.engine.state.futures_orders)
         stage.paper.hub.publish("futures/order", [{"action": 2, "order": row}])
         await stage.settle(120)
-        assert stage.engine.dropped()["malformed push of orders"] == 1
+        assert stage.engine.dropped()["push_malformed"] == 1
         assert dict(stage.engine.state.futures_orders) == before
         assert stage.guarded() == "armed"
         assert not stage.engine.not_ready()

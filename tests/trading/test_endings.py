@@ -77,7 +77,7 @@ async def test_an_end_that_cannot_be_read_is_not_believed_until_it_can(autojump_
         stage.paper.cancel_by_hand(stage.order().client_order_id)
         await stage.settle(120)
         assert (stage.state(), stage.guarded()) == ("open", "pending_fill")
-        assert stage.engine.dropped()["end of an order could not be confirmed"] > 10
+        assert stage.engine.dropped()["order_end_unconfirmed"] > 10
         stage.paper.clear_faults()
         await stage.until(lambda: stage.state() == "cancelled")
         assert stage.guarded() == "released"

@@ -581,7 +581,7 @@ async def test_an_order_that_cannot_be_read_stays_as_it_is(autojump_clock):
         stage.move(65000)
         await stage.until(lambda: stage.receiver.names() == ["placed"])
         assert (stage.state(), stage.order().submit_only) == ("open", True)
-        assert stage.engine.dropped()["order could not be read"] >= 2
+        assert stage.engine.dropped()["order_read_failed"] >= 2
 
 
 async def test_a_crossing_order_past_its_deadline_expires(autojump_clock):

@@ -36,7 +36,7 @@ async def test_an_event_that_cannot_be_kept_is_counted_and_harms_nothing(autojum
         bad = evolve(push(1, 2, 0), raw=b'{"order":{"order_id":"7","symbol":"B","size":"1e30"}}')
         stage.engine._core.on_event(bad)
         stage.engine._core.on_event(evolve(bad, raw=b""))
-        assert stage.engine.dropped()["order event that the book cannot hold"] == 1
+        assert stage.engine.dropped()["futures_order_event_invalid"] == 1
         assert not stage.engine.state.futures_orders
 
 
@@ -65,7 +65,7 @@ async def test_an_order_that_ended_while_nobody_listened_is_asked_about(autojump
         async with theatre.engine(state_dir=IN_MEMORY) as other:
             other.engine._core.on_event(push(1, 2, 0))  # nobody knows this one
             await other.settle(30)
-            assert other.engine.dropped()["order of the book that the exchange does not know"] == 1
+            assert other.engine.dropped()["futures_order_not_found"] == 1
         async with theatre.engine() as stage:
             await stage.until(
                 lambda: stage.engine.state.futures_orders[id].status is FuturesStatus.FILLED
@@ -77,5 +77,5 @@ async def test_a_listing_that_fails_proves_nothing(autojump_clock):
         stage.engine._core.on_event(push(1, 2, 0))
         stage.paper.fail("/contract/private/get-open-orders", times=100, status=500)
         await stage.settle(15)
-        assert stage.engine.dropped()["orders of the book could not be read"] == 1
+        assert stage.engine.dropped()["futures_orders_read_failed"] == 1
         assert stage.engine.state.futures_orders["7"].status is FuturesStatus.PENDING

@@ -458,7 +458,7 @@ async def test_trades_that_cannot_be_read_close_nothing_and_are_counted(autojump
         await stage.settle(55)
         assert stage.guarded() == "armed"
         looks = sum(each.path == TRADES for each in stage.paper.requests)
-        assert stage.engine.dropped()["trades of a gap could not be read"] == looks > 0
+        assert stage.engine.dropped()["gap_trades_read_failed"] == looks > 0
 
 
 async def test_trades_are_asked_for_only_where_the_bar_leaves_a_doubt(autojump_clock):
@@ -529,7 +529,7 @@ async def test_history_that_fails_is_asked_until_it_answers(autojump_clock):
         await stage.settle(1.5)
         assert stage.guarded() == "armed"
         await stage.until(lambda: stage.guarded() == "closed", within=5)
-        assert stage.engine.dropped()["what a gap held could not be read"] == 3
+        assert stage.engine.dropped()["gap_bars_read_failed"] == 3
 
 
 async def test_history_that_fails_for_minutes_is_asked_until_it_answers(autojump_clock):

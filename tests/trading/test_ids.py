@@ -60,7 +60,7 @@ async def test_an_order_of_somebody_else_under_our_id_is_not_adopted(autojump_cl
             "a", 2, stage.order().engine_id
         )
         assert (stage.order().filled, stage.guarded()) == (0, "pending_fill")
-        assert stage.engine.dropped()["client order id taken"] == 1
+        assert stage.engine.dropped()["client_order_id_taken"] == 1
 
 
 async def by_hand(stage, **body):

@@ -19,8 +19,8 @@ PLANS = "/contract/private/current-plan-order"
 PLACE = "/contract/private/submit-tp-sl-order"
 CANCEL_PLAN = "/contract/private/cancel-plan-order"
 SUBMIT = "/contract/private/submit-order"
-NOT_KEPT = "stop not kept by the exchange"
-UNREAD = "stops kept by the exchange could not be read"
+NOT_KEPT = "exchange_stop_missing"
+UNREAD = "exchange_stops_read_failed"
 PART = {"symbol": "BTCUSDT", "side": 3, "price_type": 1, "executive_price": "0", "plan_category": 1}
 
 

@@ -94,7 +94,7 @@ async def test_an_unreadable_row_of_a_symbol_in_which_we_have_nothing_keeps_nobo
         await stage.settle(70)
         assert stage.guarded() == "armed"
         assert not stage.engine.not_ready()
-        assert stage.engine.dropped()["unreadable row of a symbol in which we have nothing"] > 0
+        assert stage.engine.dropped()["foreign_row_unreadable"] > 0
         if path == POSITIONS:
             assert stage.held("ETHUSDT") == 10, "what was not learned is not said to be gone"
 

@@ -46,7 +46,7 @@ async def test_a_stale_symbol_is_priced_over_rest_and_its_stop_fires(autojump_cl
         stage.paper.freeze("*", until="forever")
         await stage.settle(15)
         assert stage.engine.prices()["BTCUSDT"][2] is True
-        assert stage.engine.dropped()["stale prices"] == 1
+        assert stage.engine.dropped()["prices_stale"] == 1
         stage.move(64400)
         await stage.until(lambda: stage.guarded() == "closed", within=5)
 
@@ -101,7 +101,7 @@ async def test_rest_prices_that_fail_are_counted_and_asked_for_again(autojump_cl
         stage.paper.freeze("*", until="forever")
         stage.paper.fail(DETAILS, times=5)
         await stage.settle(30)
-        assert stage.engine.dropped()["no price over REST either"] == 5
+        assert stage.engine.dropped()["rest_price_failed"] == 5
         stage.move(64400)
         await stage.until(lambda: stage.guarded() == "closed", within=5)
 

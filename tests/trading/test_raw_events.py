@@ -91,7 +91,7 @@ async def test_without_an_address_nothing_is_forwarded_and_nothing_queues_up(aut
         publish(stage, *[frame([number]) for number in range(2_000)])
         await stage.settle()
         assert owed(stage) == 0
-        assert "event dropped for a slow listener" not in stage.engine.dropped()
+        assert "event_dropped_for_slow_listener" not in stage.engine.dropped()
 
 
 async def test_what_is_owed_is_forwarded_after_a_restart_in_the_same_order(
@@ -139,7 +139,7 @@ async def test_what_is_owed_to_a_dead_webhook_does_not_grow_without_bound(
         publish(stage, *[frame([number]) for number in range(200)])
         await stage.settle()
         assert owed(stage) == 50
-        assert stage.engine.dropped()["raw event dropped"] == 150
+        assert stage.engine.dropped()["raw_event_dropped"] == 150
         stage.receiver.answer = lambda request: 200
         await stage.settle(130)
         sent = [each["data"] for each in stage.receiver.events(HOOK)]
@@ -159,7 +159,7 @@ async def test_the_bytes_that_are_owed_are_bounded_and_a_frame_without_end_is_dr
         publish(stage, *[frame(["x" * 60_000]) for _ in range(100)])
         await stage.settle()
         assert owed(stage) == 66
-        assert stage.engine.dropped()["raw event dropped"] == 1 + 34
+        assert stage.engine.dropped()["raw_event_dropped"] == 1 + 34
 
 
 async def test_a_webhook_that_refuses_is_left_alone_for_a_while_and_few_dead_letters_are_kept(

@@ -410,7 +410,7 @@ async def test_while_very_many_signals_of_others_are_owed_further_ones_are_count
         await stage.settle()
         owed = [each for each in stage.engine.state.owed.values() if each.kind == "order_signal"]
         assert 6 <= len(owed) < 9
-        assert stage.engine.dropped()["order signal left out, too many are owed"] >= 30
+        assert stage.engine.dropped()["order_signal_dropped"] >= 30
         await stage.bought()
         owed = stage.engine.state.owed.values()
         assert len([e for e in owed if (e.lane, e.kind) == ("a", "order_signal")]) == 2

@@ -138,7 +138,7 @@ class BalanceBook:
         try:
             found = await self._exchange.balance(CURRENCY)
         except ExchangeError as failure:
-            self._counters.add("balance could not be read", why=str(failure))
+            self._counters.add("balance_read_failed", why=failure)
             return False
         self._equity = found
         self._straddled = 0 if heard == self._heard else self._straddled + 1

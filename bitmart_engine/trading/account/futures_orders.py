@@ -65,7 +65,7 @@ class FuturesOrders:
             known = self._store.state.futures_orders.get(event.order_id)
             news = upsert(known, event)
         except ValueError as failure:
-            self._counters.add("order event that the book cannot hold", why=str(failure))
+            self._counters.add("futures_order_event_invalid", why=failure)
             return
         if news is not None:
             order = evolve(news, seen_ms=self._now_ms())
@@ -103,7 +103,7 @@ class FuturesOrders:
                 self._asked_at[order.id] = trio.current_time()
                 await self._ask(order.symbol, order.order_id)
         except ExchangeError as failure:
-            self._counters.add("orders of the book could not be read", why=str(failure))
+            self._counters.add("futures_orders_read_failed", why=failure)
 
     async def _listed(self) -> Iterable[OrderUpdate]:
         """The working orders, as far as they are listed: those that are not are asked about one by one."""
@@ -119,7 +119,7 @@ class FuturesOrders:
         except Refused as refusal:
             if refusal.meaning is not Meaning.NO_SUCH_ORDER:
                 raise
-            self._counters.add("order of the book that the exchange does not know")
+            self._counters.add("futures_order_not_found")
 
 
 def _askable(order: FuturesOrder) -> bool:

@@ -58,8 +58,7 @@ async def take_snapshot(desk: Desk) -> Snapshot:
             try:
                 update = await _ended(desk, order)
             except CutShort as failure:
-                why = str(failure)
-                desk.counters.add("order neither found nor proved absent", id=order.id, why=why)
+                desk.counters.add("order_fate_unproved", id=order.id, why=failure)
                 continue
             if update is None:
                 absent.add(order.client_order_id)
@@ -128,13 +127,13 @@ async def _plans(desk: Desk) -> tuple[PlanOrder, ...] | None:
     symbols = {each.symbol for each in desk.state.protections.alive() if each.covered}
     if not symbols:
         return None
-    why = f"no answer within {PLANS_WITHIN_S:g} s"
+    why: object = f"no answer within {PLANS_WITHIN_S:g} s"
     with trio.move_on_after(PLANS_WITHIN_S):
         try:
             return await _listed_plans(desk, symbols)
         except ExchangeError as failure:
-            why = str(failure)
-    desk.counters.add("stops kept by the exchange could not be read", why=why)
+            why = failure
+    desk.counters.add("exchange_stops_read_failed", why=why)
     return None
 
 

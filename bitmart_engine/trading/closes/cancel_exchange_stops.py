@@ -104,8 +104,8 @@ async def cancel_before_close(id: str, desk: Desk, protections: Protections) -> 
 
 
 def _beside(id: str, desk: Desk, why: str) -> None:
-    desk.counters.add("closed beside a stop of unknown whereabouts", id=id, why=why)
-    log.warning("closing beside a stop of unknown whereabouts", id=id, why=why)
+    desk.counters.count("close_beside_exchange_stop")
+    log.warning("close_beside_exchange_stop", id=id, why=why)
 
 
 async def cancel_after_close(id: str, desk: Desk, protections: Protections) -> None:
@@ -130,8 +130,8 @@ async def cancel_after_close(id: str, desk: Desk, protections: Protections) -> N
         if (tries >= TRIES and not shared) or trio.current_time() >= give_up_at:
             break
         await trio.sleep(pause_s)
-    desk.counters.add("stop left behind at the exchange", id=id, why=why)
-    log.error("a stop may be left behind at the exchange", id=id, why=why)
+    desk.counters.count("exchange_stop_left_behind")
+    log.error("exchange_stop_left_behind", id=id, why=why)
 
 
 def _gone(id: str, desk: Desk) -> None:
@@ -256,8 +256,8 @@ async def cancel_unwanted(id: str, desk: Desk, protections: Protections) -> None
         if now >= give_up_at:
             break
         await trio.sleep(pause_s)
-    desk.counters.add("stop left behind at the exchange", id=id, why=why)
-    log.error("a stop may be left behind at the exchange", id=id, why=why)
+    desk.counters.count("exchange_stop_left_behind")
+    log.error("exchange_stop_left_behind", id=id, why=why)
 
 
 def _record_cancelled(id: str, levels: set[Decimal], cancelled: set[str], desk: Desk) -> None:
@@ -273,7 +273,7 @@ def _record_cancelled(id: str, levels: set[Decimal], cancelled: set[str], desk: 
             tuple(each for each in now.exchange_parts if each not in cancelled),
         )
     )
-    log.info("taken away at the exchange", id=id, levels=sorted(map(str, levels)))
+    log.info("exchange_stops_cancelled", id=id, levels=sorted(map(str, levels)))
 
 
 class _Legs:

@@ -75,8 +75,8 @@ async def close(id: str, desk: Desk, protections: Protections) -> None:
                 protections.gone(id)
                 return
         except (ExchangeError, CloseFailed) as failure:
-            log.error("close failed", id=id, why=str(failure))
-            desk.counters.add("close failed", id=id)
+            log.error("close_failed", id=id, why=failure)
+            desk.counters.count("close_failed")
             report.failed(str(failure))
             await learn_limits(id, desk, failure, most)
             if not first:
@@ -159,7 +159,7 @@ async def _leave_to_the_exchange(id: str, desk: Desk, protections: Protections) 
             except Refused as refusal:
                 if refusal.meaning is not Meaning.NO_SUCH_ORDER:
                     raise
-                desk.counters.add("order of the exchange not readable yet", id=id)
+                desk.counters.add("exchange_stop_order_not_readable", id=id)
 
 
 async def _found_again(protection: Protection, desk: Desk, protections: Protections) -> bool:
@@ -318,7 +318,7 @@ async def _follow(id: str, desk: Desk, protections: Protections, before: int | N
         except Refused as refusal:
             if refusal.meaning is not Meaning.NO_SUCH_ORDER:
                 raise
-            desk.counters.add("closing order not readable yet", id=id)
+            desk.counters.add("close_order_not_readable", id=id)
 
 
 def _entry_still_open(id: str, desk: Desk) -> EntryOrder | None:

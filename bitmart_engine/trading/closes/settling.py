@@ -65,7 +65,7 @@ async def settle(
             try:
                 innocent, listed = await _innocent(update, desk, protections)
             except ExchangeError as failure:
-                desk.counters.add("whose stop it was could not be read", why=str(failure))
+                desk.counters.add("exchange_stop_owner_read_failed", why=failure)
             else:
                 nobody = not innocent and (listed or unlisted)
                 if nobody or (seen is not None and innocent & seen):
@@ -76,7 +76,7 @@ async def settle(
     finally:
         update = settling.pop(order_id)
     if not protections.on_fired(update, but_not=seen or ()) and not protections.explained(update):
-        log.info("a stop at the exchange was none of ours", order_id=order_id)
+        log.info("exchange_stop_foreign", order_id=order_id)
         if update.deal_size:
             protections.closed_elsewhere(update)
     if update.side is not None:

@@ -62,7 +62,7 @@ async def settled_end(
         try:
             update, agrees = await _read(claim, size, before, filled, desk, protections)
         except ExchangeError as failure:
-            desk.counters.add("end of a close could not be confirmed", why=str(failure))
+            desk.counters.add("close_end_unconfirmed", why=failure)
             since_s = trio.current_time() - began_at
             if since_s >= POSITION_AFTER_S and await _whole(claim, before, desk, protections):
                 unread += 1
@@ -102,14 +102,14 @@ async def _read(
     traded = await desk.exchange.traded_size(claim.symbol, claim.order_id, urgency=Urgency.CLOSE)
     most = max(traded, filled, update.deal_size)
     if most > update.deal_size:
-        log.warning("more is known of a close than its order tells", client=claim.client_order_id)
+        log.warning("close_fills_exceed_order", client=claim.client_order_id)
     update = evolve(update, deal_size=min(most, size), deal_size_known=True)
     if update.deal_size >= size:
         return update, True
     lost = await _lost(claim, before, desk, protections)
     if lost > update.deal_size and not known:
         lost = min(lost, size)
-        desk.counters.add("close held to have filled, as the position shows", size=lost)
+        desk.counters.add("close_fill_inferred", size=lost)
         return evolve(update, deal_size=lost), lost >= size
     contradicted = not known or untold or most > traded or lost > update.deal_size
     return update, listed and not contradicted

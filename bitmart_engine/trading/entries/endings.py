@@ -68,7 +68,7 @@ async def settle_end(
             try:
                 update, agrees = await _read(order, claim, desk, protections, entries)
             except ExchangeError as failure:
-                desk.counters.add("end of an order could not be confirmed", id=id, why=str(failure))
+                desk.counters.add("order_end_unconfirmed", id=id, why=failure)
                 update, agrees = None, False
             order = desk.state.orders.get(id)
             if order is None or not _is_claimed(order, claim):
@@ -113,6 +113,6 @@ async def _read(
     await protections.observe_positions(order.symbol)
     traded = await desk.exchange.traded_size(order.symbol, claim.order_id)
     if traded > update.deal_size:
-        log.warning("trades tell of more than the order", id=order.id, traded=traded)
+        log.warning("order_fills_exceed_order", id=order.id, traded=traded)
         return evolve(update, deal_size=traded, deal_size_known=True), True
     return evolve(update, deal_size_known=True), False

@@ -213,7 +213,7 @@ class Entries:
         """An attempt that was given up has filled: while the order waits again, that is its fill."""
         if not update.deal_size:
             return
-        what = "fill of an order that was refused"
+        what = "refused_order_filled"
         self._desk.counters.add(what, id=order.id, client=update.client_order_id)
         if order.state is EntryState.WAITING and update.deal_size > order.filled:
             self._adopt(order, update)
@@ -300,7 +300,7 @@ class Entries:
         desk.store.record(*records)
         if record.to is not order.state or record.filled > order.filled:
             size = order.size
-            log.info(f"order {record.to.value}", id=order.id, filled=f"{record.filled}/{size}")
+            log.info(f"order_{record.to.value}", id=order.id, filled=f"{record.filled}/{size}")
 
     # What the submission found out
 
@@ -313,7 +313,7 @@ class Entries:
                 EntryObserved(id, desk.now_ms(), EntryState.OPEN, exchange_order_id, order.filled)
             )
             log.info(
-                "order open",
+                "order_open",
                 id=id,
                 price=plain_or_none(order.price),
                 exchange_order_id=exchange_order_id,
@@ -337,7 +337,7 @@ class Entries:
         """Nobody knows whether the exchange took the order."""
         if self._desk.state.orders[id].state is EntryState.SUBMITTING:
             self._desk.store.record(EntryMoved(id, self._desk.now_ms(), EntryState.UNKNOWN, why))
-            log.warning("order unknown", id=id, why=why)
+            log.warning("order_unknown", id=id, why=why)
 
     def crossed(self, id: str, why: str, update: OrderUpdate | None = None) -> None:
         """A maker-only order would have matched at once: try again while the zone is worth it, but not for ever.
@@ -360,7 +360,7 @@ class Entries:
         order = self._desk.state.orders[id]
         what = "an order of the past" if by is None else f"{by.symbol} order {by.order_id}"
         why = f"client order id {order.client_order_id} is that of {what}"
-        self._desk.counters.add("client order id taken", id=id, why=why)
+        self._desk.counters.add("client_order_id_taken", id=id, why=why)
         if order.taken + 1 >= IDS_TRIED:
             self.rejected(id, "id_taken", error=f"{IDS_TRIED} ids are taken: {why}")
         else:
@@ -378,7 +378,7 @@ class Entries:
                 # An id that is taken is the client order id of somebody else's order, which was not refused.
                 records += entry_refused(self._desk, order, reason, error)
             self._desk.store.record(*records)
-            log.warning("order rejected", id=id, reason=reason, error=error)
+            log.warning("order_rejected", id=id, reason=reason, error=error)
 
     def back_to_waiting(
         self, id: str, why: str, *, spent: bool = False, taken: bool = False, arm: bool = True
@@ -441,9 +441,11 @@ class Entries:
         for order, update in found:
             if desk.state.orders[order.id].state is not order.state:
                 continue
-            what = f"an order that is {order.state.value} is at the exchange"
-            log.warning(what, id=order.id, order_id=update.order_id)
-            desk.counters.add("order found that the journal did not know", id=order.id)
+            state = order.state.value
+            log.warning(
+                "order_found_at_exchange", id=order.id, state=state, order_id=update.order_id
+            )
+            desk.counters.count("order_found_at_exchange")
             self._adopt(order, update)
         for id in self._unsearched:
             order = desk.state.orders[id]
@@ -464,7 +466,7 @@ class Entries:
         elif order.state.at_exchange and not order.cancel_asked:
             rests_until_ms = self._rests_until_ms(order)
             if rests_until_ms is not None and rests_until_ms <= now_ms:
-                log.info("order rested long enough, withdrawing it", id=id)
+                log.info("order_rested_long_enough", id=id)
                 self.withdraw(id)
 
     def _rests_until_ms(self, order: EntryOrder) -> int | None:
@@ -485,7 +487,7 @@ class Entries:
                 order, EntryState.EXPIRED, "the price was not in the zone in time", spent=spent
             )
         )
-        log.info("order expired", id=order.id)
+        log.info("order_expired", id=order.id)
 
     # Bookkeeping
 

@@ -84,7 +84,7 @@ class Ordering:
         desk.world.reached("promise kept")
         self._entries.watch(order.id)
         log.info(
-            "order accepted",
+            "order_accepted",
             id=order.id,
             symbol=order.symbol,
             side=request.side.value,

@@ -88,7 +88,7 @@ async def find_closes(desk: Desk) -> list[tuple[Protection, int, OrderUpdate]]:
                 wanted[id] = (each, attempt)
     symbols = sorted({each.symbol for each, _ in wanted.values()})
     if len(symbols) > HISTORIES:
-        desk.counters.add("closes of before the start not looked for", symbols=len(symbols))
+        desk.counters.add("earlier_closes_not_searched", symbols=len(symbols))
         return []
     found = []
     for symbol in symbols:
@@ -175,7 +175,7 @@ async def _read(desk: Desk, symbol: str, order_id: str) -> list[OrderUpdate]:
     except Refused as refusal:
         if refusal.meaning is not Meaning.NO_SUCH_ORDER:
             raise
-        desk.counters.add("traded order not readable any more", symbol=symbol, order_id=order_id)
+        desk.counters.add("traded_order_not_readable", symbol=symbol, order_id=order_id)
         return []
 
 
@@ -187,8 +187,6 @@ async def _looked_up(desk: Desk, order: EntryOrder) -> list[OrderUpdate]:
     try:
         found = await desk.exchange.find_order(order.symbol, id)
     except CutShort as failure:
-        desk.counters.add(
-            "waiting order neither found nor proved absent", id=order.id, why=str(failure)
-        )
+        desk.counters.add("waiting_order_fate_unproved", id=order.id, why=failure)
         return []
     return [] if found is None else [found]

@@ -118,7 +118,7 @@ async def look_up(id: str, desk: Desk, entries: Entries, in_use: bool = False) -
                 order.symbol, order.client_order_id, type=order.request.type.value, fits=fits
             )
         except ExchangeError as failure:
-            desk.counters.add("look-up of an order failed", id=id, why=str(failure))
+            desk.counters.add("order_lookup_failed", id=id, why=failure)
         else:
             if update is not None:
                 entries.on_update(update)
@@ -153,7 +153,7 @@ async def _measured(desk: Desk) -> bool:
     try:
         await desk.exchange.measure_clock()
     except ExchangeError as failure:
-        desk.counters.add("the exchange's clock could not be read", why=str(failure))
+        desk.counters.add("exchange_clock_read_failed", why=failure)
         await trio.sleep(MEASURE_AGAIN_S)
         return False
     return True
@@ -183,9 +183,9 @@ async def withdraw(id: str, desk: Desk, entries: Entries) -> None:
                 await desk.exchange.cancel_order(order.symbol, order_id=order.exchange_order_id)
                 desk.world.reached("cancel submitted")
             except Refused as refusal:
-                log.info("cancel refused", id=id, why=str(refusal))
+                log.info("order_cancel_refused", id=id, why=refusal)
             except ExchangeError as failure:
-                desk.counters.add("cancel not answered", id=id, why=str(failure))
+                desk.counters.add("order_cancel_unanswered", id=id, why=failure)
             if not await desk.order_news.wait_news(order.client_order_id, 0.25):
                 await read(id, desk, entries)
                 continue
@@ -199,10 +199,10 @@ async def read(id: str, desk: Desk, entries: Entries) -> bool:
         update = await desk.exchange.order(order.symbol, order.exchange_order_id)
     except Refused as refusal:
         if refusal.meaning is not Meaning.NO_SUCH_ORDER:
-            desk.counters.add("order could not be read", id=id, why=str(refusal))
+            desk.counters.add("order_read_failed", id=id, why=refusal)
         return False
     except ExchangeError as failure:
-        desk.counters.add("order could not be read", id=id, why=str(failure))
+        desk.counters.add("order_read_failed", id=id, why=failure)
         return False
     return entries.on_update(update)
 
@@ -276,7 +276,7 @@ async def _refused(order: EntryOrder, refusal: Refused, desk: Desk, entries: Ent
         if _is_latest(order, desk) and desk.state.orders[id].state is EntryState.SUBMITTING:
             entries.back_to_waiting(id, f"{why}: {refusal}")
     elif desk.state.orders[id].state is not EntryState.SUBMITTING or not _is_latest(order, desk):
-        desk.counters.add("order spoken of after it was refused", id=id, why=str(refusal))
+        desk.counters.add("refused_order_seen", id=id, why=refusal)
     elif order.request.maker_only and refusal.may_be_crossing:
         entries.crossed(id, str(refusal))
     else:
@@ -316,7 +316,7 @@ async def _leverage_was_changed(order: EntryOrder, refusal: Refused, desk: Desk)
 
 async def _try_again(id: str, why: str, pause_s: float, entries: Entries) -> None:
     """Nothing was taken, and not because of the order: let the zone rest for a moment."""
-    log.warning("order not taken, will be tried again", id=id, why=why)
+    log.warning("order_submit_retried", id=id, why=why)
     entries.back_to_waiting(id, why, arm=False)
     await trio.sleep(pause_s)
     entries.watch(id)

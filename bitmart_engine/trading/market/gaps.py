@@ -198,13 +198,13 @@ async def look_back(desk: Desk, stops: Stops, symbol: str, since_ms: int) -> Non
                 symbol, Timeframe.M1, first_ms // 1000 - 1, now_ms // 1000, urgency=Urgency.CLOSE
             )
         except ExchangeError as failure:
-            desk.counters.add("what a gap held could not be read", symbol=symbol, why=str(failure))
+            desk.counters.add("gap_bars_read_failed", symbol=symbol, why=failure)
             await trio.sleep(pause_s)
             continue
         asked_for = [bar for bar in bars if first_ms <= bar.open_time_s * 1000 <= now_ms]
         armed = stops.index.with_stop(symbol)
         hit = _hit(desk, armed, asked_for, since_ms)
-        log.info("looked back", symbol=symbol, bars=len(asked_for), touched=list(hit))
+        log.info("gap_bars_checked", symbol=symbol, bars=len(asked_for), touched=list(hit))
         rest = [each for each in armed if each.id not in hit]
         async with trio.open_nursery() as nursery:
             for protection in hit.values():
@@ -221,12 +221,12 @@ async def _look_at_trades(desk: Desk, stops: Stops, symbol: str, armed: list[Pro
         try:
             trades = await desk.exchange.past_trades(symbol, urgency=Urgency.CLOSE)
         except ExchangeError as failure:
-            desk.counters.add("trades of a gap could not be read", symbol=symbol, why=str(failure))
+            desk.counters.add("gap_trades_read_failed", symbol=symbol, why=failure)
             await trio.sleep(pause_s)
             continue
         exchange = desk.exchange
         hit = set(touched_by_trades(armed, trades, exchange.latest_ms, exchange.now_ms()))
-        log.info("looked at trades", symbol=symbol, trades=len(trades), touched=sorted(hit))
+        log.info("gap_trades_checked", symbol=symbol, trades=len(trades), touched=sorted(hit))
         async with trio.open_nursery() as nursery:
             for each in armed:
                 if each.id in hit:
@@ -265,8 +265,7 @@ async def _close_if_held(desk: Desk, stops: Stops, touched: Protection) -> None:
         try:
             await stops.observe_positions(touched.symbol, Urgency.CLOSE)
         except ExchangeError as failure:
-            why = str(failure)
-            desk.counters.add("positions could not be read", symbol=touched.symbol, why=why)
+            desk.counters.add("positions_read_failed", symbol=touched.symbol, why=failure)
         now = desk.state.protections.get(touched.id)
         if now is None or now.state is not ProtectionState.ARMED:
             return
@@ -274,7 +273,7 @@ async def _close_if_held(desk: Desk, stops: Stops, touched: Protection) -> None:
             return
         held = desk.positions.get(touched.symbol, touched.side)
         if held is not None and held.size:
-            log.warning("protection fires", id=now.id, reason="stop_loss", touched_in_a_gap=True)
+            log.warning("protection_fired", id=now.id, reason="stop_loss", touched_in_a_gap=True)
             stops.fire(now.id, CloseReason.STOP_LOSS)
             return
         await trio.sleep(pause_s)

@@ -138,7 +138,7 @@ class Prices:
                 self._streams.hold_what_fits(MONITORS, topics_of(symbol))
             except BadRequest as failure:
                 self._counters.add(
-                    "no channel can price a symbol", symbol=symbol, why=failure.message
+                    "symbol_without_price_channel", symbol=symbol, why=failure.message
                 )
         kind, id = who
         watch.needed_by.setdefault(kind, set()).add(id)
@@ -278,7 +278,7 @@ class Prices:
                 symbol, Timeframe.M1, now_s - BAR_S, now_s, urgency=Urgency.CLOSE
             )
         except ExchangeError as failure:
-            self._counters.add("no price over REST either", symbol=symbol, why=str(failure))
+            self._counters.add("rest_price_failed", symbol=symbol, why=failure)
             return
         # The bar of a minute that is over may be from before the price that is in doubt.
         if bars and bars[-1].close > 0 and bars[-1].open_time_s == now_s - now_s % BAR_S:
@@ -303,15 +303,13 @@ class Prices:
         last_data = max([watch.since, *(at for at in heard if at is not None)])
         if now - last_data <= self._stale_after_s:
             if watch.stale:
-                log.info("prices are back", symbol=symbol)
+                log.info("prices_recovered", symbol=symbol)
                 watch.stale, watch.resubscribed_at = False, None
             return
         if not watch.stale:
             watch.stale = True
-            self._counters.add("stale prices", symbol=symbol, after_s=self._stale_after_s)
-            log.warning(
-                "prices are stale", symbol=symbol, last_data_s_ago=round(now - last_data, 1)
-            )
+            self._counters.count("prices_stale")
+            log.warning("prices_stale", symbol=symbol, last_data_s_ago=round(now - last_data, 1))
         if watch.resubscribed_at is None:
             watch.resubscribed_at = now
             for topic in topics_of(symbol):
@@ -374,8 +372,8 @@ class Prices:
         try:
             price = await self._exchange.last_price(symbol, urgency=urgency)
         except ExchangeError as failure:
-            self._counters.add("no price over REST either", symbol=symbol, why=str(failure))
+            self._counters.add("rest_price_failed", symbol=symbol, why=failure)
             return
-        log.debug("priced over REST", symbol=symbol, price=plain(price))
+        log.debug("price_from_rest", symbol=symbol, price=plain(price))
         self._streams.observe(symbol, price, asked_at)
         self._tell_answered(symbol)

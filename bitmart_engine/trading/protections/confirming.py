@@ -63,7 +63,7 @@ async def confirm_gone(id: str, desk: Desk, protections: Confirmed) -> None:
                 await protections.observe_positions(protection.symbol)
                 held = desk.positions.get(protection.symbol, protection.side)
                 if held is not None and held.size:
-                    log.info("position is held after all", id=id, size=held.size)
+                    log.info("position_still_held", id=id, size=held.size)
                     return
                 if number % LOOK_EVERY == 0:
                     await _look_for_reasons(protection, desk, protections)

@@ -144,7 +144,7 @@ class Monitoring:
             return known
         self._store.record(*self._promise(request, instrument, price, read))
         await self._promises.keep()
-        log.info("position monitored", id=request.id, symbol=request.symbol)
+        log.info("position_monitored", id=request.id, symbol=request.symbol)
         return Monitored(self._store.state.protections[request.id], False)
 
     async def change(
@@ -178,7 +178,7 @@ class Monitoring:
         self._store.record(*records)
         await self._promises.keep()
         log.info(
-            "protection moved",
+            "protection_moved",
             id=id,
             stop_loss=plain_or_none(stop),
             take_profit=plain_or_none(target),
@@ -279,15 +279,15 @@ class Monitoring:
 
     async def _read_positions(self, symbol: str) -> bool:
         """Whether the exchange said in time what is held of a symbol."""
-        why = f"no answer within {POSITIONS_WITHIN_S:g} s"
+        why: object = f"no answer within {POSITIONS_WITHIN_S:g} s"
         with trio.move_on_after(POSITIONS_WITHIN_S):
             try:
                 await self._protections.observe_positions(symbol)
             except ExchangeError as failure:
-                why = str(failure)
+                why = failure
             else:
                 return True
-        self._counters.add("positions could not be read", symbol=symbol, why=why)
+        self._counters.add("positions_read_failed", symbol=symbol, why=why)
         return False
 
     async def _price(self, request: MonitorRequest) -> Decimal | None:

@@ -96,7 +96,7 @@ class Protections:
     def on_tick(self, tick: Tick) -> None:
         """Close what `tick` is the stop or the target of."""
         for id, reason in self.index.touched(tick):
-            log.warning("protection fires", id=id, reason=reason.value, price=plain(tick.last))
+            log.warning("protection_fired", id=id, reason=reason.value, price=plain(tick.last))
             with self._desk.errors.surviving("touch of a protection", id=id):
                 self.fire(id, reason)
                 continue
@@ -247,7 +247,7 @@ class Protections:
             records.append(self._fires(protection, reason))
         desk.store.record(*records)
         if protection.state is ProtectionState.ARMED:
-            log.warning("the exchange's own fires", id=protection.id, reason=reason.value)
+            log.warning("exchange_stop_fired", id=protection.id, reason=reason.value)
         desk.order_news.wake(fired_news(protection.id))
         return True
 
@@ -342,7 +342,7 @@ class Protections:
 
     def could_not_read(self, symbol: str, failure: ExchangeError) -> None:
         """A read of the positions failed, which says nothing of them."""
-        self._desk.counters.add("positions could not be read", symbol=symbol, why=str(failure))
+        self._desk.counters.add("positions_read_failed", symbol=symbol, why=failure)
 
     async def observe_positions(self, symbol: str, urgency: Urgency = Urgency.READ) -> None:
         """Read both sides of a symbol at the exchange and take in what is held. Raises ExchangeError."""
@@ -370,7 +370,7 @@ class Protections:
         protection = self._desk.state.protections[id]
         before = protection.remaining
         self._desk.store.record(*covering(protection, size, self._desk.now_ms()))
-        log.info("protection covers", id=id, size=size, before=before)
+        log.info("protection_size_changed", id=id, size=size, before=before)
 
     def loses(self, news: Keeps) -> bool:
         """Whether it says that a stop or target, or one for a part, is not kept that was."""
@@ -397,12 +397,10 @@ class Protections:
             return
         if before.exchange_stop_loss is not None and stop_loss is None:
             was = plain_or_none(before.exchange_stop_loss)
-            log.warning("the exchange does not keep the stop", was=was, **facts)
-            desk.counters.add(
-                "stop not kept by the exchange", id=id, symbol=before.symbol, stop=was
-            )
+            log.warning("exchange_stop_missing", was=was, **facts)
+            desk.counters.count("exchange_stop_missing")
         else:
-            log.info("what the exchange keeps has changed", **facts)
+            log.info("exchange_stops_changed", **facts)
 
     def closed_before(self, id: str, attempt: int, update: OrderUpdate) -> None:
         """The exchange has a close of a protection that the journal does not know of: it is gone on with from there."""
@@ -422,10 +420,8 @@ class Protections:
         if armed:
             records.insert(0, ProtectionMoved(id, desk.now_ms(), ProtectionState.CLOSING, why))
         desk.store.record(*records)
-        log.warning(
-            "a close is at the exchange that was not known of", id=id, closed=update.deal_size
-        )
-        desk.counters.add("close found that the journal did not know", id=id)
+        log.warning("close_found_at_exchange", id=id, closed=update.deal_size)
+        desk.counters.count("close_found_at_exchange")
         self.on_update(update, settled=update.final)
 
     def resume(self, id: str) -> None:
@@ -440,8 +436,8 @@ class Protections:
     def acted_there(self, id: str, size: int) -> None:
         """The exchange's own stop or target has closed `size` contracts, as the position shows, and no order does."""
         protection = self._desk.state.protections[id]
-        self._desk.counters.add("stop held to have acted at the exchange", id=id, size=size)
-        log.warning("the exchange's own has fired, as the position shows", id=id, size=size)
+        self._desk.counters.count("exchange_stop_fire_inferred")
+        log.warning("exchange_stop_fire_inferred", id=id, size=size)
         if size >= protection.remaining:
             self._acted[id] = THERE.get(
                 protection.closing_for or CloseReason.STOP_LOSS, CloseReason.EXCHANGE_STOP_LOSS
@@ -486,7 +482,7 @@ class Protections:
                 size=protection.closed or protection.covered,
             ),
         )
-        log.info("position closed", id=id, reason=reason.value, price=plain_or_none(price))
+        log.info("position_closed", id=id, reason=reason.value, price=plain_or_none(price))
 
     def confirmed(self, id: str) -> None:
         """Whether the position is gone is no longer being asked."""

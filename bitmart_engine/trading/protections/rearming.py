@@ -155,7 +155,7 @@ class Rearming:
             named = update.plan_order_id and update.plan_order_id in protection.exchange_plans
             alike = not named_only and update.trigger_price in levels
             if (named or alike) and update.deal_size >= ended.size:
-                log.info("a close is explained", id=ended.id, by=update.order_id)
+                log.info("close_explained", id=ended.id, by=update.order_id)
                 del mine[ended.id]
                 return True
         return False
@@ -212,10 +212,9 @@ class Rearming:
                 claimed += size
             elif update.size > claimed and ended.id not in self._left_alone:
                 self._left_alone.add(ended.id)
-                self._counters.add("contracts held after a protection ended", id=ended.id)
+                self._counters.count("held_after_end")
                 log.warning(
-                    "contracts are held that an ended protection may have covered, or somebody else opened",
-                    code="held_after_end",
+                    "held_after_end",
                     id=ended.id,
                     symbol=update.symbol,
                     size=update.size - claimed,
@@ -235,10 +234,9 @@ class Rearming:
                 stop_loss=protection.stop_loss,
             ),
         )
-        self._counters.add("protection armed again, its position is held still", id=id)
+        self._counters.count("protection_rearmed")
         log.error(
-            "protection armed again: its position is held still",
-            code="protection_rearmed",
+            "protection_rearmed",
             id=id,
             symbol=protection.symbol,
             size=size,

@@ -162,10 +162,10 @@ class ForeignSignals:
             return [FuturesOrderSeen(order)]
         bodies = foreign_signals(order, submitted_ms, submit_told=bool(order.told))
         if not bodies:
-            self._counters.add("order signal without what it has to say", order_id=order.order_id)
+            self._counters.add("order_signal_incomplete", order_id=order.order_id)
             return [FuturesOrderSeen(order)]
         if len(self._owed) >= MOST_OWED:
-            self._counters.add("order signal left out, too many are owed", len(bodies))
+            self._counters.add("order_signal_dropped", len(bodies))
             return [FuturesOrderSeen(order)]
         lane = LANE + order.order_id
         owed = [

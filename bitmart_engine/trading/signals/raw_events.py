@@ -112,10 +112,10 @@ class RawEvents:
             self._dropping = ""
 
     def _drop(self, why: str, count: int = 1) -> None:
-        self._counters.add("raw event dropped", count, why=why)
+        self._counters.add("raw_event_dropped", count, why=why)
         if self._dropping != why:
             self._dropping = why
-            log.warning("raw_events_dropped", why=why, owed=len(self._owed))
+            log.warning("raw_events_dropping", why=why, owed=len(self._owed))
 
     def _on_record(self, record: Record) -> None:
         if not isinstance(record, NotificationSettled) or record.id not in self._owed:

@@ -55,10 +55,10 @@ NEWER = (
         "found-and-left",
         "an order that the exchange has, and a journal older than it does not, is left to itself",
         "trading/entries/entries.py",
-        """            desk.counters.add("order found that the journal did not know", id=order.id)
+        """            desk.counters.count("order_found_at_exchange")
             self._adopt(order, update)
 """,
-        """            desk.counters.add("order found that the journal did not know", id=order.id)
+        """            desk.counters.count("order_found_at_exchange")
 """,
         "old journal",
     ),

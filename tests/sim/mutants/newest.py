@@ -46,7 +46,7 @@ NEWEST = (
         """        try:
             await self._store.durable()
         except JournalUnavailable as trouble:
-            self._counters.add("acted before it was durable", why=str(trouble))
+            self._counters.add("acted_before_durable", why=trouble)
 """,
         """        while self._store.state.owed:
             await trio.sleep(0.5)

@@ -141,9 +141,9 @@ PATCHES = (
         "failed-query-is-absence",
         "a look-up that failed is taken for an order that is not there",
         "trading/entries/submission.py",
-        """            desk.counters.add("look-up of an order failed", id=id, why=str(failure))
+        """            desk.counters.add("order_lookup_failed", id=id, why=failure)
 """,
-        """            desk.counters.add("look-up of an order failed", id=id, why=str(failure))
+        """            desk.counters.add("order_lookup_failed", id=id, why=failure)
             entries.back_to_waiting(id, "not found", spent=True)
             return
 """,
@@ -166,8 +166,8 @@ PATCHES = (
         "log-the-secret",
         "a secret is logged",
         "engine.py",
-        'log.info("engine running", mode=settings.mode',
-        'log.info("engine running", key=settings.api_secret, mode=settings.mode',
+        'log.info("engine_running", mode=settings.mode',
+        'log.info("engine_running", key=settings.api_secret, mode=settings.mode',
     ),
     Patch(
         "give-up-closing",
