@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from typing import Annotated
 
 import trio
+from attrs import frozen
 from quart import Request, Response, Websocket, has_request_context, request, websocket
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -14,13 +16,21 @@ from ..logs import get_logger
 from ..model.errors import BadRequest, CallerError, Conflict, Unavailable
 from ..model.errors import NotFound as NothingThere
 from ..store import JournalUnavailable
-from .answers import refusal
+from .answers import refusal, refused
+from .wire import Refusal, about
 
-__all__ = ["NotJson", "TooLarge", "add_error_handlers"]
+__all__ = ["Crash", "NotJson", "TooLarge", "add_error_handlers"]
 
 log = get_logger()
 
 RETRY_AFTER_S = 5
+
+
+@frozen(kw_only=True, slots=False)
+class Crash(Refusal):
+    """A fault of the engine."""
+
+    error_id: Annotated[str, about("as in the log")]
 
 
 class NotJson(CallerError):
@@ -98,9 +108,8 @@ async def _crash(error: Exception) -> Response:
         path=asked.path,
         exc_info=error,
     )
-    return refusal(
-        500, f"this is a fault of the engine; its log has it as {error_id}", error_id=error_id
-    )
+    error_text = f"this is a fault of the engine; its log has it as {error_id}"
+    return refused(500, Crash(error=error_text, error_id=error_id))
 
 
 def _asked() -> Request | Websocket:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from attrs import frozen
+from msgspec import UNSET, UnsetType
 from quart import Blueprint, Response, request
 
 from ..engine import Engine
 from ..model.timeframes import Timeframe
 from .answers import answer
+from .wire import Answer
 
-__all__ = ["ENDPOINTS", "EXAMPLES", "endpoints"]
+__all__ = ["ENDPOINTS", "EXAMPLES", "Help", "endpoints"]
 
 ENDPOINTS = {
     "GET /status": "the engine at a glance: connections, prices, positions, what a start found, what is owed, dropped",
@@ -50,6 +53,26 @@ ENDPOINTS = {
 }
 
 
+@frozen(kw_only=True, slots=False)
+class ExampleRequest:
+    """A request that works as it stands."""
+
+    what: str
+    method: str
+    path: str
+    curl: str
+    body: dict[str, Any] | UnsetType = UNSET
+
+
+@frozen(kw_only=True, slots=False)
+class Help(Answer):
+    """What can be asked for."""
+
+    endpoints: dict[str, str]
+    supported_timeframes: list[Timeframe]
+    example_requests: list[ExampleRequest]
+
+
 @frozen
 class Example:
     """One request that works as it stands."""
@@ -57,25 +80,25 @@ class Example:
     what: str
     method: str
     path: str
-    body: dict[str, object] | None = None
+    body: dict[str, Any] | None = None
 
-    def shown(self, base: str) -> dict[str, object]:
+    def shown(self, base: str) -> ExampleRequest:
         """With a curl line for the address that was asked."""
         curl = f"curl {base}{self.path}"
         if self.method != "GET":
             curl = f"curl -X {self.method} {base}{self.path}"
         if self.body is not None:
             curl += f" -H 'Content-Type: application/json' -d '{json.dumps(self.body)}'"
-        shown: dict[str, object] = {
-            "what": self.what,
-            "method": self.method,
-            "path": self.path,
-            "curl": curl,
-        }
-        return shown if self.body is None else {**shown, "body": self.body}
+        return ExampleRequest(
+            what=self.what,
+            method=self.method,
+            path=self.path,
+            curl=curl,
+            body=UNSET if self.body is None else self.body,
+        )
 
 
-KLINES: dict[str, object] = {"symbol": "BTCUSDT", "tfs": ["1m", "5m"]}
+KLINES: dict[str, Any] = {"symbol": "BTCUSDT", "tfs": ["1m", "5m"]}
 EXAMPLES = (
     Example("stream 1m and 5m klines", "POST", "/klines/subscribe", KLINES),
     Example("stop streaming them", "POST", "/klines/unsubscribe", KLINES),
@@ -123,9 +146,11 @@ def endpoints(engine: Engine) -> Blueprint:
     async def help() -> Response:
         base = request.host_url.rstrip("/")
         return answer(
-            endpoints=ENDPOINTS,
-            supported_timeframes=[each.value for each in Timeframe],
-            example_requests=[each.shown(base) for each in EXAMPLES],
+            Help(
+                endpoints=ENDPOINTS,
+                supported_timeframes=list(Timeframe),
+                example_requests=[each.shown(base) for each in EXAMPLES],
+            )
         )
 
     return routes

@@ -18,9 +18,10 @@ from werkzeug.routing import Rule
 from ..engine import Engine
 from ..version import VERSION
 from .guide import ENDPOINTS
+from .health import Alive
 from .hooks import CALLBACKS, HEADERS, WEBHOOKS
 from .operations import ANYTHING, OPERATIONS, TAGS, Operation
-from .replies import NOT_READY, RESPONSES, refused
+from .refusals import NOT_READY, RESPONSES, refused
 from .samples import ANSWER_SAMPLES, BODY_SAMPLES
 from .schemas import COMPONENTS
 from .shapes import Schema, always, named
@@ -123,7 +124,7 @@ def _operation(method: str, path: str) -> Schema:
     known = ALIASES.get(name, name)
     operation = OPERATIONS.get(name)
     if operation is None:
-        operation = Operation(_name_of(method, path), "engine", "Alive", ANYTHING)
+        operation = Operation(_name_of(method, path), "engine", Alive, ANYTHING)
     described: Schema = {
         "operationId": operation.name,
         "summary": ENDPOINTS.get(known, ""),
@@ -157,9 +158,9 @@ def _operation(method: str, path: str) -> Schema:
 
 
 def _answer(operation: Operation) -> Schema:
-    content: Schema = {"schema": named(operation.answer)}
-    if operation.answer in ANSWER_SAMPLES:
-        content["example"] = ANSWER_SAMPLES[operation.answer]
+    content: Schema = {"schema": named(operation.schema)}
+    if operation.schema in ANSWER_SAMPLES:
+        content["example"] = ANSWER_SAMPLES[operation.schema]
     return {operation.content_type: content}
 
 

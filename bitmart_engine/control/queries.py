@@ -11,7 +11,6 @@ from enum import Enum
 from itertools import islice
 from typing import Protocol, TypeVar
 
-import trio
 from attrs import frozen
 from quart import request
 from werkzeug.datastructures import MultiDict
@@ -19,24 +18,25 @@ from werkzeug.datastructures import MultiDict
 from ..model.errors import BadRequest
 from ..store.archive import Archive, Archived
 from .bodies import unknown
+from .pieces import unhurried
 
 __all__ = [
     "DEFAULT_LIMIT",
     "MAX_LIMIT",
     "Asked",
+    "archive_page",
     "asked_for",
     "check_parameters",
     "lately_ended",
     "limit_asked",
     "list_asked",
     "page",
-    "shelf_page",
 ]
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 PARAMETERS = ("state", "symbol", "limit", "after")
-LOOKED_AT_AT_ONCE = 500
+LOOKED_AT_AT_ONCE = 50
 """Between two checkpoints: some milliseconds, if all of them have to be unpacked."""
 
 
@@ -107,9 +107,8 @@ async def page(
     `find` has what belongs on the page by its id, and None for everything else. A checkpoint now and then.
     """
     found: dict[str, T] = {}
-    for number, id in enumerate(_after(list(newest_first), asked.after), 1):
-        if number % LOOKED_AT_AT_ONCE == 0:
-            await trio.lowlevel.checkpoint()
+    ids = _after(list(newest_first), asked.after)
+    async for id in unhurried(ids, LOOKED_AT_AT_ONCE):
         thing = find(id)
         if thing is None:
             continue
@@ -119,7 +118,7 @@ async def page(
     return list(found.values()), None
 
 
-async def shelf_page(
+async def archive_page(
     things: Archive[L], states: type[Enum], *, named: str = "state"
 ) -> tuple[list[L], str | None]:
     """The page of orders, or protections, that the present request asks for. Raises BadRequest."""
@@ -140,11 +139,15 @@ async def shelf_page(
     return await page(reversed(things), find, asked)
 
 
-def lately_ended(things: Archive[L], most: int) -> list[L]:
-    """The youngest `most` of what has ended, the oldest of them first. It looks into no others that have."""
-    alive = {each.id for each in things.alive()}
-    ended = (_readable(things, id) for id in reversed(things) if id not in alive)
-    return list(islice((each for each in ended if each is not None), most))[::-1]
+def lately_ended(things: Archive[L], alive: Iterable[L], most: int) -> list[L]:
+    """The youngest `most` of what has ended, the oldest of them first, without what was `alive` when that was asked.
+
+    It looks into no others that have ended.
+    """
+    known = {each.id for each in alive}
+    found = (_readable(things, id) for id in reversed(things) if id not in known)
+    ended = (each for each in found if each is not None and each.state.final)
+    return list(islice(ended, most))[::-1]
 
 
 def _readable(things: Archive[L], id: str) -> L | None:
