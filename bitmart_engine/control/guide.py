@@ -1,4 +1,4 @@
-"""GET /help: what can be asked for, and examples that work as they stand."""
+"""GET /help: every operation in a sentence, and examples that work as they stand."""
 
 from __future__ import annotations
 
@@ -34,11 +34,16 @@ ENDPOINTS = {
     "GET /api/orders": "every order, newest first: ?state=, ?symbol=, ?limit= (100), ?after=<id>",
     "GET /api/orders/{id}": "one order with its history",
     "DELETE /api/orders/{id}": "cancel an order, here or at the exchange",
-    "GET /api/positions": "every guarded position, newest first (as orders), and what the exchange holds",
-    "GET /api/positions/{id}": "one guarded position with its history",
-    "PATCH /api/positions/{id}": "move its stop_loss, its take_profit, or both",
-    "DELETE /api/positions/{id}": "drop its protection; the position stays, unguarded",
-    "POST /api/positions/{id}/close": "close it now, at the market",
+    "GET /api/protections": "every protection, newest first (as orders), and the positions at the exchange (held)",
+    "GET /api/protections/{id}": "one protection with its history",
+    "PATCH /api/protections/{id}": "move its stop_loss, its take_profit, or both",
+    "DELETE /api/protections/{id}": "drop it; the position stays, unguarded",
+    "POST /api/protections/{id}/close": "close its position now, at the market",
+    "GET /api/positions": "the same as GET /api/protections",
+    "GET /api/positions/{id}": "the same as GET /api/protections/{id}",
+    "PATCH /api/positions/{id}": "the same as PATCH /api/protections/{id}",
+    "DELETE /api/positions/{id}": "the same as DELETE /api/protections/{id}",
+    "POST /api/positions/{id}/close": "the same as POST /api/protections/{id}/close",
     "GET /api/futures-orders": "every order of the account at the exchange: ?status=, ?symbol=, ?limit=, ?after=",
     "GET /api/futures-orders/{id}": "one of them, by its order id or its client order id, with its newest raw event",
     "GET /api/outbox": "callbacks owed, or given up (dead), and why, newest first: ?state=, ?limit=, ?after=<id>",
@@ -66,7 +71,7 @@ class ExampleRequest:
 
 @frozen(kw_only=True, slots=False)
 class Help(Answer):
-    """What can be asked for."""
+    """Every operation in a sentence, and examples."""
 
     endpoints: dict[str, str]
     supported_timeframes: list[Timeframe]
@@ -83,7 +88,7 @@ class Example:
     body: dict[str, Any] | None = None
 
     def shown(self, base: str) -> ExampleRequest:
-        """With a curl line for the address that was asked."""
+        """The request with a curl line for the address that was asked."""
         curl = f"curl {base}{self.path}"
         if self.method != "GET":
             curl = f"curl -X {self.method} {base}{self.path}"
@@ -132,7 +137,7 @@ EXAMPLES = (
         },
     ),
     Example("see what is under way", "GET", "/api/orders/status"),
-    Example("move the stop", "PATCH", "/api/positions/position-123", {"stop_loss": 64100}),
+    Example("move the stop", "PATCH", "/api/protections/position-123", {"stop_loss": 64100}),
     Example("cancel the order", "DELETE", "/api/orders/order-123"),
     Example("see the engine at a glance", "GET", "/status"),
 )

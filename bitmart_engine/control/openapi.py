@@ -96,7 +96,7 @@ def document(rules: Iterable[Rule], address: str = "") -> Schema:
 
 
 def _servers(address: str) -> list[Schema]:
-    """Where requests go: the address that was asked for the document, and the place that it came from.
+    """Servers: the address that was asked for the document, and the place that it came from.
 
     The first is for clients made from a file, which must not ask another engine; the second holds behind a proxy too.
     """
@@ -121,13 +121,13 @@ def _parts(text: str) -> list[tuple[str, bool]]:
 
 def _operation(method: str, path: str) -> Schema:
     name = f"{method} {path}"
-    known = ALIASES.get(name, name)
+    known = ALIASES.get(name, name.replace("/api/positions", "/api/protections"))
     operation = OPERATIONS.get(name)
     if operation is None:
         operation = Operation(_name_of(method, path), "engine", Alive, ANYTHING)
     described: Schema = {
         "operationId": operation.name,
-        "summary": ENDPOINTS.get(known, ""),
+        "summary": ENDPOINTS.get(name, ENDPOINTS.get(known, "")),
         "tags": [operation.tag],
         "parameters": [*_in_path(path), *operation.parameters],
         "responses": {

@@ -37,7 +37,8 @@ __all__ = ["ANYTHING", "OPERATIONS", "TAGS", "Operation"]
 TAGS: Mapping[str, str] = {
     "engine": "the engine at a glance: its health, its help, its end",
     "orders": "entry orders, which wait for a price and then go out",
-    "positions": "positions, and the stop-loss and take-profit that are kept over them",
+    "protections": "the stop-loss and take-profit that are kept over positions",
+    "positions": "the same as protections, by the name that they had first",
     "futures_orders": "the account's orders at the exchange, of whomever they are",
     "subscriptions": "what is streamed for readers; monitors hear what they need in any case",
     "market": "prices",
@@ -48,11 +49,11 @@ TAGS: Mapping[str, str] = {
 
 READ = (401, 403, 500)
 CHECKED = (400, *READ)
-"""What looks at its parameters."""
+"""Errors of operations that check query parameters."""
 WRITE = (400, 401, 403, 408, 413, 415, 500, 503)
-"""What has a body, or insists on having none."""
+"""Errors of operations that have a body, or insist on having none."""
 ANYTHING = (*WRITE, 404, 409)
-"""What is not described here."""
+"""Errors of routes that are not described here."""
 
 TOKEN_IN_BODY = (
     "A sender that can set no header may give CTRL_TOKEN as `token` in the body,"
@@ -62,7 +63,7 @@ TOKEN_IN_BODY = (
 
 @frozen
 class Operation:
-    """What is asked and answered: the class of the answer or the name of its schema, the errors by status."""
+    """One operation: the class of its answer or the name of that schema, its errors by status, its parameters."""
 
     name: str
     tag: str
@@ -73,9 +74,9 @@ class Operation:
     parameters: tuple[Schema, ...] = ()
     content_type: str = "application/json"
     socket: str = ""
-    """What comes where the request is the handshake of a WebSocket."""
+    """The answer to the handshake of a WebSocket on the same path."""
     callbacks: tuple[str, ...] = ()
-    """What it may have the engine send, by names of `CALLBACKS`."""
+    """Requests that the engine may send because of it, by names of `CALLBACKS`."""
 
     @property
     def schema(self) -> str:
@@ -130,6 +131,34 @@ def subscription(name: str) -> Operation:
     """A subscription of the account's events."""
     return Operation(name, "subscriptions", Subscribed, (*WRITE, 409))
 
+
+PROTECTIONS: Mapping[str, Operation] = {
+    "GET /api/protections": Operation(
+        "list_protections",
+        "protections",
+        PositionList,
+        CHECKED,
+        parameters=(states(ProtectionState), SYMBOL, LIMIT, AFTER),
+    ),
+    "GET /api/protections/{id}": Operation(
+        "get_protection", "protections", OnePosition, (*READ, 404)
+    ),
+    "PATCH /api/protections/{id}": Operation(
+        "change_protection", "protections", PositionChanged, (*WRITE, 404, 409), "Levels"
+    ),
+    "DELETE /api/protections/{id}": Operation(
+        "release_protection", "protections", PositionReleased, (*WRITE, 404, 409)
+    ),
+    "POST /api/protections/{id}/close": Operation(
+        "close_protection", "protections", PositionChanged, (*WRITE, 404, 409)
+    ),
+}
+OLD_NAMES = ("list_positions", "get_position", "move_levels", "release_position", "close_position")
+SAME_AS_PROTECTIONS: Mapping[str, Operation] = {
+    path.replace("protections", "positions"): evolve(each, name=name, tag="positions")
+    for (path, each), name in zip(PROTECTIONS.items(), OLD_NAMES, strict=True)
+}
+"""The same, by the names that they had first."""
 
 OPERATIONS: Mapping[str, Operation] = {
     "GET /status": Operation("get_status", "engine", Status),
@@ -188,23 +217,8 @@ OPERATIONS: Mapping[str, Operation] = {
         TOKEN_IN_BODY,
         callbacks=("onPositionNews",),
     ),
-    "GET /api/positions": Operation(
-        "list_positions",
-        "positions",
-        PositionList,
-        CHECKED,
-        parameters=(states(ProtectionState), SYMBOL, LIMIT, AFTER),
-    ),
-    "GET /api/positions/{id}": Operation("get_position", "positions", OnePosition, (*READ, 404)),
-    "PATCH /api/positions/{id}": Operation(
-        "move_levels", "positions", PositionChanged, (*WRITE, 404, 409), "Levels"
-    ),
-    "DELETE /api/positions/{id}": Operation(
-        "release_position", "positions", PositionReleased, (*WRITE, 404, 409)
-    ),
-    "POST /api/positions/{id}/close": Operation(
-        "close_position", "positions", PositionChanged, (*WRITE, 404, 409)
-    ),
+    **PROTECTIONS,
+    **SAME_AS_PROTECTIONS,
     "GET /api/outbox": Operation(
         "list_notifications",
         "outbox",

@@ -1,4 +1,8 @@
-"""Positions: monitor them, look at their protections, move or drop stop and target, close them now."""
+"""Protections: monitor a position, look at its protection, move or drop stop and target, close it now.
+
+`/api/protections` and `/api/positions` are the same: what the latter calls `positions` are protections, and `held` are
+the positions at the exchange.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import Annotated
 
+import trio
 from attrs import frozen
 from msgspec import UNSET, UnsetType
 from quart import Blueprint, Response
@@ -98,7 +103,7 @@ class PositionReleased(Answer):
 
 
 def endpoints(engine: Engine) -> Blueprint:
-    """POST /api/monitor-position, GET /api/positions, and what can be done to one of them."""
+    """POST /api/monitor-position, GET /api/protections, and what can be done to one of them."""
     routes = Blueprint("positions", __name__)
     rule = AccessRule.of(engine.settings)
 
@@ -119,6 +124,7 @@ def endpoints(engine: Engine) -> Blueprint:
             )
         )
 
+    @routes.get("/api/protections")
     @routes.get("/api/positions")
     async def listed() -> Response:
         """The protections, and what the exchange holds, of whomever it is."""
@@ -131,6 +137,7 @@ def endpoints(engine: Engine) -> Blueprint:
             )
         )
 
+    @routes.get("/api/protections/<id:id>")
     @routes.get("/api/positions/<id:id>")
     async def one(id: str) -> Response:
         protection = engine.state.protections.get(id)
@@ -138,6 +145,7 @@ def endpoints(engine: Engine) -> Blueprint:
             raise NotFound(f"no position has the id {id!r}")
         return answer(OnePosition(position=protection_view(protection)))
 
+    @routes.patch("/api/protections/<id:id>")
     @routes.patch("/api/positions/<id:id>")
     async def move(id: str) -> Response:
         levels = await read_body(Levels)
@@ -147,6 +155,7 @@ def endpoints(engine: Engine) -> Blueprint:
             )
         )
 
+    @routes.delete("/api/protections/<id:id>")
     @routes.delete("/api/positions/<id:id>")
     async def drop(id: str) -> Response:
         await no_body()
@@ -160,6 +169,7 @@ def endpoints(engine: Engine) -> Blueprint:
             )
         )
 
+    @routes.post("/api/protections/<id:id>/close")
     @routes.post("/api/positions/<id:id>/close")
     async def close(id: str) -> Response:
         await no_body()
@@ -169,9 +179,13 @@ def endpoints(engine: Engine) -> Blueprint:
 
 
 async def held(engine: Engine) -> list[Held] | None:
-    """What the exchange holds, of whomever it is, and how much of it protections cover; None while nobody knows."""
+    """What the exchange holds, of whomever it is, and how much of it protections cover; None while nobody knows.
+
+    A checkpoint now and then.
+    """
     if not engine.positions_known:
         return None
+    await trio.lowlevel.checkpoint()
     positions = engine.positions()
     covered: Counter[tuple[str, PositionSide]] = Counter()
     async for each in unhurried(engine.state.protections.alive(), 1000):

@@ -86,7 +86,7 @@ def arm(engine: Engine, count: int) -> None:
     [
         ("/api/orders/status", 2 * ARMED),
         ("/api/orders?limit=1000", 1000),
-        ("/api/positions?limit=1000", 1000),
+        ("/api/protections?limit=1000", 1000),
     ],
 )
 async def test_a_long_answer_lets_others_run(
