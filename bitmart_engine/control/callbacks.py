@@ -1,4 +1,4 @@
-"""What was sent, or is owed, of one order or position: every body, where it went, and what came of it."""
+"""Callbacks and signals of one order or position: every body, where it went, and what came of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong, as JSON: on every path, unknown ones too, and never a traceback."""
+"""Errors as JSON: on every path, unknown ones too, and never a traceback."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def _exchange(error: ExchangeError) -> Response:
 
 
 async def _journal(error: JournalUnavailable) -> Response:
-    """What was asked may be promised yet, as soon as it is on disk: the same request again finds out."""
+    """The request may still be promised, once it is on disk: the same request again finds out."""
     return _unavailable(f"nothing can be promised now: {error}")
 
 
@@ -87,7 +87,7 @@ def _unavailable(
 
 
 async def _http(error: HTTPException) -> Response:
-    """What the web framework refuses by itself."""
+    """Refusals of the web framework."""
     asked = _asked()
     if isinstance(error, NotFound):
         return refusal(404, f"there is no {asked.method} {asked.path[:200]}; see GET /help")
@@ -113,5 +113,5 @@ async def _crash(error: Exception) -> Response:
 
 
 def _asked() -> Request | Websocket:
-    """What is being answered: a request, or the handshake of a WebSocket."""
+    """The request, or the handshake of a WebSocket, that is being answered."""
     return request if has_request_context() else websocket

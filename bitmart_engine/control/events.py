@@ -75,7 +75,7 @@ class Withdrawn:
 
 @frozen
 class Asked:
-    """What a reader wants to see, and the last event that it has seen."""
+    """Filters of a reader, and the last event that it has seen."""
 
     types: tuple[Happening, ...]
     symbol: str | None
@@ -83,7 +83,7 @@ class Asked:
 
     @classmethod
     def of(cls, asked: BaseRequestWebsocket) -> Asked:
-        """What a request, or the handshake of a WebSocket, asks for. Raises BadRequest naming the parameter."""
+        """Filters of a request, or of the handshake of a WebSocket. Raises BadRequest naming the parameter."""
         check_parameters(asked.args, PARAMETERS, lists="types")
         header = asked.headers.get("Last-Event-ID", "")
         return cls(
@@ -136,7 +136,7 @@ def _check_room(asked: BaseRequestWebsocket) -> None:
 
 
 async def _ignore_what_is_said() -> None:
-    """Read what the peer sends; what waited unread would hide that it has gone."""
+    """Drop what the peer sends: unread data would hide that the peer has gone."""
     while True:
         await websocket.receive()
 

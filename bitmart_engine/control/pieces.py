@@ -1,4 +1,4 @@
-"""Encoding in pieces: whoever reads ten thousand orders holds nobody up, no monitor and no close."""
+"""JSON encoded in pieces, with checkpoints: a reader of ten thousand orders delays no monitor and no close."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOKED_AT_AT_ONCE = 1000
 
 
 class HasId(Protocol):
-    """What is shown by its id."""
+    """A thing with an id."""
 
     @property
     def id(self) -> str: ...
@@ -30,7 +30,7 @@ Item = TypeVar("Item", bound=HasId)
 
 
 class Pieces:
-    """JSON that may be megabytes: it is made, and sent, a piece at a time, and never copied whole.
+    """A JSON value of megabytes, perhaps: made and sent a piece at a time, never copied whole.
 
     No attrs class, for msgspec would make its schema of it.
     """

@@ -1,4 +1,4 @@
-"""Query parameters: which of many things are asked for, a page at a time, the newest first.
+"""Query parameters of lists: filters and pages, the newest first.
 
 There may be a hundred thousand of them, most packed away: a page looks into no more of them than it has to, and lets
 everybody else run meanwhile.
@@ -41,7 +41,7 @@ LOOKED_AT_AT_ONCE = 50
 
 
 class Listed(Archived, Protocol):
-    """What can be listed."""
+    """A thing of an archive that lists can filter."""
 
     @property
     def id(self) -> str: ...
@@ -56,7 +56,7 @@ L = TypeVar("L", bound=Listed)
 
 @frozen
 class Asked:
-    """What a request asks for: things in one of `states` (of any, if empty) of one symbol (of any, if empty)."""
+    """Filters and page of a request; no `states` and no `symbol` mean any."""
 
     states: frozenset[Enum]
     symbol: str
@@ -67,7 +67,7 @@ class Asked:
 def asked_for(
     states: type[Enum], parameters: Iterable[str] = PARAMETERS, *, named: str = "state"
 ) -> Asked:
-    """What the present request asks for.
+    """Filters and page of the present request.
 
     `state` (`named` otherwise, where the caller says so) is one state or several, `after` the id that ended the page
     before. Raises BadRequest naming the parameter.
@@ -94,7 +94,7 @@ def list_asked(args: MultiDict[str, str], name: str) -> str:
 
 
 def limit_asked() -> int:
-    """How many things the present request, which has no other parameter, asks for. Raises BadRequest."""
+    """The `limit` of the present request, which has no other parameter. Raises BadRequest."""
     check_parameters(request.args, ("limit",))
     return _limit()
 
@@ -102,7 +102,7 @@ def limit_asked() -> int:
 async def page(
     newest_first: Iterable[str], find: Callable[[str], T | None], asked: Asked
 ) -> tuple[list[T], str | None]:
-    """As many things as were asked for, and the `after` of the next page, or None.
+    """A page of things, and the `after` of the next page, or None.
 
     `find` has what belongs on the page by its id, and None for everything else. A checkpoint now and then.
     """
@@ -151,7 +151,7 @@ def lately_ended(things: Archive[L], alive: Iterable[L], most: int) -> list[L]:
 
 
 def _readable(things: Archive[L], id: str) -> L | None:
-    """What has that id. None if it was forgotten meanwhile, or cannot be read: one that is damaged hides no others.
+    """The thing with that id; None if it was forgotten meanwhile or cannot be read. A damaged one hides no others.
 
     The engine counts what it cannot read, and says so in `/status`.
     """

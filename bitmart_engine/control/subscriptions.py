@@ -1,4 +1,4 @@
-"""What readers want to see: klines of symbols, and the account's orders, positions and balance.
+"""Subscriptions of readers: klines of symbols, and the account's orders, positions and balance.
 
 This is the readers' view only. What a monitor needs stays subscribed underneath, whatever is unsubscribed here.
 """

@@ -41,7 +41,7 @@ T = TypeVar("T", bound=attrs.AttrsInstance)
 
 
 def about(description: str) -> Meta:
-    """What the contract says of a field."""
+    """The description of a field in the contract."""
     return Meta(description=description)
 
 
