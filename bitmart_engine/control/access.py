@@ -1,4 +1,4 @@
-"""Who may ask: this machine alone, whoever has the token, and peers of the private networks of `CTRL_ALLOW`.
+"""Access rule: this machine alone, whoever has the token, and peers of the private networks of `CTRL_ALLOW`.
 
 Without `CTRL_TOKEN` a request has to come from a loopback address, speak to a loopback host and, if a browser sent it,
 come from a loopback page. The `Host` keeps out a site whose name was rebound to 127.0.0.1, the `Origin` a site that
@@ -55,7 +55,7 @@ ONLY_THIS_MACHINE = (
 
 @frozen(kw_only=True)
 class Asker:
-    """What a request says of where it comes from."""
+    """The origin of a request, as its socket and its headers tell it."""
 
     method: str
     path: str
@@ -68,7 +68,7 @@ class Asker:
 
     @classmethod
     def of(cls, asked: BaseRequestWebsocket) -> Asker:
-        """The peer is the socket's; no header is believed about that."""
+        """The asker of a request. The peer is the socket's, whatever a header says."""
         client = asked.scope.get("client")
         return cls(
             method=asked.method,
@@ -97,13 +97,13 @@ class AccessRule:
         return cls(settings.control_token, settings.control_allow, settings.control_hosts)
 
     def stranger(self, peer: str) -> str | None:
-        """Why a peer is not even listened to; None if it is."""
+        """The reason why a peer gets no connection; None if it gets one."""
         if self.token or _is_loopback(peer) or self._allows(peer):
             return None
         return ONLY_THIS_MACHINE.format(why=ELSEWHERE)
 
     def refusal(self, asker: Asker) -> Response | None:
-        """What to answer someone who may not ask; None for everybody else."""
+        """The answer to a request that is not allowed; None if it is."""
         if self.shown_by(asker) or self.lets_in(asker):
             return None
         if not self.token:
@@ -114,7 +114,7 @@ class AccessRule:
         return self.unauthorised(asker)
 
     def unauthorised(self, asker: Asker) -> Response:
-        """What to answer someone who does not show the token that is set."""
+        """The answer to a request without the token that is set."""
         error = "the header 'Authorization: Bearer <CTRL_TOKEN>' is missing or wrong"
         if self._allows(asker.peer):
             error += f"; CTRL_ALLOW does not let it in, for {self._foreign_there(asker)}"
@@ -137,16 +137,16 @@ class AccessRule:
         )
 
     def is_token(self, given: bytes) -> bool:
-        """Whether there is a token, and that is it. The time it takes does not say how much of it is right."""
+        """Whether `given` is the token, compared in constant time; False where none is set."""
         return hmac.compare_digest(given, self.token.encode()) and bool(self.token)
 
     def _allows(self, peer: str | None) -> bool:
-        """Whether a peer is of a network that needs no token, be its request right or not."""
+        """Whether a peer is in a network of `CTRL_ALLOW`."""
         address = address_of(peer)
         return address is not None and any(address in each for each in self.allow)
 
     def _foreign_there(self, asker: Asker) -> str | None:
-        """Why a request of an allowed network is not served without a token, in words; None if it is."""
+        """The reason why a request of an allowed network needs the token; None if it needs none."""
         why = _passed_on(asker)
         if why is not None:
             return why
@@ -184,7 +184,7 @@ class AccessRule:
 
 
 def _foreign(asker: Asker) -> str | None:
-    """What is not of this machine, in words; None if everything is."""
+    """The part of a request that is not of this machine, in words; None if all of it is."""
     if not _is_loopback(asker.peer):
         return ELSEWHERE
     why = _passed_on(asker)
@@ -200,7 +200,7 @@ def _foreign(asker: Asker) -> str | None:
 
 
 def _passed_on(asker: Asker) -> str | None:
-    """By which header a proxy says that it asks for somebody else, in words; None if none does."""
+    """The header of a proxy that passed the request on, in words; None if there is none."""
     for name in asker.headers:
         if PASSED_ON.fullmatch(name.lower().replace("_", "-")):
             return f"a proxy passed the request on, says its header {name[:40]}"
@@ -217,7 +217,7 @@ def _password(authorization: str) -> bytes:
 
 
 def _is_own(origin: str, asker: Asker) -> bool:
-    """Whether the page that asks is one of the very host and port that it asks."""
+    """Whether the page that asks is of the same host and port as what it asks."""
     authority = ORIGIN.fullmatch(origin)
     return authority is not None and [authority[1].lower()] == [
         each.lower() for each in asker.hosts

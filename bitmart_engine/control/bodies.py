@@ -134,7 +134,7 @@ def _unrepeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 @lru_cache
 def _readers(kind: type[attrs.AttrsInstance]) -> Mapping[str, Read]:
-    """For every field of an attrs class, what reads it. What it means for the field, the class says."""
+    """The reader of each field of an attrs class; the class itself checks what a value means."""
     hints = get_type_hints(kind)
     return {field.name: _reader(hints[field.name]) for field in attrs.fields(kind)}
 

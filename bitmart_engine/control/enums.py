@@ -1,4 +1,4 @@
-"""Words with a fixed set of values, as schemas with names: a generator makes one enum of each, with our own names.
+"""Enums of the contract: each is a schema with a name of its own, of which a generator makes one enum.
 
 Without a name of its own a generator invents one for each place (`Type1`, `OrderStatusType0`), which changes whenever
 a field is added. `x-enum-varnames` has the names of the members, where a value alone would make a poor one.
@@ -63,7 +63,7 @@ CHOICES: Mapping[str, tuple[Sequence[str], str]] = {
     "SignalKind": (("ENTRY", "STOP_LOSS", "TAKE_PROFIT"), "what an order is for"),
     "SignalSide": (("LONG", "SHORT"), "of a position"),
 }
-"""Words of which we have no class."""
+"""Sets of words that have no enum class."""
 
 
 def _enum(values: Sequence[str], names: Sequence[str], description: str) -> Schema:

@@ -1,10 +1,12 @@
-"""What goes wrong, as JSON: on every path, unknown ones too, and never a traceback."""
+"""Errors as JSON: on every path, unknown ones too, and never a traceback."""
 
 from __future__ import annotations
 
 import secrets
+from typing import Annotated
 
 import trio
+from attrs import frozen
 from quart import Request, Response, Websocket, has_request_context, request, websocket
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -14,13 +16,21 @@ from ..logs import get_logger
 from ..model.errors import BadRequest, CallerError, Conflict, Unavailable
 from ..model.errors import NotFound as NothingThere
 from ..store import JournalUnavailable
-from .answers import refusal
+from .answers import refusal, refused
+from .wire import Refusal, about
 
-__all__ = ["NotJson", "TooLarge", "add_error_handlers"]
+__all__ = ["Crash", "NotJson", "TooLarge", "add_error_handlers"]
 
 log = get_logger()
 
 RETRY_AFTER_S = 5
+
+
+@frozen(kw_only=True, slots=False)
+class Crash(Refusal):
+    """A fault of the engine."""
+
+    error_id: Annotated[str, about("as in the log")]
 
 
 class NotJson(CallerError):
@@ -62,7 +72,7 @@ async def _exchange(error: ExchangeError) -> Response:
 
 
 async def _journal(error: JournalUnavailable) -> Response:
-    """What was asked may be promised yet, as soon as it is on disk: the same request again finds out."""
+    """The request may still be promised, once it is on disk: the same request again finds out."""
     return _unavailable(f"nothing can be promised now: {error}")
 
 
@@ -77,7 +87,7 @@ def _unavailable(
 
 
 async def _http(error: HTTPException) -> Response:
-    """What the web framework refuses by itself."""
+    """Refusals of the web framework."""
     asked = _asked()
     if isinstance(error, NotFound):
         return refusal(404, f"there is no {asked.method} {asked.path[:200]}; see GET /help")
@@ -98,11 +108,10 @@ async def _crash(error: Exception) -> Response:
         path=asked.path,
         exc_info=error,
     )
-    return refusal(
-        500, f"this is a fault of the engine; its log has it as {error_id}", error_id=error_id
-    )
+    error_text = f"this is a fault of the engine; its log has it as {error_id}"
+    return refused(500, Crash(error=error_text, error_id=error_id))
 
 
 def _asked() -> Request | Websocket:
-    """What is being answered: a request, or the handshake of a WebSocket."""
+    """The request, or the handshake of a WebSocket, that is being answered."""
     return request if has_request_context() else websocket

@@ -5,66 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..feed import Happening
-from ..model.events import OrderState
-from ..model.sides import OrderSide, PositionSide
-from .enums import name_of, one_of
-from .shapes import (
-    CONTRACTS,
-    COUNT,
-    DECIMAL,
-    FLAG,
-    MS,
-    TEXT,
-    Schema,
-    always,
-    maybe,
-    named,
-    record,
-)
+from .shapes import Schema, always, named
 
-__all__ = ["OF_EVENTS"]
-
-ORDER_UPDATE = record(
-    order_id=TEXT,
-    symbol=TEXT,
-    state=name_of(OrderState),
-    client_order_id=TEXT,
-    side=maybe(name_of(OrderSide)),
-    type=maybe(TEXT),
-    action=maybe({"type": "integer"}),
-    price=maybe(DECIMAL),
-    size=maybe(CONTRACTS),
-    deal_size=CONTRACTS,
-    deal_size_known=FLAG,
-    deal_avg_price=maybe(DECIMAL),
-    leverage=maybe(TEXT),
-    open_type=maybe(TEXT),
-    position_mode=maybe(TEXT),
-    create_time_ms=maybe(MS),
-    update_time_ms=maybe(MS),
-    last_fill=maybe(named("Fill")),
-    plan_order_id={**TEXT, "description": "of the stop or target that it was made of"},
-    trigger_price=maybe(DECIMAL),
-)
-
-POSITION_UPDATE = record(
-    symbol=TEXT,
-    side=one_of(PositionSide),
-    size=CONTRACTS,
-    entry_price=maybe(DECIMAL),
-    liquidation_price=maybe(DECIMAL),
-    update_time_ms=maybe(MS),
-    open_time_ms=maybe(MS),
-)
-
-BALANCE_UPDATE = record(
-    currency=TEXT, available=DECIMAL, frozen=maybe(DECIMAL), position_deposit=maybe(DECIMAL)
-)
-
-WITHDRAWN: Schema = {
-    **record(id=TEXT, state=always("withdrawn")),
-    "description": "it could not be kept safe: there is no such order, or protection, after all",
-}
+__all__ = ["EVENT", "by_type"]
 
 SHOWN_BY_TYPE: Mapping[Happening, tuple[str, ...]] = {
     Happening.KLINE: ("Kline",),
@@ -76,15 +19,20 @@ SHOWN_BY_TYPE: Mapping[Happening, tuple[str, ...]] = {
 }
 
 
-def _event(type: Happening) -> Schema:
+def by_type(message: Schema) -> Mapping[str, Schema]:
+    """The schema of `events.Message` for every type: what its symbol and its data are then."""
+    return {_name(type): _event(message, type) for type in Happening}
+
+
+def _event(message: Schema, type: Happening) -> Schema:
     shown = [named(each) for each in SHOWN_BY_TYPE[type]]
-    return record(
-        id=COUNT,
-        type=always(type.value),
-        at_ms=MS,
-        symbol={"type": "null"} if type is Happening.BALANCE else TEXT,
-        data=shown[0] if len(shown) == 1 else {"anyOf": shown},
-    )
+    fields = {
+        **message["properties"],
+        "type": always(type.value),
+        "symbol": {"type": "null" if type is Happening.BALANCE else "string"},
+        "data": shown[0] if len(shown) == 1 else {"anyOf": shown},
+    }
+    return {"type": "object", "properties": fields, "required": message["required"]}
 
 
 def _name(type: Happening) -> str:
@@ -101,18 +49,4 @@ EVENT: Schema = {
             "lagged": named("Lagged")["$ref"],
         },
     },
-}
-
-OF_EVENTS: Mapping[str, Schema] = {
-    "Event": EVENT,
-    **{_name(each): _event(each) for each in Happening},
-    "Lagged": {
-        **record(type=always("lagged"), missed=maybe(COUNT)),
-        "description": "so many events were dropped here; null: nobody can know how many",
-    },
-    "OrderUpdate": ORDER_UPDATE,
-    "PositionUpdate": POSITION_UPDATE,
-    "BalanceUpdate": BALANCE_UPDATE,
-    "Fill": record(trade_id={"type": "integer"}, price=DECIMAL, size=CONTRACTS),
-    "Withdrawn": WITHDRAWN,
 }

@@ -6,14 +6,13 @@ An event is `{"id", "type", "at_ms", "symbol", "data"}`, a gap `{"type": "lagged
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from decimal import Decimal
 from enum import Enum, IntEnum
 from types import TracebackType
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
-import msgspec
 import trio
 from attrs import frozen
 from quart import Blueprint, Response, request, websocket
@@ -21,16 +20,19 @@ from quart.wrappers.base import BaseRequestWebsocket
 from quart.wrappers.response import ResponseBody
 
 from ..engine import Engine
-from ..feed import FeedReader, Gap, Happening, Told, Withdrawn
+from ..feed import FeedReader, Gap, Happening, Told
+from ..feed import Withdrawn as WithdrawnKept
 from ..model.decimals import plain
 from ..model.errors import BadRequest
 from ..model.orders import EntryOrder
 from ..model.positions import Protection
 from .bodies import unknown
+from .pieces import encoded
 from .queries import check_parameters, list_asked
-from .views import View, order_view, protection_view
+from .views import order_view, protection_view
+from .wire import Count, UnixMs, always
 
-__all__ = ["endpoints", "event_view", "shown"]
+__all__ = ["LEFT_OUT", "Lagged", "Message", "Withdrawn", "endpoints", "event_view", "shown"]
 
 PARAMETERS = ("types", "symbol", "last_event_id")
 AT_ONCE = 100
@@ -40,12 +42,40 @@ HEARTBEAT = b":\n\n"
 RETRY = b"retry: 2000\n\n"
 """A browser that lost the stream comes back after so many ms."""
 LONGEST_SYMBOL = 50
-LEFT_OUT = ("raw", "history")
+LEFT_OUT = ("raw",)
+"""Of the fields of normalized events."""
+
+
+@frozen(kw_only=True, slots=False)
+class Message:
+    """An event; `data` is of its type."""
+
+    id: Count
+    type: Happening
+    at_ms: UnixMs
+    symbol: str | None
+    data: Any
+
+
+@frozen(kw_only=True, slots=False)
+class Lagged:
+    """So many events were dropped here; null: nobody can know how many."""
+
+    type: Annotated[str, always("lagged")] = "lagged"
+    missed: Count | None
+
+
+@frozen(kw_only=True, slots=False)
+class Withdrawn:
+    """It could not be kept safe: there is no such order, or protection, after all."""
+
+    id: str
+    state: Annotated[str, always("withdrawn")] = "withdrawn"
 
 
 @frozen
 class Asked:
-    """What a reader wants to see, and the last event that it has seen."""
+    """Filters of a reader, and the last event that it has seen."""
 
     types: tuple[Happening, ...]
     symbol: str | None
@@ -53,7 +83,7 @@ class Asked:
 
     @classmethod
     def of(cls, asked: BaseRequestWebsocket) -> Asked:
-        """What a request, or the handshake of a WebSocket, asks for. Raises BadRequest naming the parameter."""
+        """Filters of a request, or of the handshake of a WebSocket. Raises BadRequest naming the parameter."""
         check_parameters(asked.args, PARAMETERS, lists="types")
         header = asked.headers.get("Last-Event-ID", "")
         return cls(
@@ -106,7 +136,7 @@ def _check_room(asked: BaseRequestWebsocket) -> None:
 
 
 async def _ignore_what_is_said() -> None:
-    """Read what the peer sends; what waited unread would hide that it has gone."""
+    """Drop what the peer sends: unread data would hide that the peer has gone."""
     while True:
         await websocket.receive()
 
@@ -148,38 +178,33 @@ def _as_sent(event: Told | Gap) -> bytes:
 
 
 def _encoded(event: Told | Gap) -> bytes:
-    return msgspec.json.encode(event_view(event), enc_hook=str)
+    return encoded(event_view(event))
 
 
-def event_view(event: Told | Gap) -> View:
+def event_view(event: Told | Gap) -> Message | Lagged:
     """An event as readers see it."""
     if isinstance(event, Gap):
-        return {"type": "lagged", "missed": event.missed}
-    return {
-        "id": event.id,
-        "type": event.type.value,
-        "at_ms": event.at_ms,
-        "symbol": event.symbol,
-        "data": _data(event.what),
-    }
+        return Lagged(missed=event.missed)
+    return Message(
+        id=event.id,
+        type=event.type,
+        at_ms=event.at_ms,
+        symbol=event.symbol,
+        data=_data(event.what),
+    )
 
 
-def _data(what: object) -> View:
+def _data(what: object) -> object:
     if isinstance(what, EntryOrder):
-        return _without_history(order_view(what))
+        return order_view(what, history=False)
     if isinstance(what, Protection):
-        return _without_history(protection_view(what))
-    if isinstance(what, Withdrawn):
-        return {"id": what.id, "state": "withdrawn"}
-    assert attrs.has(type(what))
+        return protection_view(what, history=False)
+    if isinstance(what, WithdrawnKept):
+        return Withdrawn(id=what.id)
     return shown(what)
 
 
-def _without_history(view: Mapping[str, object]) -> View:
-    return {name: value for name, value in view.items() if name not in LEFT_OUT}
-
-
-def shown(what: Any) -> View:
+def shown(what: Any) -> dict[str, object]:
     """A normalized event by the names of its fields: enums by name, decimals as plain text."""
     return {
         each.name: _plainly(getattr(what, each.name))

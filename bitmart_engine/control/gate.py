@@ -1,4 +1,4 @@
-"""Who gets a connection to the control API, and how many: the exchange's sockets come first.
+"""Limits on connections to the control API: the exchange's sockets come first.
 
 A connection costs a descriptor. A peer that has all it may have, or a gate that is full, gives up the connection that
 has waited longest without asking anything; only where all of them are asking is the new one refused. So nobody who
@@ -39,7 +39,7 @@ Talk = Callable[[Connection], Awaitable[None]]
 
 @frozen(kw_only=True)
 class Room:
-    """How many connections there may be; of them, how many may be readers of events, which stay."""
+    """Limits: connections in all and by peer, and how many of them may be readers of events, which stay."""
 
     total: int = 256
     per_peer: int = 32
@@ -63,7 +63,7 @@ def room_within_limits() -> Room:
 
 
 class Gate:
-    """Accepts, and knows every connection there is."""
+    """The open connections, and the rule by which one more is accepted."""
 
     def __init__(
         self,
@@ -196,7 +196,7 @@ class Gate:
 
 
 def _network(address: str) -> str:
-    """Whose a connection is: an IPv4 address, or the /64 of an IPv6 one, which one machine has alone."""
+    """The peer that a connection counts for: an IPv4 address, or the /64 of an IPv6 one, which one machine has."""
     try:
         known = ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,17 +1,20 @@
-"""GET /help: what can be asked for, and examples that work as they stand."""
+"""GET /help: every operation in a sentence, and examples that work as they stand."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from attrs import frozen
+from msgspec import UNSET, UnsetType
 from quart import Blueprint, Response, request
 
 from ..engine import Engine
 from ..model.timeframes import Timeframe
 from .answers import answer
+from .wire import Answer
 
-__all__ = ["ENDPOINTS", "EXAMPLES", "endpoints"]
+__all__ = ["ENDPOINTS", "EXAMPLES", "Help", "endpoints"]
 
 ENDPOINTS = {
     "GET /status": "the engine at a glance: connections, prices, positions, what a start found, what is owed, dropped",
@@ -31,11 +34,16 @@ ENDPOINTS = {
     "GET /api/orders": "every order, newest first: ?state=, ?symbol=, ?limit= (100), ?after=<id>",
     "GET /api/orders/{id}": "one order with its history",
     "DELETE /api/orders/{id}": "cancel an order, here or at the exchange",
-    "GET /api/positions": "every guarded position, newest first (as orders), and what the exchange holds",
-    "GET /api/positions/{id}": "one guarded position with its history",
-    "PATCH /api/positions/{id}": "move its stop_loss, its take_profit, or both",
-    "DELETE /api/positions/{id}": "drop its protection; the position stays, unguarded",
-    "POST /api/positions/{id}/close": "close it now, at the market",
+    "GET /api/protections": "every protection, newest first (as orders), and the positions at the exchange (held)",
+    "GET /api/protections/{id}": "one protection with its history",
+    "PATCH /api/protections/{id}": "move its stop_loss, its take_profit, or both",
+    "DELETE /api/protections/{id}": "drop it; the position stays, unguarded",
+    "POST /api/protections/{id}/close": "close its position now, at the market",
+    "GET /api/positions": "the same as GET /api/protections",
+    "GET /api/positions/{id}": "the same as GET /api/protections/{id}",
+    "PATCH /api/positions/{id}": "the same as PATCH /api/protections/{id}",
+    "DELETE /api/positions/{id}": "the same as DELETE /api/protections/{id}",
+    "POST /api/positions/{id}/close": "the same as POST /api/protections/{id}/close",
     "GET /api/futures-orders": "every order of the account at the exchange: ?status=, ?symbol=, ?limit=, ?after=",
     "GET /api/futures-orders/{id}": "one of them, by its order id or its client order id, with its newest raw event",
     "GET /api/outbox": "callbacks owed, or given up (dead), and why, newest first: ?state=, ?limit=, ?after=<id>",
@@ -50,6 +58,26 @@ ENDPOINTS = {
 }
 
 
+@frozen(kw_only=True, slots=False)
+class ExampleRequest:
+    """A request that works as it stands."""
+
+    what: str
+    method: str
+    path: str
+    curl: str
+    body: dict[str, Any] | UnsetType = UNSET
+
+
+@frozen(kw_only=True, slots=False)
+class Help(Answer):
+    """Every operation in a sentence, and examples."""
+
+    endpoints: dict[str, str]
+    supported_timeframes: list[Timeframe]
+    example_requests: list[ExampleRequest]
+
+
 @frozen
 class Example:
     """One request that works as it stands."""
@@ -57,25 +85,25 @@ class Example:
     what: str
     method: str
     path: str
-    body: dict[str, object] | None = None
+    body: dict[str, Any] | None = None
 
-    def shown(self, base: str) -> dict[str, object]:
-        """With a curl line for the address that was asked."""
+    def shown(self, base: str) -> ExampleRequest:
+        """The request with a curl line for the address that was asked."""
         curl = f"curl {base}{self.path}"
         if self.method != "GET":
             curl = f"curl -X {self.method} {base}{self.path}"
         if self.body is not None:
             curl += f" -H 'Content-Type: application/json' -d '{json.dumps(self.body)}'"
-        shown: dict[str, object] = {
-            "what": self.what,
-            "method": self.method,
-            "path": self.path,
-            "curl": curl,
-        }
-        return shown if self.body is None else {**shown, "body": self.body}
+        return ExampleRequest(
+            what=self.what,
+            method=self.method,
+            path=self.path,
+            curl=curl,
+            body=UNSET if self.body is None else self.body,
+        )
 
 
-KLINES: dict[str, object] = {"symbol": "BTCUSDT", "tfs": ["1m", "5m"]}
+KLINES: dict[str, Any] = {"symbol": "BTCUSDT", "tfs": ["1m", "5m"]}
 EXAMPLES = (
     Example("stream 1m and 5m klines", "POST", "/klines/subscribe", KLINES),
     Example("stop streaming them", "POST", "/klines/unsubscribe", KLINES),
@@ -109,7 +137,7 @@ EXAMPLES = (
         },
     ),
     Example("see what is under way", "GET", "/api/orders/status"),
-    Example("move the stop", "PATCH", "/api/positions/position-123", {"stop_loss": 64100}),
+    Example("move the stop", "PATCH", "/api/protections/position-123", {"stop_loss": 64100}),
     Example("cancel the order", "DELETE", "/api/orders/order-123"),
     Example("see the engine at a glance", "GET", "/status"),
 )
@@ -123,9 +151,11 @@ def endpoints(engine: Engine) -> Blueprint:
     async def help() -> Response:
         base = request.host_url.rstrip("/")
         return answer(
-            endpoints=ENDPOINTS,
-            supported_timeframes=[each.value for each in Timeframe],
-            example_requests=[each.shown(base) for each in EXAMPLES],
+            Help(
+                endpoints=ENDPOINTS,
+                supported_timeframes=list(Timeframe),
+                example_requests=[each.shown(base) for each in EXAMPLES],
+            )
         )
 
     return routes

@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from attrs import frozen
 from quart import Blueprint, Response
 
 from ..engine import Engine
 from ..logs import get_logger
-from .answers import answer, refusal
+from .answers import answer, refused
 from .bodies import no_body
 from .errors import RETRY_AFTER_S
+from .pieces import Pieces, encoded_list
 from .views import protection_view
+from .wire import Answer, Refusal, always, list_of
 
-__all__ = ["endpoints"]
+__all__ = ["Alive", "NotReady", "Readiness", "Stopping", "endpoints"]
 
 log = get_logger()
+
+
+@frozen(kw_only=True, slots=False)
+class Alive(Answer):
+    """The engine lives."""
+
+
+@frozen(kw_only=True, slots=False)
+class Readiness(Answer):
+    """An order can be trusted to the engine."""
+
+    ready: Annotated[bool, always(True)] = True
+
+
+@frozen(kw_only=True, slots=False)
+class NotReady(Refusal):
+    """What is missing before an order can be trusted to the engine."""
+
+    ready: Annotated[bool, always(False)] = False
+    missing: list[str]
+
+
+@frozen(kw_only=True, slots=False)
+class Stopping(Answer):
+    """The end of the engine, and the protections that nobody keeps until it is back."""
+
+    message: str
+    unprotected: Annotated[Pieces, list_of("Position")]
 
 
 def endpoints(engine: Engine) -> Blueprint:
@@ -22,20 +55,15 @@ def endpoints(engine: Engine) -> Blueprint:
 
     @routes.get("/healthz")
     async def alive() -> Response:
-        return answer()
+        return answer(Alive())
 
     @routes.get("/readyz")
     async def ready() -> Response:
         missing = engine.not_ready()
         if not missing:
-            return answer(ready=True)
-        return refusal(
-            503,
-            f"not ready: {'; '.join(missing)}",
-            headers={"Retry-After": str(RETRY_AFTER_S)},
-            ready=False,
-            missing=missing,
-        )
+            return answer(Readiness())
+        why = NotReady(error=f"not ready: {'; '.join(missing)}", missing=missing)
+        return refused(503, why, {"Retry-After": str(RETRY_AFTER_S)})
 
     @routes.post("/stop")
     async def stop() -> Response:
@@ -44,8 +72,10 @@ def endpoints(engine: Engine) -> Blueprint:
         log.info("stop_requested", unprotected=len(unprotected))
         engine.stop()
         return answer(
-            message=_farewell(len(unprotected), known=known or engine.without_account),
-            unprotected=[protection_view(each) for each in unprotected],
+            Stopping(
+                message=_farewell(len(unprotected), known=known or engine.without_account),
+                unprotected=await encoded_list(unprotected, protection_view),
+            )
         )
 
     return routes

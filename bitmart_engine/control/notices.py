@@ -1,4 +1,4 @@
-"""What the engine sends of its own accord, as JSON Schema: callbacks, order and balance signals, raw events.
+"""Notifications as JSON Schema: callbacks, order and balance signals, raw events.
 
 Every callback says what it is by `status`. Its prices and its quantity are numbers, with the exact decimal beside them
 as `..._text`; in signals all of them are text. A notification may gain fields.

@@ -18,9 +18,10 @@ from werkzeug.routing import Rule
 from ..engine import Engine
 from ..version import VERSION
 from .guide import ENDPOINTS
+from .health import Alive
 from .hooks import CALLBACKS, HEADERS, WEBHOOKS
 from .operations import ANYTHING, OPERATIONS, TAGS, Operation
-from .replies import NOT_READY, RESPONSES, refused
+from .refusals import NOT_READY, RESPONSES, refused
 from .samples import ANSWER_SAMPLES, BODY_SAMPLES
 from .schemas import COMPONENTS
 from .shapes import Schema, always, named
@@ -95,7 +96,7 @@ def document(rules: Iterable[Rule], address: str = "") -> Schema:
 
 
 def _servers(address: str) -> list[Schema]:
-    """Where requests go: the address that was asked for the document, and the place that it came from.
+    """Servers: the address that was asked for the document, and the place that it came from.
 
     The first is for clients made from a file, which must not ask another engine; the second holds behind a proxy too.
     """
@@ -120,13 +121,13 @@ def _parts(text: str) -> list[tuple[str, bool]]:
 
 def _operation(method: str, path: str) -> Schema:
     name = f"{method} {path}"
-    known = ALIASES.get(name, name)
+    known = ALIASES.get(name, name.replace("/api/positions", "/api/protections"))
     operation = OPERATIONS.get(name)
     if operation is None:
-        operation = Operation(_name_of(method, path), "engine", "Alive", ANYTHING)
+        operation = Operation(_name_of(method, path), "engine", Alive, ANYTHING)
     described: Schema = {
         "operationId": operation.name,
-        "summary": ENDPOINTS.get(known, ""),
+        "summary": ENDPOINTS.get(name, ENDPOINTS.get(known, "")),
         "tags": [operation.tag],
         "parameters": [*_in_path(path), *operation.parameters],
         "responses": {
@@ -157,9 +158,9 @@ def _operation(method: str, path: str) -> Schema:
 
 
 def _answer(operation: Operation) -> Schema:
-    content: Schema = {"schema": named(operation.answer)}
-    if operation.answer in ANSWER_SAMPLES:
-        content["example"] = ANSWER_SAMPLES[operation.answer]
+    content: Schema = {"schema": named(operation.schema)}
+    if operation.schema in ANSWER_SAMPLES:
+        content["example"] = ANSWER_SAMPLES[operation.schema]
     return {operation.content_type: content}
 
 

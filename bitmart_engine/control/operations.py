@@ -10,18 +10,35 @@ from attrs import evolve, frozen
 from ..feed import Happening
 from ..model.futures_orders import FuturesStatus
 from ..model.lifecycle import EntryState, ProtectionState
+from .callbacks import CallbackList
 from .enums import one_of
+from .futures_orders import FuturesOrderList, OneFuturesOrder
+from .guide import Help
+from .health import Alive, Readiness, Stopping
 from .hooks import CALLBACKS
-from .outbox import OutboxState
+from .klines import KlineList
+from .orders import OneOrder, OrderCancelled, OrderList, OrderPlaced, Overview
+from .outbox import NotificationList, NotificationRetried, OneNotification, OutboxState
+from .positions import (
+    OnePosition,
+    PositionChanged,
+    PositionList,
+    PositionMonitored,
+    PositionReleased,
+)
 from .queries import DEFAULT_LIMIT, MAX_LIMIT
 from .shapes import COUNT, TEXT, Schema, listing
+from .status import Status
+from .subscriptions import KlinesSubscribed, Subscribed
+from .wire import Answer
 
 __all__ = ["ANYTHING", "OPERATIONS", "TAGS", "Operation"]
 
 TAGS: Mapping[str, str] = {
     "engine": "the engine at a glance: its health, its help, its end",
     "orders": "entry orders, which wait for a price and then go out",
-    "positions": "positions, and the stop-loss and take-profit that are kept over them",
+    "protections": "the stop-loss and take-profit that are kept over positions",
+    "positions": "the same as protections, by the name that they had first",
     "futures_orders": "the account's orders at the exchange, of whomever they are",
     "subscriptions": "what is streamed for readers; monitors hear what they need in any case",
     "market": "prices",
@@ -32,11 +49,11 @@ TAGS: Mapping[str, str] = {
 
 READ = (401, 403, 500)
 CHECKED = (400, *READ)
-"""What looks at its parameters."""
+"""Errors of operations that check query parameters."""
 WRITE = (400, 401, 403, 408, 413, 415, 500, 503)
-"""What has a body, or insists on having none."""
+"""Errors of operations that have a body, or insist on having none."""
 ANYTHING = (*WRITE, 404, 409)
-"""What is not described here yet."""
+"""Errors of routes that are not described here."""
 
 TOKEN_IN_BODY = (
     "A sender that can set no header may give CTRL_TOKEN as `token` in the body,"
@@ -46,20 +63,25 @@ TOKEN_IN_BODY = (
 
 @frozen
 class Operation:
-    """What is asked and answered: names of schemas in `COMPONENTS`, the errors by status."""
+    """One operation: the class of its answer or the name of that schema, its errors by status, its parameters."""
 
     name: str
     tag: str
-    answer: str
+    answer: type[Answer] | str
     errors: tuple[int, ...] = READ
     body: str = ""
     body_note: str = ""
     parameters: tuple[Schema, ...] = ()
     content_type: str = "application/json"
     socket: str = ""
-    """What comes where the request is the handshake of a WebSocket."""
+    """The answer to the handshake of a WebSocket on the same path."""
     callbacks: tuple[str, ...] = ()
-    """What it may have the engine send, by names of `CALLBACKS`."""
+    """Requests that the engine may send because of it, by names of `CALLBACKS`."""
+
+    @property
+    def schema(self) -> str:
+        """The name of the answer's schema."""
+        return self.answer if isinstance(self.answer, str) else self.answer.__name__
 
     def __attrs_post_init__(self) -> None:
         assert self.tag in TAGS, self.tag
@@ -102,21 +124,49 @@ EVENTS = (
         "schema": COUNT,
     },
 )
-KLINES = Operation("subscribe_klines", "subscriptions", "KlinesSubscribed", WRITE, "KlineView")
+KLINES = Operation("subscribe_klines", "subscriptions", KlinesSubscribed, WRITE, "KlineView")
 
 
 def subscription(name: str) -> Operation:
     """A subscription of the account's events."""
-    return Operation(name, "subscriptions", "Subscribed", (*WRITE, 409))
+    return Operation(name, "subscriptions", Subscribed, (*WRITE, 409))
 
+
+PROTECTIONS: Mapping[str, Operation] = {
+    "GET /api/protections": Operation(
+        "list_protections",
+        "protections",
+        PositionList,
+        CHECKED,
+        parameters=(states(ProtectionState), SYMBOL, LIMIT, AFTER),
+    ),
+    "GET /api/protections/{id}": Operation(
+        "get_protection", "protections", OnePosition, (*READ, 404)
+    ),
+    "PATCH /api/protections/{id}": Operation(
+        "change_protection", "protections", PositionChanged, (*WRITE, 404, 409), "Levels"
+    ),
+    "DELETE /api/protections/{id}": Operation(
+        "release_protection", "protections", PositionReleased, (*WRITE, 404, 409)
+    ),
+    "POST /api/protections/{id}/close": Operation(
+        "close_protection", "protections", PositionChanged, (*WRITE, 404, 409)
+    ),
+}
+OLD_NAMES = ("list_positions", "get_position", "move_levels", "release_position", "close_position")
+SAME_AS_PROTECTIONS: Mapping[str, Operation] = {
+    path.replace("protections", "positions"): evolve(each, name=name, tag="positions")
+    for (path, each), name in zip(PROTECTIONS.items(), OLD_NAMES, strict=True)
+}
+"""The same, by the names that they had first."""
 
 OPERATIONS: Mapping[str, Operation] = {
-    "GET /status": Operation("get_status", "engine", "Status"),
-    "GET /help": Operation("get_help", "engine", "Help"),
-    "POST /stop": Operation("stop_engine", "engine", "Stopping", WRITE),
+    "GET /status": Operation("get_status", "engine", Status),
+    "GET /help": Operation("get_help", "engine", Help),
+    "POST /stop": Operation("stop_engine", "engine", Stopping, WRITE),
     "GET /openapi.json": Operation("get_document", "engine", "Document"),
-    "GET /healthz": Operation("check_alive", "engine", "Alive", (403, 500)),
-    "GET /readyz": Operation("check_ready", "engine", "Readiness", (*READ, 503)),
+    "GET /healthz": Operation("check_alive", "engine", Alive, (403, 500)),
+    "GET /readyz": Operation("check_ready", "engine", Readiness, (*READ, 503)),
     "POST /klines/subscribe": KLINES,
     "POST /subscribe": evolve(KLINES, name="subscribe"),
     "POST /klines/unsubscribe": evolve(KLINES, name="unsubscribe_klines"),
@@ -130,78 +180,61 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /api/place-order": Operation(
         "place_order",
         "orders",
-        "OrderPlaced",
+        OrderPlaced,
         (*WRITE, 409),
         "PlaceOrder",
         TOKEN_IN_BODY,
         callbacks=("onOrderNews",),
     ),
-    "GET /api/orders/status": Operation("get_overview", "orders", "Overview"),
+    "GET /api/orders/status": Operation("get_overview", "orders", Overview),
     "GET /api/orders": Operation(
         "list_orders",
         "orders",
-        "OrderList",
+        OrderList,
         CHECKED,
         parameters=(states(EntryState), SYMBOL, LIMIT, AFTER),
     ),
-    "GET /api/orders/{id}": Operation("get_order", "orders", "OneOrder", (*READ, 404)),
+    "GET /api/orders/{id}": Operation("get_order", "orders", OneOrder, (*READ, 404)),
     "DELETE /api/orders/{id}": Operation(
-        "cancel_order", "orders", "OrderCancelled", (*WRITE, 404, 409)
+        "cancel_order", "orders", OrderCancelled, (*WRITE, 404, 409)
     ),
     "GET /api/futures-orders": Operation(
         "list_futures_orders",
         "futures_orders",
-        "FuturesOrderList",
+        FuturesOrderList,
         CHECKED,
         parameters=(states(FuturesStatus, "status"), SYMBOL, LIMIT, AFTER),
     ),
     "GET /api/futures-orders/{id}": Operation(
-        "get_futures_order", "futures_orders", "OneFuturesOrder", (*READ, 404)
+        "get_futures_order", "futures_orders", OneFuturesOrder, (*READ, 404)
     ),
     "POST /api/monitor-position": Operation(
         "monitor_position",
         "positions",
-        "PositionMonitored",
+        PositionMonitored,
         (*WRITE, 404, 409),
         "MonitorPosition",
         TOKEN_IN_BODY,
         callbacks=("onPositionNews",),
     ),
-    "GET /api/positions": Operation(
-        "list_positions",
-        "positions",
-        "PositionList",
-        CHECKED,
-        parameters=(states(ProtectionState), SYMBOL, LIMIT, AFTER),
-    ),
-    "GET /api/positions/{id}": Operation("get_position", "positions", "OnePosition", (*READ, 404)),
-    "PATCH /api/positions/{id}": Operation(
-        "move_levels", "positions", "PositionChanged", (*WRITE, 404, 409), "Levels"
-    ),
-    "DELETE /api/positions/{id}": Operation(
-        "release_position", "positions", "PositionReleased", (*WRITE, 404, 409)
-    ),
-    "POST /api/positions/{id}/close": Operation(
-        "close_position", "positions", "PositionChanged", (*WRITE, 404, 409)
-    ),
+    **PROTECTIONS,
+    **SAME_AS_PROTECTIONS,
     "GET /api/outbox": Operation(
         "list_notifications",
         "outbox",
-        "NotificationList",
+        NotificationList,
         CHECKED,
         parameters=(states(OutboxState), LIMIT, AFTER),
     ),
-    "GET /api/outbox/{id}": Operation(
-        "get_notification", "outbox", "OneNotification", (*READ, 404)
-    ),
+    "GET /api/outbox/{id}": Operation("get_notification", "outbox", OneNotification, (*READ, 404)),
     "POST /api/outbox/{id}/retry": Operation(
-        "retry_notification", "outbox", "NotificationRetried", (*WRITE, 404, 409)
+        "retry_notification", "outbox", NotificationRetried, (*WRITE, 404, 409)
     ),
     "GET /api/callbacks/{id}": Operation(
-        "list_callbacks", "outbox", "CallbackList", (*CHECKED, 404, 503), parameters=(LIMIT,)
+        "list_callbacks", "outbox", CallbackList, (*CHECKED, 404, 503), parameters=(LIMIT,)
     ),
     "GET /api/klines/{symbol}/{tf}": Operation(
-        "get_klines", "market", "KlineList", (*CHECKED, 404, 503), parameters=(LIMIT,)
+        "get_klines", "market", KlineList, (*CHECKED, 404, 503), parameters=(LIMIT,)
     ),
     "GET /events": Operation(
         "stream_events",

@@ -1,4 +1,4 @@
-"""Query parameters: which of many things are asked for, a page at a time, the newest first.
+"""Query parameters of lists: filters and pages, the newest first.
 
 There may be a hundred thousand of them, most packed away: a page looks into no more of them than it has to, and lets
 everybody else run meanwhile.
@@ -11,7 +11,6 @@ from enum import Enum
 from itertools import islice
 from typing import Protocol, TypeVar
 
-import trio
 from attrs import frozen
 from quart import request
 from werkzeug.datastructures import MultiDict
@@ -19,29 +18,30 @@ from werkzeug.datastructures import MultiDict
 from ..model.errors import BadRequest
 from ..store.archive import Archive, Archived
 from .bodies import unknown
+from .pieces import unhurried
 
 __all__ = [
     "DEFAULT_LIMIT",
     "MAX_LIMIT",
     "Asked",
+    "archive_page",
     "asked_for",
     "check_parameters",
     "lately_ended",
     "limit_asked",
     "list_asked",
     "page",
-    "shelf_page",
 ]
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 PARAMETERS = ("state", "symbol", "limit", "after")
-LOOKED_AT_AT_ONCE = 500
+LOOKED_AT_AT_ONCE = 50
 """Between two checkpoints: some milliseconds, if all of them have to be unpacked."""
 
 
 class Listed(Archived, Protocol):
-    """What can be listed."""
+    """A thing of an archive that lists can filter."""
 
     @property
     def id(self) -> str: ...
@@ -56,7 +56,7 @@ L = TypeVar("L", bound=Listed)
 
 @frozen
 class Asked:
-    """What a request asks for: things in one of `states` (of any, if empty) of one symbol (of any, if empty)."""
+    """Filters and page of a request; no `states` and no `symbol` mean any."""
 
     states: frozenset[Enum]
     symbol: str
@@ -67,7 +67,7 @@ class Asked:
 def asked_for(
     states: type[Enum], parameters: Iterable[str] = PARAMETERS, *, named: str = "state"
 ) -> Asked:
-    """What the present request asks for.
+    """Filters and page of the present request.
 
     `state` (`named` otherwise, where the caller says so) is one state or several, `after` the id that ended the page
     before. Raises BadRequest naming the parameter.
@@ -94,7 +94,7 @@ def list_asked(args: MultiDict[str, str], name: str) -> str:
 
 
 def limit_asked() -> int:
-    """How many things the present request, which has no other parameter, asks for. Raises BadRequest."""
+    """The `limit` of the present request, which has no other parameter. Raises BadRequest."""
     check_parameters(request.args, ("limit",))
     return _limit()
 
@@ -102,14 +102,13 @@ def limit_asked() -> int:
 async def page(
     newest_first: Iterable[str], find: Callable[[str], T | None], asked: Asked
 ) -> tuple[list[T], str | None]:
-    """As many things as were asked for, and the `after` of the next page, or None.
+    """A page of things, and the `after` of the next page, or None.
 
     `find` has what belongs on the page by its id, and None for everything else. A checkpoint now and then.
     """
     found: dict[str, T] = {}
-    for number, id in enumerate(_after(list(newest_first), asked.after), 1):
-        if number % LOOKED_AT_AT_ONCE == 0:
-            await trio.lowlevel.checkpoint()
+    ids = _after(list(newest_first), asked.after)
+    async for id in unhurried(ids, LOOKED_AT_AT_ONCE):
         thing = find(id)
         if thing is None:
             continue
@@ -119,7 +118,7 @@ async def page(
     return list(found.values()), None
 
 
-async def shelf_page(
+async def archive_page(
     things: Archive[L], states: type[Enum], *, named: str = "state"
 ) -> tuple[list[L], str | None]:
     """The page of orders, or protections, that the present request asks for. Raises BadRequest."""
@@ -140,15 +139,19 @@ async def shelf_page(
     return await page(reversed(things), find, asked)
 
 
-def lately_ended(things: Archive[L], most: int) -> list[L]:
-    """The youngest `most` of what has ended, the oldest of them first. It looks into no others that have."""
-    alive = {each.id for each in things.alive()}
-    ended = (_readable(things, id) for id in reversed(things) if id not in alive)
-    return list(islice((each for each in ended if each is not None), most))[::-1]
+def lately_ended(things: Archive[L], alive: Iterable[L], most: int) -> list[L]:
+    """The youngest `most` of what has ended, the oldest of them first, without what was `alive` when that was asked.
+
+    It looks into no others that have ended.
+    """
+    known = {each.id for each in alive}
+    found = (_readable(things, id) for id in reversed(things) if id not in known)
+    ended = (each for each in found if each is not None and each.state.final)
+    return list(islice(ended, most))[::-1]
 
 
 def _readable(things: Archive[L], id: str) -> L | None:
-    """What has that id. None if it was forgotten meanwhile, or cannot be read: one that is damaged hides no others.
+    """The thing with that id; None if it was forgotten meanwhile or cannot be read. A damaged one hides no others.
 
     The engine counts what it cannot read, and says so in `/status`.
     """

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+
+import msgspec
 
 from ..model.lifecycle import EntryState, ProtectionState
 from ..model.orders import EntryOrder, EntryRequest, Moment
 from ..model.positions import Protection
 from ..model.sides import PositionSide
 from .guide import EXAMPLES
+from .health import Alive, Readiness
+from .orders import OneOrder, OrderList, OrderPlaced, Overview
+from .pieces import Pieces, body_of, encoded
+from .positions import OnePosition, PositionChanged, PositionList, PositionMonitored
+from .subscriptions import KlinesSubscribed, Subscribed
 from .views import order_view, protection_view
+from .wire import Answer
 
 __all__ = ["ANSWER_SAMPLES", "BODY_SAMPLES", "CALLBACK_SAMPLES", "WEBHOOK_SAMPLES"]
 
@@ -61,45 +69,46 @@ POSITION = protection_view(
     )
 )
 
-ARMED = {"ok": True, "id": ID, "status": ProtectionState.ARMED.value, "position": POSITION}
+ALL: Sequence[Answer] = (
+    KlinesSubscribed(
+        message="subscribed to futures/klineBin1m:BTCUSDT",
+        channels=["futures/klineBin1m:BTCUSDT"],
+    ),
+    Subscribed(message="subscribed to futures/order", channels=["futures/order"]),
+    OrderPlaced(
+        message="order accepted, waiting",
+        id=ID,
+        order_id=ID,
+        status=EntryState.WAITING,
+        symbol="BTCUSDT",
+        size=10,
+        quantity_base="0.01",
+    ),
+    OneOrder(order=ORDER),
+    OrderList(orders=Pieces([encoded([ORDER])]), next=None),
+    OnePosition(position=POSITION),
+    PositionList(positions=Pieces([encoded([POSITION])]), held=None, next=None),
+    PositionMonitored(
+        id=ID,
+        status=ProtectionState.ARMED,
+        message="position accepted, armed",
+        position_id=ID,
+        position=POSITION,
+    ),
+    PositionChanged(id=ID, status=ProtectionState.ARMED, position=POSITION),
+    Overview(
+        pending_orders=1,
+        monitored_positions=0,
+        unguarded=[],
+        held=[],
+        orders=Pieces([encoded({ID: ORDER})]),
+        positions=Pieces([b"{}"]),
+    ),
+    Alive(),
+    Readiness(),
+)
 ANSWER_SAMPLES: Mapping[str, object] = {
-    "KlinesSubscribed": {
-        "ok": True,
-        "message": "subscribed to futures/klineBin1m:BTCUSDT",
-        "channels": ["futures/klineBin1m:BTCUSDT"],
-    },
-    "Subscribed": {
-        "ok": True,
-        "message": "subscribed to futures/order",
-        "channels": ["futures/order"],
-    },
-    "OrderPlaced": {
-        "ok": True,
-        "message": "order accepted, waiting",
-        "id": ID,
-        "order_id": ID,
-        "status": EntryState.WAITING.value,
-        "symbol": "BTCUSDT",
-        "size": 10,
-        "quantity_base": "0.01",
-    },
-    "OneOrder": {"ok": True, "order": ORDER},
-    "OrderList": {"ok": True, "orders": [ORDER], "next": None},
-    "OnePosition": {"ok": True, "position": POSITION},
-    "PositionList": {"ok": True, "positions": [POSITION], "held": None, "next": None},
-    "PositionMonitored": {**ARMED, "message": "position accepted, armed", "position_id": ID},
-    "PositionChanged": ARMED,
-    "Overview": {
-        "ok": True,
-        "pending_orders": 1,
-        "monitored_positions": 0,
-        "unguarded": [],
-        "held": [],
-        "orders": {ID: ORDER},
-        "positions": {},
-    },
-    "Alive": {"ok": True},
-    "Readiness": {"ok": True, "ready": True},
+    type(each).__name__: msgspec.json.decode(b"".join(body_of(each))) for each in ALL
 }
 """By the name of the answer."""
 

@@ -1,210 +1,118 @@
-"""What the control API shows, as JSON Schema: orders, positions, klines, errors; and every schema by its name.
+"""Every schema of the contract by its name: what the control API takes, answers and sends.
 
-All that is an object, or a set of words, has a name of its own, so that generated code has one too.
+Answers are described by the classes that they are made of. All that is an object, or a set of words, has a name of its
+own, so that generated code has one too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from ..model.futures_orders import FuturesStatus
-from ..model.lifecycle import EntryState, ProtectionState
-from ..model.orders import OrderType
-from ..model.positions import CloseReason
-from ..model.sides import PositionSide
-from ..model.timeframes import Timeframe
-from .callbacks import CallbackState
-from .enums import ENUMS, one_of
-from .event_schema import OF_EVENTS
+import msgspec
+
+from ..model.events import BalanceUpdate, Kline, OrderUpdate, PositionUpdate
+from .answers import Error
+from .callbacks import Callback
+from .enums import ENUMS
+from .errors import Crash
+from .event_schema import EVENT, by_type
+from .events import LEFT_OUT, Lagged, Message, Withdrawn
+from .futures_orders import FuturesOrder
+from .health import NotReady
 from .notices import NOTICES
-from .outbox import OutboxState
-from .replies import REPLIES
+from .operations import OPERATIONS
+from .outbox import Notification
 from .requested import BODIES
-from .shapes import (
-    ANY_OBJECT,
-    CONTRACTS,
-    COUNT,
-    DECIMAL,
-    FLAG,
-    MS,
-    TEXT,
-    Schema,
-    listing,
-    maybe,
-    named,
-    record,
-)
-from .status_schema import OF_STATUS
+from .shapes import ANY_OBJECT, CONTRACTS, COUNT, DECIMAL, MS, Schema, by_name, named
+from .views import Order, Position
 
 __all__ = ["COMPONENTS"]
 
-HISTORY = listing(named("Moment"))
+IN_ANSWERS = (Order, Position, FuturesOrder, Notification, Callback)
+"""What answers list in pieces."""
+REFUSALS = (Error, Crash, NotReady)
+EVENTS = (Message, Lagged, Withdrawn)
+NORMALIZED = (Kline, OrderUpdate, PositionUpdate, BalanceUpdate)
+"""Events of the exchange, which are shown by the names of their fields."""
 
-ORDER = record(
-    {"history": HISTORY},
-    id=TEXT,
-    symbol=TEXT,
-    side=one_of(PositionSide),
-    state=one_of(EntryState),
-    reason=TEXT,
-    entry_zone_min=DECIMAL,
-    entry_zone_max=DECIMAL,
-    entry_zone_tolerance_percent=DECIMAL,
-    size=CONTRACTS,
-    quantity={**DECIMAL, "description": "the same in the base currency"},
-    filled_size=CONTRACTS,
-    price=maybe(DECIMAL),
-    average_price=maybe(DECIMAL),
-    stop_loss=maybe(DECIMAL),
-    take_profit=maybe(DECIMAL),
-    leverage=maybe(DECIMAL),
-    type=one_of(OrderType),
-    post_only=FLAG,
-    open_type=named("OpenType"),
-    exchange_protection=FLAG,
-    timeout_seconds=DECIMAL,
-    resting_timeout_seconds=maybe(DECIMAL),
-    enter_anyway=FLAG,
-    client_order_id=maybe(TEXT),
-    exchange_order_id=maybe(TEXT),
-    submit_only=FLAG,
-    cancel_asked=FLAG,
-    callback_url=maybe(TEXT),
-    metadata=named("Metadata"),
-    accepted_ms=MS,
-    deadline_ms=MS,
-    submitted_ms=maybe(MS),
-)
 
-CLOSE = record(
-    attempt=COUNT,
-    client_order_id=TEXT,
-    exchange_order_id=maybe(TEXT),
-    size=CONTRACTS,
-    filled_size=CONTRACTS,
-    average_price=maybe(DECIMAL),
-    intended_ms=MS,
-    final=FLAG,
-)
+UNITS: Mapping[str, Schema] = {"_ms": MS, "_s": COUNT, "size": CONTRACTS}
+"""What whole numbers of these count, by the end of their names."""
 
-PROTECTION = record(
-    {"history": HISTORY},
-    id=TEXT,
-    symbol=TEXT,
-    side=one_of(PositionSide),
-    state=one_of(ProtectionState),
-    reason=TEXT,
-    stop_loss=maybe(DECIMAL),
-    take_profit=maybe(DECIMAL),
-    exchange_stop_loss=maybe(DECIMAL),
-    exchange_take_profit=maybe(DECIMAL),
-    order_id=maybe(TEXT),
-    size=maybe(CONTRACTS),
-    covered=CONTRACTS,
-    closed=CONTRACTS,
-    remaining=CONTRACTS,
-    closing_for=maybe(one_of(CloseReason)),
-    close=maybe(named("Close")),
-    close_price=maybe(DECIMAL),
-    callback_url=maybe(TEXT),
-    metadata=named("Metadata"),
-    created_ms=MS,
-)
 
-HELD = record(
-    symbol=TEXT,
-    side=one_of(PositionSide),
-    size=CONTRACTS,
-    covered=CONTRACTS,
-    entry_price=maybe(DECIMAL),
-    liquidation_price=maybe(DECIMAL),
-    update_time_ms=maybe(MS),
-)
+def made_of(kinds: Iterable[type]) -> dict[str, Schema]:
+    """The schemas of attrs classes, and of the classes that these refer to, by name."""
+    template = named("{name}")["$ref"]
+    _, made = msgspec.json.schema_components(kinds, ref_template=template)
+    return {name: _described(each) for name, each in made.items() if "properties" in each}
 
-CALLBACK = record(
-    id={**TEXT, "description": "the `Idempotency-Key` that it is sent with"},
-    state=one_of(CallbackState),
-    lane=TEXT,
-    kind=TEXT,
-    url=TEXT,
-    created_ms=MS,
-    at_ms=maybe(MS),
-    why=maybe(TEXT),
-    attempts=maybe(COUNT),
-    next_attempt_ms=maybe(MS),
-    answer={**maybe(TEXT), "description": "what the receiver said"},
-    body={"description": "what is sent"},
-)
 
-NOTIFICATION = record(
-    {"body": {"description": "what is sent, shown where one notification is asked for"}},
-    id={**TEXT, "description": "the `Idempotency-Key` that it is sent with"},
-    state=one_of(OutboxState),
-    lane=TEXT,
-    kind=TEXT,
-    url=TEXT,
-    created_ms=MS,
-    at_ms=maybe(MS),
-    why=maybe(TEXT),
-    attempts=maybe(COUNT),
-    next_attempt_ms=maybe(MS),
-)
+def _described(made: Schema) -> Schema:
+    """A class as it is sent: every field is there, but those that may be UNSET."""
+    fields: dict[str, Schema] = made["properties"]
+    return {
+        "type": "object",
+        "description": made["description"],
+        "properties": {name: _field(each) for name, each in fields.items()},
+        "required": [
+            name for name, each in fields.items() if name in made["required"] or "default" in each
+        ],
+    }
 
-FUTURES_ORDER = record(
-    order_id=TEXT,
-    client_order_id=TEXT,
-    symbol=TEXT,
-    side=maybe({"type": "integer"}),
-    side_name=maybe(TEXT),
-    type=maybe(TEXT),
-    status=one_of(FuturesStatus),
-    partial=FLAG,
-    state=maybe({"type": "integer"}),
-    state_name=maybe(TEXT),
-    price=maybe(TEXT),
-    size=maybe({"type": "integer"}),
-    filled_size=maybe({"type": "integer"}),
-    deal_avg_price=maybe(TEXT),
-    open_type=maybe(TEXT),
-    position_mode=maybe({"type": "integer"}),
-    leverage=maybe({"type": "integer"}),
-    updated_time_ms=maybe(MS),
-    raw_data={"description": "the newest event of it, as the exchange sent it"},
-)
 
-KLINE = record(
-    symbol=TEXT,
-    timeframe=one_of(Timeframe),
-    open_time_s=COUNT,
-    open=DECIMAL,
-    high=DECIMAL,
-    low=DECIMAL,
-    close=DECIMAL,
-    volume=DECIMAL,
-    closed=FLAG,
-    backfilled=FLAG,
-)
+def _field(made: Any) -> Any:
+    if isinstance(made, list):
+        return [_field(each) for each in made]
+    if not isinstance(made, dict):
+        return made
+    if "$ref" in made:
+        return {"$ref": made["$ref"]}
+    if made.get("format") == "decimal":
+        return DECIMAL
+    return {name: _field(each) for name, each in made.items() if name != "default"}
 
-SHOWN: Mapping[str, tuple[Schema, str]] = {
-    "Order": (ORDER, "an entry order"),
-    "Position": (PROTECTION, "the stop-loss and take-profit that are kept over a position"),
-    "Moment": (record(state=TEXT, at_ms=MS, reason=TEXT), "a state that was entered, and why"),
-    "Close": (CLOSE, "the last closing order of the engine"),
-    "Held": (HELD, "a position as the exchange holds it, of whomever it is"),
-    "Notification": (NOTIFICATION, "a callback or a signal that is owed, or was given up"),
-    "Callback": (CALLBACK, "a callback or a signal that was sent, or is owed, and its answer"),
-    "FuturesOrder": (FUTURES_ORDER, "an order of the account at the exchange, of whomever it is"),
-    "Kline": (KLINE, "one bar"),
-    "Metadata": (ANY_OBJECT, "of the application; it comes back with everything that is told"),
-}
+
+def _normalized(schema: Schema) -> Schema:
+    """An event of the exchange: without what is left out, and with the units of its whole numbers."""
+    return {
+        **schema,
+        "properties": {
+            name: _in_units(name, each)
+            for name, each in schema["properties"].items()
+            if name not in LEFT_OUT
+        },
+        "required": [each for each in schema["required"] if each not in LEFT_OUT],
+    }
+
+
+def _in_units(name: str, schema: Schema) -> Schema:
+    if "anyOf" in schema:
+        return {"anyOf": [_in_units(name, each) for each in schema["anyOf"]]}
+    units = (unit for end, unit in UNITS.items() if name.endswith(end))
+    return next(units, schema) if schema.get("type") == "integer" else schema
+
+
+ANSWERS = [each.answer for each in OPERATIONS.values() if isinstance(each.answer, type)]
+TOLD = made_of(EVENTS)
 
 COMPONENTS: Mapping[str, Schema] = {
     **BODIES,
-    **REPLIES,
-    **{name: {**schema, "description": text} for name, (schema, text) in SHOWN.items()},
-    **OF_STATUS,
-    **OF_EVENTS,
+    **made_of([*ANSWERS, *IN_ANSWERS, *REFUSALS]),
+    **{name: _normalized(each) for name, each in made_of(NORMALIZED).items()},
+    "Event": EVENT,
+    **by_type(TOLD.pop("Message")),
+    **TOLD,
     **NOTICES,
     **ENUMS,
+    "Document": {**ANY_OBJECT, "description": "this document"},
+    "ForeignPositions": {
+        **by_name({"type": "integer"}),
+        "description": "contracts that are nobody's here, by symbol",
+    },
+    "Metadata": {
+        **ANY_OBJECT,
+        "description": "of the application; it comes back with everything that is told",
+    },
 }
 """Every schema of the document, by its name."""

@@ -1,4 +1,4 @@
-"""Words to describe JSON with: the shapes that bodies and answers are made of, as JSON Schema.
+"""JSON Schema in short words: for bodies, events and notifications; answers are made of their classes.
 
 Decimals come back as text. An answer may gain fields: what is described is in it, and is what it says.
 """

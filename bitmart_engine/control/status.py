@@ -1,25 +1,174 @@
-"""GET /status: the engine at a glance."""
+"""GET /status: the engine at a glance, and what it consists of."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Annotated
+
+from attrs import frozen
 from quart import Blueprint, Response
 
 from ..engine import BALANCE, Engine
+from ..exchange import ExchangeStatistics
+from ..exchange.clock import SKEW_WARNED_MS
+from ..model.decimals import plain
+from ..model.events import OrderUpdate, Tick
+from ..streams.statistics import ConnectionStatistics
 from ..streams.topics import ORDERS, POSITIONS
+from ..trading.account.balance import KnownBalance
 from ..version import VERSION
 from .answers import answer
 from .orders import is_monitored, is_pending
+from .pieces import count
 from .positions import held
-from .views import (
-    balance_view,
-    connection_view,
-    exchange_view,
-    findings_view,
-    foreign_order_view,
-    price_view,
+from .views import Held
+from .wire import (
+    Answer,
+    Contracts,
+    Count,
+    DecimalText,
+    ForeignPositions,
+    OrderSideName,
+    Seconds,
+    UnixMs,
+    named,
+    view_of,
 )
 
-__all__ = ["endpoints"]
+__all__ = ["Status", "endpoints"]
+
+
+@frozen(kw_only=True, slots=False)
+class Balance:
+    """The account, in units of its currency, and how and when it was last heard of."""
+
+    currency: str
+    available: DecimalText
+    frozen: DecimalText | None
+    position_deposit: DecimalText | None
+    source: str
+    at_ms: UnixMs
+
+
+@frozen(kw_only=True, slots=False)
+class ForeignOrder:
+    """A working order at the exchange that is not the engine's."""
+
+    order_id: str
+    symbol: str
+    side: OrderSideName | None
+    type: str | None
+    price: DecimalText | None
+    size: Contracts | None
+    filled_size: Contracts
+
+
+@frozen(kw_only=True, slots=False)
+class Findings:
+    """What the last comparison with the exchange found."""
+
+    at_ms: UnixMs
+    adopted: Count
+    filled_while_away: Count
+    closed_while_away: Count
+    unknown: tuple[str, ...]
+    foreign_orders: Count
+    foreign_positions: ForeignPositions
+
+
+@frozen(kw_only=True, slots=False)
+class JournalStatus:
+    """Where the journal is, and what is wrong with it."""
+
+    state_dir: str
+    trouble: str | None
+
+
+@frozen(kw_only=True, slots=False)
+class Connection:
+    """One WebSocket connection."""
+
+    name: str
+    state: str
+    since: UnixMs
+    reconnects: Count
+    last_error: str | None
+    channels: Count
+    last_message_age_s: Seconds | None
+
+
+@frozen(kw_only=True, slots=False)
+class Price:
+    """The last price of a symbol."""
+
+    last: DecimalText
+    age_s: Seconds
+    stale: bool
+
+
+@frozen(kw_only=True, slots=False)
+class RequestBudget:
+    """How much of an endpoint's request limit is used."""
+
+    used: Count
+    limit: Count
+    window_s: Seconds
+    waiting: Count
+    paused_for_s: Seconds
+
+
+@frozen(kw_only=True, slots=False)
+class ExchangeStatus:
+    """How far the clocks are apart, and the request limits of the endpoints that were asked."""
+
+    clock_offset_ms: float | None
+    clock_skewed: bool
+    endpoints: dict[str, RequestBudget]
+
+
+@frozen(kw_only=True, slots=False)
+class OutboxCounts:
+    """How many notifications are owed, being sent, delivered since the start, given up."""
+
+    owed: Count
+    in_flight: Count
+    delivered: Count
+    dead: Count
+
+
+@frozen(kw_only=True, slots=False)
+class Status(Answer):
+    """The engine at a glance."""
+
+    is_running: bool
+    mode: Annotated[str, named("Mode")]
+    version: str
+    uptime_s: float
+    not_ready: list[str]
+    missing_credentials: tuple[str, ...]
+    public_ws_connected: bool
+    private_ws_connected: bool
+    authenticated: bool
+    kline_channels: list[str]
+    order_subscribed: bool
+    position_subscribed: bool
+    balance_subscribed: bool
+    balance: Balance | None
+    positions: list[Held] | None
+    foreign_positions: ForeignPositions | None
+    foreign_orders: list[ForeignOrder] | None
+    pending_orders: Count
+    monitored_positions: Count
+    unguarded: list[str]
+    recovery: Findings | None
+    journal: JournalStatus
+    connections: list[Connection]
+    refused_channels: Mapping[str, str]
+    prices: dict[str, Price]
+    stale: list[str]
+    exchange: ExchangeStatus
+    outbox: OutboxCounts
+    dropped: Mapping[str, Count]
 
 
 def endpoints(engine: Engine) -> Blueprint:
@@ -29,44 +178,80 @@ def endpoints(engine: Engine) -> Blueprint:
     @routes.get("/status")
     async def status() -> Response:
         streams, outbox, state = engine.streams(), engine.outbox(), engine.state
-        known = engine.positions_known
+        known, found = engine.positions_known, engine.found()
         return answer(
-            is_running=not engine.stopping,
-            mode=engine.settings.mode,
-            version=VERSION,
-            uptime_s=round(engine.uptime_s, 3),
-            not_ready=engine.not_ready(),
-            missing_credentials=engine.settings.missing_credentials,
-            public_ws_connected=streams.public_connected,
-            private_ws_connected=streams.private_connected,
-            authenticated=streams.authenticated,
-            kline_channels=sorted(state.viewed - {ORDERS, POSITIONS, BALANCE}),
-            order_subscribed=ORDERS in state.viewed,
-            position_subscribed=POSITIONS in state.viewed,
-            balance_subscribed=BALANCE in state.viewed,
-            balance=balance_view(engine.balance()),
-            positions=held(engine),
-            foreign_positions=engine.foreign_positions() if known else None,
-            foreign_orders=[foreign_order_view(each) for each in engine.foreign_orders()]
-            if known
-            else None,
-            pending_orders=sum(map(is_pending, state.orders.alive())),
-            monitored_positions=sum(map(is_monitored, state.protections.alive())),
-            unguarded=engine.unguarded(),
-            recovery=findings_view(engine.found()),
-            journal={"state_dir": engine.settings.state_shown, "trouble": engine.trouble()},
-            connections=[connection_view(each) for each in streams.connections],
-            refused_channels=streams.refused,
-            prices={symbol: price_view(*seen) for symbol, seen in engine.prices().items()},
-            stale=engine.stale(),
-            exchange=exchange_view(engine.exchange()),
-            outbox={
-                "owed": outbox.owed,
-                "in_flight": outbox.in_flight,
-                "delivered": outbox.delivered,
-                "dead": len(state.dead),
-            },
-            dropped=engine.dropped(),
+            Status(
+                is_running=not engine.stopping,
+                mode=engine.settings.mode,
+                version=VERSION,
+                uptime_s=round(engine.uptime_s, 3),
+                not_ready=engine.not_ready(),
+                missing_credentials=engine.settings.missing_credentials,
+                public_ws_connected=streams.public_connected,
+                private_ws_connected=streams.private_connected,
+                authenticated=streams.authenticated,
+                kline_channels=sorted(state.viewed - {ORDERS, POSITIONS, BALANCE}),
+                order_subscribed=ORDERS in state.viewed,
+                position_subscribed=POSITIONS in state.viewed,
+                balance_subscribed=BALANCE in state.viewed,
+                balance=_balance(engine.balance()),
+                positions=await held(engine),
+                foreign_positions=engine.foreign_positions() if known else None,
+                foreign_orders=list(map(_foreign_order, engine.foreign_orders()))
+                if known
+                else None,
+                pending_orders=await count(state.orders.alive(), is_pending),
+                monitored_positions=await count(state.protections.alive(), is_monitored),
+                unguarded=engine.unguarded(),
+                recovery=view_of(Findings, found) if found else None,
+                journal=JournalStatus(
+                    state_dir=engine.settings.state_shown, trouble=engine.trouble()
+                ),
+                connections=[_connection(each) for each in streams.connections],
+                refused_channels=streams.refused,
+                prices={symbol: _price(*seen) for symbol, seen in engine.prices().items()},
+                stale=engine.stale(),
+                exchange=_exchange(engine.exchange()),
+                outbox=view_of(OutboxCounts, outbox, dead=len(state.dead)),
+                dropped=engine.dropped(),
+            )
         )
 
     return routes
+
+
+def _balance(known: KnownBalance | None) -> Balance | None:
+    if known is None:
+        return None
+    return view_of(Balance, known.balance, source=known.source, at_ms=known.at_ms)
+
+
+def _connection(connection: ConnectionStatistics) -> Connection:
+    age_s = connection.last_message_age_s
+    return view_of(
+        Connection,
+        connection,
+        since=connection.since_ms,
+        last_message_age_s=None if age_s is None else round(age_s, 3),
+    )
+
+
+def _price(tick: Tick, age_s: float, stale: bool) -> Price:
+    return Price(last=plain(tick.last), age_s=round(age_s, 3), stale=stale)
+
+
+def _foreign_order(order: OrderUpdate) -> ForeignOrder:
+    side = order.side.name.lower() if order.side else None
+    return view_of(ForeignOrder, order, side=side, filled_size=order.deal_size)
+
+
+def _exchange(exchange: ExchangeStatistics) -> ExchangeStatus:
+    offset_ms = exchange.clock_offset_ms
+    return ExchangeStatus(
+        clock_offset_ms=offset_ms,
+        clock_skewed=offset_ms is not None and abs(offset_ms) > SKEW_WARNED_MS,
+        endpoints={
+            path: view_of(RequestBudget, each, paused_for_s=round(each.paused_for_s, 3))
+            for path, each in exchange.endpoints.items()
+        },
+    )

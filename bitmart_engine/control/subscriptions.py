@@ -1,11 +1,15 @@
-"""What readers want to see: klines of symbols, and the account's orders, positions and balance.
+"""Subscriptions of readers: klines of symbols, and the account's orders, positions and balance.
 
 This is the readers' view only. What a monitor needs stays subscribed underneath, whatever is unsubscribed here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Annotated
+
 from attrs import frozen
+from msgspec import UNSET, UnsetType
 from quart import Blueprint, Response
 
 from ..engine import Engine
@@ -13,8 +17,9 @@ from ..model.errors import BadRequest
 from ..model.fields import checked
 from .answers import answer
 from .bodies import no_body, read_body
+from .wire import Answer, about
 
-__all__ = ["endpoints"]
+__all__ = ["KlineView", "KlinesSubscribed", "Subscribed", "endpoints"]
 
 
 @frozen(field_transformer=checked)
@@ -26,6 +31,23 @@ class KlineView:
     lenient: bool = False
 
 
+@frozen(kw_only=True, slots=False)
+class Subscribed(Answer):
+    """The channels that readers see, or see no more."""
+
+    message: str
+    channels: list[str]
+
+
+@frozen(kw_only=True, slots=False)
+class KlinesSubscribed(Subscribed):
+    """The kline channels that readers see, or see no more."""
+
+    refused: Annotated[
+        Mapping[str, str] | UnsetType, about("why not, by symbol, where the request is lenient")
+    ] = UNSET
+
+
 def endpoints(engine: Engine) -> Blueprint:
     """POST /klines|orders|positions|balance/subscribe|unsubscribe, and /subscribe, /unsubscribe for klines."""
     routes = Blueprint("subscriptions", __name__)
@@ -34,19 +56,25 @@ def endpoints(engine: Engine) -> Blueprint:
     @routes.post("/subscribe")
     async def subscribe_klines() -> Response:
         asked = await _klines_asked()
-        if not (asked.lenient or engine.settings.subscribe_lenient):
-            return _done("subscribed to", await engine.subscribe_klines(asked.symbol, asked.tfs))
+        lenient = asked.lenient or engine.settings.subscribe_lenient
         channels: list[str] = []
         refused: dict[str, str] = {}
-        for symbol in asked.symbol:
+        if not lenient:
+            channels = await engine.subscribe_klines(asked.symbol, asked.tfs)
+        for symbol in asked.symbol if lenient else ():
             try:
                 channels += await engine.subscribe_klines(symbol, asked.tfs)
             except BadRequest as failure:
                 if failure.field != "$.symbol":
                     raise
                 refused[symbol] = failure.message
-        more = {"refused": refused} if refused else {}
-        return _done("subscribed to", channels, **more)
+        return answer(
+            KlinesSubscribed(
+                message=_said("subscribed to", channels),
+                channels=channels,
+                refused=refused or UNSET,
+            )
+        )
 
     @routes.post("/klines/unsubscribe")
     @routes.post("/unsubscribe")
@@ -97,5 +125,9 @@ async def _klines_asked() -> KlineView:
     return asked
 
 
-def _done(what: str, channels: list[str], **more: object) -> Response:
-    return answer(message=f"{what} {', '.join(channels) or 'nothing'}", channels=channels, **more)
+def _said(verb: str, channels: list[str]) -> str:
+    return f"{verb} {', '.join(channels) or 'nothing'}"
+
+
+def _done(verb: str, channels: list[str]) -> Response:
+    return answer(Subscribed(message=_said(verb, channels), channels=channels))

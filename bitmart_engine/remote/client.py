@@ -1,4 +1,4 @@
-"""Asks a running engine over HTTP, and says whose fault it is when that fails.
+"""HTTP client of a running engine, whose errors say whose fault a failure is.
 
 A request that was sent and not answered may have been done all the same: `Failed.certain` tells that from one that was
 refused. Nothing is repeated here, redirects are not followed, and the token is in no message.
@@ -26,7 +26,7 @@ READS = ("GET",)
 
 
 class Code(IntEnum):
-    """What a command exits with."""
+    """Exit codes of commands."""
 
     DONE = 0
     REFUSED = 1
@@ -40,19 +40,19 @@ class Code(IntEnum):
 
 @frozen
 class Answer:
-    """What the engine answered: as it came, and decoded."""
+    """An answer of the engine: as it came, and decoded."""
 
     raw: bytes
     body: Mapping[str, Any]
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Answer:
-        """One that is put together from others."""
+        """An answer put together from others."""
         return cls(json.dumps(body).encode() + b"\n", body)
 
 
 class Failed(Exception):
-    """What was asked was not done, or, unless `certain`, is not known to be done. `why` is for people."""
+    """A request that was not done or, unless `certain`, is not known to be done. `why` is for people."""
 
     def __init__(
         self, code: Code, why: str, answer: Answer | None = None, *, certain: bool = True

@@ -1,4 +1,4 @@
-"""What can be asked of a running engine, as commands.
+"""Commands that ask a running engine.
 
 Prices and quantities go to the engine as they were typed; it alone judges them.
 """
@@ -58,14 +58,14 @@ def orders(session: Session, id: str | None, **query: Any) -> None:
 @click.option("--limit", type=int, help="How many.  [default: 100]")
 @click.option("--after", callback=checked_id, metavar="ID", help="Go on after this one.")
 def positions(session: Session, id: str | None, **query: Any) -> None:
-    """Guarded positions, newest first, and what the exchange holds; or the position ID with its history."""
+    """Protections, newest first, and the positions at the exchange; or the protection ID with its history."""
     if id is not None:
         _only_one(query)
-        answer = session.remote.ask("GET", "api", "positions", id)
+        answer = session.remote.ask("GET", "api", "protections", id)
         shown = answer.body.get("position", {})
         session.tell(answer, lambda: views.protection(shown, session.screen))
         return
-    answer = session.remote.ask("GET", "api", "positions", query=_given(query))
+    answer = session.remote.ask("GET", "api", "protections", query=_given(query))
 
     def lines() -> list[str]:
         guarded = views.protections(answer.body.get("positions", []), session.screen)
@@ -164,7 +164,7 @@ def place(
 @remote_command("cancel order-123", "cancel order-123 --json")
 @click.argument("id", callback=checked_id)
 def cancel(session: Session, id: str) -> None:
-    """Have the order ID gone, here or at the exchange."""
+    """Cancel the order ID, here or at the exchange."""
     answer = session.remote.ask("DELETE", "api", "orders", id)
     session.tell(answer, lambda: views.order(answer.body.get("order", {}), session.screen))
     if answer.body.get("status") not in FINAL:
@@ -184,7 +184,7 @@ def cancel(session: Session, id: str) -> None:
 @click.option("--side", type=SIDE, help="[default: the one that is open]")
 @click.option("--size", type=int, help="In contracts.  [default: all of it]")
 @click.option(
-    "--order-id", callback=checked_id, metavar="ID", help="Protections what this order fills."
+    "--order-id", callback=checked_id, metavar="ID", help="Protect what this order fills."
 )
 @click.option(
     "--id",
@@ -197,7 +197,7 @@ def cancel(session: Session, id: str) -> None:
 def monitor(
     session: Session, symbol: str, id: str | None, metadata: str | None, **asked: Any
 ) -> None:
-    """Protections a position of SYMBOL that was opened elsewhere, or what an order fills."""
+    """Protect a position of SYMBOL that was opened elsewhere, or what an order fills."""
     id = id or fresh_id(symbol, "position")
     body = {"id": id, "symbol": symbol, **_given({**asked, "metadata": _object(metadata)})}
     answer = promise(session, "monitor-position", id, body)
@@ -208,27 +208,27 @@ def monitor(
 @click.argument("id", callback=checked_id)
 @click.option("--stop", "--stop-loss", "stop_loss", metavar="PRICE", help="Move the stop-loss.")
 @click.option("--target", "--take-profit", "take_profit", metavar="PRICE", help="Move the target.")
-@click.option("--drop", is_flag=True, help="Protections it no longer; the position stays.")
+@click.option("--drop", is_flag=True, help="Protect it no longer; the position stays.")
 def protect(session: Session, id: str, drop: bool, **levels: str | None) -> None:
-    """Move the stop or the target of the guarded position ID, or drop its protection.
+    """Move the stop or the target of the protection ID, or drop it.
 
-    'monitor' guards a position that is not guarded yet.
+    'monitor' protects a position that has no protection yet.
     """
     moved = _given(levels)
     if drop == bool(moved):
         raise click.UsageError("give --stop, --target or both; or --drop alone")
     if drop:
-        answer = session.remote.ask("DELETE", "api", "positions", id)
+        answer = session.remote.ask("DELETE", "api", "protections", id)
     else:
-        answer = session.remote.ask("PATCH", "api", "positions", id, body=moved)
+        answer = session.remote.ask("PATCH", "api", "protections", id, body=moved)
     session.tell(answer, lambda: views.protection(answer.body.get("position", {}), session.screen))
 
 
 @remote_command("close order-123", "close order-123 --json")
 @click.argument("id", callback=checked_id)
 def close(session: Session, id: str) -> None:
-    """Close the guarded position ID now, at the market. 'positions ID' shows when it is closed."""
-    answer = session.remote.ask("POST", "api", "positions", id, "close")
+    """Close the position of the protection ID now, at the market. 'positions ID' shows when it is closed."""
+    answer = session.remote.ask("POST", "api", "protections", id, "close")
     session.tell(answer, lambda: views.protection(answer.body.get("position", {}), session.screen))
 
 

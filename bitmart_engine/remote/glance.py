@@ -1,4 +1,4 @@
-"""What is shown of `/status`: the engine at a glance.
+"""`/status` for people: the engine at a glance.
 
 What is missing is left out, and what is new in an engine is shown as it is.
 """

@@ -1,4 +1,4 @@
-"""Asking for a promise, and following it: an id made up here, and one order however often it is asked for."""
+"""Requests for promises: ids are made up here, so that what is asked for twice is one order; and following one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FINAL = frozenset(each.value for each in EntryState if each.final)
 
 
 def promise(session: Session, path: str, id: str, body: Mapping[str, object]) -> Answer:
-    """Ask for a promise. If it is not known whether it was given, say how to find out without asking for two."""
+    """Ask for an order or a protection. Where the outcome is unknown, say how to find out without asking for two."""
     try:
         return session.remote.ask("POST", "api", path, body=body)
     except Failed as failure:

@@ -1,4 +1,4 @@
-"""What the commands have in common: their options, where their text goes, and how they fail."""
+"""Common parts of commands: their options, where their text goes, and how they fail."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Session:
 
 
 def remote_command(*examples: str, name: str | None = None) -> Callable[[Function], click.Command]:
-    """Makes a command of a function that takes a Session: with the common options, and its `examples` in the help."""
+    """A command made of a function that takes a Session: with the common options, and its `examples` in the help."""
     shown = "\n".join(f"  bitmart-engine {each}" for each in examples)
     epilog = f"\b\nExamples:\n{shown}\n\n{EXIT_CODES}"
 

@@ -1,4 +1,4 @@
-"""What is shown of orders, positions, callbacks and events: which facts, in which order, under which names.
+"""Orders, protections, callbacks and events for people: which facts, in which order, under which names.
 
 The answers are another process's, perhaps of another version: what is missing is left out.
 """
@@ -126,7 +126,7 @@ def order(each: View, screen: Screen) -> list[str]:
 
 
 def protections(found: Sequence[View], screen: Screen) -> list[str]:
-    """A line for each guarded position."""
+    """A line for each protection."""
     return table(
         PROTECTIONS,
         (
@@ -143,7 +143,7 @@ def protections(found: Sequence[View], screen: Screen) -> list[str]:
 
 
 def protection(each: View, screen: Screen) -> list[str]:
-    """Everything about one guarded position, and how it got there."""
+    """Everything about one protection, and how it got there."""
     lines = facts(
         [
             ("position", each.get("id")),

@@ -1,11 +1,12 @@
 """A URL that could never be delivered to is refused at the start, and a password in one is never shown or kept."""
 
-import json
-
 import pytest
 from attrs import evolve
 
-from bitmart_engine.control.views import notification_view, order_view, protection_view
+from bitmart_engine.control.outbox import Notification as Shown
+from bitmart_engine.control.outbox import OutboxState, notification_view
+from bitmart_engine.control.pieces import encoded
+from bitmart_engine.control.views import order_view, protection_view
 from bitmart_engine.model.errors import BadRequest
 from bitmart_engine.model.notifications import Notification
 from bitmart_engine.model.urls import check_url, receiver_of, shown_url
@@ -148,7 +149,7 @@ def test_what_an_older_journal_holds_is_shown_without_its_password():
     for view, field in (
         (order_view(order), "callback_url"),
         (protection_view(protection), "callback_url"),
-        (notification_view(letter, state="owed"), "url"),
+        (notification_view(Shown, letter, OutboxState.OWED), "url"),
     ):
-        assert view[field] == "http://***@app.test/hook"
-        assert PASSWORD not in json.dumps(view, default=str)
+        assert getattr(view, field) == "http://***@app.test/hook"
+        assert PASSWORD not in encoded(view).decode()

@@ -43,7 +43,7 @@ async def by_hand(stage: Any, path: str, **body: Any) -> None:
 def kept(stage: Stage) -> tuple[str | None, str | None]:
     """The stop and the target that the view says the exchange keeps."""
     view = protection_view(stage.protection())
-    return view["exchange_stop_loss"], view["exchange_take_profit"]
+    return view.exchange_stop_loss, view.exchange_take_profit
 
 
 def unprotected(stage: Stage) -> list[str]:
