@@ -51,7 +51,7 @@ async def test_what_is_owed_is_listed(desk: Desk) -> None:
         "url": HOOK,
         "created_ms": notification.created_ms,
         "at_ms": None,
-        "why": "no connection: ConnectError",
+        "why": "no connection: connection refused",
         "attempts": 1,
     }
     assert (await desk.get("/api/outbox?state=dead"))["notifications"] == []
