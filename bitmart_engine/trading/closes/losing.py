@@ -6,8 +6,6 @@ late, and what others close of theirs, are no loss of ours: believed lost, contr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import trio
 
 from ...exchange.budget import Urgency
@@ -15,9 +13,7 @@ from ...exchange.errors import ExchangeError
 from ...model.positions import Protection
 from ..desk import Desk
 from .attribution import made_there
-
-if TYPE_CHECKING:
-    from ..protections.protections import Protections
+from .view import ClosesView
 
 __all__ = ["count_lost", "whole"]
 
@@ -27,32 +23,32 @@ CLOSED_BEFORE_MS = 5_000
 """How long before it fired somebody may have closed what was held by then: `protections` looks back so far."""
 
 
-async def whole(id: str, desk: Desk, protections: Protections) -> bool:
+async def whole(id: str, desk: Desk, view: ClosesView) -> bool:
     """Whether all is held that should be, so that nothing can have been closed for `id`."""
     protection = desk.state.protections[id]
     try:
-        await protections.observe_positions(protection.symbol, Urgency.CLOSE)
+        await view.observe_positions(protection.symbol, Urgency.CLOSE)
     except ExchangeError:
         return False
     held = desk.positions.get(protection.symbol, protection.side)
-    owed = protections.index.owed_on(protection.symbol, protection.side)
+    owed = view.index.owed_on(protection.symbol, protection.side)
     return held is not None and held.size >= owed + (protection.others_held or 0)
 
 
-async def count_lost(id: str, desk: Desk, protections: Protections) -> int:
+async def count_lost(id: str, desk: Desk, view: ClosesView) -> int:
     """How many of its contracts the position has lost without an order to show for it. 0 where that is not known."""
     protection = desk.state.protections[id]
     if protection.others_held is None:
         return 0
     try:
-        await protections.observe_positions(protection.symbol, Urgency.CLOSE)
+        await view.observe_positions(protection.symbol, Urgency.CLOSE)
     except ExchangeError:
         return 0
     held = desk.positions.get(protection.symbol, protection.side)
-    owed = protections.index.owed_on(protection.symbol, protection.side)
+    owed = view.index.owed_on(protection.symbol, protection.side)
     if held is None:
         return 0
-    missing = owed + _others(protection, desk, protections) - held.size
+    missing = owed + _others(protection, desk, view) - held.size
     if missing > 0:
         missing -= await _closed_by_others(protection, desk)
     return min(protection.remaining, max(missing, 0))
@@ -76,12 +72,12 @@ async def _closed_by_others(protection: Protection, desk: Desk) -> int:
     )
 
 
-def _others(protection: Protection, desk: Desk, protections: Protections) -> int:
+def _others(protection: Protection, desk: Desk, view: ClosesView) -> int:
     """The contracts of others before it fired. Some of them may have turned out to be fills of ours, heard late."""
     known = protection.others_held or 0
     fired_ms = protection.history[-1].at_ms if protection.history else 0
     if desk.now_ms() - fired_ms > WORDS_KEPT_MS:
         return known
-    side = protections.evidence.on(protection.symbol, protection.side)
+    side = view.evidence.on(protection.symbol, protection.side)
     now_known = side.others(trio.current_time(), WORDS_KEPT_MS / 1000)
     return known if now_known is None else min(known, now_known)
