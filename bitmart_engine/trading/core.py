@@ -122,7 +122,7 @@ class EngineCore:
             desk.in_flight,
             submit=partial(submit, desk=desk, entries=self.entries),
             withdraw=partial(withdraw, desk=desk, entries=self.entries),
-            close=partial(close, desk=desk, protections=self.protections),
+            close=partial(close, desk=desk, view=self.protections),
         )
         signals = ForeignSignals(
             agreement=desk.agreement,

@@ -8,8 +8,6 @@ are read several times some time apart.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import trio
 from attrs import evolve
 
@@ -19,9 +17,7 @@ from ...logs import get_logger
 from ...model.events import OrderState, OrderUpdate
 from ..backoff import Backoff
 from ..desk import Desk
-
-if TYPE_CHECKING:
-    from ..protections.protections import Protections
+from .view import ClosesView
 
 __all__ = ["as_far_as_certain", "ended_short", "settled_end"]
 
@@ -51,7 +47,7 @@ async def settled_end(
     before: int | None,
     filled: int,
     desk: Desk,
-    protections: Protections,
+    view: ClosesView,
 ) -> OrderUpdate:
     """How the closing order of `size` contracts stands that `claim` says has ended with less. Raises ExchangeError.
 
@@ -60,11 +56,11 @@ async def settled_end(
     began_at, agreed, unread = trio.current_time(), 0, 0
     for pause_s in Backoff(0.25, 2.0):
         try:
-            update, agrees = await _read(claim, size, before, filled, desk, protections)
+            update, agrees = await _read(claim, size, before, filled, desk, view)
         except ExchangeError as failure:
             desk.counters.add("close_end_unconfirmed", why=failure)
             since_s = trio.current_time() - began_at
-            if since_s >= POSITION_AFTER_S and await _whole(claim, before, desk, protections):
+            if since_s >= POSITION_AFTER_S and await _whole(claim, before, desk, view):
                 unread += 1
                 if unread >= READS_IN_DOUBT:
                     return evolve(claim, deal_size=max(filled, claim.deal_size))
@@ -85,7 +81,7 @@ async def _read(
     before: int | None,
     filled: int,
     desk: Desk,
-    protections: Protections,
+    view: ClosesView,
 ) -> tuple[OrderUpdate, bool]:
     """What the exchange says of the order now, and whether that settles it. Raises ExchangeError."""
     listed = True
@@ -106,7 +102,7 @@ async def _read(
     update = evolve(update, deal_size=min(most, size), deal_size_known=True)
     if update.deal_size >= size:
         return update, True
-    lost = await _lost(claim, before, desk, protections)
+    lost = await _lost(claim, before, desk, view)
     if lost > update.deal_size and not known:
         lost = min(lost, size)
         desk.counters.add("close_fill_inferred", size=lost)
@@ -115,22 +111,18 @@ async def _read(
     return update, listed and not contradicted
 
 
-async def _lost(
-    claim: OrderUpdate, before: int | None, desk: Desk, protections: Protections
-) -> int:
+async def _lost(claim: OrderUpdate, before: int | None, desk: Desk, view: ClosesView) -> int:
     """How many contracts less are held than before; 0 where that is not known. Raises ExchangeError."""
     if claim.side is None:
         return 0
-    await protections.observe_positions(claim.symbol, Urgency.CLOSE)
+    await view.observe_positions(claim.symbol, Urgency.CLOSE)
     held = desk.positions.get(claim.symbol, claim.side.position_side)
     return 0 if held is None or before is None else max(before - held.size, 0)
 
 
-async def _whole(
-    claim: OrderUpdate, before: int | None, desk: Desk, protections: Protections
-) -> bool:
+async def _whole(claim: OrderUpdate, before: int | None, desk: Desk, view: ClosesView) -> bool:
     """Whether all is held that was, so that nothing has filled."""
     try:
-        return before is not None and not await _lost(claim, before, desk, protections)
+        return before is not None and not await _lost(claim, before, desk, view)
     except ExchangeError:
         return False
