@@ -161,6 +161,7 @@ def _is_unknown(protection: Protection) -> bool:
 
 
 def _await(facts: Facts) -> Step:
+    """What the exchange closes itself is not closed again."""
     protection, progress = facts.protection, facts.progress
     working = tuple(each.order_id for each in protection.fired if not each.final)
     if progress.unheard:
@@ -175,6 +176,7 @@ def _await(facts: Facts) -> Step:
 
 
 def _cancel(facts: Facts) -> Step:
+    """Of a position that nobody shares, a stop and a close together take no more than there is."""
     if facts.progress.shared:
         return CancelStops()
     if facts.protection.kept_at_exchange and facts.protection.remaining:
@@ -183,6 +185,8 @@ def _cancel(facts: Facts) -> Step:
 
 
 def _send(facts: Facts) -> Step:
+    """What was filled a moment ago may not be listed at all, and an answer may list nothing though all is held: then a
+    refusal of the close has to say that nothing is held."""
     left, held, progress = facts.protection.remaining, facts.held, facts.progress
     if facts.all_acted or not left:
         return _leave_nothing(facts)
@@ -271,6 +275,7 @@ def _confirm(facts: Facts) -> Step:
 
 
 def _counted(facts: Facts) -> Step:
+    """Right after a close a read may be from before it, so what is left has to be told several times."""
     progress = facts.progress
     if progress.left <= 0 and facts.held:
         return TakeAway()

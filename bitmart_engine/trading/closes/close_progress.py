@@ -99,11 +99,15 @@ class Progress:
     doubting: bool = False
     """Whether it is being asked if anything is held at all."""
     fired_sought: bool = False
+    """Whether it was looked for what the exchange's stops have closed, since what is held was read last."""
     gone: bool | None = None
+    """Whether it turned out that nothing of it is held, as something else is; None: that is not known."""
     before: int | None = None
     """What was held before the closing order was sent, where that is known."""
     counts: int = 0
+    """How often it was counted what is left of a monitored position."""
     left: int = 0
+    """How much that was the last time."""
 
     def anew(self) -> Progress:
         """That of the next attempt."""
