@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 __all__ = ["Backoff"]
 
@@ -22,3 +23,7 @@ class Backoff:
         while True:
             yield pause
             pause = min(pause * 2, self._longest)
+
+    def after(self, tries: int) -> float:
+        """The pause after so many tries, from 1: as iterating says, where the tries are counted elsewhere."""
+        return next(islice(self, tries - 1, None))

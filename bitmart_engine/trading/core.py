@@ -113,7 +113,7 @@ class EngineCore:
             store=desk.store,
             engine_id=desk.engine_id,
             now_ms=desk.now_ms,
-            cancel_unwanted=partial(cancel_unwanted, desk=desk, protections=self.protections),
+            cancel_unwanted=partial(cancel_unwanted, desk=desk, view=self.protections),
             protections=self.protections,
         )
         self.tracking = Tracking(desk, self._read)
@@ -122,7 +122,7 @@ class EngineCore:
             desk.in_flight,
             submit=partial(submit, desk=desk, entries=self.entries),
             withdraw=partial(withdraw, desk=desk, entries=self.entries),
-            close=partial(close, desk=desk, protections=self.protections),
+            close=partial(close, desk=desk, view=self.protections),
         )
         signals = ForeignSignals(
             agreement=desk.agreement,

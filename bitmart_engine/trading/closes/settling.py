@@ -8,10 +8,11 @@ them all held.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Set
 from typing import Protocol
 
 import trio
+from attrs import frozen
 
 from ...exchange.budget import Urgency
 from ...exchange.errors import ExchangeError
@@ -23,7 +24,16 @@ from ...model.sides import PositionSide
 from ..desk import Desk
 from ..protections.shared_positions import Sides
 
-__all__ = ["Settles", "Waits", "settle", "still_listed", "wait_settled"]
+__all__ = [
+    "Looks",
+    "Settles",
+    "Waits",
+    "innocent",
+    "joined",
+    "settle",
+    "still_listed",
+    "wait_settled",
+]
 
 log = get_logger()
 
@@ -53,29 +63,40 @@ class Settles(Sides, Waits, Protocol):
     def closed_elsewhere(self, update: OrderUpdate) -> None: ...
 
 
+@frozen
+class Looks:
+    """What was seen of an order whose stop it was made of is a guess: those whose stops have not acted."""
+
+    innocent: frozenset[str] = frozenset()
+    unlisted: bool = False
+    """Whether no stop was listed at all: such a list may be from before any was made."""
+    certain: bool = False
+
+    def after(self, innocent: Set[str], *, listed: bool) -> Looks:
+        """The same once it was looked again. What contradicts has to be seen twice; what does not, once."""
+        nobody = not innocent and (listed or self.unlisted)
+        certain = nobody or bool(innocent & self.innocent)
+        return Looks(frozenset(innocent), not listed, certain)
+
+
 async def settle(
     order_id: str, settling: dict[str, OrderUpdate], desk: Desk, protections: Settles
 ) -> None:
     """Book the order on whose stop it was made of, or on nobody."""
-    seen: set[str] | None = None
-    unlisted = False
+    looks = Looks()
     try:
         for _ in range(LOOKS):
-            update = settling[order_id]
             try:
-                innocent, listed = await _innocent(update, desk, protections)
+                looks = await _look(settling[order_id], looks, desk, protections)
             except ExchangeError as failure:
                 desk.counters.add("exchange_stop_owner_read_failed", why=failure)
-            else:
-                nobody = not innocent and (listed or unlisted)
-                if nobody or (seen is not None and innocent & seen):
-                    seen = innocent
-                    break
-                seen, unlisted = innocent, not listed
+            if looks.certain:
+                break
             await trio.sleep(LOOK_AGAIN_S)
     finally:
         update = settling.pop(order_id)
-    if not protections.on_fired(update, but_not=seen or ()) and not protections.explained(update):
+    ours = protections.on_fired(update, but_not=looks.innocent)
+    if not ours and not protections.explained(update):
         log.info("exchange_stop_foreign", order_id=order_id)
         if update.deal_size:
             protections.closed_elsewhere(update)
@@ -96,8 +117,8 @@ def _settled_news(symbol: str, side: PositionSide) -> str:
     return f"settled {symbol} {side.value}"
 
 
-async def _innocent(update: OrderUpdate, desk: Desk, protections: Settles) -> tuple[set[str], bool]:
-    """The ids of the protections whose stops have not acted, and whether any stop is listed. Raises ExchangeError."""
+async def _look(update: OrderUpdate, looks: Looks, desk: Desk, protections: Settles) -> Looks:
+    """Look whose stops have not acted. Raises ExchangeError."""
     assert update.side is not None, "it closes a side"
     symbol, side = update.symbol, update.side.position_side
     ask = desk.exchange.plan_orders
@@ -108,29 +129,36 @@ async def _innocent(update: OrderUpdate, desk: Desk, protections: Settles) -> tu
     held = desk.positions.get(symbol, side)
     size = 0 if held is None else held.size
     should_be = others + protections.index.owed_on(symbol, side)
-    if update.deal_size and size >= should_be:
-        size -= await _joined(update, desk)
-    if update.deal_size and size >= should_be:
-        return {each.id for each in alive}, bool(plans)
-    return still_listed(alive, plans), bool(plans)
+    if update.deal_size and size >= should_be and update.create_time_ms is not None:
+        orders = await desk.exchange.order_history(symbol, urgency=Urgency.CLOSE)
+        known = desk.state.entry_of
+        size -= joined(update, [each for each in orders if known(each.client_order_id) is None])
+    whole = size >= should_be
+    return looks.after(innocent(update, alive, plans, whole=whole), listed=bool(plans))
 
 
-async def _joined(update: OrderUpdate, desk: Desk) -> int:
-    """Contracts that others' orders have opened on the side since `update` was made. Raises ExchangeError.
+def joined(update: OrderUpdate, foreign: Iterable[OrderUpdate]) -> int:
+    """Contracts that `foreign` orders have opened on the side since `update` was made.
 
     Where nothing was heard meanwhile they are not among those that are known for others'.
     """
     if update.side is None or update.create_time_ms is None:
         return 0
-    opening = update.side.position_side.opening
-    orders = await desk.exchange.order_history(update.symbol, urgency=Urgency.CLOSE)
     return sum(
         each.deal_size
-        for each in orders
-        if each.side is opening
-        and desk.state.entry_of(each.client_order_id) is None
+        for each in foreign
+        if each.side is update.side.position_side.opening
         and (each.update_time_ms or 0) >= update.create_time_ms
     )
+
+
+def innocent(
+    update: OrderUpdate, alive: list[Protection], plans: list[PlanOrder], *, whole: bool
+) -> set[str]:
+    """The ids of the protections whose stops have not acted: all, where contracts were closed and theirs are held."""
+    if update.deal_size and whole:
+        return {each.id for each in alive}
+    return still_listed(alive, plans)
 
 
 def still_listed(protections: list[Protection], plans: list[PlanOrder]) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import trio
-from attrs import define
+from attrs import frozen
 
 from ...exchange.budget import Urgency
 from ...exchange.errors import Meaning, Refused
@@ -13,7 +13,7 @@ from ...model.errors import CallerError
 from ...model.positions import Protection
 from ..desk import Desk
 
-__all__ = ["Most", "in_one_order", "learn_limits"]
+__all__ = ["Most", "largest", "learn_limits"]
 
 LIMITS_WITHIN_S = 2.0
 """How long a close waits to learn what size an order may have."""
@@ -21,7 +21,7 @@ OUT_OF_RANGE = (40043, 40044)
 """What a close may be refused with for its size."""
 
 
-@define
+@frozen
 class Most:
     """How many contracts one closing order may have, where the exchange refuses what its limits seem to allow."""
 
@@ -30,17 +30,20 @@ class Most:
     def of(self, size: int) -> int:
         return size if self.size is None else min(size, self.size)
 
-    def refused(self, size: int) -> None:
+    def refused(self, size: int) -> Most:
         """An order of `size` was refused for its size: the next is smaller."""
-        self.size = max(1, size // 2)
+        return Most(max(1, size // 2))
 
-    def taken(self) -> None:
+    def taken(self) -> Most:
         """An order was taken: what is left may go out in larger ones, if that was not it."""
-        self.size = None if self.size is None else self.size * 2
+        return self if self.size is None else Most(self.size * 2)
 
 
-async def learn_limits(id: str, desk: Desk, failure: Exception, most: Most) -> None:
-    """A close may fail for being larger than an order may be: that is unknown after a restart, and it may change."""
+async def learn_limits(id: str, desk: Desk, failure: Exception) -> int | None:
+    """A close may fail for being larger than an order may be: that is unknown after a restart, and it may change.
+
+    Returns the size that was refused where the limits do not say why.
+    """
     protection = desk.state.protections[id]
     symbol, refused = protection.symbol, protection.close
     out_of_range = isinstance(failure, Refused) and failure.code in OUT_OF_RANGE
@@ -52,10 +55,11 @@ async def learn_limits(id: str, desk: Desk, failure: Exception, most: Most) -> N
     if out_of_range and refused is not None:
         instrument = desk.instruments.known(symbol)
         if instrument is None or refused.size <= instrument.market_max_size:
-            most.refused(refused.size)
+            return refused.size
+    return None
 
 
-def in_one_order(size: int, protection: Protection, desk: Desk) -> int:
-    """As much of `size` as one market order may have; what is left goes out after it."""
+def largest(protection: Protection, desk: Desk) -> int | None:
+    """Contracts that one market order may have; None where that is not known."""
     instrument = desk.instruments.known(protection.symbol)
-    return size if instrument is None else min(size, max(instrument.market_max_size, 1))
+    return None if instrument is None else max(instrument.market_max_size, 1)

@@ -8,10 +8,8 @@ are read several times some time apart.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import trio
-from attrs import evolve
+from attrs import evolve, frozen
 
 from ...exchange.budget import Urgency
 from ...exchange.errors import ExchangeError, Meaning, Refused
@@ -19,11 +17,9 @@ from ...logs import get_logger
 from ...model.events import OrderState, OrderUpdate
 from ..backoff import Backoff
 from ..desk import Desk
+from .view import ClosesView
 
-if TYPE_CHECKING:
-    from ..protections.protections import Protections
-
-__all__ = ["as_far_as_certain", "ended_short", "settled_end"]
+__all__ = ["Readings", "as_far_as_certain", "counted", "ended_short", "settled_end", "weighed"]
 
 log = get_logger()
 
@@ -45,35 +41,74 @@ def as_far_as_certain(update: OrderUpdate) -> OrderUpdate:
     return evolve(update, state=OrderState.CHECK)
 
 
+@frozen
+class Readings:
+    """How often the end was read, in a row, that something contradicts, and how often only the position was."""
+
+    agreed: int = 0
+    unread: int = 0
+
+    def after(self, update: OrderUpdate) -> Readings:
+        """The same once the order was read as `update`."""
+        return evolve(self, agreed=self.agreed + 1 if update.final else 0)
+
+    def settle(self, update: OrderUpdate, *, agrees: bool) -> bool:
+        """Whether `update`, which was read last, is believed: it has not ended, or nothing contradicts it any more."""
+        return not update.final or agrees or self.agreed >= READS_IN_DOUBT
+
+
+def counted(told: OrderUpdate, traded: int, filled: int, size: int) -> OrderUpdate:
+    """The order with the most that it, its trades or an earlier word says it has filled."""
+    most = max(traded, filled, told.deal_size)
+    return evolve(told, deal_size=min(most, size), deal_size_known=True)
+
+
+def weighed(
+    told: OrderUpdate, known: OrderUpdate, traded: int, lost: int, size: int
+) -> tuple[OrderUpdate, bool]:
+    """What is held to have filled of an order that `told` so and is `known` to have filled as much, when the position
+    has `lost` contracts, and whether nothing contradicts that."""
+    if lost > known.deal_size and not told.deal_size_known:
+        return evolve(known, deal_size=min(lost, size)), lost >= size
+    untold = not told.deal_size and told.deal_avg_price
+    contradicted = (
+        not told.deal_size_known
+        or bool(untold)
+        or known.deal_size > traded
+        or lost > known.deal_size
+    )
+    return known, not contradicted
+
+
 async def settled_end(
     claim: OrderUpdate,
     size: int,
     before: int | None,
     filled: int,
     desk: Desk,
-    protections: Protections,
+    view: ClosesView,
 ) -> OrderUpdate:
     """How the closing order of `size` contracts stands that `claim` says has ended with less. Raises ExchangeError.
 
     `before` is what was held before it was sent, where that is known, and `filled` what is known to have filled.
     """
-    began_at, agreed, unread = trio.current_time(), 0, 0
+    began_at, readings = trio.current_time(), Readings()
     for pause_s in Backoff(0.25, 2.0):
         try:
-            update, agrees = await _read(claim, size, before, filled, desk, protections)
+            update, agrees = await _read(claim, size, before, filled, desk, view)
         except ExchangeError as failure:
             desk.counters.add("close_end_unconfirmed", why=failure)
             since_s = trio.current_time() - began_at
-            if since_s >= POSITION_AFTER_S and await _whole(claim, before, desk, protections):
-                unread += 1
-                if unread >= READS_IN_DOUBT:
+            if since_s >= POSITION_AFTER_S and await _whole(claim, before, desk, view):
+                readings = evolve(readings, unread=readings.unread + 1)
+                if readings.unread >= READS_IN_DOUBT:
                     return evolve(claim, deal_size=max(filled, claim.deal_size))
             if since_s >= TOLD_AFTER_S:
                 raise
         else:
             filled = max(filled, update.deal_size)
-            agreed = agreed + 1 if update.final else 0
-            if not update.final or agrees or agreed >= READS_IN_DOUBT:
+            readings = readings.after(update)
+            if readings.settle(update, agrees=agrees):
                 return update
         await trio.sleep(pause_s)
     raise AssertionError("pauses never end")
@@ -85,52 +120,45 @@ async def _read(
     before: int | None,
     filled: int,
     desk: Desk,
-    protections: Protections,
+    view: ClosesView,
 ) -> tuple[OrderUpdate, bool]:
     """What the exchange says of the order now, and whether that settles it. Raises ExchangeError."""
     listed = True
     try:
         ask = desk.exchange.order_or_past
-        update = await ask(claim.symbol, claim.order_id, urgency=Urgency.CLOSE)
+        told = await ask(claim.symbol, claim.order_id, urgency=Urgency.CLOSE)
     except Refused as refusal:
         if refusal.meaning is not Meaning.NO_SUCH_ORDER:
             raise
-        listed, update = False, claim
-    if not ended_short(update, size):
-        return update, True
-    known, untold = update.deal_size_known, not update.deal_size and update.deal_avg_price
+        listed, told = False, claim
+    if not ended_short(told, size):
+        return told, True
     traded = await desk.exchange.traded_size(claim.symbol, claim.order_id, urgency=Urgency.CLOSE)
-    most = max(traded, filled, update.deal_size)
-    if most > update.deal_size:
+    known = counted(told, traded, filled, size)
+    if max(traded, filled) > told.deal_size:
         log.warning("close_fills_exceed_order", client=claim.client_order_id)
-    update = evolve(update, deal_size=min(most, size), deal_size_known=True)
-    if update.deal_size >= size:
-        return update, True
-    lost = await _lost(claim, before, desk, protections)
-    if lost > update.deal_size and not known:
-        lost = min(lost, size)
-        desk.counters.add("close_fill_inferred", size=lost)
-        return evolve(update, deal_size=lost), lost >= size
-    contradicted = not known or untold or most > traded or lost > update.deal_size
-    return update, listed and not contradicted
+    if known.deal_size >= size:
+        return known, True
+    lost = await _lost(claim, before, desk, view)
+    update, agrees = weighed(told, known, traded, lost, size)
+    if update is not known:
+        desk.counters.add("close_fill_inferred", size=update.deal_size)
+        return update, agrees
+    return update, listed and agrees
 
 
-async def _lost(
-    claim: OrderUpdate, before: int | None, desk: Desk, protections: Protections
-) -> int:
+async def _lost(claim: OrderUpdate, before: int | None, desk: Desk, view: ClosesView) -> int:
     """How many contracts less are held than before; 0 where that is not known. Raises ExchangeError."""
     if claim.side is None:
         return 0
-    await protections.observe_positions(claim.symbol, Urgency.CLOSE)
+    await view.observe_positions(claim.symbol, Urgency.CLOSE)
     held = desk.positions.get(claim.symbol, claim.side.position_side)
     return 0 if held is None or before is None else max(before - held.size, 0)
 
 
-async def _whole(
-    claim: OrderUpdate, before: int | None, desk: Desk, protections: Protections
-) -> bool:
+async def _whole(claim: OrderUpdate, before: int | None, desk: Desk, view: ClosesView) -> bool:
     """Whether all is held that was, so that nothing has filled."""
     try:
-        return before is not None and not await _lost(claim, before, desk, protections)
+        return before is not None and not await _lost(claim, before, desk, view)
     except ExchangeError:
         return False

@@ -33,7 +33,7 @@ from ...store.records import (
 )
 from ..account.positions import PositionBook
 from ..agreement import Agreement
-from ..closes.cancel_exchange_stops import unwanted, unwanted_parts
+from ..closes.own_plans import unwanted, unwanted_parts
 from ..in_flight import InFlight
 from ..market.instruments import Instruments
 from ..market.prices import Prices

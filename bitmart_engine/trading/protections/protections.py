@@ -30,7 +30,8 @@ from ...store.records import (
     Record,
 )
 from ..closes.attribution import fired_news, made_there, observed_there, whose
-from ..closes.cancel_exchange_stops import cancel_unwanted, unwanted
+from ..closes.cancel_exchange_stops import cancel_unwanted
+from ..closes.own_plans import unwanted
 from ..closes.settling import settle
 from ..closes.unfilled import as_far_as_certain, ended_short
 from ..desk import Desk

@@ -73,9 +73,9 @@ NEWER = (
     Patch(
         "close-the-whole-side",
         "all that is held of a side is closed, whosever it is",
-        "trading/closes/closing.py",
-        "        return min(protection.remaining, held.size)\n",
-        "        return held.size\n",
+        "trading/closes/close_plan.py",
+        "        left = min(left, held)\n",
+        "        left = held\n",
         "own contracts",
     ),
     Patch(
@@ -97,11 +97,8 @@ NEWER = (
         "limits-are-never-learnt",
         "a close that is refused for its size is sent again as it was",
         "trading/closes/closing.py",
-        """            report.failed(str(failure))
-            await learn_limits(id, desk, failure, most)
-""",
-        """            report.failed(str(failure))
-""",
+        "    return Refusing(await learn_limits(protection.id, desk, failure))\n",
+        "    return Refusing(None)\n",
         "other contracts",
     ),
     Patch(

@@ -27,12 +27,9 @@ PATCHES = (
         "drop-on-failed-close",
         "a protection is given up when its close fails",
         "trading/closes/closing.py",
-        """            if not first:
-                await trio.sleep(next(pauses))
-""",
-        """            protections.gone(id)
-            if not first:
-                await trio.sleep(next(pauses))
+        "    return Refusing(await learn_limits(protection.id, desk, failure))\n",
+        """    view.gone(protection.id)
+    return Refusing(await learn_limits(protection.id, desk, failure))
 """,
     ),
     Patch(
@@ -173,11 +170,10 @@ PATCHES = (
         "give-up-closing",
         "a failed close is not tried again",
         "trading/closes/closing.py",
-        """            if not first:
-                await trio.sleep(next(pauses))
-            first = False
-""",
-        """            return
+        "        progress = learn(progress, step, answer, now)\n",
+        """        if isinstance(step, Fail):
+            return
+        progress = learn(progress, step, answer, now)
 """,
     ),
     Patch(
