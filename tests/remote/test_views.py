@@ -87,7 +87,7 @@ def test_trouble_is_shown() -> None:
         "BTCUSDT      1  12.3 s  stale",
         "reset\\x1b",
         'foreign    {"BTCUSDT long": 3}',
-        "ticks merged                  7",
+        "ticks_merged                  7",
         "outbox     1 owed, 2 dead",
     ):
         assert line in text
