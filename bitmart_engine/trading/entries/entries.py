@@ -6,6 +6,8 @@ decided without waiting.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
 import structlog
@@ -37,7 +39,9 @@ from .deadlines import Deadlines
 from .endings import contradicted, settle_end, unaccounted
 from .passing import PassedLevels, passed_at
 from .progress import observed, refused_for_crossing, whole
-from .submission import confirm, look_up, submit, withdraw
+from .steps import Announced, Crossed, GivenBack, IdTaken, Outcome, Rejected, Settled
+from .submission import read, submit
+from .withdrawal import withdraw
 from .zones import Zone, ZoneBook
 
 __all__ = ["Entries"]
@@ -63,6 +67,8 @@ class Entries:
         self._levels = PassedLevels()
         self._unsearched: set[str] = set()
         """Orders of the journal that wait, or whose answer was lost, before the exchange was asked what it has."""
+        self._resting: set[str] = set()
+        """Orders whose zones are not watched for a moment, though they wait."""
         self._settling: set[str] = set()
         """Client order ids of orders that are said to have ended, while that is being confirmed."""
         self.deadlines = Deadlines(desk.now_ms, self._overdue)
@@ -107,7 +113,10 @@ class Entries:
         order = self._desk.state.orders[id]
         if not order.cancel_asked and not order.state.final:
             self._desk.store.record(EntryCancelAsked(id, self._desk.now_ms()))
-            self._desk.start_in_flight(withdraw, id, self._desk, self)
+            self._desk.start_in_flight(withdraw, id, self._desk, self._read)
+
+    async def _read(self, id: str) -> None:
+        await read(id, self._desk, self)
 
     # What the market says
 
@@ -236,7 +245,7 @@ class Entries:
             )
         )
         self._zones.disarm(order.id)
-        self.accepted(order.id, update.order_id)
+        self.opened(order.id, update.order_id)
         self.on_update(update)
 
     def doubts(self, order: EntryOrder, update: OrderUpdate) -> bool:
@@ -309,7 +318,33 @@ class Entries:
 
     # What the submission found out
 
-    def accepted(self, id: str, exchange_order_id: str) -> None:
+    def conclude(self, id: str, outcome: Outcome) -> None:
+        """Record how the journey of an order ended."""
+        match outcome:
+            case Announced(submit_only):
+                self._announce(id, submit_only=submit_only)
+            case Crossed(why):
+                self.crossed(id, why)
+            case IdTaken(by):
+                self._id_taken(id, by)
+            case Rejected(reason, error):
+                self.rejected(id, reason, error)
+            case GivenBack(why):
+                self.back_to_waiting(id, why)
+            case Settled(refusal) if refusal:
+                self._desk.counters.add("order spoken of after it was refused", id=id, why=refusal)
+
+    @contextmanager
+    def resting(self, id: str) -> Iterator[None]:
+        """While in the block, the order's zone is not watched though it waits."""
+        self._resting.add(id)
+        try:
+            yield
+        finally:
+            self._resting.discard(id)
+            self.watch(id)
+
+    def opened(self, id: str, exchange_order_id: str) -> None:
         """The exchange took the order. A push may have said so, and more, before."""
         desk = self._desk
         order = desk.state.orders[id]
@@ -321,7 +356,7 @@ class Entries:
                 "order open", id=id, price=text(order.price), exchange_order_id=exchange_order_id
             )
 
-    def announce(self, id: str, *, submit_only: bool) -> None:
+    def _announce(self, id: str, *, submit_only: bool) -> None:
         """Tell `placed`, unless it was told."""
         order = self._desk.state.orders[id]
         if not order.announced and order.exchange_order_id:
@@ -329,7 +364,7 @@ class Entries:
                 *announcement(self._desk, order, order.exchange_order_id, submit_only=submit_only)
             )
 
-    def lost(self, id: str, why: str) -> None:
+    def called_unknown(self, id: str, why: str) -> None:
         """Nobody knows whether the exchange took the order."""
         if self._desk.state.orders[id].state is EntryState.SUBMITTING:
             self._desk.store.record(EntryMoved(id, self._desk.now_ms(), EntryState.UNKNOWN, why))
@@ -351,7 +386,7 @@ class Entries:
         else:
             self.back_to_waiting(id, f"would have crossed: {why}", spent=True)
 
-    def id_taken(self, id: str, by: OrderUpdate | None) -> None:
+    def _id_taken(self, id: str, by: OrderUpdate | None) -> None:
         """The client order id is another order's: the next one, but not for ever."""
         order = self._desk.state.orders[id]
         what = "an order of the past" if by is None else f"{by.symbol} order {by.order_id}"
@@ -377,7 +412,7 @@ class Entries:
             log.warning("order rejected", id=id, reason=reason, error=error)
 
     def back_to_waiting(
-        self, id: str, why: str, *, spent: bool = False, taken: bool = False, arm: bool = True
+        self, id: str, why: str, *, spent: bool = False, taken: bool = False
     ) -> None:
         """The exchange has no order of ours: watch the zone again, or end what has nothing left to wait for."""
         order = self._desk.state.orders[id]
@@ -391,7 +426,7 @@ class Entries:
             self._desk.store.record(
                 EntryMoved(id, self._desk.now_ms(), EntryState.WAITING, why, spent, taken)
             )
-            if arm:
+            if id not in self._resting:
                 self._arm(id)
 
     # After a restart
@@ -408,16 +443,15 @@ class Entries:
             self._watch(id)
             return
         self._let_rest(order)
-        self.lost(id, "the engine ended before the answer")
+        self.called_unknown(id, "the engine ended before the answer")
         if order.state is EntryState.UNKNOWN and not desk.ages_known:
             self._lost_anew(id)
         if desk.state.orders[id].state is EntryState.UNKNOWN:
             self._unsearched.add(id)
-            desk.start_in_flight(look_up, id, desk, self)
-        elif not order.announced:
-            desk.start_in_flight(confirm, id, desk, self)
+        if desk.state.orders[id].state is EntryState.UNKNOWN or not order.announced:
+            desk.start_in_flight(submit, id, desk, self)
         if order.cancel_asked:
-            desk.start_in_flight(withdraw, id, desk, self)
+            desk.start_in_flight(withdraw, id, desk, self._read)
 
     def _lost_anew(self, id: str) -> None:
         """How long ago the answer was lost nobody can tell: absence is proved from now on only."""
