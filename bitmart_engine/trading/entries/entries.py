@@ -6,8 +6,7 @@ decided without waiting.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from decimal import Decimal
 
 import structlog
@@ -35,14 +34,13 @@ from ..protections.shared_positions import exchange_may_close
 from ..requests import does_not_fit, on_grid, size_now
 from ..signals.notifications import announcement, promised_protection, told_of_end
 from ..signals.signalling import entry_refused, entry_told, entry_withdrawn
-from .deadlines import Deadlines
 from .endings import contradicted, settle_end, unaccounted
-from .passing import PassedLevels, passed_at
+from .passing import passed_at
 from .progress import observed, refused_for_crossing, whole
 from .steps import Announced, Crossed, GivenBack, IdTaken, Outcome, Rejected, Settled
 from .submission import read, submit
+from .waiting import WaitingIndex, rests_until_ms
 from .withdrawal import withdraw
-from .zones import Zone, ZoneBook
 
 __all__ = ["Entries"]
 
@@ -61,42 +59,35 @@ class Entries:
     def __init__(self, desk: Desk, protections: Protections) -> None:
         self._desk = desk
         self._protections = protections
-        self._zones = ZoneBook()
         self._before: dict[str, tuple[str, int]] = {}
         """By order at the exchange, the client order id of its attempt, and what was held without account before it."""
-        self._levels = PassedLevels()
         self._unsearched: set[str] = set()
         """Orders of the journal that wait, or whose answer was lost, before the exchange was asked what it has."""
-        self._resting: set[str] = set()
-        """Orders whose zones are not watched for a moment, though they wait."""
         self._settling: set[str] = set()
         """Client order ids of orders that are said to have ended, while that is being confirmed."""
-        self.deadlines = Deadlines(desk.now_ms, self._overdue)
-        desk.store.observe(self._keep_track)
+        self.waiting = WaitingIndex(desk, self._overdue)
+        self.deadlines = self.waiting.deadlines
         desk.withdraw_entry = self.withdraw
 
     def __len__(self) -> int:
         """How many zones are armed."""
-        return len(self._zones)
+        return len(self.waiting)
 
     # Promised, and withdrawn
 
     def accept(self, order: EntryOrder) -> None:
-        """Record `order` with its protection. Its zone is watched from when that is durable. Does not block."""
+        """Record `order` with its protection. Does not block."""
         self._desk.store.record(EntryAccepted(order), *promised_protection(order))
         if order.request.leverage is not None:
             self._desk.start_in_flight(self._desk.leverage.learn, order.symbol)
 
-    def watch(self, id: str) -> None:
-        """Watch the zone of an order that waits, unless it was cancelled meanwhile."""
-        if self._desk.state.orders[id].state is EntryState.WAITING:
-            self._arm(id)
+    def resting(self, id: str) -> AbstractContextManager[None]:
+        """Inside the block the order is not watched though it waits; afterwards it is, if it does still."""
+        return self.waiting.resting(id)
 
     def forget(self, id: str) -> None:
         """The promise of an order could not be kept safe, so it is not given."""
-        order = self._desk.state.orders[id]
         protection = self._desk.state.protection_of(id)
-        self._desk.prices.unneed(order.symbol, ("entry", id))
         records: list[Record] = []
         if protection is not None:
             self._protections.index.forget(protection)
@@ -122,16 +113,15 @@ class Entries:
 
     def on_tick(self, tick: Tick) -> None:
         """Send out the orders whose zones `tick` enters, unless it passes what makes them worthless."""
-        entered = self._zones.entered(tick)
-        for id, why in self._levels.passed(tick):
+        touched = self.waiting.touched(tick)
+        for id, why in touched.passed:
             with self._desk.surviving("price beyond a level", id=id):
                 self.skipped(id, why)
-        for id in entered:
+            self.waiting.watch_again(id)
+        for id in touched.entered:
             with self._desk.surviving("price in a zone", id=id):
                 self._entered(id, tick)
-                continue
-            if self._desk.state.orders[id].state is EntryState.WAITING:
-                self._watch(id)
+            self.waiting.watch_again(id)
 
     def _entered(self, id: str, tick: Tick) -> None:
         """The price is in the zone of an order."""
@@ -148,14 +138,10 @@ class Entries:
             and (request.type is OrderType.LIMIT or request.contains(tick.last))
         ):
             self._enter(id, tick.last)
-        else:
-            self._watch(id)
 
     def skipped(self, id: str, why: str) -> None:
-        """An entry that waits is not worth sending any more."""
-        if id in self._unsearched:
-            self._watch(id)  # the exchange may have it: that comes first
-        elif self._desk.state.orders[id].state is EntryState.WAITING:
+        """An entry that waits is not worth sending any more, unless the exchange may have it: that comes first."""
+        if id not in self._unsearched and self._desk.state.orders[id].state is EntryState.WAITING:
             self.rejected(id, "skipped", error=why)
 
     def _enter(self, id: str, last: Decimal) -> None:
@@ -176,7 +162,6 @@ class Entries:
             EntryIntended(id, desk.now_ms(), client_order_id, price, size, desk.there_ms()),
             *self._protections.kept_from(id, request),
         )
-        self._let_rest(desk.state.orders[id])
         desk.start_in_flight(submit, id, desk, self)
 
     def _next_client_order_id(self, order: EntryOrder) -> str:
@@ -244,7 +229,6 @@ class Entries:
                 update.create_time_ms or 0,
             )
         )
-        self._zones.disarm(order.id)
         self.opened(order.id, update.order_id)
         self.on_update(update)
 
@@ -307,8 +291,8 @@ class Entries:
             records += desk.tell_of_order(order, "cancelled", **fill)
         records += entry_told(desk, order, record, update)
         if record.to.final:
+            self._before.pop(order.id, None)
             records += self._protections.order_ended(order.id, filled=record.filled)
-        self._zones.disarm(order.id)
         if record.filled > order.filled:
             desk.world.reached("fill seen")
         desk.store.record(*records)
@@ -333,16 +317,6 @@ class Entries:
                 self.back_to_waiting(id, why)
             case Settled(refusal) if refusal:
                 self._desk.counters.add("order spoken of after it was refused", id=id, why=refusal)
-
-    @contextmanager
-    def resting(self, id: str) -> Iterator[None]:
-        """While in the block, the order's zone is not watched though it waits."""
-        self._resting.add(id)
-        try:
-            yield
-        finally:
-            self._resting.discard(id)
-            self.watch(id)
 
     def opened(self, id: str, exchange_order_id: str) -> None:
         """The exchange took the order. A push may have said so, and more, before."""
@@ -426,8 +400,6 @@ class Entries:
             self._desk.store.record(
                 EntryMoved(id, self._desk.now_ms(), EntryState.WAITING, why, spent, taken)
             )
-            if id not in self._resting:
-                self._arm(id)
 
     # After a restart
 
@@ -437,12 +409,10 @@ class Entries:
         order = desk.state.orders[id]
         if order.state.final:
             return
-        self._keep_count(order)
+        self.waiting.resume(order)
         if order.state is EntryState.WAITING:
             self._unsearched.add(id)
-            self._watch(id)
             return
-        self._let_rest(order)
         self.called_unknown(id, "the engine ended before the answer")
         if order.state is EntryState.UNKNOWN and not desk.ages_known:
             self._lost_anew(id)
@@ -494,22 +464,10 @@ class Entries:
         if order.state is EntryState.WAITING and order.deadline_ms <= now_ms:
             self._expire(order)
         elif order.state.at_exchange and not order.cancel_asked:
-            rests_until_ms = self._rests_until_ms(order)
-            if rests_until_ms is not None and rests_until_ms <= now_ms:
+            until_ms = rests_until_ms(order)
+            if until_ms is not None and until_ms <= now_ms:
                 log.info("order rested long enough, withdrawing it", id=id)
                 self.withdraw(id)
-
-    def _rests_until_ms(self, order: EntryOrder) -> int | None:
-        resting_s = order.request.resting_timeout_seconds
-        if resting_s is None or order.submitted_ms is None:
-            return None
-        return order.submitted_ms + int(resting_s * 1000)
-
-    def _let_rest(self, order: EntryOrder) -> None:
-        """An order is at the exchange, and may not rest there for ever."""
-        rests_until_ms = self._rests_until_ms(order)
-        if rests_until_ms is not None and order.state.at_exchange:
-            self.deadlines.add(order.id, rests_until_ms)
 
     def _expire(self, order: EntryOrder, *, spent: bool = False) -> None:
         self._desk.store.record(
@@ -523,7 +481,7 @@ class Entries:
 
     def symbols(self) -> list[str]:
         """The symbols that have a zone armed."""
-        return self._zones.symbols()
+        return self.waiting.symbols()
 
     def leveraged(self) -> list[str]:
         """The symbols of entries that wait and want a leverage."""
@@ -532,28 +490,8 @@ class Entries:
 
     def recheck(self) -> None:
         """Look at every zone with the last price: entries may go out again."""
-        for symbol in self._zones.symbols():
+        for symbol in self.waiting.symbols():
             self._desk.prices.recheck(symbol)
-
-    def _watch(self, id: str) -> None:
-        request = self._desk.state.orders[id].request
-        self._levels.watch(request)
-        since_ms = self._counts_from(id)
-        self._zones.arm(Zone(id, request.symbol, request.zone_min, request.zone_max, since_ms))
-
-    def _counts_from(self, id: str) -> int | None:
-        """Since when the order is taken, by the exchange's clock: no price from before enters its zone."""
-        desk = self._desk
-        if desk.exchange.clock_offset_ms is None:
-            return None
-        return desk.exchange.now_ms() - (desk.now_ms() - desk.state.orders[id].accepted_ms)
-
-    def _arm(self, id: str) -> None:
-        order = self._desk.state.orders[id]
-        request = order.request
-        self._watch(id)
-        self.deadlines.add(id, order.deadline_ms)
-        self._desk.prices.recheck(request.symbol)
 
     def _ended(
         self,
@@ -565,36 +503,9 @@ class Entries:
         spent: bool = False,
     ) -> list[Record]:
         """The records of an end that the engine itself decides on; the exchange holds nothing."""
-        self._zones.disarm(order.id)
+        self._before.pop(order.id, None)
         return [
             EntryMoved(order.id, self._desk.now_ms(), to, error or reason, spent),
             *self._protections.order_ended(order.id, filled=order.filled),
             *told_of_end(self._desk, order, to, reason, error),
         ]
-
-    def _keep_track(self, record: Record) -> None:
-        """Symbols of orders that may still need a price are priced, and it is known what may fill."""
-        match record:
-            case EntryAccepted(order=EntryOrder(request=EntryRequest(id=id))):
-                pass
-            case EntryIntended(id=id) | EntryMoved(id=id) | EntryObserved(id=id):
-                pass
-            case _:
-                return
-        self._keep_count(self._desk.state.orders[id])
-
-    def _keep_count(self, order: EntryOrder) -> None:
-        id = order.id
-        there = self._desk.at_exchange.setdefault((order.symbol, order.request.side), set())
-        if order.state.at_exchange:
-            there.add(id)
-        else:
-            there.discard(id)
-        if order.state is not EntryState.WAITING:
-            self._levels.rest(id)
-        if order.state.final:
-            self._levels.forget(id)
-            self._before.pop(id, None)
-            self._desk.prices.unneed(order.symbol, ("entry", id))
-        else:
-            self._desk.prices.need(order.symbol, ("entry", id))

@@ -74,15 +74,15 @@ class Ordering:
             accepted_there_ms=desk.there_ms(),
             deadline_ms=now_ms + int(request.timeout_seconds * 1000),
         )
-        async with desk.promising(order.id):
-            self._entries.accept(order)
-            try:
-                await desk.keep_promise()
-            except Unavailable:
-                self._entries.forget(order.id)
-                raise
-        desk.world.reached("promise kept")
-        self._entries.watch(order.id)
+        with self._entries.resting(order.id):  # nothing is sent of what is not promised
+            async with desk.promising(order.id):
+                self._entries.accept(order)
+                try:
+                    await desk.keep_promise()
+                except Unavailable:
+                    self._entries.forget(order.id)
+                    raise
+            desk.world.reached("promise kept")
         log.info(
             "order accepted",
             id=order.id,

@@ -89,7 +89,7 @@ class Book(Protocol):
         ...
 
     def resting(self, id: str) -> AbstractContextManager[None]:
-        """While in the block, the order is not watched though it waits."""
+        """Inside the block, the order is not watched though it waits."""
         ...
 
 

@@ -184,9 +184,9 @@ PATCHES = (
     Patch(
         "deadlines-forgotten",
         "orders wait for ever",
-        "trading/entries/entries.py",
-        "        self._watch(id)\n        self.deadlines.add(id, order.deadline_ms)\n",
-        "        self._watch(id)\n",
+        "trading/entries/waiting.py",
+        "            self._watch(order)\n            self.deadlines.add(order.id, order.deadline_ms)\n",
+        "            self._watch(order)\n",
     ),
     *NEWER,
     *NEWEST,
