@@ -26,7 +26,7 @@ from ...store.records import (
     Record,
 )
 from ..desk import Desk
-from .passing import PassedLevels
+from .entering import PassedLevels
 from .zones import Zone, ZoneBook
 
 __all__ = ["Deadlines", "Touched", "WaitingIndex", "rests_until_ms"]
