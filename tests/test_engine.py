@@ -339,7 +339,7 @@ async def test_an_order_that_cannot_be_sent_waits_for_the_next_price(autojump_cl
         await stage.place()
         await stage.until(stage.prices_come)
         entries = stage.engine._core.entries
-        entries._limit_price = failing(1, entries._limit_price)
+        entries._send = failing(1, entries._send)
         stage.paper.freeze("futures/klineBin1m:BTCUSDT", until="forever")
         stage.move(65000)
         await stage.settle(1)

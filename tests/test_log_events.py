@@ -55,7 +55,7 @@ def is_told(call: ast.Call, inside: ast.AST) -> bool:
             if name in LEVELS:
                 return ast.unparse(of) == "log"
             return name in COUNTING and bool(COUNTERS.search(ast.unparse(of)))
-        case ast.Name(id="LeftOut"):
+        case ast.Name(id="LeftOut" | "Count"):
             return True
         case ast.Name(id=name):
             return any(
@@ -68,7 +68,8 @@ def is_told(call: ast.Call, inside: ast.AST) -> bool:
 
 
 def ids(event: ast.expr, inside: ast.AST) -> Iterator[str]:
-    """What the first argument may be. A parameter is what the callers give, who are looked at themselves."""
+    """What the first argument may be. A parameter is what the callers give, who are looked at themselves, and so is what
+    a `match` takes out of an effect."""
     text = ast.unparse(event).replace("'", '"')
     match event:
         case ast.Constant(value=str(id)):
@@ -83,6 +84,7 @@ def ids(event: ast.expr, inside: ast.AST) -> Iterator[str]:
                 if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == name
             }
             parameters = {each.arg for each in ast.walk(inside) if isinstance(each, ast.arg)}
+            parameters |= {each.name for each in ast.walk(inside) if isinstance(each, ast.MatchAs)}
             assert given or name in parameters, f"{text} is no event"
             for each in given:
                 yield from ids(each, inside)

@@ -63,8 +63,9 @@ from .desk import Desk
 from .entries.entries import Entries
 from .entries.placing import Ordering
 from .entries.searching import find_closes, find_further
-from .entries.submission import read, submit, withdraw
+from .entries.submission import read, submit
 from .entries.tracking import Tracking
+from .entries.withdrawal import withdraw
 from .event_errors import EventErrors
 from .identity import new_engine_id
 from .in_flight import InFlight, landing, run_in_flight
@@ -120,8 +121,8 @@ class EngineCore:
         self.tasks = Tasks(
             desk.store,
             desk.in_flight,
-            submit=partial(submit, desk=desk, entries=self.entries),
-            withdraw=partial(withdraw, desk=desk, entries=self.entries),
+            submit=partial(submit, desk=desk, book=self.entries),
+            withdraw=partial(withdraw, desk=desk, read=partial(read, desk=desk, book=self.entries)),
             close=partial(close, desk=desk, view=self.protections),
         )
         signals = ForeignSignals(

@@ -1,6 +1,6 @@
 """Tasks in flight: each follows from a record, and at a restart from the state. Nobody else starts them.
 
-    an order is about to be sent        submit
+    an order is about to be sent        submit, which ends when the order is known to be there or not
     a cancel is asked for               withdraw
     a protection begins to close        close
 
@@ -50,7 +50,9 @@ class Tasks:
             self._in_flight.start(self._close, id)
 
     def resume_order(self, id: str) -> None:
-        """Take up the cancel that the last process left, if there is one."""
+        """Take up the journey to the exchange, and the cancel, that the last process left, if there are such."""
         order = self._state.orders[id]
+        if order.state is EntryState.UNKNOWN or (order.state.at_exchange and not order.announced):
+            self._in_flight.start(self._submit, id)
         if order.cancel_asked and order.state.at_exchange:
             self._in_flight.start(self._withdraw, id)

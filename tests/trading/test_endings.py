@@ -185,7 +185,9 @@ async def test_a_fill_that_shows_after_its_order_was_said_to_have_ended_is_prote
 async def test_a_side_that_grows_after_an_end_was_believed_has_the_order_read_again(
     autojump_clock, monkeypatch
 ):
-    monkeypatch.setattr("bitmart_engine.trading.entries.entries.contradicted", lambda *seen: False)
+    for module in ("progress", "endings"):
+        name = f"bitmart_engine.trading.entries.{module}.contradicted"
+        monkeypatch.setattr(name, lambda *seen: False)
     async with open_stage() as stage:
         await opened(stage)
         await stage.settle(2)

@@ -92,3 +92,10 @@ def test_the_index_enters_exactly_what_a_look_at_every_zone_would(zones, ticks):
         for id in expected:
             del plain[id]
         assert len(indexed) == len(plain)
+
+
+def test_the_symbols_of_what_is_armed_come_in_one_order_whatever_was_armed_first():
+    zones = ZoneBook()
+    for symbol in ("SOLUSDT", "BTCUSDT", "ETHUSDT", "BTCUSDT"):
+        zones.arm(Zone(f"{symbol}{len(zones)}", symbol, Decimal(1), Decimal(2)))
+    assert zones.symbols() == ["BTCUSDT", "ETHUSDT", "SOLUSDT"]

@@ -4,28 +4,30 @@ The exchange may say so by mistake: a push, or a row, whose `deal_size` is missi
 Believed too soon, a fill has no stop, or a second order goes out. So an end that was pushed is a claim, which a read
 has to confirm. Where the read is at odds with what is held, or says nothing of fills, the order's trades and the
 position are read too, several times some time apart. Nothing here gives up: until it is known the order stays as it is.
+
+`next_step` decides, without waiting; `settle_end` performs the steps.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import trio
-from attrs import evolve
+from attrs import evolve, frozen
 
 from ...exchange.errors import ExchangeError, Meaning, Refused
 from ...logs import get_logger
 from ...model.events import OrderUpdate
 from ...model.orders import EntryOrder
-from ..backoff import Backoff
 from ..desk import Desk
-from .progress import whole
+from ..protections.protections import Protections
+from .progress import Unaccounted, contradicted, whole
 
-if TYPE_CHECKING:
-    from ..protections.protections import Protections
-    from .entries import Entries
-
-__all__ = ["contradicted", "settle_end", "unaccounted"]
+__all__ = [
+    "Absent", "Believe", "Book", "Done", "Facts", "Failed", "Found", "Pause", "ReadOrder",
+    "ReadTrades", "Traded", "after", "next_step", "settle_end", "unaccounted",
+]  # fmt: skip
 
 log = get_logger()
 
@@ -33,6 +35,161 @@ READS_IN_DOUBT = 4
 """How many reads have to agree where something contradicts them: the last about 4 s after the first."""
 LISTED_WITHIN_MS = 5_000
 """How long after its submit an order may not be listed. The exchange documents no lag."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 5.0
+"""Between reads: each pause is twice as long as the one before."""
+
+
+@frozen
+class Found:
+    """What the exchange says of the order now."""
+
+    update: OrderUpdate
+
+
+@frozen
+class Absent:
+    """The exchange lists no such order."""
+
+
+@frozen
+class Traded:
+    """How many contracts the trades of the order come to."""
+
+    size: int
+
+
+@frozen
+class Failed:
+    """The question was not answered."""
+
+
+Answer = Found | Absent | Traded | Failed
+
+
+@frozen
+class ReadOrder:
+    """Read the order."""
+
+
+@frozen
+class ReadTrades:
+    """Read the position and the order's trades, for `update` may not tell of all that filled."""
+
+    update: OrderUpdate
+
+
+@frozen
+class Believe:
+    """Take in that the order works still."""
+
+    update: OrderUpdate
+
+
+@frozen
+class Pause:
+    """Wait before the next read. `agreed` reads in a row have told of the end."""
+
+    seconds: float
+    agreed: int
+
+
+@frozen
+class Done:
+    """The last step: how the order ended is to be taken in, unless something else has told."""
+
+    update: OrderUpdate | None = None
+
+
+Step = ReadOrder | ReadTrades | Believe | Pause | Done
+
+
+@frozen(kw_only=True)
+class Facts:
+    """What is known of an end that is claimed."""
+
+    claim: OrderUpdate
+    order: EntryOrder | None
+    """As it stands now; None if it is not kept any more."""
+    held: Unaccounted
+    step: Step | None = None
+    answer: Answer | None = None
+    """What was done last, and what came of it."""
+    agreed: int = 0
+    """How many reads in a row told of the end, with something that speaks against it."""
+    pauses: int = 0
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether nothing else has told how the attempt ended."""
+        order = self.order
+        return (
+            order is not None
+            and order.client_order_id == self.claim.client_order_id
+            and order.state.at_exchange
+        )
+
+
+def after(facts: Facts, step: Step, answer: Answer | None) -> Facts:
+    """The facts once `step` was performed and `answer` came of it."""
+    facts = evolve(facts, step=step, answer=answer)
+    match step:
+        case Believe():
+            return evolve(facts, agreed=0)
+        case Pause(agreed=agreed):
+            return evolve(facts, agreed=agreed, pauses=facts.pauses + 1)
+    return facts
+
+
+def next_step(facts: Facts, now_ms: int) -> Step:
+    """What to do next so that it is known how the order ended."""
+    match facts.step, facts.answer:
+        case Believe(), _:
+            return _pause(facts)
+        case _ if not facts.is_claimed and not isinstance(facts.answer, Found | Absent):
+            return Done()
+        case ReadOrder(), Found(update):
+            return _read(facts, update, listed=True)
+        case ReadOrder(), Absent():
+            return _unlisted(facts, now_ms)
+        case ReadTrades(update), Traded(size):
+            if size > update.deal_size:
+                return _told(facts, evolve(update, deal_size=size, deal_size_known=True), True)
+            return _told(facts, evolve(update, deal_size_known=True), False)
+        case ((ReadOrder() | ReadTrades()), _):
+            return _pause(facts)
+    return ReadOrder()
+
+
+def _read(facts: Facts, update: OrderUpdate, *, listed: bool) -> Step:
+    """The order was read, or is not `listed`: then what was claimed is all there is."""
+    short = update.final and (facts.order is None or update.deal_size < whole(facts.order, update))
+    if short and (not listed or contradicted(update, facts.held)):
+        return ReadTrades(update)
+    return _told(facts, update, True)
+
+
+def _unlisted(facts: Facts, now_ms: int) -> Step:
+    """The exchange does not list the order, which proves nothing right after its submit."""
+    submitted_ms = None if facts.order is None else facts.order.submitted_ms
+    if now_ms - (submitted_ms or 0) >= LISTED_WITHIN_MS:
+        return _read(facts, facts.claim, listed=False)
+    return _pause(facts) if facts.is_claimed else Done()
+
+
+def _told(facts: Facts, update: OrderUpdate, settles: bool) -> Step:
+    """What a round of reads says of the order. If that `settles` nothing, several have to say the same."""
+    if not facts.is_claimed:
+        return Done()
+    if not update.final:
+        return Believe(update)
+    if settles or facts.agreed + 1 >= READS_IN_DOUBT:
+        return Done(update)
+    return _pause(facts, facts.agreed + 1)
+
+
+def _pause(facts: Facts, agreed: int | None = None) -> Pause:
+    pause_s = min(FIRST_PAUSE_S * 2.0 ** min(facts.pauses, 10), LONGEST_PAUSE_S)
+    return Pause(pause_s, facts.agreed if agreed is None else agreed)
 
 
 def unaccounted(order: EntryOrder, desk: Desk, protections: Protections) -> int:
@@ -46,73 +203,86 @@ def unaccounted(order: EntryOrder, desk: Desk, protections: Protections) -> int:
     return max(held.size - ours - unprotected, 0)
 
 
-def contradicted(update: OrderUpdate, before: int, now: int) -> bool:
-    """Whether something speaks against an end with contracts unfilled, as `update` tells it.
+class Book(Protocol):
+    """Where it is recorded what becomes of orders. Nothing here blocks."""
 
-    `before` and `now` are what is held without account, at the submit and now.
-    """
-    untold_fill = not update.deal_size and (update.deal_avg_price or update.last_fill)
-    return not update.deal_size_known or now > before or bool(untold_fill)
+    def believe(self, update: OrderUpdate) -> None:
+        """Take in what is certain of an order."""
+        ...
+
+    def unaccounted(self, order: EntryOrder) -> Unaccounted:
+        """What is held on the order's side that no order of ours is known to have brought."""
+        ...
+
+    def settled(self, client_order_id: str) -> None:
+        """Nobody asks any more how the order of this id has ended."""
+        ...
 
 
 async def settle_end(
-    id: str, claim: OrderUpdate, desk: Desk, protections: Protections, entries: Entries
+    id: str,
+    claim: OrderUpdate,
+    desk: Desk,
+    book: Book,
+    observe_positions: Callable[[str], Awaitable[None]],
 ) -> None:
-    """Find out how the order ended that `claim` says has ended, and have that taken in."""
-    agreed = 0
+    """Find out how the order ended that `claim` says has ended, and have that taken in.
+
+    `observe_positions` reads both sides of a symbol and takes in what is held. Raises ExchangeError.
+    """
+
+    def standing() -> tuple[EntryOrder | None, Unaccounted]:
+        order = desk.state.orders.get(id)
+        return order, Unaccounted() if order is None else book.unaccounted(order)
+
     try:
-        for pause_s in Backoff(0.25, 5.0):
-            order = desk.state.orders.get(id)
-            if order is None or not _is_claimed(order, claim):
-                return
-            try:
-                update, agrees = await _read(order, claim, desk, protections, entries)
-            except ExchangeError as failure:
-                desk.counters.add("order_end_unconfirmed", id=id, why=failure)
-                update, agrees = None, False
-            order = desk.state.orders.get(id)
-            if order is None or not _is_claimed(order, claim):
-                return
-            if update is not None and not update.final:
-                entries.believe(update)
-                agreed = 0
-            elif update is not None:
-                agreed += 1
-                if agrees or agreed >= READS_IN_DOUBT:
-                    entries.believe(update)
-                    return
-            await trio.sleep(pause_s)
+        order, held = standing()
+        facts = Facts(claim=claim, order=order, held=held)
+        while not isinstance(step := next_step(facts, desk.now_ms()), Done):
+            answer = await _performed(id, step, claim, desk, book, observe_positions)
+            order, held = standing()
+            facts = evolve(after(facts, step, answer), order=order, held=held)
+        if step.update is not None:
+            book.believe(step.update)
     finally:
-        entries.settled(claim.client_order_id)
+        book.settled(claim.client_order_id)
 
 
-def _is_claimed(order: EntryOrder, claim: OrderUpdate) -> bool:
-    return order.client_order_id == claim.client_order_id and order.state.at_exchange
+async def _performed(
+    id: str,
+    step: Step,
+    claim: OrderUpdate,
+    desk: Desk,
+    book: Book,
+    observe_positions: Callable[[str], Awaitable[None]],
+) -> Answer | None:
+    """What came of a step."""
+    match step:
+        case Believe(update):
+            book.believe(update)
+            return None
+        case Pause(seconds):
+            await trio.sleep(seconds)
+            return None
+    try:
+        if isinstance(step, ReadOrder):
+            return await _read_order(claim, desk)
+        await observe_positions(claim.symbol)
+        traded = await desk.exchange.traded_size(claim.symbol, claim.order_id)
+    except ExchangeError as failure:
+        desk.counters.add("order_end_unconfirmed", id=id, why=failure)
+        return Failed()
+    if isinstance(step, ReadTrades) and traded > step.update.deal_size:
+        log.warning("order_fills_exceed_order", id=id, traded=traded)
+    return Traded(traded)
 
 
-async def _read(
-    order: EntryOrder, claim: OrderUpdate, desk: Desk, protections: Protections, entries: Entries
-) -> tuple[OrderUpdate | None, bool]:
-    """What the exchange says of the order now, None for nothing; and whether that settles it. Raises ExchangeError."""
+async def _read_order(claim: OrderUpdate, desk: Desk) -> Found | Absent:
     update: OrderUpdate | None
     try:
-        update = await desk.exchange.order(order.symbol, claim.order_id)
+        update = await desk.exchange.order(claim.symbol, claim.order_id)
     except Refused as refusal:
         if refusal.meaning is not Meaning.NO_SUCH_ORDER:
             raise
-        update = await desk.exchange.find_order(order.symbol, order.client_order_id)
-    listed = update is not None
-    if update is None:
-        if desk.now_ms() - (order.submitted_ms or 0) < LISTED_WITHIN_MS:
-            return None, False
-        update = claim
-    if not update.final or update.deal_size >= whole(order, update):
-        return update, True
-    if listed and not entries.doubts(order, update):
-        return update, True
-    await protections.observe_positions(order.symbol)
-    traded = await desk.exchange.traded_size(order.symbol, claim.order_id)
-    if traded > update.deal_size:
-        log.warning("order_fills_exceed_order", id=order.id, traded=traded)
-        return evolve(update, deal_size=traded, deal_size_known=True), True
-    return evolve(update, deal_size_known=True), False
+        update = await desk.exchange.find_order(claim.symbol, claim.client_order_id)
+    return Absent() if update is None else Found(update)

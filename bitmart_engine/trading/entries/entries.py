@@ -1,24 +1,19 @@
-"""Entry orders: watch their zones, and follow what becomes of them at the exchange.
+"""Entry orders: what the market, the exchange and the user do to them, recorded with all that follows.
 
-What users ask for comes from `ordering`, and the journey to the exchange and back is in `submission`; here is what is
-decided without waiting.
+What is decided stands in `entering` (a price), `progress` (an update of the exchange), `outcomes` (the end of a
+journey) and `endings` (an end that is claimed), each without waiting and without this class; `waiting` follows the
+records. Here facts are gathered for them, and the effects of what they decide performed.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from attrs import evolve
 
 from ...logs import get_logger
-from ...model.decimals import plain_or_none
 from ...model.events import OrderState, OrderUpdate, Tick
-from ...model.instruments import Instrument
 from ...model.lifecycle import EntryState
-from ...model.orders import EntryOrder, EntryRequest, OrderType
-from ...model.sides import PositionSide
+from ...model.orders import EntryOrder
 from ...store.records import (
-    EntryAccepted,
     EntryForgotten,
     EntryIntended,
     EntryMoved,
@@ -27,29 +22,21 @@ from ...store.records import (
     Record,
 )
 from ..desk import Desk
-from ..identity import entry_client_order_id, is_ours
 from ..protections.protections import Protections
 from ..protections.shared_positions import exchange_may_close
-from ..requests import does_not_fit, on_grid, size_now
-from ..signals.notifications import announcement, promised_protection, told_of_end
-from ..signals.signalling import entry_refused, entry_told, entry_withdrawn
-from .deadlines import Deadlines
-from .endings import contradicted, settle_end, unaccounted
-from .passing import PassedLevels, passed_at
-from .progress import observed, refused_for_crossing, whole
-from .submission import confirm, look_up
+from . import outcomes
+from .endings import settle_end, unaccounted
+from .entering import Circumstances, Send, at_price, beyond_level
+from .outcomes import Effects
+from .progress import Meaning, Unaccounted, adopted, believed, meaning_of
+from .recording import record_effects
+from .steps import Outcome, Rejected
+from .waiting import WaitingIndex, rests_until_ms
 from .withdrawing import asked_away
-from .zones import Zone, ZoneBook
 
 __all__ = ["Entries"]
 
 log = get_logger()
-
-CROSSING_TRIES = 3
-"""How often a maker-only order may be refused for crossing before it is rejected."""
-
-IDS_TRIED = 5
-"""How many client order ids may turn out to be other orders' before the order is rejected."""
 
 
 class Entries:
@@ -58,39 +45,25 @@ class Entries:
     def __init__(self, desk: Desk, protections: Protections) -> None:
         self._desk = desk
         self._protections = protections
-        self._zones = ZoneBook()
         self._before: dict[str, tuple[str, int]] = {}
         """By order at the exchange, the client order id of its attempt, and what was held without account before it."""
-        self._levels = PassedLevels()
         self._unsearched: set[str] = set()
         """Orders of the journal that wait, or whose answer was lost, before the exchange was asked what it has."""
         self._settling: set[str] = set()
         """Client order ids of orders that are said to have ended, while that is being confirmed."""
-        self.deadlines = Deadlines(desk.now_ms, self._overdue)
-        desk.store.observe(self._keep_track)
+        self.waiting = WaitingIndex(desk, self._overdue)
+        self.resting = self.waiting.resting
+        self.deadlines = self.waiting.deadlines
 
     def __len__(self) -> int:
         """How many zones are armed."""
-        return len(self._zones)
+        return len(self.waiting)
 
-    # Promised, and withdrawn
-
-    def accept(self, order: EntryOrder) -> None:
-        """Record `order` with its protection. Its zone is watched from when that is durable. Does not block."""
-        self._desk.store.record(EntryAccepted(order), *promised_protection(order))
-        if order.request.leverage is not None:
-            self._desk.in_flight.start(self._desk.leverage.learn, order.symbol)
-
-    def watch(self, id: str) -> None:
-        """Watch the zone of an order that waits, unless it was cancelled meanwhile."""
-        if self._desk.state.orders[id].state is EntryState.WAITING:
-            self._arm(id)
+    # What the user says
 
     def forget(self, id: str) -> None:
         """The promise of an order could not be kept safe, so it is not given."""
-        order = self._desk.state.orders[id]
         protection = self._desk.state.protection_of(id)
-        self._desk.prices.unneed(order.symbol, ("entry", id))
         records: list[Record] = []
         if protection is not None:
             self._protections.index.forget(protection)
@@ -100,7 +73,7 @@ class Entries:
     def cancel_waiting(self, id: str) -> None:
         """The user wants no longer what waits for its zone."""
         order = self._desk.state.orders[id]
-        self._desk.store.record(*self._ended(order, EntryState.CANCELLED, "cancelled by the user"))
+        self._record(order, outcomes.cancelled(order, self._desk.now_ms()))
 
     def withdraw(self, id: str) -> None:
         """Start taking an order away from the exchange, unless that is under way. Does not block."""
@@ -110,131 +83,81 @@ class Entries:
 
     def on_tick(self, tick: Tick) -> None:
         """Send out the orders whose zones `tick` enters, unless it passes what makes them worthless."""
-        entered = self._zones.entered(tick)
-        for id, why in self._levels.passed(tick):
+        touched = self.waiting.touched(tick)
+        for id, why in touched.passed:
             with self._desk.errors.surviving("price beyond a level", id=id):
-                self.skipped(id, why)
-        for id in entered:
+                order = self._desk.state.orders[id]
+                self._decided(order, beyond_level(order, why, self._circumstances(order)))
+            self.waiting.watch_again(id)
+        for id in touched.entered:
             with self._desk.errors.surviving("price in a zone", id=id):
-                self._entered(id, tick)
-                continue
-            if self._desk.state.orders[id].state is EntryState.WAITING:
-                self._watch(id)
+                order = self._desk.state.orders[id]
+                self._decided(order, at_price(order, tick.last, self._circumstances(order)))
+            self.waiting.watch_again(id)
 
-    def _entered(self, id: str, tick: Tick) -> None:
-        """The price is in the zone of an order."""
-        order = self._desk.state.orders[id]
-        request = order.request
-        if order.state is not EntryState.WAITING:
-            return
-        if (why_not := passed_at(request, tick.last)) is not None:
-            self.skipped(id, why_not)
-        elif (
-            self._desk.agreement.may_open
-            and self._desk.instruments.known(tick.symbol)
-            and not exchange_may_close(tick.symbol, request.side, self._protections)
-            and (request.type is OrderType.LIMIT or request.contains(tick.last))
-        ):
-            self._enter(id, tick.last)
-        else:
-            self._watch(id)
-
-    def skipped(self, id: str, why: str) -> None:
-        """An entry that waits is not worth sending any more."""
-        if id in self._unsearched:
-            self._watch(id)  # the exchange may have it: that comes first
-        elif self._desk.state.orders[id].state is EntryState.WAITING:
-            self.rejected(id, "skipped", error=why)
-
-    def _enter(self, id: str, last: Decimal) -> None:
-        desk = self._desk
-        order = desk.state.orders[id]
-        if order.state is not EntryState.WAITING:
-            return
-        instrument = desk.instruments.known(order.symbol)
-        assert instrument is not None, "an accepted order has an instrument"
-        request, size = on_grid(order.request, instrument), size_now(order.request, instrument)
-        if (error := does_not_fit(request, size, instrument)) is not None:
-            self.rejected(id, "contract_changed", error=error)
-            return
-        client_order_id = order.client_order_id or self._next_client_order_id(order)
-        self._before[id] = (client_order_id, unaccounted(order, desk, self._protections))
-        price = self._limit_price(order, request, instrument, last)
-        desk.store.record(
-            EntryIntended(id, desk.now_ms(), client_order_id, price, size, desk.there_ms()),
-            *self._protections.kept_from(id, request),
+    def _circumstances(self, order: EntryOrder) -> Circumstances:
+        side = order.request.side
+        return Circumstances(
+            searched=self.is_searched(order.id),
+            may_open=self._desk.agreement.may_open,
+            instrument=self._desk.instruments.known(order.symbol),
+            exchange_may_close=exchange_may_close(order.symbol, side, self._protections),
         )
-        self._let_rest(desk.state.orders[id])
 
-    def _next_client_order_id(self, order: EntryOrder) -> str:
-        return entry_client_order_id(order.id, order.spent + 1, order.engine_id)
+    def _decided(self, order: EntryOrder, decision: Send | Rejected | None) -> None:
+        if isinstance(decision, Send):
+            self._send(order, decision)
+        elif decision is not None:
+            self.conclude(order.id, decision)
 
-    def _limit_price(
-        self, order: EntryOrder, request: EntryRequest, instrument: Instrument, last: Decimal
-    ) -> Decimal | None:
-        """The last price clamped into the zone, a tick less eager for every time it crossed already.
-
-        `request` is the order's, on the grid of `instrument` as it is now.
-        """
-        if request.type is OrderType.MARKET:
-            return None
-        eager = instrument.tick_size * (order.spent - order.taken)
-        price = last - eager if request.side is PositionSide.LONG else last + eager
-        return request.clamp(instrument.on_grid(price))
+    def _send(self, order: EntryOrder, out: Send) -> None:
+        """Record that the order is about to go out: its journey begins with that."""
+        desk = self._desk
+        id, at_ms, there_ms = order.id, desk.now_ms(), desk.there_ms()
+        self._before[id] = (out.client_order_id, unaccounted(order, desk, self._protections))
+        desk.store.record(
+            EntryIntended(id, at_ms, out.client_order_id, out.price, out.size, there_ms),
+            *self._protections.kept_from(id, out.request),
+        )
 
     # What the exchange says
 
     def on_update(self, update: OrderUpdate, *, pushed: bool = False) -> bool:
-        """Take in an update of one of our entry orders. False if it is not about one.
-
-        An end with contracts unfilled is a claim if it was `pushed`, or if something contradicts it: it is read until
-        that is settled. What it says of fills counts at once.
-        """
+        """Take in an update of one of our entry orders. False if it is not about one."""
         desk = self._desk
         order = desk.state.entry_of(update.client_order_id)
-        if order is None or not is_ours(order, update, desk.exchange.clock_offset_ms):
+        if order is None:
             return False
-        if update.client_order_id != order.client_order_id:
-            self._filled_after_all(order, update)
-            return True
-        if (
-            update.final
-            and update.deal_size < whole(order, update)
-            and not order.state.final
-            and (pushed or self.doubts(order, update))
-        ):
-            self._claimed(order, update)
-        else:
-            self.believe(update)
-        desk.order_news.wake(update.client_order_id)
+        meaning = meaning_of(
+            order,
+            update,
+            self.unaccounted(order) if update.final else Unaccounted(),
+            pushed=pushed,
+            clock_ahead_ms=desk.exchange.clock_offset_ms,
+        )
+        match meaning:
+            case Meaning.FOREIGN:
+                return False
+            case Meaning.PAST_FILL | Meaning.FOUND:
+                what = "refused_order_filled"
+                desk.counters.add(what, id=order.id, client=update.client_order_id)
+                if meaning is Meaning.FOUND:
+                    self._adopt(order, update)
+            case Meaning.CLAIM:
+                self._claimed(order, update)
+                desk.order_news.wake(update.client_order_id)
+            case Meaning.CERTAIN:
+                self.believe(update)
         return True
 
-    def _filled_after_all(self, order: EntryOrder, update: OrderUpdate) -> None:
-        """An attempt that was given up has filled: while the order waits again, that is its fill."""
-        if not update.deal_size:
-            return
-        what = "refused_order_filled"
-        self._desk.counters.add(what, id=order.id, client=update.client_order_id)
-        if order.state is EntryState.WAITING and update.deal_size > order.filled:
-            self._adopt(order, update)
-
     def _adopt(self, order: EntryOrder, update: OrderUpdate) -> None:
-        """The exchange has an attempt of an order that we did not know of: from here on that is the latest."""
-        now_ms, there_ms = self._desk.now_ms(), update.create_time_ms or 0
-        size = update.size or order.size
+        """The exchange has an attempt of an order that we did not know of."""
+        now_ms = self._desk.now_ms()
         self._desk.store.record(
-            EntryIntended(order.id, now_ms, update.client_order_id, update.price, size, there_ms),
+            adopted(order, update, now_ms),
             EntryObserved(order.id, now_ms, EntryState.OPEN, update.order_id, order.filled),
         )
-        self._zones.disarm(order.id)
         self.on_update(update)
-
-    def doubts(self, order: EntryOrder, update: OrderUpdate) -> bool:
-        """Whether something speaks against the end with contracts unfilled that `update` tells of."""
-        client_order_id, before = self._before.get(order.id, ("", 0))
-        if client_order_id != order.client_order_id:
-            before = 0
-        return contradicted(update, before, unaccounted(order, self._desk, self._protections))
 
     def _claimed(self, order: EntryOrder, update: OrderUpdate) -> None:
         """The order is said to have ended: believe its fills, and have the rest confirmed."""
@@ -242,9 +165,8 @@ class Entries:
             self.believe(evolve(update, state=OrderState.CHECK))
         if update.client_order_id not in self._settling:
             self._settling.add(update.client_order_id)
-            self._desk.in_flight.start(
-                settle_end, order.id, update, self._desk, self._protections, self
-            )
+            observe = self._protections.observe_positions
+            self._desk.in_flight.start(settle_end, order.id, update, self._desk, self, observe)
 
     def settled(self, client_order_id: str) -> None:
         """Whether the order of this id has ended is no longer being asked."""
@@ -255,176 +177,52 @@ class Entries:
         desk = self._desk
         order = desk.state.entry_of(update.client_order_id)
         assert order is not None, "it is about one of ours"
-        if refused_for_crossing(order, update):
-            self.crossed(order.id, "cancelled by the exchange at once", update)
-        else:
-            record = observed(order, update, desk.now_ms())
-            if record is not None:
-                self._take_in(order, record, update)
+        self._record(order, believed(order, update, desk.now_ms()))
         desk.order_news.wake(update.client_order_id)
 
-    def _take_in(self, order: EntryOrder, record: EntryObserved, update: OrderUpdate) -> None:
-        """Record progress with all that follows from it, as one unit."""
-        desk = self._desk
-        records: list[Record] = [record]
-        average = record.average_price or order.average_price
-        if not order.announced:
-            records += announcement(
-                desk.notifications,
-                order,
-                record.exchange_order_id,
-                submit_only=False,
-                average_price=average,
-                last=self._last(order.symbol),
-            )
-        fill: dict[str, object] = {
-            "exchange_order_id": record.exchange_order_id,
-            "filled_size": record.filled,
-            "average_price": average,
-        }
-        if record.reason == "late fill":
-            fill["late_fill"] = True
-        if record.filled > order.filled:
-            there_ms = record.update_time_ms if record.update_time_ms > 1 else 0
-            records += self._protections.covered(order.id, record.filled, there_ms)
-            event = "filled" if record.to is EntryState.FILLED else "partially_filled"
-            records += desk.notifications.of_order(order, event, **fill)
-        if record.to is EntryState.CANCELLED and not order.state.final:
-            records += desk.notifications.of_order(order, "cancelled", **fill)
-        records += entry_told(desk, order, record, update)
-        if record.to.final:
-            records += self._protections.order_ended(order.id, filled=record.filled)
-        self._zones.disarm(order.id)
-        if record.filled > order.filled:
-            desk.world.reached("fill seen")
-        desk.store.record(*records)
-        if record.to is not order.state or record.filled > order.filled:
-            size = order.size
-            log.info(f"order_{record.to.value}", id=order.id, filled=f"{record.filled}/{size}")
+    def unaccounted(self, order: EntryOrder) -> Unaccounted:
+        """What is held on the order's side that no order of ours is known to have brought."""
+        client_order_id, before = self._before.get(order.id, ("", 0))
+        if client_order_id != order.client_order_id:
+            before = 0
+        return Unaccounted(before, unaccounted(order, self._desk, self._protections))
 
-    # What the submission found out
+    # What the journey to the exchange found out
 
-    def accepted(self, id: str, exchange_order_id: str) -> None:
-        """The exchange took the order. A push may have said so, and more, before."""
-        desk = self._desk
-        order = desk.state.orders[id]
-        if order.state in (EntryState.SUBMITTING, EntryState.UNKNOWN):
-            desk.store.record(
-                EntryObserved(id, desk.now_ms(), EntryState.OPEN, exchange_order_id, order.filled)
-            )
-            log.info(
-                "order_open",
-                id=id,
-                price=plain_or_none(order.price),
-                exchange_order_id=exchange_order_id,
-            )
-
-    def announce(self, id: str, *, submit_only: bool) -> None:
-        """Tell `placed`, unless it was told."""
+    def opened(self, id: str, exchange_order_id: str) -> None:
+        """The exchange took the order."""
         order = self._desk.state.orders[id]
-        if not order.announced and order.exchange_order_id:
-            self._desk.store.record(
-                *announcement(
-                    self._desk.notifications,
-                    order,
-                    order.exchange_order_id,
-                    submit_only=submit_only,
-                    last=self._last(order.symbol),
-                )
-            )
+        self._record(order, outcomes.opened(order, exchange_order_id, self._desk.now_ms()))
 
-    def lost(self, id: str, why: str) -> None:
+    def called_unknown(self, id: str, why: str) -> None:
         """Nobody knows whether the exchange took the order."""
-        if self._desk.state.orders[id].state is EntryState.SUBMITTING:
-            self._desk.store.record(EntryMoved(id, self._desk.now_ms(), EntryState.UNKNOWN, why))
-            log.warning("order_unknown", id=id, why=why)
-
-    def crossed(self, id: str, why: str, update: OrderUpdate | None = None) -> None:
-        """A maker-only order would have matched at once: try again while the zone is worth it, but not for ever.
-
-        `update` is what took it away, where the exchange had taken it first.
-        """
         order = self._desk.state.orders[id]
-        if update is not None and (
-            told := entry_withdrawn(self._desk, order, update, f"would have crossed: {why}")
-        ):
-            self._desk.store.record(*told)
-        if order.spent - order.taken + 1 >= CROSSING_TRIES:
-            error = f"refused {CROSSING_TRIES} times: {why}"
-            self.rejected(id, "post_only_rejected", error=error, was_there=update is not None)
-        else:
-            self.back_to_waiting(id, f"would have crossed: {why}", spent=True)
+        self._record(order, outcomes.called_unknown(order, why, self._desk.now_ms()))
 
-    def id_taken(self, id: str, by: OrderUpdate | None) -> None:
-        """The client order id is another order's: the next one, but not for ever."""
+    def conclude(self, id: str, outcome: Outcome) -> None:
+        """Its journey has ended."""
         order = self._desk.state.orders[id]
-        what = "an order of the past" if by is None else f"{by.symbol} order {by.order_id}"
-        why = f"client order id {order.client_order_id} is that of {what}"
-        self._desk.counters.add("client_order_id_taken", id=id, why=why)
-        if order.taken + 1 >= IDS_TRIED:
-            self.rejected(id, "id_taken", error=f"{IDS_TRIED} ids are taken: {why}")
-        else:
-            self.back_to_waiting(id, why, spent=True, taken=True)
-
-    def rejected(self, id: str, reason: str, error: str, *, was_there: bool = False) -> None:
-        """The exchange does not want the order, and asking again would not help.
-
-        `was_there` says that it had taken the latest attempt, the end of which is told already.
-        """
-        order = self._desk.state.orders[id]
-        if not order.state.final:
-            records = self._ended(order, EntryState.REJECTED, reason, error=error, spent=True)
-            if order.state.at_exchange and not was_there and reason != "id_taken":
-                # An id that is taken is the client order id of somebody else's order, which was not refused.
-                records += entry_refused(self._desk, order, reason, error)
-            self._desk.store.record(*records)
-            log.warning("order_rejected", id=id, reason=reason, error=error)
-
-    def back_to_waiting(
-        self, id: str, why: str, *, spent: bool = False, taken: bool = False, arm: bool = True
-    ) -> None:
-        """The exchange has no order of ours: watch the zone again, or end what has nothing left to wait for."""
-        order = self._desk.state.orders[id]
-        if order.cancel_asked:
-            self._desk.store.record(
-                *self._ended(order, EntryState.CANCELLED, "cancelled by the user", spent=spent)
-            )
-        elif self._desk.now_ms() >= order.deadline_ms:
-            self._expire(order, spent=spent)
-        else:
-            self._desk.store.record(
-                EntryMoved(id, self._desk.now_ms(), EntryState.WAITING, why, spent, taken)
-            )
-            if arm:
-                self._arm(id)
+        self._record(order, outcomes.concluded(order, outcome, self._desk.now_ms()))
 
     # After a restart
 
     def resume(self, id: str) -> None:
-        """Take an order up where the last process left it: watched, looked up, withdrawn or announced."""
+        """Take an order up where the last process left it: watched, or to be looked up."""
         desk = self._desk
         order = desk.state.orders[id]
         if order.state.final:
             return
-        self._keep_count(order)
+        self.waiting.resume(order)
         if order.state is EntryState.WAITING:
             self._unsearched.add(id)
-            self._watch(id)
             return
-        self._let_rest(order)
-        self.lost(id, "the engine ended before the answer")
+        self.called_unknown(id, "the engine ended before the answer")
         if order.state is EntryState.UNKNOWN and not desk.ages_known:
-            self._lost_anew(id)
+            # How long ago the answer was lost nobody can tell: absence is proved from now on only.
+            why = "the engine was restarted before it was looked up"
+            desk.store.record(EntryMoved(id, desk.now_ms(), EntryState.UNKNOWN, why))
         if desk.state.orders[id].state is EntryState.UNKNOWN:
             self._unsearched.add(id)
-            desk.in_flight.start(look_up, id, desk, self)
-        elif not order.announced:
-            desk.in_flight.start(confirm, id, desk, self)
-
-    def _lost_anew(self, id: str) -> None:
-        """How long ago the answer was lost nobody can tell: absence is proved from now on only."""
-        why = "the engine was restarted before it was looked up"
-        self._desk.store.record(EntryMoved(id, self._desk.now_ms(), EntryState.UNKNOWN, why))
 
     @property
     def to_be_searched(self) -> bool:
@@ -451,7 +249,7 @@ class Entries:
             order = desk.state.orders[id]
             if order.state is EntryState.WAITING:
                 if desk.now_ms() >= order.deadline_ms:
-                    self._expire(order)
+                    self._overdue(id, desk.now_ms())
                 else:
                     self.deadlines.add(id, order.deadline_ms)
         self._unsearched.clear()
@@ -462,114 +260,31 @@ class Entries:
         """A deadline of the order has come: stale ones are ignored."""
         order = self._desk.state.orders[id]
         if order.state is EntryState.WAITING and order.deadline_ms <= now_ms:
-            self._expire(order)
+            self._record(order, outcomes.expired(order, now_ms))
         elif order.state.at_exchange and not order.cancel_asked:
-            rests_until_ms = self._rests_until_ms(order)
-            if rests_until_ms is not None and rests_until_ms <= now_ms:
+            until_ms = rests_until_ms(order)
+            if until_ms is not None and until_ms <= now_ms:
                 log.info("order_rested_long_enough", id=id)
                 self.withdraw(id)
 
-    def _rests_until_ms(self, order: EntryOrder) -> int | None:
-        resting_s = order.request.resting_timeout_seconds
-        if resting_s is None or order.submitted_ms is None:
-            return None
-        return order.submitted_ms + int(resting_s * 1000)
-
-    def _let_rest(self, order: EntryOrder) -> None:
-        """An order is at the exchange, and may not rest there for ever."""
-        rests_until_ms = self._rests_until_ms(order)
-        if rests_until_ms is not None and order.state.at_exchange:
-            self.deadlines.add(order.id, rests_until_ms)
-
-    def _expire(self, order: EntryOrder, *, spent: bool = False) -> None:
-        self._desk.store.record(
-            *self._ended(
-                order, EntryState.EXPIRED, "the price was not in the zone in time", spent=spent
-            )
-        )
-        log.info("order_expired", id=order.id)
-
-    # Bookkeeping
-
-    def _last(self, symbol: str) -> Decimal | None:
-        """The last price of a symbol, if there was any."""
-        tick = self._desk.prices.last(symbol)
-        return None if tick is None else tick.last
-
-    def symbols(self) -> list[str]:
-        """The symbols that have a zone armed."""
-        return self._zones.symbols()
+    # What it asks of others
 
     def leveraged(self) -> list[str]:
         """The symbols of entries that wait and want a leverage."""
         waiting = (each.request for each in self._desk.state.orders.alive())
         return sorted({each.symbol for each in waiting if each.leverage is not None})
 
+    def symbols(self) -> list[str]:
+        """The symbols that have a zone armed."""
+        return self.waiting.symbols()
+
     def recheck(self) -> None:
         """Look at every zone with the last price: entries may go out again."""
-        for symbol in self._zones.symbols():
+        for symbol in self.waiting.symbols():
             self._desk.prices.recheck(symbol)
 
-    def _watch(self, id: str) -> None:
-        request = self._desk.state.orders[id].request
-        self._levels.watch(request)
-        since_ms = self._counts_from(id)
-        self._zones.arm(Zone(id, request.symbol, request.zone_min, request.zone_max, since_ms))
-
-    def _counts_from(self, id: str) -> int | None:
-        """Since when the order is taken, by the exchange's clock: no price from before enters its zone."""
-        desk = self._desk
-        if desk.exchange.clock_offset_ms is None:
-            return None
-        return desk.exchange.now_ms() - (desk.now_ms() - desk.state.orders[id].accepted_ms)
-
-    def _arm(self, id: str) -> None:
-        order = self._desk.state.orders[id]
-        request = order.request
-        self._watch(id)
-        self.deadlines.add(id, order.deadline_ms)
-        self._desk.prices.recheck(request.symbol)
-
-    def _ended(
-        self,
-        order: EntryOrder,
-        to: EntryState,
-        reason: str,
-        *,
-        error: str = "",
-        spent: bool = False,
-    ) -> list[Record]:
-        """The records of an end that the engine itself decides on; the exchange holds nothing."""
-        self._zones.disarm(order.id)
-        return [
-            EntryMoved(order.id, self._desk.now_ms(), to, error or reason, spent),
-            *self._protections.order_ended(order.id, filled=order.filled),
-            *told_of_end(self._desk.notifications, order, to, reason, error),
-        ]
-
-    def _keep_track(self, record: Record) -> None:
-        """Symbols of orders that may still need a price are priced, and it is known what may fill."""
-        match record:
-            case EntryAccepted(order=EntryOrder(request=EntryRequest(id=id))):
-                pass
-            case EntryIntended(id=id) | EntryMoved(id=id) | EntryObserved(id=id):
-                pass
-            case _:
-                return
-        self._keep_count(self._desk.state.orders[id])
-
-    def _keep_count(self, order: EntryOrder) -> None:
-        id = order.id
-        there = self._desk.working.ours.setdefault((order.symbol, order.request.side), set())
-        if order.state.at_exchange:
-            there.add(id)
-        else:
-            there.discard(id)
-        if order.state is not EntryState.WAITING:
-            self._levels.rest(id)
-        if order.state.final:
-            self._levels.forget(id)
-            self._before.pop(id, None)
-            self._desk.prices.unneed(order.symbol, ("entry", id))
-        else:
-            self._desk.prices.need(order.symbol, ("entry", id))
+    def _record(self, order: EntryOrder, effects: Effects) -> None:
+        """Record what was decided of an order with all that follows from it."""
+        record_effects(order, effects, self._desk, self._protections)
+        if self._desk.state.orders[order.id].state.final:
+            self._before.pop(order.id, None)

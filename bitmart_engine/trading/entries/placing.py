@@ -14,6 +14,7 @@ from ...model.lifecycle import EntryState
 from ...model.orders import EntryOrder, EntryRequest
 from ...model.tickers import meanings
 from ...notify.destinations import check_url
+from ...store.records import EntryAccepted
 from ..desk import Desk
 from ..requests import (
     PlaceOrder,
@@ -23,6 +24,7 @@ from ..requests import (
     moved_prices,
     same_request,
 )
+from ..signals.notifications import promised_protection
 from .entries import Entries
 
 __all__ = ["Ordering", "Placed"]
@@ -74,15 +76,15 @@ class Ordering:
             accepted_there_ms=desk.there_ms(),
             deadline_ms=now_ms + int(request.timeout_seconds * 1000),
         )
-        async with desk.promises.making(order.id):
-            self._entries.accept(order)
-            try:
-                await desk.promises.keep()
-            except Unavailable:
-                self._entries.forget(order.id)
-                raise
-        desk.world.reached("promise kept")
-        self._entries.watch(order.id)
+        with self._entries.resting(order.id):  # nothing is sent of what is not promised
+            async with desk.promises.making(order.id):
+                self._accept(order)
+                try:
+                    await desk.promises.keep()
+                except Unavailable:
+                    self._entries.forget(order.id)
+                    raise
+            desk.world.reached("promise kept")
         log.info(
             "order_accepted",
             id=order.id,
@@ -92,6 +94,11 @@ class Ordering:
             size=request.size,
         )
         return Placed(order, False, rounded)
+
+    def _accept(self, order: EntryOrder) -> None:
+        self._desk.store.record(EntryAccepted(order), *promised_protection(order))
+        if order.request.leverage is not None:
+            self._desk.in_flight.start(self._desk.leverage.learn, order.symbol)
 
     async def _known(self, asked: PlaceOrder) -> Placed | None:
         """The answer where the id is known, whatever its contract has become and whether or not the exchange answers.

@@ -10,15 +10,126 @@ all of it has to be protected; it is filled once what the exchange has of it is,
 
 from __future__ import annotations
 
+from enum import Enum
+
+from attrs import frozen
+
 from ...model.events import OrderUpdate
 from ...model.lifecycle import EntryState
 from ...model.orders import EntryOrder
-from ...store.records import EntryObserved
+from ...store.records import EntryIntended, EntryObserved
+from ..identity import is_ours
+from .outcomes import (
+    Announce,
+    Cover,
+    Effect,
+    Effects,
+    EndProtection,
+    SignalProgress,
+    Tell,
+    crossed,
+)
 
-__all__ = ["observed", "refused_for_crossing", "whole"]
+__all__ = [
+    "Meaning", "Unaccounted", "adopted", "believed", "contradicted", "meaning_of", "observed",
+    "refused_for_crossing", "whole",
+]  # fmt: skip
 
 CROSSING_CANCEL_WITHIN_MS = 1_500
 """How soon after it was made a maker-only order that would cross is taken away again; nobody's hand is that quick."""
+
+
+class Meaning(Enum):
+    """What an update is for the order whose client order id it bears."""
+
+    FOREIGN = "of an order that is not ours"
+    PAST = "of an earlier attempt, and nothing has come of it"
+    PAST_FILL = "a fill of an earlier attempt, while another one counts"
+    FOUND = "a fill of an earlier attempt, while the order waits: that is its fill"
+    CLAIM = "an end with contracts unfilled, which is to be confirmed"
+    CERTAIN = "to be believed"
+
+
+@frozen
+class Unaccounted:
+    """Contracts held on the order's side that no order of ours is known to have brought."""
+
+    before: int = 0
+    """At the submit."""
+    now: int = 0
+
+
+def meaning_of(
+    order: EntryOrder,
+    update: OrderUpdate,
+    held: Unaccounted,
+    *,
+    pushed: bool,
+    clock_ahead_ms: int | None,
+) -> Meaning:
+    """What `update` means for `order`.
+
+    An end with contracts unfilled is a claim if it was `pushed`, or if something contradicts it: it is read until that
+    is settled. What it says of fills counts at once.
+    """
+    if not is_ours(order, update, clock_ahead_ms):
+        return Meaning.FOREIGN
+    if update.client_order_id != order.client_order_id:
+        if not update.deal_size:
+            return Meaning.PAST
+        waits = order.state is EntryState.WAITING and update.deal_size > order.filled
+        return Meaning.FOUND if waits else Meaning.PAST_FILL
+    short = update.final and update.deal_size < whole(order, update) and not order.state.final
+    if short and (pushed or contradicted(update, held)):
+        return Meaning.CLAIM
+    return Meaning.CERTAIN
+
+
+def contradicted(update: OrderUpdate, held: Unaccounted) -> bool:
+    """Whether something speaks against an end with contracts unfilled, as `update` tells it."""
+    untold_fill = not update.deal_size and (update.deal_avg_price or update.last_fill)
+    return not update.deal_size_known or held.now > held.before or bool(untold_fill)
+
+
+def adopted(order: EntryOrder, update: OrderUpdate, now_ms: int) -> EntryIntended:
+    """The record of the exchange having an attempt of the order that was not known: from here on it is the latest."""
+    size, there_ms = update.size or order.size, update.create_time_ms or 0
+    return EntryIntended(order.id, now_ms, update.client_order_id, update.price, size, there_ms)
+
+
+def believed(order: EntryOrder, update: OrderUpdate, now_ms: int) -> Effects:
+    """What follows from what is certain of the latest attempt of the order; nothing, if it is no news."""
+    if refused_for_crossing(order, update):
+        return crossed(order, "cancelled by the exchange at once", now_ms, update)
+    record = observed(order, update, now_ms)
+    return () if record is None else _progressed(order, record, update)
+
+
+def _progressed(order: EntryOrder, record: EntryObserved, update: OrderUpdate) -> Effects:
+    """A record of progress, with all that follows from it."""
+    effects: list[Effect] = [record]
+    average = record.average_price or order.average_price
+    grown = record.filled > order.filled
+    if not order.announced:
+        effects.append(Announce(record.exchange_order_id, False, average))
+    fill: dict[str, object] = {
+        "exchange_order_id": record.exchange_order_id,
+        "filled_size": record.filled,
+        "average_price": average,
+    }
+    if record.reason == "late fill":
+        fill["late_fill"] = True
+    if grown:
+        told_ms = record.update_time_ms if record.update_time_ms > 1 else 0
+        effects.append(Cover(record.filled, told_ms))
+        full = record.to is EntryState.FILLED
+        effects.append(Tell("filled" if full else "partially_filled", fill))
+    if record.to is EntryState.CANCELLED and not order.state.final:
+        effects.append(Tell("cancelled", fill))
+    effects.append(SignalProgress(record, update))
+    if record.to.final:
+        effects.append(EndProtection(record.filled))
+    return tuple(effects)
 
 
 def whole(order: EntryOrder, update: OrderUpdate) -> int:

@@ -98,7 +98,7 @@ class ZoneBook:
 
     def symbols(self) -> list[str]:
         """The symbols that have a zone armed."""
-        return list({zone.symbol for zone in self._zones.values()})
+        return sorted({zone.symbol for zone in self._zones.values()})
 
     def arm(self, zone: Zone) -> None:
         """Watch `zone`. One that holds the last price is entered by the next tick that is in it."""

@@ -38,17 +38,17 @@ NEWER = (
     Patch(
         "market-anywhere",
         "a market order goes out when the price has left its zone again",
-        "trading/entries/entries.py",
-        "            and (request.type is OrderType.LIMIT or request.contains(tick.last))\n",
+        "trading/entries/entering.py",
+        "        and (order.request.type is OrderType.LIMIT or order.request.contains(last))\n",
         "",
         "leaps",
     ),
     Patch(
         "pushed-ends-are-believed",
         "an order that is said to have ended without a fill has, and nobody reads it",
-        "trading/entries/entries.py",
-        "            and (pushed or self.doubts(order, update))\n",
-        "            and False\n",
+        "trading/entries/progress.py",
+        "    if short and (pushed or contradicted(update, held)):\n",
+        "    if short and False:\n",
         "ends without a size",
     ),
     Patch(

@@ -16,11 +16,10 @@ PATCHES = (
     Patch(
         "submit-twice",
         "an order whose answer was lost is sent again under another id, without looking for it",
-        "trading/entries/submission.py",
-        """        entries.lost(order.id, str(failure))
-        await look_up(order.id, desk, entries)
+        "trading/entries/journey.py",
+        """            return CallUnknown(why)
 """,
-        """        entries.back_to_waiting(order.id, str(failure), spent=True)
+        """            return Done(Crossed(why))
 """,
     ),
     Patch(
@@ -44,11 +43,10 @@ PATCHES = (
     Patch(
         "timeout-is-refusal",
         "no answer is taken for a refusal",
-        "trading/entries/submission.py",
-        """        entries.lost(order.id, str(failure))
-        await look_up(order.id, desk, entries)
+        "trading/entries/journey.py",
+        """            return CallUnknown(why)
 """,
-        """        entries.rejected(order.id, "timeout", error=str(failure))
+        """            return Done(Rejected("timeout", why))
 """,
     ),
     Patch(
@@ -115,13 +113,10 @@ PATCHES = (
         "order-before-intent",
         "an order goes out before its intent is on disk",
         "trading/entries/submission.py",
-        """    try:
-        await desk.store.durable()
-    except JournalUnavailable as trouble:
-        await _try_again(id, str(trouble), NETWORK_PAUSE_S, entries)
-        return
+        """            return await _persist(desk)
 """,
-        "",
+        """            return Accepted()
+""",
     ),
     Patch(
         "first-fill-only",
@@ -137,12 +132,14 @@ PATCHES = (
     Patch(
         "failed-query-is-absence",
         "a look-up that failed is taken for an order that is not there",
-        "trading/entries/submission.py",
-        """            desk.counters.add("order_lookup_failed", id=id, why=failure)
+        "trading/entries/journey.py",
+        """        case LookUp(), Found():
+            return Done(Settled())
 """,
-        """            desk.counters.add("order_lookup_failed", id=id, why=failure)
-            entries.back_to_waiting(id, "not found", spent=True)
-            return
+        """        case LookUp(), Found():
+            return Done(Settled())
+        case LookUp(), Lost():
+            return Done(Crossed("not found"))
 """,
     ),
     Patch(
@@ -179,9 +176,9 @@ PATCHES = (
     Patch(
         "deadlines-forgotten",
         "orders wait for ever",
-        "trading/entries/entries.py",
-        "        self._watch(id)\n        self.deadlines.add(id, order.deadline_ms)\n",
-        "        self._watch(id)\n",
+        "trading/entries/waiting.py",
+        "            self._watch(order)\n            self.deadlines.add(order.id, order.deadline_ms)\n",
+        "            self._watch(order)\n",
     ),
     *NEWER,
     *NEWEST,

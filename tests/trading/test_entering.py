@@ -8,7 +8,7 @@ import pytest
 
 from bitmart_engine.model.events import Tick
 from bitmart_engine.paper.wire import trades
-from bitmart_engine.trading.entries.passing import PassedLevels
+from bitmart_engine.trading.entries.entering import PassedLevels
 from bitmart_engine.trading.requests import checked_entry
 from tests.support.stage import BTC, entry, open_stage
 

@@ -1,0 +1,100 @@
+"""The effects of what was decided of an entry order: made records, written as one unit, and logged."""
+
+from __future__ import annotations
+
+from ...logs import get_logger
+from ...model.decimals import plain_or_none
+from ...model.lifecycle import EntryState
+from ...model.orders import EntryOrder
+from ...store.records import EntryMoved, EntryObserved, Record
+from ..desk import Desk
+from ..protections.protections import Protections
+from ..signals.notifications import announcement, told_of_end
+from ..signals.signalling import entry_refused, entry_told, entry_withdrawn
+from .outcomes import (
+    Announce,
+    Count,
+    Cover,
+    Effect,
+    Effects,
+    EndProtection,
+    SignalProgress,
+    SignalRefused,
+    SignalWithdrawn,
+    Tell,
+    TellEnd,
+)
+
+__all__ = ["record_effects"]
+
+log = get_logger()
+
+
+def record_effects(
+    order: EntryOrder, effects: Effects, desk: Desk, protections: Protections
+) -> None:
+    """Record what was decided of `order` with all that follows from it. Nothing, if nothing was decided."""
+    if not effects:
+        return
+    records = [record for each in effects for record in _records(order, each, desk, protections)]
+    if any(isinstance(each, Cover) for each in effects):
+        desk.world.reached("fill seen")
+    if records:
+        desk.store.record(*records)
+    for each in effects:
+        _log(order, each)
+
+
+def _records(
+    order: EntryOrder, effect: Effect, desk: Desk, protections: Protections
+) -> list[Record]:
+    match effect:
+        case Count(what, why):
+            desk.counters.add(what, id=order.id, why=why)
+            return []
+        case Announce(exchange_order_id, submit_only, price):
+            tick = desk.prices.last(order.symbol)
+            return announcement(
+                desk.notifications,
+                order,
+                exchange_order_id,
+                submit_only=submit_only,
+                average_price=price,
+                last=None if tick is None else tick.last,
+            )
+        case Tell(event, facts):
+            return [*desk.notifications.of_order(order, event, **facts)]
+        case TellEnd(to, reason, error):
+            return told_of_end(desk.notifications, order, to, reason, error)
+        case SignalProgress(record, update):
+            return [*entry_told(desk, order, record, update)]
+        case SignalWithdrawn(update, why):
+            return [*entry_withdrawn(desk, order, update, why)]
+        case SignalRefused(reason, error):
+            return [*entry_refused(desk, order, reason, error)]
+        case Cover(filled, there_ms):
+            return protections.covered(order.id, filled, there_ms)
+        case EndProtection(filled):
+            return protections.order_ended(order.id, filled=filled)
+    return [effect]
+
+
+def _log(order: EntryOrder, effect: Effect) -> None:
+    """Say what became of the order."""
+    match effect:
+        case EntryMoved(to=EntryState.UNKNOWN, reason=why):
+            log.warning("order_unknown", id=order.id, why=why)
+        case EntryObserved(
+            update_time_ms=0, exchange_order_id=there
+        ):  # by the submit's answer alone
+            log.info(
+                "order_open", id=order.id, price=plain_or_none(order.price), exchange_order_id=there
+            )
+        case TellEnd(EntryState.REJECTED, reason, error):
+            log.warning("order_rejected", id=order.id, reason=reason, error=error)
+        case TellEnd(EntryState.EXPIRED):
+            log.info("order_expired", id=order.id)
+        case SignalProgress(record):
+            if record.to is not order.state or record.filled > order.filled:
+                filled = f"{record.filled}/{order.size}"
+                log.info(f"order_{record.to.value}", id=order.id, filled=filled)
