@@ -14,7 +14,7 @@ from ...exchange.budget import Urgency
 from ...exchange.errors import ExchangeError
 from ...model.positions import Protection
 from ..desk import Desk
-from .attribution import made_there
+from .attribution import made_there, whose
 
 if TYPE_CHECKING:
     from ..protections.protections import Protections
@@ -54,12 +54,14 @@ async def count_lost(id: str, desk: Desk, protections: Protections) -> int:
         return 0
     missing = owed + _others(protection, desk, protections) - held.size
     if missing > 0:
-        missing -= await _closed_by_others(protection, desk)
+        missing -= await _closed_by_others(protection, desk, protections)
     return min(protection.remaining, max(missing, 0))
 
 
-async def _closed_by_others(protection: Protection, desk: Desk) -> int:
-    """Contracts of its side that orders have closed since it fired which are neither ours nor the exchange's own."""
+async def _closed_by_others(protection: Protection, desk: Desk, protections: Protections) -> int:
+    """Contracts of its side that orders have closed since it fired which are neither ours nor of a stop of ours."""
+    alive = protections.index.alive_on(protection.symbol, protection.side)
+    exchange = desk.exchange
     fired_ms = protection.history[-1].at_ms if protection.history else 0
     since_ms = fired_ms + (desk.exchange.clock_offset_ms or 0) - CLOSED_BEFORE_MS
     try:
@@ -70,7 +72,13 @@ async def _closed_by_others(protection: Protection, desk: Desk) -> int:
         each.deal_size
         for each in orders
         if each.side is protection.side.closing
-        and not made_there(each)
+        and not (
+            made_there(each)
+            and (
+                desk.state.fired_for(each.order_id) is not None
+                or whose(each, alive, exchange.clock_offset_ms, exchange.earliest_ms) is not None
+            )
+        )
         and desk.state.closing_of(each.client_order_id) is None
         and (each.update_time_ms or 0) >= since_ms
     )
