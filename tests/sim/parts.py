@@ -25,14 +25,18 @@ from .network import Network
 from .owner import Owner
 from .trace import Trace
 from .troubles import Kinds
+from .user import User
 
 __all__ = ["Parts"]
 
 LOOK_EVERY_S = 0.5
-PAUSE_S = 20.0
+ORDERS_EVERY_S = 20.0
+PAUSE_S = 5.0
 HEARD_S = 4.0
 """How long the engine has to hear of the first part."""
 DEAF_S = (3.0, 40.0)
+SLOW_S = 4.0
+"""So slow that not everything can be compared with the exchange, and what is asked for a close is answered."""
 PRICES = ("/contract/public/kline", "/contract/public/market-trade")
 """What tells afterwards that a price was there."""
 
@@ -47,6 +51,7 @@ class Parts:
     market: Market
     chronicle: Chronicle
     owner: Owner
+    user: User
     rng: Callable[[str], random.Random]
     trace: Trace
 
@@ -57,6 +62,8 @@ class Parts:
         rng = self.rng("parts unheard")
         while True:
             await trio.sleep(LOOK_EVERY_S)
+            if rng.random() < LOOK_EVERY_S / ORDERS_EVERY_S:
+                self.user.place_soon(GUARDED_THERE)
             found = self._resting(rng)
             if found is not None:
                 await self._fill_in_parts(*found, rng)
@@ -102,6 +109,13 @@ class Parts:
                 for path in PRICES:  # nor can it be read that the level was reached
                     self.paper.fail(path, status=502, times=rng.randint(5, 60))
             await trio.sleep(deaf_s / 2)
+            if rng.random() < 0.5:
+                self.network.now.slow_s = SLOW_S
+        await trio.sleep(rng.uniform(2, 20))
+        if rng.random() < 0.5:
+            self.user.close_soon(self.chronicle.intended[order.client_order_id])
+        await trio.sleep(rng.uniform(5, 30))
+        self.network.now.slow_s = 0.0
 
     @contextmanager
     def _liquidity(self, contracts: int | None) -> Iterator[None]:

@@ -224,6 +224,7 @@ class Run:
             self.market,
             self.chronicle,
             self.owner,
+            self.user,
             cache(rng),
             trace,
         )

@@ -7,7 +7,7 @@ for is said in `tests.support.wishes`.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
@@ -78,6 +78,7 @@ class User:
     """How many wishes are not answered yet."""
     lives: int = 0
     """How often what was promised was forgotten, since the journal was another one from then on."""
+    _nursery: trio.Nursery | None = None
     _orders: int = 0
     _there: set[str] = field(factory=set)
     _positions: int = 0
@@ -85,11 +86,29 @@ class User:
     async def run(self) -> None:
         """Wish for something every now and then, without waiting for what was wished for before."""
         async with trio.open_nursery() as nursery:
+            self._nursery = nursery
             while True:
                 await trio.sleep(self.rng.expovariate(1 / self.pause_s))
                 if not self.resting:
                     for _ in range(self.rng.choice((1, 1, 1, 2, 3))):
                         nursery.start_soon(self._one)
+
+    def close_soon(self, id: str) -> None:
+        """Have a position closed that was asked for. Does not block."""
+        if id in self.app.placed and not self.resting and self._nursery is not None:
+            self._nursery.start_soon(self._busy_with, self.app.close, id)
+
+    def place_soon(self, symbol: str) -> None:
+        """Have an order of this symbol placed. Does not block."""
+        if not self.resting and self._nursery is not None:
+            self._nursery.start_soon(self._busy_with, self._place, symbol)
+
+    async def _busy_with(self, do: Callable[[str], Awaitable[None]], what: str) -> None:
+        self.busy += 1
+        try:
+            await do(what)
+        finally:
+            self.busy -= 1
 
     def begin_again(self) -> None:
         """Nothing was ever asked for: the ids that were used are used again."""
@@ -143,9 +162,9 @@ class User:
         if await self.app.place(body):
             self.said("POST", "/api/place-order", body)
 
-    async def _place(self) -> None:
+    async def _place(self, symbol: str = "") -> None:
         id = self._new_id()
-        body = self._wish(id)
+        body = self._wish(id, symbol)
         sent = self.asked[id] = self._formed(body)
         if self.several_there and body["symbol"] == GUARDED_THERE and self._has_habit(0.3):
             await self._twin(body)
@@ -179,11 +198,12 @@ class User:
             answer = await self.app.ask("POST", "/api/place-order", {**body, "size": 77})
             assert answer.status == 409 or self.lives != lives, answer
 
-    def _wish(self, id: str) -> dict[str, Any]:
+    def _wish(self, id: str, symbol: str = "") -> dict[str, Any]:
         rng = self.rng
-        symbol = rng.choice((GUARDED_HERE, GUARDED_HERE, GUARDED_THERE, UNGUARDED))
+        wanted, symbol = symbol, rng.choice((GUARDED_HERE, GUARDED_HERE, GUARDED_THERE, UNGUARDED))
         if self._has_habit(0.06) and OF_ANOTHER_SCRIPT in self.centre:
             symbol = OF_ANOTHER_SCRIPT
+        symbol = wanted or symbol
         side = rng.choice(("long", "short"))
         if symbol == GUARDED_THERE and not self.several_there:
             if side in self._there or self.chronicle.working(symbol, side):

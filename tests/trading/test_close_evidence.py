@@ -56,8 +56,7 @@ def plan(size=10):
 def test_others_have_closed_what_their_orders_closed_since_then():
     late, early = (order(3, update_time_ms=at) for at in (100, 99))
     opened, of_the_other_side = order(5, side=LONG.opening), order(5, side=SHORT.closing)
-    by_a_stop = order(4, update_time_ms=100, type="stop_loss")
-    seen = [late, early, evolve(opened, update_time_ms=100), of_the_other_side, by_a_stop]
+    seen = [late, early, evolve(opened, update_time_ms=100), of_the_other_side]
     assert closed_by_others(covers(), seen, since_ms=100) == 3
     assert closed_by_others(covers(), [order(3)], since_ms=100) == 0, "it may be from before"
 

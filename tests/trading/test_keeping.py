@@ -201,6 +201,26 @@ async def test_of_identical_stops_the_one_made_with_the_fill_is_ours(autojump_cl
         assert left.plan_id != ours.plan_id, "the other program keeps its stop"
 
 
+async def test_what_another_programs_stop_closed_is_not_held_to_be_closed_by_a_leg_that_is_gone(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await stage.bought(take_profit=66000)
+        program = {"side": 1, "type": "market", "size": 10, "preset_stop_loss_price": "64500"}
+        await stage.settle(70)
+        await stage.engine.change_protection("a", stop_loss=Decimal(64000))
+        await stage.until(lambda: kept(stage) == (None, "66000"))
+        await by_hand(stage, SUBMIT, **program)
+        await stage.settle(20)
+        plans = stage.paper.books.plans
+        target = next(each for each in plans.waiting("BTCUSDT") if each.kind == "take_profit")
+        plans.cancel(target.plan_id)  # the owner takes it away
+        stage.move(63900)
+        await stage.until(lambda: stage.guarded() == "closed")
+        await stage.settle(5)
+        assert stage.held() == 0
+
+
 async def test_of_identical_stops_the_one_made_with_the_fill_is_taken_away_though_none_was_compared(
     autojump_clock,
 ):

@@ -15,7 +15,7 @@ from ...exchange.errors import ExchangeError
 from ...model.events import OrderUpdate
 from ...model.positions import Protection
 from ..desk import Desk
-from .attribution import made_there
+from .attribution import made_there, whose
 from .view import ClosesView
 
 __all__ = ["closed_by_others", "count_lost", "others_before", "whole"]
@@ -59,20 +59,31 @@ async def count_lost(id: str, desk: Desk, view: ClosesView) -> int:
         orders = await desk.exchange.order_history(protection.symbol, urgency=Urgency.CLOSE)
     except ExchangeError:
         orders = []
-    foreign = (each for each in orders if desk.state.closing_of(each.client_order_id) is None)
+    alive = view.index.alive_on(protection.symbol, protection.side)
+    foreign = (each for each in orders if not _is_ours(each, alive, desk))
     missing -= closed_by_others(protection, foreign, since_ms)
     return min(protection.remaining, max(missing, 0))
 
 
+def _is_ours(update: OrderUpdate, alive: list[Protection], desk: Desk) -> bool:
+    """Whether an order is a close of ours, or was made by the exchange of a stop that may be ours."""
+    if desk.state.closing_of(update.client_order_id) is not None:
+        return True
+    if not made_there(update):
+        return False
+    exchange = desk.exchange
+    return (
+        desk.state.fired_for(update.order_id) is not None
+        or whose(update, alive, exchange.clock_offset_ms, exchange.earliest_ms) is not None
+    )
+
+
 def closed_by_others(protection: Protection, foreign: Iterable[OrderUpdate], since_ms: int) -> int:
-    """Contracts of its side that `foreign` orders have closed since then, by the exchange's clock, but for those that
-    the exchange made itself."""
+    """Contracts of its side that `foreign` orders have closed since then, by the exchange's clock."""
     return sum(
         each.deal_size
         for each in foreign
-        if each.side is protection.side.closing
-        and not made_there(each)
-        and (each.update_time_ms or 0) >= since_ms
+        if each.side is protection.side.closing and (each.update_time_ms or 0) >= since_ms
     )
 
 

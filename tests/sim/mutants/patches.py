@@ -5,6 +5,7 @@ A patch is a file of the package, a text that is in it exactly once, and what st
 
 from __future__ import annotations
 
+from .campaigns import CAMPAIGNS
 from .newer import NEWER
 from .newest import NEWEST
 from .patch import Patch
@@ -182,4 +183,5 @@ PATCHES = (
     ),
     *NEWER,
     *NEWEST,
+    *CAMPAIGNS,
 )

@@ -60,7 +60,8 @@ def _first_broken(
     # Safe path: what is imported is what is in the directory, which `-m` puts first, and not what is installed.
     command = [
         sys.executable, "-m", "tests.sim", "--seed", str(first), "--seeds", str(seeds),
-        "--workers", str(workers), "--first", *(["--only", patch.only] if patch.only else []),
+        "--workers", str(workers), "--world", str(patch.world), "--first",
+        *(["--only", patch.only] if patch.only else []),
     ]  # fmt: skip
     done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1) or "runs" not in done.stdout:
