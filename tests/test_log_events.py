@@ -68,7 +68,7 @@ def is_told(call: ast.Call, inside: ast.AST) -> bool:
 
 
 def ids(event: ast.expr, inside: ast.AST) -> Iterator[str]:
-    """What the first argument may be. A parameter, or what a `match` takes out of an effect, is what others give, who are
+    """What the first argument may be. A parameter, or what a `match` takes out of an effect, is given by others, who are
     looked at themselves."""
     text = ast.unparse(event).replace("'", '"')
     match event:
