@@ -68,8 +68,8 @@ def is_told(call: ast.Call, inside: ast.AST) -> bool:
 
 
 def ids(event: ast.expr, inside: ast.AST) -> Iterator[str]:
-    """What the first argument may be. A parameter, or what a `match` takes out of an effect, is given by others, who are
-    looked at themselves."""
+    """What the first argument may be. A parameter, or what a `match` takes out of an effect, is looked at where others
+    give it."""
     text = ast.unparse(event).replace("'", '"')
     match event:
         case ast.Constant(value=str(id)):
