@@ -118,12 +118,13 @@ class EngineCore:
             protections=self.protections,
         )
         self.tracking = Tracking(desk, self._read)
+        read_entry = partial(read, desk=desk, book=self.entries)
         self.tasks = Tasks(
             desk.store,
             desk.in_flight,
             submit=partial(submit, desk=desk, book=self.entries),
-            withdraw=partial(withdraw, desk=desk, read=partial(read, desk=desk, book=self.entries)),
-            close=partial(close, desk=desk, view=self.protections),
+            withdraw=partial(withdraw, desk=desk, read=read_entry),
+            close=partial(close, desk=desk, view=self.protections, read_entry=read_entry),
         )
         signals = ForeignSignals(
             agreement=desk.agreement,

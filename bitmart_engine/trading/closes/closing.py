@@ -5,6 +5,8 @@ What to do next is decided in `close_plan`; here it is done, and what came of it
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import trio
 
 from ...exchange.budget import Urgency
@@ -75,7 +77,11 @@ __all__ = ["close"]
 log = get_logger()
 
 
-async def close(id: str, desk: Desk, view: ClosesView) -> None:
+ReadEntry = Callable[[str], Awaitable[object]]
+"""Reads an entry order at the exchange, by its id, and takes in what is said of it; what fails is counted."""
+
+
+async def close(id: str, desk: Desk, view: ClosesView, read_entry: ReadEntry) -> None:
     """Close what protection `id` covers, until it is gone."""
     progress = Progress()
     while True:
@@ -88,7 +94,7 @@ async def close(id: str, desk: Desk, view: ClosesView) -> None:
             view.gone(id)
             return
         try:
-            answer = await _do(step, facts, desk, view)
+            answer = await _do(step, facts, desk, view, read_entry)
         except ExchangeError as failure:
             answer = Failed(failure)
         progress = learn(progress, step, answer, now)
@@ -125,7 +131,9 @@ def _entry_open(protection: Protection, desk: Desk) -> EntryOrder | None:
     return entry if entry is not None and entry.state.at_exchange else None
 
 
-async def _do(step: Step, facts: Facts, desk: Desk, view: ClosesView) -> Answer:
+async def _do(
+    step: Step, facts: Facts, desk: Desk, view: ClosesView, read_entry: ReadEntry
+) -> Answer:
     """Do one step. Raises ExchangeError where that says no more than that it failed."""
     protection = facts.protection
     id, symbol = protection.id, protection.symbol
@@ -142,8 +150,12 @@ async def _do(step: Step, facts: Facts, desk: Desk, view: ClosesView) -> Answer:
                 await _read_fired(order_id, protection, desk, view)
         case LearnShared():
             if _held(protection, desk) is None or not is_known(protection, desk, view):
+                entry = _entry_open(protection, desk)
+                if entry is not None and entry.exchange_order_id:
+                    # What it filled unheard would be taken for contracts of others, or for ours that are held still.
+                    await read_entry(entry.id)
                 await view.learn_position(symbol)
-            return Shared(is_shared(protection, desk, view))
+            return Shared(is_shared(desk.state.protections[id], desk, view))
         case CancelStops():
             return Acted(await cancel_before_close(id, desk, view))
         case ReadHeld():
