@@ -47,6 +47,9 @@ from .records import (
 
 __all__ = ["State"]
 
+MOST_FILL_TIMES = 100
+"""How many of the latest fills of a protection's order keep their times."""
+
 
 class State:
     """All entry orders, protections and exchange orders by id, what is owed to the application, what users view.
@@ -196,11 +199,15 @@ class State:
     @apply.register
     def _(self, record: ProtectionCovers) -> None:
         now = self.protections[record.id]
+        further = now.filled_further_ms
+        if now.filled_there_ms and record.there_ms:
+            further = (*further, record.there_ms)[-MOST_FILL_TIMES:]
         self.protections[record.id] = evolve(
             now,
             covered=record.covered,
             covered_ms=record.at_ms,
             filled_there_ms=now.filled_there_ms or record.there_ms,
+            filled_further_ms=further,
         )
 
     @apply.register

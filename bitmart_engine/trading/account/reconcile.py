@@ -307,7 +307,7 @@ def _brought(state: State, protections: Iterable[Protection]) -> dict[str, Broug
     for each in protections:
         order = state.orders.get(each.entry_id or "")
         if order is not None and order.request.exchange_protection:
-            times = (each.filled_there_ms, order.update_time_ms)
+            times = (each.filled_there_ms, *each.filled_further_ms, order.update_time_ms)
             levels = (order.request.stop_loss, order.request.take_profit)
             found[each.id] = Brought(*levels, tuple(time for time in times if time > 1))
     return found

@@ -41,14 +41,14 @@ def _kept_for_more(
 ) -> list[Record]:
     """What the exchange keeps once more contracts have filled: it may have made stops for them that are new to us.
 
-    Those that it made before may have fired or been cancelled by then; the new ones have other ids.
+    Those that it made before are for a part by then, and its own still; the new ones have other ids.
     """
     stop, target = protection.exchange_stop_loss, protection.exchange_take_profit
     if (late or protection.state is ProtectionState.CLOSING) and request.exchange_protection:
         stop, target = request.stop_loss, request.take_profit
     elif not protection.exchange_plans:
         return []
-    parts = protection.exchange_parts
+    parts = (*protection.exchange_parts, *protection.exchange_plans)
     return [ProtectionKept(protection.id, now_ms, stop, target, parts=parts)]
 
 

@@ -105,8 +105,9 @@ def keeping(
     """
     ordered = sorted(protections, key=_precedence)
     plans = list(plans)
-    stops = _share_out("stop_loss", ordered, settled, plans, ended)
-    targets = _share_out("take_profit", ordered, settled, plans, ended)
+    brought = brought or {}
+    stops = _share_out("stop_loss", ordered, settled, plans, ended, brought)
+    targets = _share_out("take_profit", ordered, settled, plans, ended, brought)
     judged = {
         each.id: (
             stops.get(each.id, each.exchange_stop_loss),
@@ -116,7 +117,7 @@ def keeping(
         if each.id in stops or each.id in targets
     }
     ids = _told_apart(ordered, judged, plans, ended)
-    parts = _parts(ordered, judged, plans, ids, brought or {})
+    parts = _parts(ordered, judged, plans, ids, brought)
     news = []
     for each in ordered:
         if each.id in judged:
@@ -217,8 +218,31 @@ def _share_out(
     settled: Collection[str],
     plans: list[PlanOrder],
     ended: Mapping[str, int],
+    brought: Mapping[str, Brought],
 ) -> dict[str, Decimal | None]:
-    """By protection the price at which it is kept, or None; those that cannot be judged are not in it."""
+    """By protection the price at which it is kept, or None; those that cannot be judged are not in it.
+
+    Where there are too few for all, those go first whose own they are: known for theirs, or made with their fills.
+    """
+
+    def rank(each: Protection, plan: PlanOrder) -> int:
+        """How sure it is that `plan` is of `each`: known for it, made with a fill of its order, or neither."""
+        if plan.order_id in (*each.exchange_plans, *each.exchange_parts):
+            return 0
+        order = brought.get(each.id)
+        return 1 if order is not None and order.made(plan) else 2
+
+    def place(each: Protection) -> int:
+        """How sure it is that all that is left is kept: at once if what is known for it is enough."""
+        sizes = [0.0, 0.0]
+        for plan in plans:
+            of_leg = plan.kind in (kind, "plan") and plan.trigger_price in _sought(kind, each)
+            if of_leg and rank(each, plan) < len(sizes):
+                sizes[rank(each, plan)] += inf if plan.size is None else plan.size
+        enough = [sum(sizes[: which + 1]) >= each.remaining for which in range(len(sizes))]
+        return enough.index(True) if True in enough else len(sizes)
+
+    ordered = sorted(ordered, key=place)
     offered = [_Offer(plan, plan.size) for plan in plans if plan.kind in (kind, "plan")]
     contested = {
         price for each in ordered if each.id not in settled for price in _sought(kind, each)
@@ -238,6 +262,7 @@ def _share_out(
                 for offer in offered
                 if offer.plan.trigger_price == price and _may_be_of(offer.plan, each, ended)
             ]
+            mine.sort(key=lambda offer: rank(each, offer.plan))  # sorted at once
             if _take(each.remaining, mine):
                 kept[each.id] = price
                 break
@@ -274,10 +299,11 @@ def _may_be_of(plan: PlanOrder, protection: Protection, ended: Mapping[str, int]
 
 
 def apart_ms(protection: Protection, plan: PlanOrder) -> float:
-    """How far from the fill of a protection's order `plan` was made, by the exchange's clock; infinity: not known."""
+    """How far from a fill of a protection's order `plan` was made, by the exchange's clock; infinity: not known."""
     if not protection.filled_there_ms or plan.create_time_ms is None:
         return inf
-    return abs(plan.create_time_ms - protection.filled_there_ms)
+    times = (protection.filled_there_ms, *protection.filled_further_ms)
+    return min(abs(plan.create_time_ms - time) for time in times)
 
 
 def _sought(kind: PlanKind, protection: Protection) -> list[Decimal]:
