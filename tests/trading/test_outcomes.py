@@ -96,7 +96,7 @@ def rejected(reason, error, *, signalled=True):
 
 
 PAST = "client order id ea is that of an order of the past"
-TAKEN = Count("client order id taken", PAST)
+TAKEN = Count("client_order_id_taken", PAST)
 CANCELLED = ended(EntryState.CANCELLED, "cancelled by the user")
 
 CONCLUSIONS = {
@@ -133,9 +133,7 @@ CONCLUSIONS = {
     ),
     "refused, and ended already": (Rejected("funds", "no"), {"state": EntryState.FILLED}, ()),
     "settled": (Settled(), {}, ()),
-    "settled, though it was refused": (
-        *(Settled("no"), {}, (Count("order spoken of after it was refused", "no"),)),
-    ),
+    "settled, though it was refused": (*(Settled("no"), {}, (Count("refused_order_seen", "no"),)),),
 }
 
 
