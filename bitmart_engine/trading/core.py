@@ -65,7 +65,7 @@ from .entries.placing import Ordering
 from .entries.searching import find_closes, find_further
 from .entries.submission import read, submit
 from .entries.tracking import Tracking
-from .entries.withdrawal import withdraw
+from .entries.withdrawing import withdraw
 from .event_errors import EventErrors
 from .identity import new_engine_id
 from .in_flight import InFlight, landing, run_in_flight

@@ -70,7 +70,7 @@ class Index(WaitingIndex):
             state=self.journal.state,
             prices=self.prices,
             exchange=SimpleNamespace(clock_offset_ms=offset_ms, now_ms=lambda: NOW_MS + offset_ms),
-            at_exchange={},
+            working=SimpleNamespace(ours={}),
             now_ms=lambda: NOW_MS,
         )
         super().__init__(self.desk, lambda id, now_ms: None)

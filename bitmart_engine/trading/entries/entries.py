@@ -17,7 +17,6 @@ from ...store.records import (
     EntryForgotten,
     EntryIntended,
     EntryMoved,
-    EntryObserved,
     ProtectionForgotten,
     Record,
 )
@@ -152,11 +151,7 @@ class Entries:
 
     def _adopt(self, order: EntryOrder, update: OrderUpdate) -> None:
         """The exchange has an attempt of an order that we did not know of."""
-        now_ms = self._desk.now_ms()
-        self._desk.store.record(
-            adopted(order, update, now_ms),
-            EntryObserved(order.id, now_ms, EntryState.OPEN, update.order_id, order.filled),
-        )
+        self._desk.store.record(*adopted(order, update, self._desk.now_ms()))
         self.on_update(update)
 
     def _claimed(self, order: EntryOrder, update: OrderUpdate) -> None:

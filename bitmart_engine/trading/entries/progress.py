@@ -17,7 +17,7 @@ from attrs import frozen
 from ...model.events import OrderUpdate
 from ...model.lifecycle import EntryState
 from ...model.orders import EntryOrder
-from ...store.records import EntryIntended, EntryObserved
+from ...store.records import EntryIntended, EntryObserved, Record
 from ..identity import is_ours
 from .outcomes import (
     Announce,
@@ -91,10 +91,13 @@ def contradicted(update: OrderUpdate, held: Unaccounted) -> bool:
     return not update.deal_size_known or held.now > held.before or bool(untold_fill)
 
 
-def adopted(order: EntryOrder, update: OrderUpdate, now_ms: int) -> EntryIntended:
-    """The record of the exchange having an attempt of the order that was not known: from here on it is the latest."""
+def adopted(order: EntryOrder, update: OrderUpdate, now_ms: int) -> tuple[Record, ...]:
+    """The records of the exchange having an attempt of the order that was not known: from here on it is the latest."""
     size, there_ms = update.size or order.size, update.create_time_ms or 0
-    return EntryIntended(order.id, now_ms, update.client_order_id, update.price, size, there_ms)
+    return (
+        EntryIntended(order.id, now_ms, update.client_order_id, update.price, size, there_ms),
+        EntryObserved(order.id, now_ms, EntryState.OPEN, update.order_id, order.filled),
+    )
 
 
 def believed(order: EntryOrder, update: OrderUpdate, now_ms: int) -> Effects:

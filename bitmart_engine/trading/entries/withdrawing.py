@@ -1,11 +1,41 @@
-"""Asking for an entry order to be taken away from the exchange: a record, which a task follows (`tasks`)."""
+"""Taking an entry order away from the exchange: asked for by a record, which a task follows (`tasks`): it cancels,
+and sees, until the order has ended, however it ends.
+
+`next_step` decides, without waiting; `withdraw` performs the steps. Nothing here gives up on an order that works.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
+from attrs import evolve, frozen
+
+from ...exchange.errors import ExchangeError, Refused
+from ...logs import get_logger
+from ...model.lifecycle import EntryState
 from ...model.orders import EntryOrder
 from ...store.records import EntryCancelAsked
+from ..desk import Desk
 
-__all__ = ["asked_away"]
+__all__ = [
+    "Cancel",
+    "Done",
+    "Facts",
+    "Read",
+    "WaitForEnd",
+    "WaitForNews",
+    "after",
+    "asked_away",
+    "next_step",
+    "withdraw",
+]
+
+log = get_logger()
+
+ENDS_WITHIN_S = 0.25
+"""How long the exchange has to tell what a cancel made of the order; then it is read."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 5.0
+"""Between cancels: each pause is twice as long as the one before."""
 
 
 def asked_away(order: EntryOrder, now_ms: int) -> list[EntryCancelAsked]:
@@ -13,3 +43,105 @@ def asked_away(order: EntryOrder, now_ms: int) -> list[EntryCancelAsked]:
     if order.cancel_asked or order.state.final:
         return []
     return [EntryCancelAsked(order.id, now_ms)]
+
+
+@frozen
+class Cancel:
+    """Cancel the order at the exchange."""
+
+    exchange_order_id: str
+    client_order_id: str
+
+
+@frozen
+class WaitForEnd:
+    """Wait until the exchange tells what the cancel has made of the order, for `seconds` at most."""
+
+    client_order_id: str
+    seconds: float
+
+
+@frozen
+class WaitForNews:
+    """Wait until the exchange tells of the order, for `seconds` at most; then look again how it stands."""
+
+    client_order_id: str
+    seconds: float
+
+
+@frozen
+class Read:
+    """Read the order, and take in what the exchange says of it."""
+
+
+@frozen
+class Done:
+    """The exchange holds nothing of the order."""
+
+
+Step = Cancel | WaitForEnd | WaitForNews | Read | Done
+
+
+@frozen(kw_only=True)
+class Facts:
+    """What is known of a withdrawal."""
+
+    order: EntryOrder
+    """As it stands now."""
+    step: Step | None = None
+    """What was done last."""
+    came: bool = False
+    """Whether that brought news, if it was waited for."""
+    rounds: int = 0
+    """How often the order was looked at before."""
+
+
+def next_step(facts: Facts) -> Step:
+    """What to do next so that the order ends."""
+    order = facts.order
+    match facts.step:
+        case Cancel(client_order_id=id):
+            return WaitForEnd(id, ENDS_WITHIN_S)
+        case WaitForEnd(client_order_id=id):
+            return WaitForNews(id, _pause_s(facts.rounds)) if facts.came else Read()
+    if order.state.final or order.state is EntryState.WAITING:
+        return Done()
+    if order.exchange_order_id:
+        return Cancel(order.exchange_order_id, order.client_order_id)
+    return WaitForNews(order.client_order_id, _pause_s(facts.rounds))
+
+
+def after(facts: Facts, step: Step, order: EntryOrder, *, came: bool) -> Facts:
+    """The facts once `step` was performed: it may have brought news, and `order` is how things stand now."""
+    ends_round = isinstance(step, Read | WaitForNews)
+    return evolve(facts, order=order, step=step, came=came, rounds=facts.rounds + ends_round)
+
+
+def _pause_s(rounds: int) -> float:
+    return min(FIRST_PAUSE_S * 2.0 ** min(rounds, 10), LONGEST_PAUSE_S)
+
+
+async def withdraw(id: str, desk: Desk, read: Callable[[str], Awaitable[object]]) -> None:
+    """Cancel at the exchange until the order has ended; `read` reads it there, and takes in what is said of it."""
+    facts = Facts(order=desk.state.orders[id])
+    while not isinstance(step := next_step(facts), Done):
+        came = False
+        match step:
+            case Cancel(exchange_order_id):
+                await _cancel(id, facts.order.symbol, exchange_order_id, desk)
+            case WaitForEnd(client_order_id, seconds) | WaitForNews(client_order_id, seconds):
+                came = await desk.order_news.wait_news(client_order_id, seconds)
+            case Read():
+                await read(id)
+        facts = after(facts, step, desk.state.orders[id], came=came)
+
+
+async def _cancel(id: str, symbol: str, exchange_order_id: str, desk: Desk) -> None:
+    """Ask for the cancel. What became of the order is not learned from the answer."""
+    try:
+        await desk.exchange.cancel_order(symbol, order_id=exchange_order_id)
+        desk.world.reached("cancel submitted")
+    except Refused as refusal:
+        log.info("order_cancel_refused", id=id, why=refusal)
+    except ExchangeError as failure:
+        desk.counters.add("order_cancel_unanswered", id=id, why=failure)

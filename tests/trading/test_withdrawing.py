@@ -12,7 +12,7 @@ from bitmart_engine.model.lifecycle import EntryState
 from bitmart_engine.model.orders import EntryOrder
 from bitmart_engine.model.positions import Protection
 from bitmart_engine.trading.entries.submission import is_wanted, wire_order
-from bitmart_engine.trading.entries.withdrawal import (
+from bitmart_engine.trading.entries.withdrawing import (
     Cancel,
     Done,
     Facts,
