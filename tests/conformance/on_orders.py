@@ -44,7 +44,7 @@ async def a_submit_is_answered_with_an_order_id_and_the_price(desk: Desk) -> str
     return f"order_id {type(data['order_id']).__name__}, price {data.get('price')!r}"
 
 
-@case("4.3, 7.2 (1)", "trading/progress.py: an order is open when this says so")
+@case("4.3, 7.2 (1)", "trading/entries/progress.py: an order is open when this says so")
 async def an_order_that_rests_is_pushed_as_working(desk: Desk) -> str | None:
     body = await desk.resting()
     async with desk.private(ORDERS) as socket:
@@ -70,7 +70,7 @@ async def an_order_that_rests_is_pushed_as_working(desk: Desk) -> str | None:
 
 @case(
     "5.4, 7.2 (4)",
-    "trading/progress.py: a cancel is a cancel when it is pushed, not when it is answered",
+    "trading/entries/progress.py: a cancel is a cancel when it is pushed, not when it is answered",
 )
 async def a_cancel_is_pushed_with_state_4_and_what_was_filled(desk: Desk) -> str | None:
     body = await desk.resting()
@@ -86,7 +86,7 @@ async def a_cancel_is_pushed_with_state_4_and_what_was_filled(desk: Desk) -> str
     return f"{brief(events)}, the reply's data {data!r}"
 
 
-@case("4.3, 7.2 (5), 7 (12)", "trading/progress.py: fills are the filled total, never added up")
+@case("4.3, 7.2 (5), 7 (12)", "trading/entries/progress.py: fills are the filled total, never added up")
 async def a_market_order_ends_filled_and_deal_size_only_grows(desk: Desk) -> str | None:
     body = await desk.market()
     async with desk.private(ORDERS) as socket:
@@ -109,7 +109,7 @@ async def a_market_order_ends_filled_and_deal_size_only_grows(desk: Desk) -> str
     )
 
 
-@case("7.2", "trading/progress.py takes whichever comes first")
+@case("7.2", "trading/entries/progress.py takes whichever comes first")
 async def the_order_is_told_before_the_position(desk: Desk) -> str | None:
     body = await desk.market()
     async with desk.private(ORDERS, POSITIONS) as socket:
@@ -121,7 +121,7 @@ async def the_order_is_told_before_the_position(desk: Desk) -> str | None:
     return f"{len(told)} order frames, then the position"
 
 
-@case("7.2", "trading/submission.py takes the push as the answer if it is faster")
+@case("7.2", "trading/entries/submission.py takes the push as the answer if it is faster")
 async def the_push_comes_near_the_reply(desk: Desk) -> str | None:
     body = await desk.resting()
     at: dict[str, float] = {}
@@ -139,7 +139,7 @@ async def the_push_comes_near_the_reply(desk: Desk) -> str | None:
 
 
 @case(
-    "7 (20), 8.4", "trading/tracking.py reads it three times 250 ms apart, then goes on more slowly"
+    "7 (20), 8.4", "trading/entries/tracking.py reads it three times 250 ms apart, then goes on more slowly"
 )
 async def an_order_can_be_read_by_its_id_soon_after_the_submit(desk: Desk) -> str | None:
     body = await desk.resting()
@@ -161,7 +161,7 @@ async def an_order_can_be_read_by_its_id_soon_after_the_submit(desk: Desk) -> st
     return f"after {trio.current_time() - asked_at:.1f} s, meanwhile {refused or 'nothing'}"
 
 
-@case("5.3", "trading/submission.py looks a lost submit up before it sends anything again")
+@case("5.3", "trading/entries/submission.py looks a lost submit up before it sends anything again")
 async def a_working_order_is_found_by_its_client_order_id(desk: Desk) -> str | None:
     body = await desk.resting()
     await desk.submit(body)
@@ -172,7 +172,7 @@ async def a_working_order_is_found_by_its_client_order_id(desk: Desk) -> str | N
     return f"after {late_s:.1f} s"
 
 
-@case("5.3", "trading/submission.py looks a lost submit up in the history, too")
+@case("5.3", "trading/entries/submission.py looks a lost submit up in the history, too")
 async def an_ended_order_is_found_in_the_history_by_its_client_order_id(desk: Desk) -> str | None:
     body = await desk.resting()
     await desk.submit(body)
@@ -185,7 +185,7 @@ async def an_ended_order_is_found_in_the_history_by_its_client_order_id(desk: De
 
 @case(
     "5.4, 6.3",
-    "trading/submission.py sends a lost submit again under the same id: at most one is taken",
+    "trading/entries/submission.py sends a lost submit again under the same id: at most one is taken",
 )
 async def a_client_order_id_is_taken_once(desk: Desk) -> str | None:
     body = await desk.resting()
@@ -215,7 +215,7 @@ async def a_client_order_id_has_32_letters_and_digits_at_most(desk: Desk) -> str
 
 @case(
     "5.4, 6.3",
-    "trading/entries.py takes a cancel that comes too late for a reason to read the order",
+    "trading/entries/entries.py takes a cancel that comes too late for a reason to read the order",
 )
 async def a_second_cancel_says_that_there_is_nothing_to_cancel(desk: Desk) -> str | None:
     body = await desk.resting()
@@ -240,7 +240,7 @@ async def a_cancel_without_an_id_cancels_the_whole_symbol(desk: Desk) -> str | N
     return None
 
 
-@case("6.3", "exchange/judge.py: an id that is unknown is no order, and no failure")
+@case("6.3", "exchange/classify.py: an id that is unknown is no order, and no failure")
 async def an_unknown_order_is_40035(desk: Desk) -> str | None:
     answer = await desk.rest.get(
         f"{PRIVATE}/order", symbol=desk.symbol, order_id="3000000000000001"
@@ -249,7 +249,7 @@ async def an_unknown_order_is_40035(desk: Desk) -> str | None:
     return f"HTTP {answer.status}, {answer.code}"
 
 
-@case("6.3", "exchange/judge.py: what is refused for its form is never sent again")
+@case("6.3", "exchange/classify.py: what is refused for its form is never sent again")
 async def an_order_that_is_wrong_is_refused_with_its_code(desk: Desk) -> str | None:
     body = await desk.resting()
     for changed, codes in (
@@ -267,7 +267,7 @@ async def an_order_that_is_wrong_is_refused_with_its_code(desk: Desk) -> str | N
     return None
 
 
-@case("5.4, 8.3", "trading/ordering.py understands both forms of a maker-only refusal")
+@case("5.4, 8.3", "trading/entries/placing.py understands both forms of a maker-only refusal")
 async def a_maker_only_order_that_would_match_is_refused(desk: Desk) -> str | None:
     body = await desk.resting(mode=4, price=await desk.away("0.01"))
     async with desk.private(ORDERS) as socket:
@@ -279,7 +279,7 @@ async def a_maker_only_order_that_would_match_is_refused(desk: Desk) -> str | No
     return f"taken, then {brief(events)}"
 
 
-@case("5.4", "trading/ordering.py sends entries as maker-only first")
+@case("5.4", "trading/entries/placing.py sends entries as maker-only first")
 async def a_maker_only_order_that_rests_is_taken(desk: Desk) -> str | None:
     body = await desk.resting(mode=4)
     await desk.submit(body)
@@ -290,7 +290,7 @@ async def a_maker_only_order_that_rests_is_taken(desk: Desk) -> str | None:
 
 @case(
     "5.4, 8.3",
-    "trading/progress.py: state 4 with less than the size is an order that was cancelled",
+    "trading/entries/progress.py: state 4 with less than the size is an order that was cancelled",
 )
 async def an_order_that_cannot_fill_at_once_and_must_ends_at_once(desk: Desk) -> str | None:
     seen = []
@@ -307,7 +307,7 @@ async def an_order_that_cannot_fill_at_once_and_must_ends_at_once(desk: Desk) ->
     return "; ".join(seen)
 
 
-@case("5.3, 8.6", "trading/entries.py books fills that were missed from here")
+@case("5.3, 8.6", "trading/entries/entries.py books fills that were missed from here")
 async def a_fill_is_found_by_its_orders_id(desk: Desk) -> str | None:
     body = await desk.market()
     order_id = str((await desk.submit(body))["order_id"])

@@ -52,7 +52,7 @@ async def plans(desk: Desk, count: int) -> list[dict[str, Any]]:
         await trio.sleep(0.5)
 
 
-@case("4.4, 7.2 (6)", "trading/positions.py: what is held is what was pushed last")
+@case("4.4, 7.2 (6)", "trading/account/positions.py: what is held is what was pushed last")
 async def a_position_is_pushed_when_it_opens_and_with_0_when_it_closes(desk: Desk) -> str | None:
     body = await desk.market()
     async with desk.private(POSITIONS) as socket:
@@ -92,7 +92,7 @@ async def a_position_is_pushed_again_every_ten_seconds(desk: Desk) -> str | None
         return f"after {trio.current_time() - at:.1f} s"
 
 
-@case("4.5", "trading/balance.py: what is available right now")
+@case("4.5", "trading/account/balance.py: what is available right now")
 async def the_balance_is_pushed_when_it_changes(desk: Desk) -> str | None:
     body = await desk.resting()
     async with desk.private(ASSET) as socket:
@@ -105,7 +105,7 @@ async def the_balance_is_pushed_when_it_changes(desk: Desk) -> str | None:
     return None
 
 
-@case("5.3", "trading/reconcile.py agrees with these rows after every start and reconnect")
+@case("5.3", "trading/account/reconcile.py agrees with these rows after every start and reconnect")
 async def a_position_held_is_listed_with_and_without_its_symbol(desk: Desk) -> str | None:
     async with holding(desk) as size:
         expect(await desk.held() in ({"long": size}, {"both": size}), f"{await desk.held()}")
@@ -120,7 +120,7 @@ async def a_position_held_is_listed_with_and_without_its_symbol(desk: Desk) -> s
     return None
 
 
-@case("5.4, 6.3", "trading/closing.py takes this for a position that is gone")
+@case("5.4, 6.3", "trading/closes/closing.py takes this for a position that is gone")
 async def closing_what_is_not_held_is_refused(desk: Desk) -> str | None:
     answer = await desk.rest.post(SUBMIT, desk.closing(await desk.least()))
     expect(answer.code in NOT_THERE, answer.short)
@@ -129,7 +129,7 @@ async def closing_what_is_not_held_is_refused(desk: Desk) -> str | None:
 
 @case(
     "8.9",
-    "trading/closing.py never closes more than is held, and reads the position after a refusal",
+    "trading/closes/closing.py never closes more than is held, and reads the position after a refusal",
 )
 async def closing_more_than_is_held_never_opens_the_other_side(desk: Desk) -> str | None:
     async with holding(desk) as size:
@@ -141,7 +141,7 @@ async def closing_more_than_is_held_never_opens_the_other_side(desk: Desk) -> st
         return f"{'cut to size' if answer.code == 1000 else f'refused with {answer.code}'}"
 
 
-@case("4.6", "trading/closing.py: side 3 sells what side 1 bought")
+@case("4.6", "trading/closes/closing.py: side 3 sells what side 1 bought")
 async def side_3_closes_a_long(desk: Desk) -> str | None:
     async with holding(desk) as size, desk.private(ORDERS) as socket:
         body = desk.closing(size)
@@ -155,7 +155,7 @@ async def side_3_closes_a_long(desk: Desk) -> str | None:
     return None
 
 
-@case("5.4, 7 (19)", "trading/leverage.py reads the position's settings before it sets others")
+@case("5.4, 7 (19)", "trading/account/leverage.py reads the position's settings before it sets others")
 async def leverage_stays_while_a_position_is_open(desk: Desk) -> str | None:
     async with holding(desk):
         body = {"symbol": desk.symbol, "leverage": "6", "open_type": "cross"}
@@ -166,7 +166,7 @@ async def leverage_stays_while_a_position_is_open(desk: Desk) -> str | None:
 
 @case(
     "6.3",
-    "trading/leverage.py: another mode than the account's is never set while anything is held",
+    "trading/account/leverage.py: another mode than the account's is never set while anything is held",
 )
 async def the_position_mode_stays_while_a_position_is_open(desk: Desk) -> str | None:
     mode = (await desk.rest.data(f"{PRIVATE}/get-position-mode"))["position_mode"]
@@ -178,7 +178,7 @@ async def the_position_mode_stays_while_a_position_is_open(desk: Desk) -> str | 
 
 
 @case(
-    "5.3, 5.4", "trading/disarming.py finds the exchange's own stops here, and cancels them by id"
+    "5.3, 5.4", "trading/closes/cancel_exchange_stops.py finds the exchange's own stops here, and cancels them by id"
 )
 async def presets_are_plan_orders_once_their_order_is_filled(desk: Desk) -> str | None:
     presets = {

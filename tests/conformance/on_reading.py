@@ -23,7 +23,7 @@ async def the_time_is_told_in_milliseconds(desk: Desk) -> str | None:
     return f"{apart_ms} ms ahead of ours"
 
 
-@case("6.1", "exchange/judge.py decides by `code`, and reads `message`")
+@case("6.1", "exchange/classify.py decides by `code`, and reads `message`")
 async def an_answer_is_an_envelope(desk: Desk) -> str | None:
     answer = await desk.rest.get(f"{PRIVATE}/get-position-mode")
     expect(answer.code == 1000, answer.short)
@@ -32,14 +32,14 @@ async def an_answer_is_an_envelope(desk: Desk) -> str | None:
     return f"{answer.data['position_mode']}, message {answer.body['message']!r}"  # type: ignore[index]
 
 
-@case("6.1, 7 (28)", "exchange/judge.py reads `msg` where the gateway answers")
+@case("6.1, 7 (28)", "exchange/classify.py reads `msg` where the gateway answers")
 async def an_unknown_path_is_refused_by_the_gateway(desk: Desk) -> str | None:
     answer = await desk.rest.get("/contract/public/nothing")
     expect((answer.status, answer.code) == (404, 30000), answer.short)
     return f"words in {'msg' if 'msg' in answer.body else 'message'}"  # type: ignore[operator]
 
 
-@case("6.2", "exchange/judge.py: missing and unknown keys stop trading")
+@case("6.2", "exchange/classify.py: missing and unknown keys stop trading")
 async def a_key_is_needed_and_must_be_known(desk: Desk) -> str | None:
     path = f"{PRIVATE}/get-position-mode"
     missing, unknown = await desk.rest.get(path, key=None), await desk.rest.get(path, key="nobody")
@@ -88,7 +88,7 @@ async def details_have_sizes_in_contracts_and_ticks(desk: Desk) -> str | None:
     return f"tick {row['price_precision']}, {row['contract_size']} a contract"
 
 
-@case("7 (28)", "trading/instruments.py tells an unknown symbol from a failed query")
+@case("7 (28)", "trading/market/instruments.py tells an unknown symbol from a failed query")
 async def an_unknown_symbol_is_40012_in_details_and_40034_in_depth(desk: Desk) -> str | None:
     details = await desk.rest.get(f"{PUBLIC}/details", symbol="NOSUCHUSDT")
     depth = await desk.rest.get(f"{PUBLIC}/depth", symbol="NOSUCHUSDT")
@@ -97,7 +97,7 @@ async def an_unknown_symbol_is_40012_in_details_and_40034_in_depth(desk: Desk) -
     return None
 
 
-@case("5.2", "bars.py, trading/gaps.py: what was missed is read from history")
+@case("5.2", "bars.py, trading/market/gaps.py: what was missed is read from history")
 async def history_is_ascending_on_the_minute_and_500_bars_at_most(desk: Desk) -> str | None:
     end = desk.venue.now_ms() // 60_000 * 60
     query = {"symbol": desk.symbol, "step": 1, "start_time": end - 900 * 60, "end_time": end}
@@ -113,7 +113,7 @@ async def history_is_ascending_on_the_minute_and_500_bars_at_most(desk: Desk) ->
     return f"{len(bars)} bars of 900 minutes, the {which}"
 
 
-@case("8.10", "trading/gaps.py asks so that neither the bounds nor the running bar matter")
+@case("8.10", "trading/market/gaps.py asks so that neither the bounds nor the running bar matter")
 async def a_kline_query_may_include_its_bounds_and_the_running_bar(desk: Desk) -> str | None:
     now = desk.venue.now_ms() // 60_000 * 60
     query = {"symbol": desk.symbol, "step": 1, "start_time": now - 600, "end_time": now}
@@ -130,7 +130,7 @@ async def a_kline_query_may_include_its_bounds_and_the_running_bar(desk: Desk) -
 
 
 @case(
-    "5.2, 7.1", "trading/gaps.py: what the bar of a minute leaves open is read from the last trades"
+    "5.2, 7.1", "trading/market/gaps.py: what the bar of a minute leaves open is read from the last trades"
 )
 async def the_last_trades_have_their_price_and_their_time_in_seconds(desk: Desk) -> str | None:
     trades = await desk.rest.data(f"{PUBLIC}/market-trade", symbol=desk.symbol, limit=100)
@@ -150,7 +150,7 @@ async def a_step_that_does_not_exist_is_40038(desk: Desk) -> str | None:
     return None
 
 
-@case("5.3", "trading/balance.py: equity and what is available")
+@case("5.3", "trading/account/balance.py: equity and what is available")
 async def the_balance_has_its_fields(desk: Desk) -> str | None:
     rows = await desk.rest.data(f"{PRIVATE}/assets-detail")
     found = [row for row in rows if row.get("currency") == "USDT"]
@@ -159,7 +159,7 @@ async def the_balance_has_its_fields(desk: Desk) -> str | None:
     return None
 
 
-@case("5.3", "trading/leverage.py reads leverage and mode where nothing is held")
+@case("5.3", "trading/account/leverage.py reads leverage and mode where nothing is held")
 async def position_v2_has_rows_for_a_symbol_that_is_flat(desk: Desk) -> str | None:
     mode = (await desk.rest.data(f"{PRIVATE}/get-position-mode"))["position_mode"]
     await desk.rest.done(

@@ -271,7 +271,7 @@ async def test_the_command_says_what_differs_and_what_depends_on_it() -> None:
     lines = done.stdout.decode().splitlines()
     assert done.returncode == 1
     assert lines[1].startswith("DIFFERS         a cancel is pushed with state 4")
-    assert lines[2].startswith("    fact sheet 5.4, 7.2 (4); needed by trading/progress.py")
+    assert lines[2].startswith("    fact sheet 5.4, 7.2 (4); needed by trading/entries/progress.py")
     assert lines[-1] == "1 differs"
 
 
