@@ -129,7 +129,7 @@ def make_app(
 
     @app.post("/api/ws-worker/balance")
     async def balance_signal() -> Response:
-        return await receive(desk.notifications.balance_signal, 202)
+        return await receive(desk.balance_signal, 202)
 
     @app.post("/webhook")
     async def webhook() -> Response:
