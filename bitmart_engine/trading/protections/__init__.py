@@ -1,4 +1,4 @@
-"""Protections: the stop-loss and take-profit over a position or a part of it, from promise to the proof that it is gone.
+"""Protections: the stop-loss and take-profit over a position, from the promise to the proof that it is gone.
 
 What it decides: which levels a price touches (`stops`, `index`), how much is covered (`coverage`), what the exchange
 keeps of it (`exchange_stops`), whether contracts are gone (`evidence`), whether others share the position
