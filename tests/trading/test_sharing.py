@@ -13,6 +13,7 @@ from attrs import evolve
 
 from bitmart_engine.exchange import NotSent
 from bitmart_engine.paper import Direction
+from bitmart_engine.trading.closes.losing import count_lost
 from tests.support.stage import CANCEL, SUBMIT, Stage, open_stage, open_theatre
 
 CLOSE_SIDES = (2, 3)
@@ -447,6 +448,36 @@ async def test_what_the_owner_closes_of_his_own_is_not_held_to_be_closed_by_a_st
         await stage.open_by_hand(side=3, size=5)
         await stage.until(lambda: stage.guarded("high") == "closed")
         await low_is_whole(stage)
+
+
+async def test_what_the_close_of_another_order_fills_unheard_is_not_held_to_be_closed_by_a_stop(
+    autojump_clock,
+):
+    async with open_stage(reconnect_delay_s=300) as stage:
+        await two_orders(stage)
+        core = stage.engine._core
+        stage.paper.drop_connections("private")
+        stage.paper.books.config = evolve(stage.paper.books.config, liquidity=4)
+        await stage.engine.close_position("high")
+        await stage.until(lambda: held_there(stage) == 16)
+        await stage.until(lambda: stage.protection("high").close.exchange_order_id)
+        await stage.engine.close_position("low")
+        assert stage.protection("high").remaining == 10, "its fill was not heard"
+        assert await count_lost("low", core.desk, core.protections) == 0
+        assert stage.protection("high").remaining == 6
+
+
+async def test_a_close_of_another_order_that_cannot_be_read_may_have_filled_whole(autojump_clock):
+    async with open_stage(reconnect_delay_s=300) as stage:
+        await two_orders(stage)
+        core = stage.engine._core
+        stage.paper.drop_connections("private")
+        stage.paper.books.config = evolve(stage.paper.books.config, liquidity=4)
+        await stage.engine.close_position("high")
+        await stage.until(lambda: held_there(stage) == 16)
+        stage.paper.fail("/contract/private/order", status=502, times=10_000)
+        await stage.engine.close_position("low")
+        assert await count_lost("low", core.desk, core.protections) == 0
 
 
 async def kept_in_part(stage: Stage) -> None:
