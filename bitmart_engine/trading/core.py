@@ -19,6 +19,7 @@ import trio
 
 from ..clocks import SteadyClock
 from ..counters import Counters
+from ..exchange.budget import Urgency
 from ..exchange.client import ExchangeClient
 from ..exchange.errors import ExchangeError
 from ..exchange.turns import HeldBack
@@ -124,7 +125,12 @@ class EngineCore:
             desk.in_flight,
             submit=partial(submit, desk=desk, book=self.entries),
             withdraw=partial(withdraw, desk=desk, read=read_entry),
-            close=partial(close, desk=desk, view=self.protections, read_entry=read_entry),
+            close=partial(
+                close,
+                desk=desk,
+                view=self.protections,
+                read_entry=partial(read_entry, urgency=Urgency.CLOSE),
+            ),
         )
         signals = ForeignSignals(
             agreement=desk.agreement,

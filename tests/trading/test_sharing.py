@@ -6,12 +6,13 @@ filled may be closed once, by either of them; what is left over would be another
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 
 import trio
 from attrs import evolve
 
-from bitmart_engine.exchange import NotSent
+from bitmart_engine.exchange import ExchangeError, NotSent
 from bitmart_engine.paper import Direction
 from bitmart_engine.trading.closes.losing import count_lost
 from tests.support.stage import CANCEL, SUBMIT, Stage, open_stage, open_theatre
@@ -21,6 +22,7 @@ PLANS = "/contract/private/current-plan-order"
 CANCEL_PLAN = "/contract/private/cancel-plan-order"
 POSITIONS = "/contract/private/position-v2"
 HISTORY = "/contract/private/order-history"
+ORDER = "/contract/private/order"
 KEY = ("BTCUSDT", Direction.LONG)
 
 
@@ -300,6 +302,53 @@ async def test_a_close_goes_out_at_last_where_only_its_stop_is_never_spoken_of(a
         await stage.settle(10)
         assert stage.guarded("high") == "closing"
         await stage.until(lambda: stage.submits(*CLOSE_SIDES) != [], within=70)
+
+
+async def test_a_stop_is_cancelled_for_a_close_ten_seconds_after_a_ban_and_not_a_minute(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await two_orders(stage)
+        stage.paper.fail(CANCEL_PLAN, status=418)
+        await stage.engine.close_position("high")
+        await stage.until(lambda: stage.guarded("high") == "closed", within=20)
+        await low_is_whole(stage)
+
+
+async def test_stops_are_listed_for_a_close_ten_seconds_after_a_ban_and_not_a_minute(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await two_orders(stage)
+        await stage.bought("new", stop_loss=64000)
+        stage.paper.fail(PLANS, status=418)
+        with suppress(ExchangeError):
+            await stage.engine._core.desk.exchange.plan_orders("BTCUSDT")
+        assert not stage.protection("new").exchange_plans
+        await stage.engine.close_position("new")
+        await stage.until(lambda: stage.guarded("new") == "closed", within=20)
+        assert held_there(stage) == 20
+
+
+async def test_an_order_that_works_is_read_for_a_close_as_long_as_it_is_worth_waiting_for(
+    autojump_clock,
+):
+    async with open_stage({"liquidity": 6}, reconnect_delay_s=300) as stage:
+        await stage.bought("low", size=6, stop_loss=60000, take_profit=70000)
+        await stage.place("high", stop_loss=64500)
+        await stage.until(lambda: stage.state("high") == "open")
+        stage.move(65000)
+        await stage.until(lambda: stage.order("high").filled == 6)
+        await stage.settle(70)
+        stage.paper.drop_connections("private")
+        await stage.settle(2)
+        stage.paper.fail(ORDER, status=418, times=10_000)
+        with suppress(ExchangeError):
+            await stage.engine._core.desk.exchange.order(
+                "BTCUSDT", stage.order("high").exchange_order_id
+            )
+        await stage.engine.close_position("high")
+        await stage.until(lambda: stage.submits(*CLOSE_SIDES) != [], within=20)
 
 
 async def test_stops_that_the_exchange_makes_for_later_fills_are_taken_away_too(autojump_clock):

@@ -91,7 +91,7 @@ async def _carry_out(purpose: Purpose, id: str, desk: Desk, view: ClosesView) ->
             case ListPlans():
                 facts = learn(facts, await _list(facts, desk, view))
             case CancelPlan(plan_id):
-                facts = learn(facts, await _cancel(facts.protection.symbol, plan_id, desk))
+                facts = learn(facts, await _cancel(facts, plan_id, desk))
             case FindFired():
                 failures = await find_fired(desk.state.protections[id], desk, view)
                 fired = len(desk.state.protections[id].fired)
@@ -143,12 +143,19 @@ def _record_taken_away(taken: TakenAway, id: str, desk: Desk) -> None:
     log.info("exchange_stops_cancelled", id=id, levels=sorted(map(str, taken.levels)))
 
 
+def _urgency(purpose: Purpose) -> Urgency:
+    """A close waits for what is asked before it: at an endpoint that is paused, that may knock as a close does."""
+    return Urgency.CLOSE if purpose is Purpose.BEFORE_CLOSE else Urgency.CANCEL
+
+
 async def _list(facts: Facts, desk: Desk, view: ClosesView) -> Answer:
     """List the plan orders, and say which of them are known to be of other protections."""
     protection = facts.protection
     ask = desk.exchange.plan_orders
     try:
-        plans = await ask(protection.symbol, plan_type="profit_loss", urgency=Urgency.CANCEL)
+        plans = await ask(
+            protection.symbol, plan_type="profit_loss", urgency=_urgency(facts.purpose)
+        )
     except ExchangeError as failure:
         return Failed(failure)
     others = frozenset(
@@ -162,9 +169,10 @@ async def _list(facts: Facts, desk: Desk, view: ClosesView) -> Answer:
     return Listed(tuple(plans), others, size)
 
 
-async def _cancel(symbol: str, plan_id: str, desk: Desk) -> Answer:
+async def _cancel(facts: Facts, plan_id: str, desk: Desk) -> Answer:
+    cancel = desk.exchange.cancel_plan_order
     try:
-        await desk.exchange.cancel_plan_order(symbol, plan_id)
+        await cancel(facts.protection.symbol, plan_id, urgency=_urgency(facts.purpose))
     except Refused as refusal:
         if refusal.meaning in (Meaning.NO_SUCH_ORDER, Meaning.ORDER_DONE):
             return Vanished(plan_id)

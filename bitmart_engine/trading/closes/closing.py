@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from ...exchange.budget import Urgency
-from ...exchange.errors import ExchangeError, Meaning, OutcomeUnknown, Refused
+from ...exchange.errors import ExchangeError, Meaning, NotSent, OutcomeUnknown, Refused
 from ...exchange.orders import SubmitOrder
 from ...logs import get_logger
 from ...model.orders import EntryOrder
@@ -76,6 +76,8 @@ __all__ = ["close"]
 
 log = get_logger()
 
+LEARNT_WITHIN_S = 10.0
+"""How long a close waits to learn who shares the position."""
 
 ReadEntry = Callable[[str], Awaitable[object]]
 """Reads an entry order at the exchange, by its id, and takes in what is said of it; what fails is counted."""
@@ -150,11 +152,7 @@ async def _do(
                 await _read_fired(order_id, protection, desk, view)
         case LearnShared():
             if _held(protection, desk) is None or not is_known(protection, desk, view):
-                entry = _entry_open(protection, desk)
-                if entry is not None and entry.exchange_order_id:
-                    # What it filled unheard would be taken for contracts of others, or for ours that are held still.
-                    await read_entry(entry.id)
-                await view.learn_position(symbol)
+                await _learn_position(protection, desk, view, read_entry)
             return Shared(is_shared(desk.state.protections[id], desk, view))
         case CancelStops():
             return Acted(await cancel_before_close(id, desk, view))
@@ -224,6 +222,21 @@ async def _found(protection: Protection, desk: Desk, view: ClosesView) -> bool:
         return False
     view.on_update(update)
     return True
+
+
+async def _learn_position(
+    protection: Protection, desk: Desk, view: ClosesView, read_entry: ReadEntry
+) -> None:
+    """Try to read what is held. What cannot be read soon is not waited for: then somebody may share the position."""
+    entry = _entry_open(protection, desk)
+    with trio.move_on_after(LEARNT_WITHIN_S) as late:
+        if entry is not None and entry.exchange_order_id:
+            # What it filled unheard would be taken for contracts of others, or for ours that are held still.
+            await read_entry(entry.id)
+        await view.learn_position(protection.symbol)
+    if late.cancelled_caught:
+        why = NotSent(f"not answered within {LEARNT_WITHIN_S:g} s")
+        view.could_not_read(protection.symbol, why)
 
 
 async def _settle_fired(

@@ -15,6 +15,7 @@ import trio
 from attrs import evolve
 
 from ...exchange import errors
+from ...exchange.budget import Urgency
 from ...exchange.errors import MEANINGS, ExchangeError, Meaning
 from ...exchange.orders import SubmitOrder
 from ...logs import get_logger
@@ -224,11 +225,12 @@ async def _measure_clock(desk: Desk) -> Answer:
     return Accepted()
 
 
-async def read(id: str, desk: Desk, book: Book) -> bool:
+async def read(id: str, desk: Desk, book: Book, urgency: Urgency = Urgency.READ) -> bool:
     """Read the order at the exchange and take in what it says. False if it could not be read."""
     order = desk.state.orders[id]
     try:
-        update = await desk.exchange.order(order.symbol, order.exchange_order_id)
+        ask = desk.exchange.order
+        update = await ask(order.symbol, order.exchange_order_id, urgency=urgency)
     except errors.Refused as refusal:
         if refusal.meaning is not Meaning.NO_SUCH_ORDER:
             desk.counters.add("order_read_failed", id=id, why=refusal)
