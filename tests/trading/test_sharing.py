@@ -544,6 +544,32 @@ async def test_an_engine_that_died_between_taking_a_stop_away_and_closing_closes
             await low_is_whole(stage)
 
 
+async def test_a_stop_that_fired_while_no_engine_ran_is_its_orders_though_the_rest_looks_whole(
+    autojump_clock, tmp_path
+):
+    """The owner's fifteen are left, of which ten would be ours by what the new engine knows."""
+    async with open_theatre(state_dir=str(tmp_path)) as theatre:
+        async with theatre.engine() as stage:
+            await stage.open_by_hand(size=15)
+            await stage.bought("low", stop_loss=60000)
+            await stage.bought("high", stop_loss=64500)
+            assert stage.protection("high").exchange_plans == ()
+            theatre.network.cut = True
+        theatre.network.cut = False
+        stage.move(64400)
+        await trio.sleep(20)
+        stage.move(65000)
+        assert held_there(stage) == 25
+        theatre.network.slow_s = 4  # so slow that not everything can be compared
+        async with theatre.engine() as stage:
+            await stage.settle(5)
+            await stage.engine.close_position("high")
+            await stage.until(lambda: stage.guarded("high") == "closed", within=120)
+            theatre.network.slow_s = 0
+            assert (held_there(stage), stage.submits(*CLOSE_SIDES)) == (25, [])
+            assert (stage.guarded("low"), stage.protection("low").remaining) == ("armed", 10)
+
+
 async def test_stops_of_one_price_and_size_that_fire_there_close_both_orders_once(autojump_clock):
     async with open_stage() as stage:
         for id, stop in (("a", 64500), ("b", 64500), ("low", 60000)):
