@@ -40,7 +40,10 @@ async def an_order_says_when_it_was_made_by_the_exchanges_clock(desk: Desk) -> s
     return f"{made - before} ms after the clock was read"
 
 
-@case("5.3", "trading/closes/attribution.py: a stop made before an order's first fill is not that order's")
+@case(
+    "5.3",
+    "trading/closes/attribution.py: a stop made before an order's first fill is not that order's",
+)
 async def a_stop_says_that_it_was_made_after_its_order(desk: Desk) -> str | None:
     stop = {
         "preset_stop_loss_price": await desk.away("-0.2"),
@@ -66,7 +69,9 @@ async def a_position_held_is_in_every_one_of_ten_reads(desk: Desk) -> str | None
     return f"{sum(each != size for each in seen)} of {READS} said otherwise"
 
 
-@case("4.3", "trading/entries/progress.py reads an order whose last push does not say what was filled")
+@case(
+    "4.3", "trading/entries/progress.py reads an order whose last push does not say what was filled"
+)
 async def the_last_push_of_an_order_says_what_its_row_says(desk: Desk) -> str | None:
     body = await desk.market()
     async with desk.private(ORDERS) as socket:
@@ -108,7 +113,9 @@ async def a_market_order_may_have_one_contract_at_least(desk: Desk) -> str | Non
     return f"{most} contracts"
 
 
-@case("4.3, 4.4", "trading/closes/attribution.py: which of two channels tells first decides nothing")
+@case(
+    "4.3, 4.4", "trading/closes/attribution.py: which of two channels tells first decides nothing"
+)
 async def both_channels_tell_of_a_close(desk: Desk) -> str | None:
     async with holding(desk) as size, desk.private(ORDERS, POSITIONS) as socket:
         body = desk.closing(size)

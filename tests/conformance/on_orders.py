@@ -86,7 +86,10 @@ async def a_cancel_is_pushed_with_state_4_and_what_was_filled(desk: Desk) -> str
     return f"{brief(events)}, the reply's data {data!r}"
 
 
-@case("4.3, 7.2 (5), 7 (12)", "trading/entries/progress.py: fills are the filled total, never added up")
+@case(
+    "4.3, 7.2 (5), 7 (12)",
+    "trading/entries/progress.py: fills are the filled total, never added up",
+)
 async def a_market_order_ends_filled_and_deal_size_only_grows(desk: Desk) -> str | None:
     body = await desk.market()
     async with desk.private(ORDERS) as socket:
@@ -139,7 +142,8 @@ async def the_push_comes_near_the_reply(desk: Desk) -> str | None:
 
 
 @case(
-    "7 (20), 8.4", "trading/entries/tracking.py reads it three times 250 ms apart, then goes on more slowly"
+    "7 (20), 8.4",
+    "trading/entries/tracking.py reads it three times 250 ms apart, then goes on more slowly",
 )
 async def an_order_can_be_read_by_its_id_soon_after_the_submit(desk: Desk) -> str | None:
     body = await desk.resting()

@@ -155,7 +155,9 @@ async def side_3_closes_a_long(desk: Desk) -> str | None:
     return None
 
 
-@case("5.4, 7 (19)", "trading/account/leverage.py reads the position's settings before it sets others")
+@case(
+    "5.4, 7 (19)", "trading/account/leverage.py reads the position's settings before it sets others"
+)
 async def leverage_stays_while_a_position_is_open(desk: Desk) -> str | None:
     async with holding(desk):
         body = {"symbol": desk.symbol, "leverage": "6", "open_type": "cross"}
@@ -178,7 +180,8 @@ async def the_position_mode_stays_while_a_position_is_open(desk: Desk) -> str | 
 
 
 @case(
-    "5.3, 5.4", "trading/closes/cancel_exchange_stops.py finds the exchange's own stops here, and cancels them by id"
+    "5.3, 5.4",
+    "trading/closes/cancel_exchange_stops.py finds the exchange's own stops here, and cancels them by id",
 )
 async def presets_are_plan_orders_once_their_order_is_filled(desk: Desk) -> str | None:
     presets = {

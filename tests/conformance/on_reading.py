@@ -130,7 +130,8 @@ async def a_kline_query_may_include_its_bounds_and_the_running_bar(desk: Desk) -
 
 
 @case(
-    "5.2, 7.1", "trading/market/gaps.py: what the bar of a minute leaves open is read from the last trades"
+    "5.2, 7.1",
+    "trading/market/gaps.py: what the bar of a minute leaves open is read from the last trades",
 )
 async def the_last_trades_have_their_price_and_their_time_in_seconds(desk: Desk) -> str | None:
     trades = await desk.rest.data(f"{PUBLIC}/market-trade", symbol=desk.symbol, limit=100)

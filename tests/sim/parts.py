@@ -113,7 +113,9 @@ class Parts:
                 self.network.now.slow_s = SLOW_S
         await trio.sleep(rng.uniform(2, 20))
         intended = self.chronicle.intended.get(order.client_order_id)
-        if rng.random() < 0.5 and intended is not None:  # a journal that was restored may not know of it
+        if (
+            rng.random() < 0.5 and intended is not None
+        ):  # a journal that was restored may not know of it
             self.user.close_soon(intended)
         await trio.sleep(rng.uniform(5, 30))
         self.network.now.slow_s = 0.0

@@ -8,6 +8,7 @@ import pytest
 
 from bitmart_engine.model.events import PositionUpdate
 from bitmart_engine.model.sides import PositionSide
+from bitmart_engine.trading.closes.attribution import never_set_back
 from bitmart_engine.trading.protections.evidence import Ended, Marks, SideEvidence, is_same_position
 
 READ, PUSHED = True, False
@@ -89,6 +90,29 @@ def test_an_order_that_fills_in_parts_counts_once():
     for closed in (4, 6, 6):
         side.closed("x", closed, 2_000)
     assert not side.explained
+
+
+@pytest.mark.parametrize(
+    ("there_ms", "set_back_ms", "may_be"),
+    [
+        (2_000, 0, False),
+        (3_000, 0, True),
+        (3_001, 0, True),
+        (2_000, 500, False),
+        (2_000, 1_000, True),
+    ],
+)
+def test_what_was_said_since_tells_nothing_of_before(there_ms, set_back_ms, may_be):
+    side = SideEvidence()
+    side.held(held(10, at_ms=3_000), 0.0)
+    assert side.may_be_before(there_ms, lambda shown_ms: shown_ms - set_back_ms) is may_be
+
+
+def test_what_was_said_at_no_time_may_be_from_before():
+    side = SideEvidence()
+    assert not side.may_be_before(2_000, never_set_back)
+    side.flat(0.0, was_read=True)
+    assert side.may_be_before(2_000, never_set_back)
 
 
 def test_what_was_held_before_is_remembered_with_what_was_not_ours():

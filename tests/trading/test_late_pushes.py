@@ -108,6 +108,15 @@ def test_a_stop_made_before_an_order_began_to_fill_is_not_that_orders():
     assert whose(fired(create_time_ms=NOW), state.protections.alive()) is not None
 
 
+def test_a_stop_that_acted_before_the_exchanges_clock_was_set_ahead_is_still_its_orders():
+    state = State()
+    with_order(state, "a", 10, at_ms=OLD)
+    state.apply(ProtectionCovers("a", 10, OLD, there_ms=OLD))
+    set_ahead_ms = NOW - OLD + 60_000
+    told = fired(create_time_ms=NOW)
+    assert whose(told, state.protections.alive(), clock_ahead_ms=set_ahead_ms) is not None
+
+
 def test_stops_that_are_all_listed_have_not_acted_and_one_that_is_missing_may_be_any_of_its_price():
     state = State()
     with_order(state, "a", 10, at_ms=OLD)

@@ -135,16 +135,7 @@ async def test_what_somebody_opened_while_nothing_was_heard_is_not_closed_for_a_
     async with open_stage(reconnect_delay_s=30) as stage:
         await stage.bought("a")
         await stage.settle(70)
-        exchange = stage.engine._core.desk.exchange
-        positions = exchange.positions
-
-        async def of_one_symbol(symbol=None, **more):
-            await trio.lowlevel.checkpoint()
-            if symbol is None:
-                raise NotSent("no answer")
-            return await positions(symbol, **more)
-
-        exchange.positions = of_one_symbol  # the price is read before the exchange is compared with
+        compare_nothing(stage)  # the price is read before the exchange is compared with
         stage.paper.refuse_dials()
         stage.paper.drop_connections()
         stage.network.cut = True
@@ -396,6 +387,20 @@ async def first_of_two_fills(stage: Stage) -> None:
         )  # nor can it be read that the price was there
 
 
+def compare_nothing(stage: Stage) -> None:
+    """Positions cannot be read all at once, so that the exchange cannot be compared with."""
+    exchange = stage.engine._core.desk.exchange
+    positions = exchange.positions
+
+    async def of_one_symbol(symbol=None, **more):
+        await trio.lowlevel.checkpoint()
+        if symbol is None:
+            raise NotSent("no answer")
+        return await positions(symbol, **more)
+
+    exchange.positions = of_one_symbol
+
+
 def hear_nothing(stage: Stage) -> None:
     stage.paper.refuse_dials()
     stage.paper.drop_connections()
@@ -461,16 +466,7 @@ async def test_a_target_that_fired_unheard_is_looked_for_though_that_of_a_later_
 ):
     async with open_stage({"liquidity": 6}) as stage:
         await first_of_two_fills(stage)
-        exchange = stage.engine._core.desk.exchange
-        positions = exchange.positions
-
-        async def of_one_symbol(symbol=None, **more):
-            await trio.lowlevel.checkpoint()
-            if symbol is None:
-                raise NotSent("no answer")
-            return await positions(symbol, **more)
-
-        exchange.positions = of_one_symbol  # the exchange cannot be compared with
+        compare_nothing(stage)
         stage.move(65200)
         listen_again(stage)
         await stage.until(lambda: stage.engine.streams().authenticated, within=240)
@@ -481,6 +477,26 @@ async def test_a_target_that_fired_unheard_is_looked_for_though_that_of_a_later_
         await stage.until(lambda: stage.guarded("high") == "closed", within=240)
         assert held_there(stage) == 6
         assert stage.protection("low").remaining == 6
+
+
+async def test_a_close_waits_until_it_is_known_whose_stop_an_order_was(autojump_clock):
+    """The owner has bought as many as the stop closed, unheard, and the network is slow."""
+    async with open_stage() as stage:
+        await stage.open_by_hand(size=15)
+        await stage.bought("a", stop_loss=64500, take_profit=None)
+        compare_nothing(stage)
+        hear_nothing(stage)
+        await stage.settle(10)
+        stage.move(64400)
+        assert held_there(stage) == 15
+        await stage.open_by_hand(size=10)
+        stage.move(65000)
+        for path in ("/contract/public/kline", "/contract/public/market-trade"):
+            stage.paper.fail(path, status=502, times=10_000)
+        stage.network.cut, stage.network.slow_s = False, 0.7
+        await stage.engine.close_position("a")
+        await stage.until(lambda: stage.guarded("a") == "closed")
+        assert (held_there(stage), stage.submits(*CLOSE_SIDES)) == (25, [])
 
 
 async def test_what_the_owner_closes_of_his_own_is_not_held_to_be_closed_by_a_stop_that_is_gone(
@@ -622,6 +638,32 @@ async def test_an_engine_that_died_between_taking_a_stop_away_and_closing_closes
         async with theatre.engine() as stage:
             await stage.until(lambda: stage.guarded("high") == "closed")
             await low_is_whole(stage)
+
+
+async def test_a_stop_that_fired_while_no_engine_ran_is_its_orders_though_the_rest_looks_whole(
+    autojump_clock, tmp_path
+):
+    """The owner's fifteen are left, of which ten would be ours by what the new engine knows."""
+    async with open_theatre(state_dir=str(tmp_path)) as theatre:
+        async with theatre.engine() as stage:
+            await stage.open_by_hand(size=15)
+            await stage.bought("low", stop_loss=60000)
+            await stage.bought("high", stop_loss=64500)
+            assert stage.protection("high").exchange_plans == ()
+            theatre.network.cut = True
+        theatre.network.cut = False
+        stage.move(64400)
+        await trio.sleep(20)
+        stage.move(65000)
+        assert held_there(stage) == 25
+        theatre.network.slow_s = 4  # so slow that not everything can be compared
+        async with theatre.engine() as stage:
+            await stage.settle(5)
+            await stage.engine.close_position("high")
+            await stage.until(lambda: stage.guarded("high") == "closed", within=120)
+            theatre.network.slow_s = 0
+            assert (held_there(stage), stage.submits(*CLOSE_SIDES)) == (25, [])
+            assert (stage.guarded("low"), stage.protection("low").remaining) == ("armed", 10)
 
 
 async def test_stops_of_one_price_and_size_that_fire_there_close_both_orders_once(autojump_clock):

@@ -114,14 +114,15 @@ def _made_since(
     """Whether the order was made after the protection was: its fill may have been seen much later.
 
     When the exchange says that the protection's order began to fill, and when it made this one, are times of one clock:
-    a stop is made with the first fill, and acts after it.
+    a stop is made with the first fill, and acts after it. Only where it did not say so is our time taken for its: by
+    how far its clock is ahead now, which may have been set since.
     """
     made_ms = update.create_time_ms
-    if made_ms is not None and made_ms < earliest_ms(protection.filled_there_ms):
-        return False
-    if made_ms is None or clock_ahead_ms is None:
+    if made_ms is None:
         return True
-    return made_ms >= protection.created_ms + clock_ahead_ms - CLOCKS_MS
+    if protection.filled_there_ms:
+        return made_ms >= earliest_ms(protection.filled_there_ms)
+    return clock_ahead_ms is None or (made_ms >= protection.created_ms + clock_ahead_ms - CLOCKS_MS)
 
 
 def _reached(update: OrderUpdate, protection: Protection, reason: CloseReason) -> bool:

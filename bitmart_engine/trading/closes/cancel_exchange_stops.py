@@ -42,6 +42,7 @@ from .cancel_steps import (
     Wait,
 )
 from .losing import count_lost, whole
+from .settling import wait_settled
 from .view import ClosesView
 
 __all__ = ["cancel_after_close", "cancel_before_close", "cancel_unwanted", "find_fired"]
@@ -94,6 +95,7 @@ async def _carry_out(purpose: Purpose, id: str, desk: Desk, view: ClosesView) ->
                 facts = learn(facts, await _cancel(facts, plan_id, desk))
             case FindFired():
                 failures = await find_fired(desk.state.protections[id], desk, view)
+                await wait_settled(desk.state.protections[id], desk, view)
                 fired = len(desk.state.protections[id].fired)
                 facts = learn(facts, Looked(fired, tuple(failures)))
             case CountLost():

@@ -49,7 +49,10 @@ class CancelPlan:
 
 @frozen
 class FindFired:
-    """Look through the exchange's orders for what its stops close now, or have closed. Answer: `Looked`."""
+    """Look through the exchange's orders for what its stops close now, or have closed. Answer: `Looked`.
+
+    What was found of which it is not sure whose it was is looked into first.
+    """
 
 
 @frozen

@@ -3,7 +3,8 @@
 An order that the exchange made of a stop may be told seconds late. By then the protection whose stop it was may have
 ended, and another order with the same stop have filled; or the stop was the owner's own. A stop that is still listed
 has not acted, and contracts that are all held still were not closed; but an order that has filled nothing yet leaves
-them all held.
+them all held, and where nothing was said of what was held before, by an engine that was started since, what was closed
+is not missed.
 """
 
 from __future__ import annotations
@@ -125,15 +126,17 @@ async def _look(update: OrderUpdate, looks: Looks, desk: Desk, protections: Sett
     plans = await ask(symbol, plan_type="profit_loss", urgency=Urgency.CLOSE)
     await protections.observe_positions(symbol, Urgency.CLOSE)
     alive = protections.index.alive_on(symbol, side)
-    others = protections.evidence.on(symbol, side).others(trio.current_time(), BEFORE_S) or 0
+    said, made_ms = protections.evidence.on(symbol, side), update.create_time_ms
+    others = said.others(trio.current_time(), BEFORE_S) or 0
     held = desk.positions.get(symbol, side)
     size = 0 if held is None else held.size
     should_be = others + protections.index.owed_on(symbol, side)
-    if update.deal_size and size >= should_be and update.create_time_ms is not None:
+    if update.deal_size and size >= should_be and made_ms is not None:
         orders = await desk.exchange.order_history(symbol, urgency=Urgency.CLOSE)
         known = desk.state.entry_of
         size -= joined(update, [each for each in orders if known(each.client_order_id) is None])
-    whole = size >= should_be
+    told_before = made_ms is None or said.may_be_before(made_ms, desk.exchange.earliest_ms)
+    whole = told_before and size >= should_be
     return looks.after(innocent(update, alive, plans, whole=whole), listed=bool(plans))
 
 
