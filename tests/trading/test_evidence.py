@@ -101,6 +101,16 @@ def test_what_was_held_before_is_remembered_with_what_was_not_ours():
     assert side.others(21.0, 5.0) == 0
 
 
+def test_what_was_others_before_a_stop_acted_is_told_by_what_was_said_before_it_only():
+    side = SideEvidence()
+    side.held(held(20, at_ms=1_000), 1.0, owed=10)
+    assert side.others(9.0, 5.0, before_ms=1_000) is None
+    assert side.others(9.0, 5.0, before_ms=1_001) == 10
+    side.held(held(30, at_ms=5_000), 8.0, owed=10)
+    assert side.others(9.0, 5.0, before_ms=5_000) == 10
+    assert side.others(9.0, 5.0) == 20
+
+
 OPENED = 500_000
 BEFORE = {PUSHED: Marks(OPENED, Decimal(65000)), READ: Marks(OPENED + 1, Decimal("65000.004"))}
 

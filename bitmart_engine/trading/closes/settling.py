@@ -125,16 +125,31 @@ async def _look(update: OrderUpdate, looks: Looks, desk: Desk, protections: Sett
     plans = await ask(symbol, plan_type="profit_loss", urgency=Urgency.CLOSE)
     await protections.observe_positions(symbol, Urgency.CLOSE)
     alive = protections.index.alive_on(symbol, side)
-    others = protections.evidence.on(symbol, side).others(trio.current_time(), BEFORE_S) or 0
-    held = desk.positions.get(symbol, side)
-    size = 0 if held is None else held.size
-    should_be = others + protections.index.owed_on(symbol, side)
-    if update.deal_size and size >= should_be and update.create_time_ms is not None:
-        orders = await desk.exchange.order_history(symbol, urgency=Urgency.CLOSE)
+    whole = await _whole(update, side, desk, protections)
+    return looks.after(innocent(update, alive, plans, whole=whole), listed=bool(plans))
+
+
+async def _whole(update: OrderUpdate, side: PositionSide, desk: Desk, protections: Settles) -> bool:
+    """Whether all is held that should be. Raises ExchangeError.
+
+    How much was others' is known by what was said before the order was made. What was said since is without the
+    contracts that it closed: where they were ours, as many of the others' seem to be ours.
+    """
+    made_ms = update.create_time_ms
+    others = protections.evidence.on(update.symbol, side).others(
+        trio.current_time(),
+        BEFORE_S,
+        None if made_ms is None else desk.exchange.earliest_ms(made_ms),
+    )
+    held = desk.positions.get(update.symbol, side)
+    if others is None or held is None:
+        return False
+    size, should_be = held.size, others + protections.index.owed_on(update.symbol, side)
+    if update.deal_size and size >= should_be and made_ms is not None:
+        orders = await desk.exchange.order_history(update.symbol, urgency=Urgency.CLOSE)
         known = desk.state.entry_of
         size -= joined(update, [each for each in orders if known(each.client_order_id) is None])
-    whole = size >= should_be
-    return looks.after(innocent(update, alive, plans, whole=whole), listed=bool(plans))
+    return size >= should_be
 
 
 def joined(update: OrderUpdate, foreign: Iterable[OrderUpdate]) -> int:

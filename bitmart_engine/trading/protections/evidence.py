@@ -176,10 +176,18 @@ class SideEvidence:
         opened = [each.opened_ms for each in self.before[1].values() if each.opened_ms]
         return bool(opened) and update.open_time_ms > max(opened)
 
-    def others(self, now: float, within_s: float) -> int | None:
-        """The most contracts that were not of our orders within the last seconds; None if nothing was said, ever."""
-        lately = [each.others for each in self.words if each.at >= now - within_s]
-        before = [each.others for each in self.words if each.at < now - within_s][-1:]
+    def others(self, now: float, within_s: float, before_ms: int | None = None) -> int | None:
+        """The most contracts that were not of our orders within the last seconds; None if nothing was said, ever.
+
+        With `before_ms` only what was so before then, by the exchange's clock, counts.
+        """
+        words = [
+            each
+            for each in self.words
+            if before_ms is None or (each.said_ms is not None and each.said_ms < before_ms)
+        ]
+        lately = [each.others for each in words if each.at >= now - within_s]
+        before = [each.others for each in words if each.at < now - within_s][-1:]
         return max(lately + before, default=None)
 
     def _note(self, word: Word) -> None:
