@@ -14,6 +14,7 @@ import trio
 from attrs import evolve
 
 from bitmart_engine.exchange import NotSent
+from bitmart_engine.exchange.budget import Urgency
 from bitmart_engine.paper import Direction
 from tests.support.stage import CANCEL, SUBMIT, Stage, Theatre, open_stage, open_theatre
 
@@ -445,6 +446,29 @@ async def test_a_target_that_fired_while_no_engine_ran_is_its_orders_though_othe
         open_theatre(state_dir=str(tmp_path)) as theatre,
         fired_while_down(theatre) as stage,
     ):
+        await stage.until(lambda: stage.guarded("high") == "closed", within=60)
+
+
+async def test_it_is_known_at_once_where_what_another_order_has_there_is_listed(
+    autojump_clock, tmp_path
+):
+    async with (
+        open_theatre(state_dir=str(tmp_path)) as theatre,
+        fired_while_down(theatre) as stage,
+    ):
+        exchange = stage.engine._core.desk.exchange
+        plan_orders, asked = exchange.plan_orders, []
+
+        async def once(symbol=None, **more):
+            if more.get("urgency") is Urgency.CLOSE:
+                asked.append(symbol)
+                if len(asked) > 1:
+                    await trio.sleep(5)
+                    raise NotSent("no answer")
+            return await plan_orders(symbol, **more)
+
+        exchange.plan_orders = once
+        await stage.engine.close_position("high")
         await stage.until(lambda: stage.guarded("high") == "closed", within=60)
 
 

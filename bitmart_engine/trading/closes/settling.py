@@ -23,6 +23,7 @@ from ...model.positions import Protection
 from ...model.sides import PositionSide
 from ..desk import Desk
 from ..protections.shared_positions import Sides
+from .attribution import whose
 
 __all__ = [
     "Looks",
@@ -72,9 +73,13 @@ class Looks:
     """Whether no stop was listed at all: such a list may be from before any was made."""
     certain: bool = False
 
-    def after(self, innocent: Set[str], *, listed: bool) -> Looks:
-        """The same once it was looked again. What contradicts has to be seen twice; what does not, once."""
-        nobody = not innocent and (listed or self.unlisted)
+    def after(self, innocent: Set[str], *, listed: bool, suspect: str | None = None) -> Looks:
+        """The same once it was looked again. What contradicts has to be seen twice; what does not, once.
+
+        That others than the `suspect`, whose stop it seems to be, are innocent does not contradict.
+        """
+        agrees = not innocent if suspect is None else suspect not in innocent
+        nobody = agrees and (listed or self.unlisted)
         certain = nobody or bool(innocent & self.innocent)
         return Looks(frozenset(innocent), not listed, certain)
 
@@ -126,7 +131,12 @@ async def _look(update: OrderUpdate, looks: Looks, desk: Desk, protections: Sett
     await protections.observe_positions(symbol, Urgency.CLOSE)
     alive = protections.index.alive_on(symbol, side)
     whole = await _whole(update, side, desk, protections)
-    return looks.after(innocent(update, alive, plans, whole=whole), listed=bool(plans))
+    found = whose(update, alive, desk.exchange.clock_offset_ms, desk.exchange.earliest_ms)
+    return looks.after(
+        innocent(update, alive, plans, whole=whole),
+        listed=bool(plans),
+        suspect=None if found is None else found[0].id,
+    )
 
 
 async def _whole(update: OrderUpdate, side: PositionSide, desk: Desk, protections: Settles) -> bool:
