@@ -73,6 +73,7 @@ def covers(**more):
 
 KNOWN = covers(exchange_plans=("p",))
 FIRED = FiredOrder(order_id="1", reason=CloseReason.EXCHANGE_STOP_LOSS)
+TARGET_ACTED = CloseReason.EXCHANGE_TAKE_PROFIT
 MOVED = covers(state=ProtectionState.ARMED, stop_loss=Decimal(80))
 DROPPED = covers(
     state=ProtectionState.RELEASED, exchange_parts=("part",), exchange_take_profit=TARGET
@@ -113,6 +114,20 @@ TABLE = [
         covers(exchange_plans=("p",), exchange_parts=("part",)),
         [Cancelled("p")],
         CancelPlan("part"),
+    ),
+    (
+        "one for as many as have filled is another's where a part of them has acted",
+        BEFORE,
+        covers(fired=(evolve(FIRED, size=6, filled=6, final=True),), closed=6),
+        [listed(plan("theirs"), plan("p", size=4))],
+        CancelPlan("p"),
+    ),
+    (
+        "a target that has acted leaves the stop for as many",
+        BEFORE,
+        covers(fired=(evolve(FIRED, reason=TARGET_ACTED, size=6, filled=6, final=True),), closed=6),
+        [listed(plan("p"))],
+        CancelPlan("p"),
     ),
     ("what is not there is looked for", BEFORE, KNOWN, [Vanished("p")], FindFired()),
     ("an empty list is no proof", BEFORE, covers(), [listed()], FindFired()),

@@ -113,6 +113,12 @@ def test_what_contradicts_has_to_be_seen_twice(looks, certain, seen):
     assert (known.certain, known.innocent) == (certain, seen)
 
 
+def test_that_others_than_the_one_whose_it_seems_to_be_are_innocent_does_not_contradict():
+    assert Looks().after({"b"}, listed=True, suspect="a").certain
+    assert not Looks().after({"a", "b"}, listed=True, suspect="a").certain
+    assert not Looks().after(set(), listed=False, suspect="a").certain, "it may be an old list"
+
+
 # How a close ended
 
 

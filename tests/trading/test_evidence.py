@@ -8,7 +8,6 @@ import pytest
 
 from bitmart_engine.model.events import PositionUpdate
 from bitmart_engine.model.sides import PositionSide
-from bitmart_engine.trading.closes.attribution import never_set_back
 from bitmart_engine.trading.protections.evidence import Ended, Marks, SideEvidence, is_same_position
 
 READ, PUSHED = True, False
@@ -92,29 +91,6 @@ def test_an_order_that_fills_in_parts_counts_once():
     assert not side.explained
 
 
-@pytest.mark.parametrize(
-    ("there_ms", "set_back_ms", "may_be"),
-    [
-        (2_000, 0, False),
-        (3_000, 0, True),
-        (3_001, 0, True),
-        (2_000, 500, False),
-        (2_000, 1_000, True),
-    ],
-)
-def test_what_was_said_since_tells_nothing_of_before(there_ms, set_back_ms, may_be):
-    side = SideEvidence()
-    side.held(held(10, at_ms=3_000), 0.0)
-    assert side.may_be_before(there_ms, lambda shown_ms: shown_ms - set_back_ms) is may_be
-
-
-def test_what_was_said_at_no_time_may_be_from_before():
-    side = SideEvidence()
-    assert not side.may_be_before(2_000, never_set_back)
-    side.flat(0.0, was_read=True)
-    assert side.may_be_before(2_000, never_set_back)
-
-
 def test_what_was_held_before_is_remembered_with_what_was_not_ours():
     side = SideEvidence()
     assert side.others(0.0, 5.0) is None
@@ -123,6 +99,16 @@ def test_what_was_held_before_is_remembered_with_what_was_not_ours():
     assert side.others(10.0, 5.0) == 10, "the word before the last seconds counts too"
     side.held(held(10), 20.0, owed=10)
     assert side.others(21.0, 5.0) == 0
+
+
+def test_what_was_others_before_a_stop_acted_is_told_by_what_was_said_before_it_only():
+    side = SideEvidence()
+    side.held(held(20, at_ms=1_000), 1.0, owed=10)
+    assert side.others(9.0, 5.0, before_ms=1_000) is None
+    assert side.others(9.0, 5.0, before_ms=1_001) == 10
+    side.held(held(30, at_ms=5_000), 8.0, owed=10)
+    assert side.others(9.0, 5.0, before_ms=5_000) == 10
+    assert side.others(9.0, 5.0) == 20
 
 
 OPENED = 500_000

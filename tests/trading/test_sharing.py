@@ -6,16 +6,18 @@ filled may be closed once, by either of them; what is left over would be another
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 
 import trio
 from attrs import evolve
 
 from bitmart_engine.exchange import ExchangeError, NotSent
+from bitmart_engine.exchange.budget import Urgency
 from bitmart_engine.paper import Direction
 from bitmart_engine.trading.closes.losing import count_lost
-from tests.support.stage import CANCEL, SUBMIT, Stage, open_stage, open_theatre
+from tests.support.stage import CANCEL, SUBMIT, Stage, Theatre, open_stage, open_theatre
 
 CLOSE_SIDES = (2, 3)
 PLANS = "/contract/private/current-plan-order"
@@ -23,6 +25,10 @@ CANCEL_PLAN = "/contract/private/cancel-plan-order"
 POSITIONS = "/contract/private/position-v2"
 HISTORY = "/contract/private/order-history"
 ORDER = "/contract/private/order"
+
+
+OPEN_ORDERS = "/contract/private/get-open-orders"
+PRICES = ("/contract/public/kline", "/contract/public/market-trade")
 KEY = ("BTCUSDT", Direction.LONG)
 
 
@@ -459,6 +465,67 @@ async def test_a_target_that_fired_unheard_is_its_orders_though_its_owner_bought
         await stage.until(lambda: stage.guarded("high") == "closed", within=240)
         assert stage.protection("high").reason == "exchange_take_profit"
         assert (held_there(stage), stage.submits(*CLOSE_SIDES)) == (23, [])
+
+
+@asynccontextmanager
+async def fired_while_down(theatre: Theatre) -> AsyncIterator[Stage]:
+    """Ten contracts of `high`, closed by its target at 66000 while no engine runs, beside ten of `low` and twenty of
+    the owner's. The engine that runs again was told of the position, and has not compared itself with the exchange yet.
+    """
+    paper = theatre.paper
+    async with theatre.engine() as stage:
+        await stage.open_by_hand(size=20)
+        await stage.bought("low", stop_loss=59000, take_profit=70000)
+        await stage.bought("high", stop_loss=60000, take_profit=66000)
+        await stage.settle(2)
+    paper.set_price("BTCUSDT", Decimal(66000))
+    paper.set_price("BTCUSDT", Decimal(65200))
+    await trio.sleep(60)
+    paper.fail(OPEN_ORDERS, status=502, times=10_000)
+    for path in PRICES:
+        paper.fail(path, status=502, times=10_000)  # nor can it be read that the price was there
+    async with theatre.engine() as stage:
+        await stage.until(lambda: stage.held() == 30, within=30)
+        paper.clear_faults()
+        for path in PRICES:
+            paper.fail(path, status=502, times=10_000)
+        yield stage
+        assert stage.protection("high").reason == "exchange_take_profit"
+        assert (stage.guarded("low"), stage.protection("low").remaining) == ("armed", 10)
+        assert (held_there(stage), stage.submits(*CLOSE_SIDES)) == (30, [])
+
+
+async def test_a_target_that_fired_while_no_engine_ran_is_its_orders_though_others_hold_as_many(
+    autojump_clock, tmp_path
+):
+    async with (
+        open_theatre(state_dir=str(tmp_path)) as theatre,
+        fired_while_down(theatre) as stage,
+    ):
+        await stage.until(lambda: stage.guarded("high") == "closed", within=60)
+
+
+async def test_it_is_known_at_once_where_what_another_order_has_there_is_listed(
+    autojump_clock, tmp_path
+):
+    async with (
+        open_theatre(state_dir=str(tmp_path)) as theatre,
+        fired_while_down(theatre) as stage,
+    ):
+        exchange = stage.engine._core.desk.exchange
+        plan_orders, asked = exchange.plan_orders, []
+
+        async def once(symbol=None, **more):
+            if more.get("urgency") is Urgency.CLOSE:
+                asked.append(symbol)
+                if len(asked) > 2:  # the first is of the close itself
+                    await trio.sleep(5)
+                    raise NotSent("no answer")
+            return await plan_orders(symbol, **more)
+
+        exchange.plan_orders = once
+        await stage.engine.close_position("high")
+        await stage.until(lambda: stage.guarded("high") == "closed", within=60)
 
 
 async def test_a_target_that_fired_unheard_is_looked_for_though_that_of_a_later_fill_is_listed(

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from ...exchange.rows import PlanOrder
 from ...model.lifecycle import ProtectionState
-from ...model.positions import Protection
+from ...model.positions import CloseReason, Protection
 from ..protections.exchange_stops import apart_ms
 
 __all__ = ["kept_for", "levels_kept", "unwanted", "unwanted_parts"]
@@ -29,17 +29,21 @@ def kept_for(
     """Of `plans`, those that went out with the protection's order, for `size` contracts at most; none of `others`' ids.
 
     Several orders may have their stops at one price; the exchange does not say whose is whose: as many contracts are
-    taken away as were covered, of the plans that are known for the protection's first, then of those that were made
-    nearest to its fill. What closes a whole position is never ours. With `levels`, only those that wait for one of
-    these prices.
+    taken away as were covered, but for what has acted already, of the plans that are known for the protection's first,
+    then of those that were made nearest to its fill. What closes a whole position is never ours. With `levels`, only
+    those that wait for one of these prices.
     """
     found = []
     known = protection.exchange_plans
     plans = sorted(plans, key=lambda plan: (plan.order_id not in known, apart_ms(protection, plan)))
-    for price in (protection.exchange_stop_loss, protection.exchange_take_profit):
+    for price, reason in (
+        (protection.exchange_stop_loss, CloseReason.EXCHANGE_STOP_LOSS),
+        (protection.exchange_take_profit, CloseReason.EXCHANGE_TAKE_PROFIT),
+    ):
         if levels is not None and price not in levels:
             continue
-        left = size
+        acted = [each for each in protection.fired if each.reason is reason]
+        left = size - sum(max(each.size or 0, each.filled) for each in acted)
         for plan in plans:
             mine = plan.side is protection.side.closing and plan.trigger_price == price
             if plan.order_id in others and plan.order_id not in protection.exchange_plans:

@@ -24,6 +24,7 @@ from ...model.positions import Protection
 from ...model.sides import PositionSide
 from ..desk import Desk
 from ..protections.shared_positions import Sides
+from .attribution import whose
 
 __all__ = [
     "Looks",
@@ -73,9 +74,13 @@ class Looks:
     """Whether no stop was listed at all: such a list may be from before any was made."""
     certain: bool = False
 
-    def after(self, innocent: Set[str], *, listed: bool) -> Looks:
-        """The same once it was looked again. What contradicts has to be seen twice; what does not, once."""
-        nobody = not innocent and (listed or self.unlisted)
+    def after(self, innocent: Set[str], *, listed: bool, suspect: str | None = None) -> Looks:
+        """The same once it was looked again. What contradicts has to be seen twice; what does not, once.
+
+        That others than the `suspect`, whose stop it seems to be, are innocent does not contradict.
+        """
+        agrees = not innocent if suspect is None else suspect not in innocent
+        nobody = agrees and (listed or self.unlisted)
         certain = nobody or bool(innocent & self.innocent)
         return Looks(frozenset(innocent), not listed, certain)
 
@@ -126,18 +131,36 @@ async def _look(update: OrderUpdate, looks: Looks, desk: Desk, protections: Sett
     plans = await ask(symbol, plan_type="profit_loss", urgency=Urgency.CLOSE)
     await protections.observe_positions(symbol, Urgency.CLOSE)
     alive = protections.index.alive_on(symbol, side)
-    said, made_ms = protections.evidence.on(symbol, side), update.create_time_ms
-    others = said.others(trio.current_time(), BEFORE_S) or 0
-    held = desk.positions.get(symbol, side)
-    size = 0 if held is None else held.size
-    should_be = others + protections.index.owed_on(symbol, side)
+    whole = await _whole(update, side, desk, protections)
+    found = whose(update, alive, desk.exchange.clock_offset_ms, desk.exchange.earliest_ms)
+    return looks.after(
+        innocent(update, alive, plans, whole=whole),
+        listed=bool(plans),
+        suspect=None if found is None else found[0].id,
+    )
+
+
+async def _whole(update: OrderUpdate, side: PositionSide, desk: Desk, protections: Settles) -> bool:
+    """Whether all is held that should be. Raises ExchangeError.
+
+    How much was others' is known by what was said before the order was made. What was said since is without the
+    contracts that it closed: where they were ours, as many of the others' seem to be ours.
+    """
+    made_ms = update.create_time_ms
+    others = protections.evidence.on(update.symbol, side).others(
+        trio.current_time(),
+        BEFORE_S,
+        None if made_ms is None else desk.exchange.earliest_ms(made_ms),
+    )
+    held = desk.positions.get(update.symbol, side)
+    if others is None or held is None:
+        return False
+    size, should_be = held.size, others + protections.index.owed_on(update.symbol, side)
     if update.deal_size and size >= should_be and made_ms is not None:
-        orders = await desk.exchange.order_history(symbol, urgency=Urgency.CLOSE)
+        orders = await desk.exchange.order_history(update.symbol, urgency=Urgency.CLOSE)
         known = desk.state.entry_of
         size -= joined(update, [each for each in orders if known(each.client_order_id) is None])
-    told_before = made_ms is None or said.may_be_before(made_ms, desk.exchange.earliest_ms)
-    whole = told_before and size >= should_be
-    return looks.after(innocent(update, alive, plans, whole=whole), listed=bool(plans))
+    return size >= should_be
 
 
 def joined(update: OrderUpdate, foreign: Iterable[OrderUpdate]) -> int:

@@ -15,7 +15,7 @@ Plain objects: they do no IO and read no clock. Times are seconds on one clock t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from math import inf
 
@@ -176,20 +176,18 @@ class SideEvidence:
         opened = [each.opened_ms for each in self.before[1].values() if each.opened_ms]
         return bool(opened) and update.open_time_ms > max(opened)
 
-    def may_be_before(self, there_ms: int, earliest_ms: Callable[[int], int]) -> bool:
-        """Whether anything that was said of what is held may be from before `there_ms`, by the exchange's clock.
+    def others(self, now: float, within_s: float, before_ms: int | None = None) -> int | None:
+        """The most contracts that were not of our orders within the last seconds; None if nothing was said, ever.
 
-        `earliest_ms` says the earliest time that it can have written since it showed one. Where all was said later,
-        what was others' before is not known: what was closed by then is missing among theirs.
+        With `before_ms` only what was so before then, by the exchange's clock, counts.
         """
-        return any(
-            word.said_ms is None or earliest_ms(word.said_ms) <= there_ms for word in self.words
-        )
-
-    def others(self, now: float, within_s: float) -> int | None:
-        """The most contracts that were not of our orders within the last seconds; None if nothing was said, ever."""
-        lately = [each.others for each in self.words if each.at >= now - within_s]
-        before = [each.others for each in self.words if each.at < now - within_s][-1:]
+        words = [
+            each
+            for each in self.words
+            if before_ms is None or (each.said_ms is not None and each.said_ms < before_ms)
+        ]
+        lately = [each.others for each in words if each.at >= now - within_s]
+        before = [each.others for each in words if each.at < now - within_s][-1:]
         return max(lately + before, default=None)
 
     def _note(self, word: Word) -> None:
