@@ -97,6 +97,7 @@ def play(purpose, protection, *answers, at=0.0):
 
 
 FOUND_NONE = Looked(fired=0)
+LOOKED_INTO = Looked(fired=0, settling=True)
 CUT_OFF = Looked(fired=0, failures=(LOST_ANSWER,))
 NOT_SEEN = "neither listed nor seen to have acted"
 WAIT_FOR_NEWS = Wait(0.25, for_news=True)
@@ -131,6 +132,20 @@ TABLE = [
     ),
     ("what is not there is looked for", BEFORE, KNOWN, [Vanished("p")], FindFired()),
     ("an empty list is no proof", BEFORE, covers(), [listed()], FindFired()),
+    (
+        "a stop that an order may have been made of is not given up while that is looked into",
+        BEFORE,
+        covers(),
+        [listed(), FOUND_NONE, 3.0, listed(), LOOKED_INTO],
+        WAIT_FOR_NEWS,
+    ),
+    (
+        "for as long as an order may take to show",
+        BEFORE,
+        covers(),
+        [listed(), FOUND_NONE, 15.0, listed(), LOOKED_INTO],
+        CountLost(),
+    ),
     (
         "a list for fewer contracts than are left is none either",
         BEFORE,

@@ -97,7 +97,8 @@ async def _carry_out(purpose: Purpose, id: str, desk: Desk, view: ClosesView) ->
                 failures = await find_fired(desk.state.protections[id], desk, view)
                 await wait_settled(desk.state.protections[id], desk, view)
                 fired = len(desk.state.protections[id].fired)
-                facts = learn(facts, Looked(fired, tuple(failures)))
+                settling = view.is_settling(desk.state.protections[id])
+                facts = learn(facts, Looked(fired, tuple(failures), settling))
             case CountLost():
                 facts = learn(facts, Lost(await count_lost(id, desk, view)))
             case AskPosition():

@@ -56,7 +56,8 @@ from .own_plans import kept_for, levels_kept, unwanted, unwanted_parts
 __all__ = ["Facts", "Purpose", "again", "begin", "learn", "next_step"]
 
 ACTED_WITHIN_S = 15.0
-"""How long it is looked for the order of a stop that is gone together with contracts of the position."""
+"""How long it is looked for the order of a stop that is gone together with contracts of the position, and waited for
+word whose stop an order was made of."""
 UNSEEN_WITHIN_S = 2.0
 """How long it is looked for what became of a stop that is neither listed nor seen to have acted."""
 LOOK_AT_POSITION_AFTER_S = 10.0
@@ -113,6 +114,7 @@ class Facts:
     """What was listed of the protection's."""
     failures: tuple[ExchangeError, ...] = ()
     fired: int | None = None
+    settling: bool = False
     lost: int | None = None
     whole: bool | None = None
     shared: bool | None = None
@@ -138,6 +140,7 @@ def again(facts: Facts, protection: Protection, now: float) -> Facts:
         mine=(),
         failures=(),
         fired=None,
+        settling=False,
         lost=None,
         whole=None,
         shared=None,
@@ -216,6 +219,8 @@ def _before_close(facts: Facts) -> Step:
                 return Done(beside=facts.why)
         if facts.asked_at >= facts.began_at + GIVE_UP_AFTER_S:
             return GiveUp(facts.failures[-1])
+    elif facts.settling and facts.asked_at < facts.began_at + ACTED_WITHIN_S:
+        return Wait(ASK_AGAIN_S, for_news=True)
     elif facts.unseen_from is not None and facts.asked_at >= facts.unseen_from + UNSEEN_WITHIN_S:
         if facts.lost is None:
             return CountLost()
@@ -265,8 +270,8 @@ def learn(facts: Facts, answer: Answer) -> Facts:
             return evolve(_next(facts), vanished=facts.vanished | {plan_id})
         case Failed(failure):
             return _failed(facts, failure)
-        case Looked(fired, failures):
-            facts = evolve(_went_wrong(facts, *failures), fired=fired)
+        case Looked(fired, failures, settling):
+            facts = evolve(_went_wrong(facts, *failures), fired=fired, settling=settling)
             seen = facts.failures or facts.unseen_from is not None
             return facts if seen else evolve(facts, unseen_from=facts.asked_at)
         case Lost(contracts):

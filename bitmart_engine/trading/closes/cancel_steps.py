@@ -163,6 +163,8 @@ class Looked:
 
     fired: int
     failures: tuple[ExchangeError, ...] = ()
+    settling: bool = False
+    """Whether it is being looked into whose stop an order of the side was made of."""
 
 
 @frozen
