@@ -10,9 +10,10 @@ from tests.support.judge import Violation
 
 __all__ = ["NEWEST", "Choices", "Outcome"]
 
-NEWEST = 3
+NEWEST = 4
 """The world that runs are of unless told otherwise. The second has what was found outside the first; the third has also
-what the application does at its two ends, and what an exchange does that can be traded with and not be read."""
+what the application does at its two ends, and what an exchange does that can be traded with and not be read; the fourth
+has also stops that act for a first part of an order while nothing is heard, and the rest fills after."""
 
 
 @frozen(kw_only=True)

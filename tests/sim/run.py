@@ -240,7 +240,7 @@ class Run:
             self._newer() if choices.world > 1 else {},
             rng("newer weather"),
             only=choices.only,
-            later=self.parts.kinds() if choices.world > 2 else {},
+            later=self.parts.kinds() if choices.world > 3 else {},
             later_rng=rng("later weather"),
         )
         self.weather.cleared = self.doorway.clear

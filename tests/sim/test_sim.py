@@ -83,7 +83,7 @@ def test_no_promise_is_broken_by_a_seed_that_once_found_something(kept: dict[str
         world=kept.get("world", NEWEST),
         only=frozenset(kept.get("only", ())),
         several_there=kept.get("several_there", False),
-        unhurried=True,
+        unhurried=kept.get("unhurried", True),
     )
     play_all([kept["seed"]], choices)
 

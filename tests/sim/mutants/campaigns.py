@@ -1,4 +1,4 @@
-"""Deliberate bugs that take back what was mended after campaigns of the second and the third world had broken it."""
+"""Deliberate bugs that take back what was mended after campaigns of the later worlds had broken it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ CAMPAIGNS = (
         "        found[each.id] = tuple(mine)\n",
         "        found[each.id] = ()\n",
         "takes stops away,another program,parts unheard",
+        world=4,
     ),
     Patch(
         "a-price-is-kept-or-not",
@@ -23,6 +24,7 @@ CAMPAIGNS = (
         "        symbols |= {level[0] for level in kept if not listed[level]}\n",
         "parts unheard",
         seed=6,
+        world=4,
     ),
     Patch(
         "newest-stop-is-ours",

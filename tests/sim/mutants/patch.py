@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from ..choices import NEWEST
-
 __all__ = ["Patch"]
 
 
@@ -20,7 +18,7 @@ class Patch:
     new: str
     only: str = ""
     """The kinds of trouble, with commas, that a campaign against it is played with; all, if empty."""
-    world: int = NEWEST
+    world: int = 3
     """The world that it is played in."""
     seed: int = 1
     """Where a campaign against it begins: one that caught it, where few do."""
