@@ -134,7 +134,11 @@ class Protections:
         self.evidence.on(protection.symbol, protection.side).filled(more, there_ms)
         if protection.kept_at_exchange and filled and unwanted(protection):
             self._desk.in_flight.start(cancel_unwanted, protection.id, self._desk, self)
-        request = self._desk.state.orders[entry_id].request
+        order = self._desk.state.orders[entry_id]
+        request = order.request
+        if not protection.covered and not self._desk.agreement.reached:
+            # Earlier fills may have gone unheard, and their stops have acted: it was sent before any of them.
+            there_ms = min(there_ms, order.intended_there_ms or there_ms)
         records = fills_covered(protection, request, filled, self._desk.now_ms(), there_ms)
         brings = records and request.exchange_protection
         if brings and protection.covered and not protection.kept_whole_at_exchange:
