@@ -760,3 +760,26 @@ async def test_a_stop_that_has_begun_to_close_and_filled_nothing_yet_is_waited_f
             await stage.settle(2)
         assert {stage.guarded("a"), stage.guarded("b")} == {"closed"}
         assert held_there(stage) == 10
+
+
+async def test_a_stop_of_a_first_fill_that_acted_while_the_engine_was_down_is_the_orders(
+    autojump_clock, tmp_path
+):
+    async with open_theatre({"liquidity": 6}, state_dir=str(tmp_path)) as theatre:
+        async with theatre.engine() as stage:
+            await stage.bought("low", size=6, stop_loss=60000, take_profit=70000)
+            await stage.place("high", stop_loss=64500, take_profit=67000)
+            await stage.until(lambda: stage.state("high") == "open")
+            theatre.network.cut = True
+        await trio.sleep(2)
+        await trade(stage, 65000)  # fills six, and the rest
+        await trade(stage, 64400)
+        assert held_there(stage) == 6
+        await trio.sleep(2)
+        theatre.network.cut = False
+        async with theatre.engine() as stage:
+            await stage.until(lambda: stage.guarded("high") == "closed", within=120)
+            assert stage.protection("high").reason == "exchange_stop_loss"
+            assert stage.protection("high").filled_there_ms <= stage.order("high").submitted_ms
+            assert held_there(stage) == 6
+            assert stage.submits(*CLOSE_SIDES) == []
