@@ -1,10 +1,12 @@
-"""Tasks in flight: each follows from a record, and at a restart from the state. Nobody else starts them.
+"""The lifecycles in flight: each follows from a record, and at a restart from the state. Nobody else starts them.
 
     an order is about to be sent        submit, which ends when the order is known to be there or not
     a cancel is asked for               withdraw
     a protection begins to close        close
 
-So recovery is the ordinary path: what the journal says is under way is taken up as if it had just been recorded.
+So recovery is the ordinary path: what the journal says is under way is taken up as if it had just been recorded. What
+only reads to learn something (a claimed end, a position that seems gone, whose stop it was) is started where that is
+asked.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Nowhere(trio.abc.HostnameResolver):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     async def getnameinfo(self, sockaddr, flags):
-        raise NotImplementedError
+        raise AssertionError("a client asks for addresses, never for names")
 
 
 async def asked(uri, expected):

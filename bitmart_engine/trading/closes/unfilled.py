@@ -19,7 +19,15 @@ from ..backoff import Backoff
 from ..desk import Desk
 from .view import ClosesView
 
-__all__ = ["Readings", "as_far_as_certain", "counted", "ended_short", "settled_end", "weighed"]
+__all__ = [
+    "Claims",
+    "Readings",
+    "as_far_as_certain",
+    "counted",
+    "ended_short",
+    "settled_end",
+    "weighed",
+]
 
 log = get_logger()
 
@@ -162,3 +170,18 @@ async def _whole(claim: OrderUpdate, before: int | None, desk: Desk, view: Close
         return before is not None and not await _lost(claim, before, desk, view)
     except ExchangeError:
         return False
+
+
+class Claims(dict[str, OrderUpdate]):
+    """By the exchange's order id: ends with contracts unfilled that are said of closes, and not confirmed yet."""
+
+    def certain_of(
+        self, update: OrderUpdate, size: int | None = None, *, settled: bool = False
+    ) -> OrderUpdate:
+        """`update` as far as it is certain; the rest is noted as a claim, unless it is `settled`."""
+        if settled or not ended_short(update, size):
+            if update.final:
+                self.pop(update.order_id, None)
+            return update
+        self[update.order_id] = update
+        return as_far_as_certain(update)

@@ -23,26 +23,25 @@ from ...model.sides import PositionSide
 from ...store.records import (
     CloseIntended,
     CloseObserved,
-    FiredObserved,
     ProtectionCovers,
     ProtectionKept,
     ProtectionMoved,
     Record,
 )
-from ..closes.attribution import fired_news, made_there, observed_there, whose
+from ..closes.attribution import made_there
 from ..closes.cancel_exchange_stops import cancel_unwanted
 from ..closes.own_plans import unwanted
-from ..closes.settling import settle
-from ..closes.unfilled import as_far_as_certain, ended_short
+from ..closes.unfilled import Claims
 from ..desk import Desk
 from ..signals.callbacks import close_price
-from ..signals.signalling import close_told, fired_told
+from ..signals.signalling import close_told
 from .confirming import confirm_gone
 from .coverage import covering, fills_covered, sent_along, waits_no_more
 from .ending import how_it_ended
 from .evidence import Evidence
 from .exchange_stops import Keeps
 from .external_closes import ExternalCloses
+from .fired_stops import FiredStops, fires
 from .index import ProtectionIndex
 from .rearming import Rearming
 
@@ -54,10 +53,6 @@ THERE = {
     CloseReason.STOP_LOSS: CloseReason.EXCHANGE_STOP_LOSS,
     CloseReason.TAKE_PROFIT: CloseReason.EXCHANGE_TAKE_PROFIT,
 }
-ENDED_LATELY_S = 60.0
-"""How long after its end a protection's stop may be told to have acted."""
-BEFORE_S = 5.0
-"""How long before the price that fires a stop the exchange's own may have closed: what was held before that counts."""
 
 
 class Protections:
@@ -83,12 +78,13 @@ class Protections:
         self._confirming: set[str] = set()
         self._acted: dict[str, CloseReason] = {}
         """Whose contracts are all held to be closed by the exchange, though no order of it shows that."""
-        self._ends: dict[tuple[str, PositionSide], float] = {}
-        self._settling: dict[str, OrderUpdate] = {}
-        self._suspects: dict[str, tuple[str, CloseReason]] = {}
-        """Whose stop each of them seemed to be when it was first told."""
-        self.claims: dict[str, OrderUpdate] = {}
-        """By the exchange's order id: ends with contracts unfilled that are said of closes, and not confirmed yet."""
+        self.claims = Claims()
+        self._fired = FiredStops(
+            desk=desk,
+            claims=self.claims,
+            rearming=self.rearming,
+            protections=self,
+        )
         self._learning: dict[str, trio.Lock] = {}
         self._learnt_at: dict[str, float] = {}
 
@@ -107,18 +103,8 @@ class Protections:
         """Start closing, unless that is under way. Does not block."""
         protection = self._desk.state.protections[id]
         if protection.state is ProtectionState.ARMED:
-            self._desk.store.record(self._fires(protection, reason))
-
-    def _fires(self, protection: Protection, reason: CloseReason) -> ProtectionMoved:
-        side = self.evidence.on(protection.symbol, protection.side)
-        return ProtectionMoved(
-            protection.id,
-            self._desk.now_ms(),
-            ProtectionState.CLOSING,
-            reason.value,
-            reason,
-            others_held=side.others(trio.current_time(), BEFORE_S),
-        )
+            side = self.evidence.on(protection.symbol, protection.side)
+            self._desk.store.record(fires(protection, reason, side, self._desk.now_ms()))
 
     # What the exchange says
 
@@ -175,7 +161,7 @@ class Protections:
             now = protection.close
             if now is not None and now.client_order_id == update.client_order_id:
                 if not now.final:
-                    update = self._without_claim(update, now.size, settled)
+                    update = self.claims.certain_of(update, now.size, settled=settled)
                 news = update.deal_size > now.filled or (update.final and not now.final)
                 if news or not now.exchange_order_id:
                     self._take_in(protection, update)
@@ -187,17 +173,6 @@ class Protections:
         else:
             self.rearming.opened(update)
 
-    def _without_claim(
-        self, update: OrderUpdate, size: int | None = None, settled: bool = False
-    ) -> OrderUpdate:
-        """`update` as far as it is certain; the rest is noted as a claim."""
-        if settled or not ended_short(update, size):
-            if update.final:
-                self.claims.pop(update.order_id, None)
-            return update
-        self.claims[update.order_id] = update
-        return as_far_as_certain(update)
-
     def on_fired(
         self,
         update: OrderUpdate,
@@ -205,82 +180,12 @@ class Protections:
         *,
         settled: bool = False,
     ) -> bool:
-        """Take in an order that the exchange made of a stop or target it keeps. False if it is of none of ours.
-
-        Where it is not named whose it is, and may be somebody else's or of one that has ended, that is looked into
-        first, and it is taken in, or noted as foreign, after that: then `but_not` are those whose it is not. The engine
-        goes on from there as if its own had fired: it closes what is left, and withdraws the rest.
-        """
-        desk = self._desk
-        protection = desk.state.fired_for(update.order_id)
-        if protection is not None:
-            known = next(each for each in protection.fired if each.order_id == update.order_id)
-            if not known.final:
-                update = self._without_claim(update, settled=settled)
-            if update.deal_size <= known.filled and (known.final or not update.final):
-                desk.order_news.wake(fired_news(protection.id))
-                return True
-            reason = known.reason
-        else:
-            if self.rearming.explains(update, named_only=True):
-                return False
-            alive = [
-                each for each in self._alive_on_side_of(update) if each.id not in (but_not or ())
-            ]
-            exchange = desk.exchange
-            found = whose(update, alive, exchange.clock_offset_ms, exchange.earliest_ms)
-            if but_not is not None:
-                suspected = self._suspected(update, alive)
-                found = found or suspected
-            if found is None:
-                return False
-            protection, reason = found
-            if but_not is None and self._is_doubtful(update, protection):
-                settling = update.order_id in self._settling
-                self._settling[update.order_id] = update
-                self._suspects.setdefault(update.order_id, (protection.id, reason))
-                if not settling:
-                    desk.in_flight.start(settle, update.order_id, self._settling, desk, self)
-                return True
-            update = self._without_claim(update, settled=settled)
-        order = observed_there(update, reason)
-        records: list[Record] = [
-            FiredObserved(protection.id, order),
-            *fired_told(desk, protection, order, update),
-        ]
-        if protection.state is ProtectionState.ARMED:
-            records.append(self._fires(protection, reason))
-        desk.store.record(*records)
-        if protection.state is ProtectionState.ARMED:
-            log.warning("exchange_stop_fired", id=protection.id, reason=reason.value)
-        desk.order_news.wake(fired_news(protection.id))
-        return True
-
-    def _is_doubtful(self, update: OrderUpdate, protection: Protection) -> bool:
-        """Whether an order that is not named may be of a protection that has ended, or of somebody else."""
-        if update.plan_order_id in (*protection.exchange_plans, *protection.exchange_parts):
-            return False
-        key, now = (protection.symbol, protection.side), trio.current_time()
-        ended_lately = now - self._ends.get(key, -inf) < ENDED_LATELY_S
-        return ended_lately or bool(self.evidence.on(*key).others(now, BEFORE_S))
-
-    def _suspected(
-        self, update: OrderUpdate, alive: list[Protection]
-    ) -> tuple[Protection, CloseReason] | None:
-        """Whose stop it seemed to be when it was first told: a close of ours may have found it listed no more since."""
-        id, reason = self._suspects.pop(update.order_id, ("", CloseReason.STOP_LOSS))
-        for each in alive:
-            if each.id == id and 0 < update.deal_size <= each.remaining:
-                return each, reason
-        return None
+        """Take in an order that the exchange made of a stop or target it keeps. False if it is of none of ours."""
+        return self._fired.take(update, but_not, settled=settled)
 
     def is_settling(self, protection: Protection) -> bool:
         """Whether it is being looked into whose stop an order of the protection's side was."""
-        side = protection.side.closing
-        return any(
-            (each.symbol, each.side) == (protection.symbol, side)
-            for each in self._settling.values()
-        )
+        return self._fired.is_settling(protection)
 
     def explained(self, update: OrderUpdate) -> bool:
         """Whether an order is that of a close of a protection that has ended unexplained."""
@@ -289,13 +194,6 @@ class Protections:
     def closed_elsewhere(self, update: OrderUpdate) -> None:
         """Somebody else's order closed contracts: it may be why a position is gone."""
         self.external_closes.note(update)
-
-    def _alive_on_side_of(self, update: OrderUpdate) -> list[Protection]:
-        return (
-            self.index.alive_on(update.symbol, update.side.position_side)
-            if update.side is not None
-            else []
-        )
 
     def _take_in(self, protection: Protection, update: OrderUpdate) -> None:
         """Record how far our closing order is, and what the application is told of it, as one unit."""
@@ -462,7 +360,7 @@ class Protections:
         if protection.state.final:
             return
         side = self.evidence.on(protection.symbol, protection.side)
-        self._ends[protection.symbol, protection.side] = trio.current_time()
+        self._fired.ended(protection)
         unexplained = protection.remaining > 0 and not side.explained
         others = self.rearming.ended(protection) if unexplained else None
         elsewhere = self.external_closes.last(protection.symbol, protection.side)

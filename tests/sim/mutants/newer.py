@@ -143,7 +143,7 @@ NEWER = (
     Patch(
         "short-closes-are-believed",
         "a close that is said to have ended unfilled is sent again, without a look at it",
-        "trading/protections/protections.py",
+        "trading/closes/unfilled.py",
         "        if settled or not ended_short(update, size):\n",
         "        if True:\n",
         "ends without a size",
