@@ -1,4 +1,4 @@
-"""What every monitor of the trading room works with: the store, the exchange, the prices, the way to tell people."""
+"""The parts that monitors and lifecycles in flight share: store, exchange, prices, and the ways to promise and tell."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["Desk"]
 
 @define(kw_only=True)
 class Desk:
-    """The trading room's table. It decides nothing; it holds what decisions need."""
+    """Holds the parts by name, and decides nothing. Whoever needs few of them takes those instead."""
 
     settings: Settings
     world: World
