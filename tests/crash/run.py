@@ -31,7 +31,7 @@ from bitmart_engine.paper import (
 )
 from tests.support.app import App
 from tests.support.books import Books, asked_of
-from tests.support.judge import Evidence, Violation, judge, read_journal
+from tests.support.judge import Evidence, Row, Violation, judge, read_journal
 from tests.support.points import POINTS
 from tests.support.wishes import UNGUARDED
 
@@ -53,6 +53,9 @@ MORE_AFTER_S = 2.0
 FREQUENT = ("promise kept", "intent journalled", "callback due", "callback delivered")
 SETTLED_WITHIN_S = 90.0
 SLOW_S = 5.0
+LOOKS = 10
+"""How often it is looked at again, because something was journalled meanwhile."""
+LAST_ROWS = 40
 TRADERS = 3
 COMMITS = ("before commit", "after commit")
 
@@ -292,12 +295,14 @@ class _Run:
         await self._time_recovery(born)
         await traded.wait()
         await self._until(engine, "every order ended", self._orders_ended)
-        await self._until(engine, "everything came to rest", self._at_rest)
-        standing = await self._evidence()
-        if standing.owed:  # something ended just then, and is being told
-            await self._until(engine, "everything was told", self._at_rest)
+        for _ in range(LOOKS):
+            await self._until(engine, "everything came to rest", self._at_rest)
+            before = self._journal()
             standing = await self._evidence()
-        self._judge_standing(standing)
+            standing.journal = self._journal()
+            if len(standing.journal) == len(before):
+                break  # otherwise something ended just then, and is being told
+        self._take(judge(standing))
         self.flushed = True
         for part in ("0.7", "2"):
             for symbol, centre in self.market.centre.items():
@@ -378,13 +383,11 @@ class _Run:
             flushed=self.flushed,
         )
 
-    def _judge_standing(self, evidence: Evidence) -> None:
-        """Before the stops fire: what does not need the journal, which is still being written."""
-        evidence.journal = read_journal(self.state_directory / "engine.sqlite3")
-        self._take(judge(evidence))
+    def _journal(self) -> list[Row]:
+        return read_journal(self.state_directory / "engine.sqlite3")
 
     def _judge(self) -> None:
-        self.evidence.journal = read_journal(self.state_directory / "engine.sqlite3")
+        self.evidence.journal = self._journal()
         self._take(judge(self.evidence))
         counts = self.outcome.counts
         keys = {each.key for each in self.receiver.receipts}
@@ -404,13 +407,16 @@ class _Run:
                 self.outcome.last_events[each.subject] = self._last_events(each.subject)
 
     def _last_events(self, subject: str) -> list[str]:
-        """What the journal last said of it."""
-        told = []
-        for row in read_journal(self.state_directory / "engine.sqlite3"):
+        """What the journal last said of it: of a symbol and a side, of all that was promised there."""
+        told, subjects = [], {subject}
+        for row in self._journal():
+            made = row.body.get("protection", {})
+            if f"{made.get('symbol')} {made.get('side')}" == subject:
+                subjects.add(made["id"])
             text = json.dumps(row.body)
-            if f'"{subject}"' in text or all(word in text for word in subject.split()):
+            if any(f'"{each}"' in text for each in subjects):
                 told.append(f"{row.seq} {row.kind} {text[:400]}")
-        return told[-15:]
+        return told[-LAST_ROWS:]
 
 
 async def _within(scope: trio.CancelScope, function: Callable[[], Any]) -> None:

@@ -28,7 +28,7 @@ from tests.support.wishes import (
     with_levels,
 )
 
-__all__ = ["Market", "Traders", "Trouble"]
+__all__ = ["REFUSALS", "Market", "Traders", "Trouble", "have_guarded"]
 
 SUBMIT = "/contract/private/submit-order"
 FLAKY = (
@@ -44,6 +44,8 @@ ORDERS_A_LIFE = 9
 TIMEOUTS = (1.5, 3, 6, 300, 300)
 """Seconds that an order may wait for its zone."""
 POSITIONS_A_LIFE = 1
+REFUSALS = 100
+"""How often a position may be refused for a price beyond its target."""
 
 
 @define
@@ -109,6 +111,8 @@ class Traders:
     """The ids of all entry orders that were asked for."""
     stop: bool = False
     """No new wishes; what was begun is asked for until it is answered."""
+    by_hand: trio.Lock = field(factory=trio.Lock)
+    """Held while somebody opens a position: of two at once nobody could tell whose order the exchange has."""
     _orders_left: int = 0
     _positions: int = 0
     _positions_left: int = 0
@@ -173,12 +177,13 @@ class Traders:
     async def _monitor(self, id: str) -> None:
         """Somebody opens a position elsewhere, and asks the engine to guard it."""
         side = self.rng.choice(("long", "short"))
-        await self._open_by_hand(MONITORED, 1 if side == "long" else 4, self.rng.randint(1, 8))
+        async with self.by_hand:
+            await self._open_by_hand(MONITORED, 1 if side == "long" else 4, self.rng.randint(1, 8))
         centre = self.market.centre[MONITORED]
         body = {"id": id, "symbol": MONITORED, "side": side, "callback_url": self.hook}
         below, above = centre * Decimal("0.99"), centre * Decimal("1.01")
         with_levels(body, below, above, stop=True, target=True)
-        await self.app.monitor(body)
+        await have_guarded(self.app, body)
 
     async def _open_by_hand(self, symbol: str, side: int, size: int) -> None:
         """A market order that the engine knows nothing of, as another program would send it."""
@@ -203,6 +208,15 @@ class Traders:
             except httpx.HTTPError:
                 pass
             await trio.sleep(0.02)
+
+
+async def have_guarded(app: App, body: dict[str, Any]) -> None:
+    """Ask until somebody guards a position: it is refused while the price leaps beyond its target, for a moment."""
+    for _ in range(REFUSALS):
+        if await app.monitor(body):
+            return
+        await trio.sleep(0.1)
+    raise AssertionError(f"nobody guards {body['id']}: it was refused {REFUSALS} times")
 
 
 def _no_order_by_hand(books: Any, before: int) -> bool:
