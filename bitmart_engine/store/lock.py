@@ -1,9 +1,10 @@
 """One engine to a state directory: a lock that the operating system takes back when its process dies.
 
-There are two: on a file beside the journal, which tells who holds it and which older engines know, and on the journal's
-own file, which nobody can delete and still find the journal there. The latter is a `flock` of a descriptor of its own:
-on Linux it has nothing to do with the locks that SQLite takes in the same file, which are of another sort. But SQLite's
-are gone as soon as the process closes any descriptor of the file, so this one is closed last.
+There are three. One is on a file beside the journal, which tells who holds it and which older engines know; one on the
+directory itself, which stays where both files in it were deleted a moment ago; and one on the journal's own file, which
+nobody can delete and still find the journal there. The latter is a `flock` of a descriptor of its own: on Linux it has
+nothing to do with the locks that SQLite takes in the same file, which are of another sort. But SQLite's are gone as
+soon as the process closes any descriptor of the file, so this one is closed last.
 
 The lock is on the open file, so one that was left behind by a dead process is no obstacle, and the file is never
 removed. What is written in it (the process id) is only there to be named to whoever comes second.
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from .errors import JournalLocked
 
-__all__ = ["lock_file", "locked"]
+__all__ = ["DirectoryLock", "lock_file", "locked"]
 
 WORDS_SHOWN = 3
 """Of the holder's command line: enough to know it by. What comes after may be nobody's business."""
@@ -39,6 +40,40 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+class DirectoryLock:
+    """The lock on a state directory, which may be deleted and made anew meanwhile.
+
+    A file system on which a directory cannot be locked (NFS) goes without: there the locks on the two files are all.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+
+    def take(self) -> None:
+        """Hold the directory that is at the path now. Raises JournalLocked, or OSError where there is none."""
+        file = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        if self._file is not None and os.path.samestat(os.fstat(file), os.fstat(self._file)):
+            os.close(file)
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            raise JournalLocked(f"another engine uses {self._path} (it holds it)", None) from None
+        except OSError:
+            os.close(file)
+            return
+        self.drop()
+        self._file = file
+
+    def drop(self) -> None:
+        """Give it back."""
+        if self._file is not None:
+            os.close(self._file)
+        self._file = None
 
 
 def lock_file(path: Path) -> int:

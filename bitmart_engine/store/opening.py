@@ -15,7 +15,7 @@ from ..clocks import SteadyClock
 from ..counters import Counters
 from .database import CrashPoint, Database, no_crash
 from .errors import JournalUnavailable, JournalUnusable, why
-from .lock import locked
+from .lock import DirectoryLock, locked
 from .retention import forget_old
 from .sqlite import FOLD_EVERY, LOOK_EVERY_S, Run, SqliteJournal
 from .state import State
@@ -61,8 +61,9 @@ async def open_journal(
     history_ms = history_days * DAY_S * 1000
     with ExitStack() as held:
         run = run or held.enter_context(in_a_thread())
+        whole = DirectoryLock(directory)
         database, state, last_seq = await run(
-            _open, directory, held, crash_point, clock, accept_older
+            _open, directory, whole, held, crash_point, clock, accept_older
         )
         try:
             admit(state)
@@ -73,6 +74,7 @@ async def open_journal(
         def put_back() -> None:
             if not (directory / LOCK_NAME).exists():
                 held.enter_context(locked(directory / LOCK_NAME))
+            whole.take()
             moved_back()
 
         journal = SqliteJournal(
@@ -108,6 +110,7 @@ async def open_journal(
 
 def _open(
     directory: Path,
+    whole: DirectoryLock,
     held: ExitStack,
     crash_point: CrashPoint,
     clock: SteadyClock | None,
@@ -121,6 +124,8 @@ def _open(
             )
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         held.enter_context(locked(directory / LOCK_NAME))
+        held.callback(whole.drop)
+        whole.take()
     except OSError as failure:
         raise JournalUnusable(
             f"the state directory {directory} cannot be used: {why(failure)}"

@@ -7,11 +7,12 @@ import os
 import shutil
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from bitmart_engine.store import (
     copy_journal,
     database,
 )
-from bitmart_engine.store.lock import locked
+from bitmart_engine.store.lock import lock_file, locked
 from bitmart_engine.store.opening import DAY_S, FILE_NAME, LOCK_NAME
 from bitmart_engine.store.records import EntryAccepted
 
@@ -460,9 +461,51 @@ async def test_file_and_wal_of_different_times_are_refused(directory: Path) -> N
 async def test_the_journals_own_file_is_locked_too(directory: Path) -> None:
     async with open_store(directory):
         (directory / LOCK_NAME).unlink()
-        assert f"it holds {directory / FILE_NAME}" in await refused(directory, JournalLocked)
+        await refused(directory, JournalLocked)
+        with pytest.raises(JournalLocked, match=f"it holds {directory / FILE_NAME}"):
+            lock_file(directory / FILE_NAME)
     async with open_store(directory):
         pass
+
+
+async def test_the_directory_is_locked_where_both_files_were_deleted_a_moment_ago(
+    directory: Path,
+) -> None:
+    async with open_store(directory) as (store, _):
+        for name in (LOCK_NAME, FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm"):
+            (directory / name).unlink()
+        assert f"another engine uses {directory}" in await refused(directory, JournalLocked)
+        store.record(EntryAccepted(entry("a")))
+        with suppress(JournalUnavailable):  # until it is noticed, within a second
+            await store.durable()
+    assert await orders_in(directory) == ["a"]
+
+
+async def test_a_directory_that_was_made_anew_is_locked_with_the_journal_in_it(
+    directory: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_store(directory):
+        shutil.rmtree(directory)
+        directory.mkdir()
+        await trio.sleep(3)
+        for name in (LOCK_NAME, FILE_NAME):
+            (directory / name).unlink()
+        assert f"another engine uses {directory}" in await refused(directory, JournalLocked)
+
+
+async def test_a_file_system_without_locks_of_directories_goes_without(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock = fcntl.flock
+
+    def no_directories(file: int, operation: int) -> None:
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", no_directories)
+    async with open_store(directory):
+        await refused(directory, JournalLocked)
 
 
 @pytest.mark.parametrize("gone", ["file", "all files", "wal", "directory"])

@@ -158,4 +158,15 @@ CAMPAIGNS = (
         "parts unheard",
         world=4,
     ),
+    Patch(
+        "only-files-are-locked",
+        "a second engine comes up where the journal and the lock file were deleted a moment ago",
+        "store/opening.py",
+        """        held.callback(whole.drop)
+        whole.take()
+""",
+        "",
+        world=4,
+        seed=33_000_004,
+    ),
 )
