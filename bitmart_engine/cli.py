@@ -7,6 +7,7 @@ or of POST /stop. Here is what can be typed and what is made of it; `process` ru
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -25,6 +26,7 @@ from .process import CannotStart, End, fail, run, say
 from .remote import COMMANDS, EXIT_CODES
 from .settings import IN_MEMORY, SettingError, Settings, is_new
 from .store import JournalError, copy_journal
+from .systemd import keep_told, manager_of
 from .version import VERSION
 
 if TYPE_CHECKING:
@@ -334,6 +336,8 @@ async def _serve(end: End, settings: Settings, exchange: PaperExchange | None = 
             address = await nursery.start(serve_control, engine, listeners)
             say(_engine_lines(settings, address, exchange, new=new))
             say(f"unguarded       {each}" for each in engine.unguarded())
+            if (manager := manager_of(os.environ)) is not None:
+                nursery.start_soon(keep_told, engine, manager)
             await engine.wait_stopping()
             end.begin()
 

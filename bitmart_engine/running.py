@@ -391,6 +391,16 @@ class Engine:
             missing.append("a public connection is down")
         return missing
 
+    @property
+    def ticks_taken(self) -> int:
+        """How many ticks the trading core has taken from where they wait."""
+        return self._streams.ticks.taken
+
+    @property
+    def ticks_waiting(self) -> int:
+        """Of how many symbols a tick waits to be taken."""
+        return len(self._streams.ticks)
+
     async def wait_ready(self) -> None:
         """Return once the engine can be trusted with an order: logged in, agreed with the exchange, able to promise.
 

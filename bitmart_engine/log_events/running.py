@@ -27,6 +27,11 @@ ENGINE = {
     "shutdown_cut_short": (
         "The end took too long and the process was ended at once; the next start continues from the journal."
     ),
+    "prices_not_taken": (
+        "Prices have come and the trading core takes none of them; systemd ends the engine for it and starts it anew; "
+        "report what came before in the log."
+    ),
+    "service_manager_not_told": "The service manager could not be told how the engine is; it goes on without.",
     "task_crashed": (
         "A task that the engine can do without for a while has crashed, and begins again after a pause; report the "
         "traceback."

@@ -199,6 +199,8 @@ class TickMailbox:
         self._counters = counters
         self.merged = 0
         """How many ticks were merged into one that was not read yet."""
+        self.taken = 0
+        """How many were received: while some wait and it stands still, nobody watches prices."""
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -220,6 +222,7 @@ class TickMailbox:
         await trio.lowlevel.checkpoint()
         while not self._slots:
             await self._readers.park()
+        self.taken += 1
         return self._slots.pop(next(iter(self._slots)))
 
     def take_nowait(self, symbol: str) -> Tick | None:
