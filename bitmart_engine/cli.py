@@ -21,11 +21,13 @@ from .checking import settings_report
 from .engine import open_engine
 from .environment import shown_path
 from .guarding import Unguarded
-from .logs import configure_logs, get_logger
+from .journal_cli import backup, journal
+from .logs import configure_logs
+from .options import env_file_option, read_settings
 from .process import CannotStart, End, fail, run, say
 from .remote import COMMANDS, EXIT_CODES
-from .settings import IN_MEMORY, SettingError, Settings, is_new
-from .store import JournalError, copy_journal
+from .settings import IN_MEMORY, Settings, is_new
+from .store import JournalError
 from .systemd import keep_told, manager_of
 from .version import VERSION
 
@@ -34,10 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-log = get_logger()
-
-PAPER_ADDRESS = "127.0.0.1:8089"
-"""Where the control API of `serve --paper` listens unless `CTRL_ADDR` is set."""
 REPLAY_SPEED = 60.0
 EVERYWHERE = ("//0.0.0.0:", "//[::]:")
 
@@ -57,7 +55,6 @@ def _finite(
 
 
 PORT = click.IntRange(0, 65535)
-ENV_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 LEVEL = click.Choice(["debug", "info", "warning", "error"])
 
 
@@ -100,12 +97,12 @@ def _common_options(command: Command) -> Command:
 def main() -> None:
     """A trading engine for BitMart Futures V2.
 
-    'serve' and 'paper' run until they are stopped; 'check' and 'backup' need no engine; the other commands ask a
-    running one.
+    'serve' and 'paper' run until they are stopped; 'check', 'backup' and 'journal' need no engine; the other commands
+    ask a running one.
     """
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, backup, journal):
     main.add_command(command)
 
 
@@ -119,9 +116,7 @@ for command in COMMANDS:
     show_default=True,
     help="Where the simulated BitMart is controlled; 0 for any.",
 )
-@click.option(
-    "--env-file", type=ENV_FILE, help="Settings that the environment lacks.  [default: .env]"
-)
+@env_file_option
 @click.option(
     "--state-dir",
     type=click.Path(path_type=Path),
@@ -154,7 +149,7 @@ def serve(
         if value not in (None, ()) and not paper:
             name = "set" if option == "parameters" else option
             raise click.UsageError(f"--{name} needs --paper")
-    settings = _settings(env_file or Path(".env"), paper=paper)
+    settings = read_settings(env_file, paper=paper)
     if paper:
         settings = evolve(settings, state_dir=IN_MEMORY)  # the paper exchange forgets too
     if state_dir is not None:
@@ -176,39 +171,14 @@ def serve(
 
 
 @main.command()
-@click.option(
-    "--env-file", type=ENV_FILE, help="Settings that the environment lacks.  [default: .env]"
-)
+@env_file_option
 def check(env_file: Path | None) -> None:
     """Say with which settings 'serve' would start, and what follows from them. Starts nothing.
 
     Secrets are not shown. Exit code 2 where 'serve' would refuse them.
     """
     configure_logs("error", None)
-    say(settings_report(_settings(env_file or Path(".env"), paper=False)))
-
-
-@main.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--env-file", type=ENV_FILE, help="Settings that the environment lacks.  [default: .env]"
-)
-@click.option(
-    "--state-dir",
-    type=click.Path(path_type=Path),
-    help="Where the journal is.  [default: STATE_DIR]",
-)
-def backup(file: Path, env_file: Path | None, state_dir: Path | None) -> None:
-    """Copy the journal to FILE, whole, also while the engine runs.
-
-    To use the copy, put it into an empty state directory as engine.sqlite3.
-    """
-    settings = _settings(env_file or Path(".env"), paper=False)
-    try:
-        records = copy_journal(state_dir or Path(settings.state_dir), file)
-    except JournalError as error:
-        fail(str(error), 1)
-    say([f"{file} has the journal up to record {records}"])
+    say(settings_report(read_settings(env_file)))
 
 
 @main.command()
@@ -230,21 +200,6 @@ def paper(log_level: str, log_json: bool | None, **simulated: Any) -> None:
 
 
 # What is made of it
-
-
-def _settings(env_file: Path, *, paper: bool) -> Settings:
-    try:
-        settings = Settings.from_environment(env_file=env_file)
-    except SettingError as error:
-        fail(str(error), 2)
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"{env_file} cannot be read: {error}", 2)
-    origin = settings.origin
-    log.info("settings_read", env_file=shown_path(origin.env_file) if origin.env_file else None)
-    for name in origin.strange:
-        log.warning("unknown_variable", name=name)
-    told = "CTRL_ADDR" in origin.given or not paper
-    return settings if told else evolve(settings, control_address=PAPER_ADDRESS)
 
 
 @frozen

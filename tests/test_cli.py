@@ -26,9 +26,9 @@ from attrs import define, field
 from click.testing import CliRunner
 
 from bitmart_engine import __version__, process
-from bitmart_engine.cli import _settings as settings_of
 from bitmart_engine.cli import main
 from bitmart_engine.logs import configure_logs
+from bitmart_engine.options import read_settings as settings_of
 from bitmart_engine.store import JournalError
 
 COMMAND = [sys.executable, "-m", "bitmart_engine"]

@@ -29,7 +29,17 @@ TOOLS = {
 """Modules that every room but the model may use."""
 ENGINE = {"asked", "bars", "engine", "feed", "guarding", "running"}
 """The engine as one thing, and what it is opened with."""
-COMMANDS = {"checking", "cli", "on_paper", "process", "systemd", "__main__"}
+COMMANDS = {
+    "checking",
+    "cli",
+    "journal_cli",
+    "on_paper",
+    "options",
+    "process",
+    "story",
+    "systemd",
+    "__main__",
+}
 
 ALLOWED = {
     "model": set[str](),

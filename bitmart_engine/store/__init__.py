@@ -15,6 +15,7 @@ from .errors import (
 )
 from .journal import Journal, MemoryJournal
 from .opening import open_journal
+from .reading import Written, read_story
 from .sqlite import SqliteJournal
 from .state import State
 from .store import Store
@@ -36,7 +37,9 @@ __all__ = [
     "State",
     "Store",
     "Telling",
+    "Written",
     "check_environment_mark",
     "copy_journal",
     "open_journal",
+    "read_story",
 ]
