@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import attrs
 
 from .environment import shown_path
-from .settings import IN_MEMORY, Settings, is_new
+from .settings import IN_MEMORY, Settings, is_new, listed
 
 __all__ = ["settings_report"]
 
@@ -50,8 +50,8 @@ def _shown(value: object, *, secret: bool) -> str:
         return "1" if value else "0"
     if isinstance(value, float):
         return f"{value:g}"
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
+    if isinstance(value, (tuple, frozenset)):
+        return listed(value)
     return str(value)
 
 
@@ -72,6 +72,7 @@ def _consequences(settings: Settings) -> Iterator[str]:
     yield f"callbacks: {signed}"
     yield f"order signals: {settings.order_signal_url or 'off'}"
     yield f"balance signals: {settings.balance_signal_url or 'off'}"
+    yield f"alerts: {_alerts(settings)}"
     yield f"raw events: {settings.raw_events_uri or 'off'}"
     if settings.state_dir == IN_MEMORY:
         yield "journal: in memory, nothing is kept"
@@ -80,6 +81,12 @@ def _consequences(settings: Settings) -> Iterator[str]:
         yield f"journal: {settings.state_shown}{new}"
     for name in settings.origin.strange:
         yield f"unknown variable: {name}"
+
+
+def _alerts(settings: Settings) -> str:
+    if not settings.alert_urls:
+        return "nobody is told"
+    return f"{len(settings.alert_urls)} address(es), of {listed(settings.alert_on)}"
 
 
 def _unit(settings: Settings) -> str:

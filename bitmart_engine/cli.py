@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,10 +18,12 @@ import click
 import trio
 from attrs import evolve, frozen
 
+from .alerts import Alert, Alerts, AlertsUnusable, Sender
 from .checking import settings_report
 from .engine import open_engine
 from .environment import shown_path
 from .guarding import Unguarded
+from .housekeeping import supervised
 from .journal_cli import backup, journal
 from .logs import configure_logs
 from .options import env_file_option, read_settings
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 REPLAY_SPEED = 60.0
+TRIED_FOR_S = 20.0
+"""How long the addresses of alerts have to take a test."""
 EVERYWHERE = ("//0.0.0.0:", "//[::]:")
 
 Command = Any
@@ -97,8 +102,8 @@ def _common_options(command: Command) -> Command:
 def main() -> None:
     """A trading engine for BitMart Futures V2.
 
-    'serve' and 'paper' run until they are stopped; 'check', 'backup' and 'journal' need no engine; the other commands
-    ask a running one.
+    'serve' and 'paper' run until they are stopped; 'alert', 'backup', 'check' and 'journal' need no engine; the other
+    commands ask a running one.
     """
 
 
@@ -155,8 +160,13 @@ def serve(
     if state_dir is not None:
         settings = evolve(settings, state_dir=str(state_dir))
     settings = evolve(settings, prices_only=prices_only, accept_older_journal=accept_older_journal)
+    try:
+        alerts = Alerts(settings)
+    except AlertsUnusable as unusable:
+        fail(str(unusable), 2)
+    configure_logs(log_level, log_json, alerts.hear)
     if not paper:
-        run(lambda end: _serve(end, settings))
+        run(lambda end: _serve(end, settings, alerts), alerts.last_words)
         return
     simulation = _simulation(**market, admin_port=paper_admin_port)
 
@@ -165,9 +175,31 @@ def serve(
 
         async with AsyncExitStack() as stack:
             exchange = await simulation.open(stack)
-            await _serve(end, moved_to(exchange, settings), exchange)
+            await _serve(end, moved_to(exchange, settings), alerts, exchange)
 
-    run(with_exchange)
+    run(with_exchange, alerts.last_words)
+
+
+@main.command()
+@env_file_option
+def alert(env_file: Path | None) -> None:
+    """Send a message to every address of ALERT_URLS, to try them. Exit code 1 if one does not take it."""
+    configure_logs("error", None)
+    settings = read_settings(env_file)
+    if not settings.alert_urls:
+        fail("ALERT_URLS is not set: nobody would be told", 2)
+    try:
+        sender = Sender(settings.alert_urls)
+    except AlertsUnusable as unusable:
+        fail(str(unusable), 2)
+    tried = Alert("info", "bitmart-engine: a test", "Alerts of this engine come here.")
+    taken = sender.send_now(tried, TRIED_FOR_S)
+    say(
+        f"address {number} of {len(taken)}: {'taken' if took else 'not taken'}"
+        for number, took in enumerate(taken, 1)
+    )
+    if not all(taken):
+        raise SystemExit(1)
 
 
 @main.command()
@@ -269,7 +301,9 @@ def _with_parameters(config: PaperConfig, given: tuple[str, ...]) -> PaperConfig
 # What runs, and what it says
 
 
-async def _serve(end: End, settings: Settings, exchange: PaperExchange | None = None) -> None:
+async def _serve(
+    end: End, settings: Settings, alerts: Alerts, exchange: PaperExchange | None = None
+) -> None:
     from .control import AddressUnavailable, listen, serve_control
 
     async with AsyncExitStack() as stack:
@@ -291,6 +325,7 @@ async def _serve(end: End, settings: Settings, exchange: PaperExchange | None = 
             address = await nursery.start(serve_control, engine, listeners)
             say(_engine_lines(settings, address, exchange, new=new))
             say(f"unguarded       {each}" for each in engine.unguarded())
+            nursery.start_soon(supervised, partial(alerts.run, engine), "alerts", engine.counters)
             if (manager := manager_of(os.environ)) is not None:
                 nursery.start_soon(keep_told, engine, manager)
             await engine.wait_stopping()

@@ -15,7 +15,7 @@ from dotenv.parser import parse_stream
 
 __all__ = ["NotMeant", "Origin", "check_names", "misspelt", "read_env_file", "shown_path"]
 
-PREFIXES = ("BITMART_", "CTRL_", "TRADING_APP_")
+PREFIXES = ("ALERT_", "BITMART_", "CTRL_", "HEARTBEAT_", "TRADING_APP_")
 """Of names that are ours alone, in a file that is."""
 ALSO_KNOWN = ("BITMART_ENGINE_URL",)
 """Read by the commands that ask a running engine."""

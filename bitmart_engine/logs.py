@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TextIO, cast
 
@@ -25,6 +26,8 @@ from .log_events import add_message, put_into_words
 
 __all__ = ["configure_logs", "get_logger"]
 
+Heard = Callable[[str, str, Mapping[str, object]], None]
+"""Told the id of an event, its level and its fields, in whatever thread it is logged; neither blocks nor raises."""
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -59,8 +62,8 @@ class _Logger:
         return getattr(self._configured if structlog.is_configured() else self._standard, name)
 
 
-def configure_logs(level: str, as_json: bool | None = None) -> None:
-    """Log from `level` on; as JSON lines or not, None for what fits stderr."""
+def configure_logs(level: str, as_json: bool | None = None, heard: Heard | None = None) -> None:
+    """Log from `level` on; as JSON lines or not, None for what fits stderr. `heard` is told of each line as well."""
     for_people = not as_json if as_json is not None else sys.stderr.isatty()
     render: list[structlog.typing.Processor] = (
         [
@@ -80,6 +83,7 @@ def configure_logs(level: str, as_json: bool | None = None) -> None:
         processors=[
             _tell_why,
             structlog.processors.add_log_level,
+            *([_telling(heard)] if heard is not None else []),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *render,
         ],
@@ -87,6 +91,17 @@ def configure_logs(level: str, as_json: bool | None = None) -> None:
         logger_factory=structlog.WriteLoggerFactory(_Lossy(sys.stderr)),  # type: ignore[arg-type]  # it writes
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_FromLibraries()], force=True)
+
+
+def _telling(heard: Heard) -> structlog.typing.Processor:
+    def tell(
+        _logger: object, _method: str, line: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        fields = {name: each for name, each in line.items() if name not in ("event", "level")}
+        heard(str(line.get("event")), str(line.get("level")), fields)
+        return line
+
+    return tell
 
 
 class _Lossy:

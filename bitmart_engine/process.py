@@ -71,17 +71,20 @@ EXPECTED = (CannotStart, JournalError)
 """What says in one line what is wrong, and is no crash."""
 
 
-def run(job: Job) -> None:
-    """Run `job` until it returns; if it raises, the process exits."""
+def run(job: Job, last_words: Callable[[str], object] = lambda why: None) -> None:
+    """Run `job` until it returns; if it raises, the process says why in `last_words`, and exits."""
     raise_descriptor_limit()
     try:
         trio.run(_supervise, job)
     except Exception as crash:
         causes = list(_causes(crash))
         if len(causes) == 1 and isinstance(causes[0], EXPECTED):
+            last_words(str(causes[0]))
             fail(str(causes[0]), getattr(causes[0], "code", 1))
         log.critical("engine_crashed", exc_info=crash)
-        fail("crashed: " + "; ".join(repr(each) for each in causes), 1)
+        why = "crashed: " + "; ".join(repr(each) for each in causes)
+        last_words(why)
+        fail(why, 1)
 
 
 async def _supervise(job: Job) -> None:

@@ -87,7 +87,7 @@ class Engine:
         self.started_ms = world.wall_ms()
         self._started = trio.current_time()
         self._world = world
-        self._counters = counters
+        self.counters = counters
         self._store = store
         self._exchange = exchange
         self._outbox = outbox
@@ -233,7 +233,7 @@ class Engine:
         with trio.move_on_after(HISTORY_WITHIN_S):
             return await recent(
                 self._streams.history,
-                reader_of(self._exchange, self._counters),
+                reader_of(self._exchange, self.counters),
                 symbol,
                 frame,
                 limit,
@@ -358,11 +358,11 @@ class Engine:
 
     def dropped(self) -> Mapping[str, int]:
         """What was dropped, merged, retried or given up: how often, by the id of the event (see `log_events`)."""
-        return self._counters.counts()
+        return self.counters.counts()
 
     def count(self, event: str, **fields: object) -> None:
         """Count one more of what was dropped, refused or given up; `fields` are logged with it."""
-        self._counters.add(event, **fields)
+        self.counters.add(event, **fields)
 
     def not_ready(self) -> list[str]:
         """What is missing before the engine can be trusted with an order; empty if nothing is."""

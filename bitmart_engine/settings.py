@@ -10,152 +10,36 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
-from urllib.parse import urlsplit
 
 import attrs
 import environ
 
 from .environment import NotMeant, Origin, check_names, read_env_file, shown_path
-from .model.networks import Network, NotPrivate, private_network
+from .model.networks import Network
 from .model.urls import Forbidden, inspect_url, shown_url
+from .setting_values import (
+    OFF,
+    SettingError,
+    as_address,
+    as_events,
+    as_flag,
+    as_header_value,
+    as_hosts,
+    as_networks,
+    as_number,
+    as_path,
+    as_path_or_off,
+    as_quantity_unit,
+    as_text,
+    as_uri,
+    as_words,
+)
 
-__all__ = ["IN_MEMORY", "SettingError", "Settings", "describe_settings", "is_new"]
+__all__ = ["IN_MEMORY", "SettingError", "Settings", "describe_settings", "is_new", "listed"]
 
 IN_MEMORY = ":memory:"
-OFF = "off"
-"""In place of a path: what would go there is not sent."""
 LIVE_HOSTS = ("https://api-cloud-v2.bitmart.com", "wss://openapi-ws-v2.bitmart.com")
 DEMO_HOSTS = ("https://demo-api-cloud-v2.bitmart.com", "wss://openapi-wsdemo-v2.bitmart.com")
-
-
-class SettingError(ValueError):
-    """One setting cannot be used. A `value` of None is not shown."""
-
-    def __init__(self, variable: str, value: object, allowed: str) -> None:
-        shown = "" if value is None else f"={value!s}"
-        super().__init__(f"{variable}{shown}: {allowed}" if variable else allowed)
-        self.variable = variable
-
-
-def _number(
-    kind: type[int] | type[float], least: float, most: float
-) -> Callable[[str, object], Any]:
-    def convert(variable: str, value: object) -> int | float:
-        noun = "a whole number" if kind is int else "a number"
-        allowed = f"must be {noun} from {least:g} to {most:g}"
-        try:
-            number = kind(str(value))
-        except ValueError:
-            raise SettingError(variable, value, allowed) from None
-        if not least <= number <= most:
-            raise SettingError(variable, value, allowed)
-        return number
-
-    return convert
-
-
-def _text(variable: str, value: object) -> str:
-    return str(value).strip()
-
-
-def _header_value(variable: str, value: object) -> str:
-    text = str(value).strip()
-    if not (text.isascii() and text.isprintable()):
-        raise SettingError(variable, None, "must be printable ASCII: it is sent in an HTTP header")
-    return text
-
-
-def _flag(variable: str, value: object) -> bool:
-    try:
-        return {
-            "1": True,
-            "true": True,
-            "yes": True,
-            "0": False,
-            "false": False,
-            "no": False,
-            "": False,
-        }[str(value).strip().lower()]
-    except KeyError:
-        raise SettingError(variable, value, "must be 1 or 0") from None
-
-
-def _uri(*schemes: str, optional: bool = False) -> Callable[[str, object], str]:
-    def convert(variable: str, value: object) -> str:
-        text = str(value).strip()
-        if optional and not text:
-            return ""
-        allowed = f"must be a {' or '.join(schemes)} address such as {schemes[0]}://host/path"
-        if "@" in text:  # wherever it is: what is before it may be a password
-            raise SettingError(
-                variable, "***", f"{allowed}, without a user name or a password in it"
-            )
-        try:
-            parts = urlsplit(text)
-            _ = parts.port
-        except ValueError:
-            raise SettingError(variable, value, allowed) from None
-        if parts.scheme not in schemes or not parts.hostname:
-            raise SettingError(variable, value, allowed)
-        return text
-
-    return convert
-
-
-def _path(variable: str, value: object) -> str:
-    text = str(value).strip()
-    if not text.startswith("/"):
-        raise SettingError(variable, value, "must be a path that starts with /")
-    return text
-
-
-def _path_or_off(variable: str, value: object) -> str:
-    text = str(value).strip()
-    if text.lower() == OFF:
-        return OFF
-    if not text.startswith("/"):
-        raise SettingError(variable, value, "must be a path that starts with /, or `off`")
-    return text
-
-
-def _address(variable: str, value: object) -> str:
-    text = str(value).strip()
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
-        raise SettingError(variable, value, "must be HOST:PORT, such as 127.0.0.1:8089")
-    return text
-
-
-def _hosts(variable: str, value: object) -> tuple[str, ...]:
-    if isinstance(value, (tuple, list, frozenset, set)):
-        return tuple(str(each).lower() for each in value)
-    hosts = tuple(part.strip().lower() for part in str(value).split(",") if part.strip())
-    if any("/" in host or "@" in host or _has_port(host) for host in hosts):
-        allowed = "must be host names without ports, separated by commas"
-        raise SettingError(variable, "***" if "@" in str(value) else value, allowed)
-    return hosts
-
-
-def _networks(variable: str, value: object) -> tuple[Network, ...]:
-    parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, (tuple, list, frozenset, set)):
-        raise SettingError(variable, value, "must be networks such as 172.16.0.0/12, with commas")
-    try:
-        return tuple(private_network(str(each)) for each in parts if str(each).strip())
-    except NotPrivate as error:
-        raise SettingError(variable, value, str(error)) from None
-
-
-def _quantity_unit(variable: str, value: object) -> str:
-    text = str(value).strip().lower()
-    if text not in ("base", "contracts"):
-        raise SettingError(variable, value, "must be base or contracts")
-    return text
-
-
-def _has_port(host: str) -> bool:
-    """Whether it is `name:port`. An IPv6 address has more than one colon."""
-    return host.count(":") == 1 or "]:" in host
 
 
 def _check_raw_events(settings: Settings) -> None:
@@ -228,162 +112,186 @@ class Settings:
     _prefix: ClassVar[str] = ""
 
     demo: bool = _setting(
-        "BITMART_DEMO", False, _flag, "1 switches the three addresses below to BitMart's demo hosts"
+        "BITMART_DEMO",
+        False,
+        as_flag,
+        "1 switches the three addresses below to BitMart's demo hosts",
     )
     public_ws_uri: str = _setting(
         "BITMART_PUBLIC_WS_URI",
         _host_default(1, "/api?protocol=1.1"),
-        _uri("wss", "ws"),
+        as_uri("wss", "ws"),
         "public WebSocket",
     )
     private_ws_uri: str = _setting(
         "BITMART_PRIVATE_WS_URI",
         _host_default(1, "/user?protocol=1.1"),
-        _uri("wss", "ws"),
+        as_uri("wss", "ws"),
         "private WebSocket",
     )
     rest_uri: str = _setting(
-        "BITMART_REST_URI", _host_default(0, ""), _uri("https", "http"), "REST API"
+        "BITMART_REST_URI", _host_default(0, ""), as_uri("https", "http"), "REST API"
     )
-    api_key: str = _setting("BITMART_API_KEY", "", _text, "API key", secret=True)
-    api_secret: str = _setting("BITMART_API_SECRET", "", _text, "API secret", secret=True)
+    api_key: str = _setting("BITMART_API_KEY", "", as_text, "API key", secret=True)
+    api_secret: str = _setting("BITMART_API_SECRET", "", as_text, "API secret", secret=True)
     api_memo: str = _setting(
-        "BITMART_API_MEMO", "", _text, "API memo, chosen with the key", secret=True
+        "BITMART_API_MEMO", "", as_text, "API memo, chosen with the key", secret=True
     )
 
     control_address: str = _setting(
-        "CTRL_ADDR", "0.0.0.0:8089", _address, "where the control API listens"
+        "CTRL_ADDR", "0.0.0.0:8089", as_address, "where the control API listens"
     )
     control_token: str = _setting(
         "CTRL_TOKEN",
         "",
-        _text,
+        as_text,
         "token of the control API (Bearer, or the password of Basic); without one, only this machine is served",
         secret=True,
     )
     control_allow: tuple[Network, ...] = _setting(
         "CTRL_ALLOW",
         (),
-        _networks,
+        as_networks,
         "private networks that are served without a token (CIDR), separated by commas",
     )
     control_hosts: tuple[str, ...] = _setting(
         "CTRL_HOSTS",
         (),
-        _hosts,
+        as_hosts,
         "names with a dot by which CTRL_ALLOW's peers may call the engine, separated by commas",
     )
     quantity_unit: Literal["base", "contracts"] = _setting(
         "QUANTITY_UNIT",
         "base",
-        _quantity_unit,
+        as_quantity_unit,
         "what `quantity` counts in place-order: the `base` currency (0.01 BTC), or whole `contracts`",
     )
 
     subscribe_batch: int = _setting(
-        "SUBSCRIBE_BATCH", 20, _number(int, 1, 100), "channels in one subscribe frame"
+        "SUBSCRIBE_BATCH", 20, as_number(int, 1, 100), "channels in one subscribe frame"
     )
     subscribe_lenient: bool = _setting(
         "SUBSCRIBE_LENIENT",
         False,
-        _flag,
+        as_flag,
         "1 answers a kline subscription of an unknown symbol with 200, and names it in `refused`",
     )
     subscribe_delay_ms: int = _setting(
-        "SUBSCRIBE_DELAY_MS", 200, _number(int, 0, 60_000), "pause between subscribe frames, ms"
+        "SUBSCRIBE_DELAY_MS", 200, as_number(int, 0, 60_000), "pause between subscribe frames, ms"
     )
     ping_interval_s: float = _setting(
-        "PING_INTERVAL_S", 15, _number(float, 0.1, 60), "pause between pings, s"
+        "PING_INTERVAL_S", 15, as_number(float, 0.1, 60), "pause between pings, s"
     )
     reconnect_delay_s: float = _setting(
         "RECONNECT_DELAY_S",
         5,
-        _number(float, 0.01, 300),
+        as_number(float, 0.01, 300),
         "first pause before reconnecting, s; it grows",
     )
     request_valid_s: float = _setting(
         "REQUEST_VALID_S",
         60,
-        _number(float, 1, 60),
+        as_number(float, 1, 60),
         "how long the exchange takes a signed request, s; an order whose answer was lost is unknown that long",
     )
     stale_after_s: float = _setting(
         "STALE_AFTER_S",
         10,
-        _number(float, 0.1, 3600),
+        as_number(float, 0.1, 3600),
         "a watched symbol without a price for this long is stale, s",
     )
     price_jump_percent: float = _setting(
         "PRICE_JUMP_PERCENT",
         20,
-        _number(float, 1, 1000),
+        as_number(float, 1, 1000),
         "a price further from the last is acted on once a second source confirms it, percent",
     )
 
     state_dir: str = _setting(
         "STATE_DIR",
         "state",
-        _text,
+        as_text,
         "directory of the journal; `:memory:` forgets everything at the end",
     )
     history_days: int = _setting(
         "HISTORY_DAYS",
         30,
-        _number(int, 1, 36_500),
+        as_number(int, 1, 36_500),
         "what ended longer ago than this is forgotten, days",
     )
 
     callback_allow: tuple[str, ...] = _setting(
         "CALLBACK_ALLOW",
         (),
-        _hosts,
+        as_hosts,
         "hosts that callbacks may go to, separated by commas; empty: any but cloud metadata",
     )
     callback_timeout_s: float = _setting(
-        "CALLBACK_TIMEOUT_S", 5.0, _number(float, 0.1, 60), "how long one callback may take, s"
+        "CALLBACK_TIMEOUT_S", 5.0, as_number(float, 0.1, 60), "how long one callback may take, s"
     )
     trading_app_base_uri: str = _setting(
         "TRADING_APP_BASE_URI",
         "",
-        _uri("https", "http", optional=True),
+        as_uri("https", "http", optional=True),
         "the application's address; with a shared secret, order signals go there",
     )
     trading_app_order_signal_path: str = _setting(
         "TRADING_APP_ORDER_SIGNAL_PATH",
         "/api/ws-worker/orders",
-        _path,
+        as_path,
         "where order signals go there",
     )
     trading_app_balance_signal_path: str = _setting(
         "TRADING_APP_BALANCE_SIGNAL_PATH",
         "/api/ws-worker/balance",
-        _path_or_off,
+        as_path_or_off,
         "where balance signals go there; `off`: none are sent",
     )
     trading_app_shared_secret: str = _setting(
         "TRADING_APP_SHARED_SECRET",
         "",
-        _text,
+        as_text,
         "signs callbacks; empty: they go out unsigned",
         secret=True,
     )
     trading_app_request_timeout: float = _setting(
         "TRADING_APP_REQUEST_TIMEOUT",
         2.0,
-        _number(float, 0.1, 60),
+        as_number(float, 0.1, 60),
         "how long one signal may take, s",
     )
     raw_events_uri: str = _setting(
         "RAW_EVENTS_URI",
         "",
-        _uri("https", "http", optional=True),
+        as_uri("https", "http", optional=True),
         "where BitMart's own order and position frames are forwarded to; empty: nowhere",
     )
     raw_events_token: str = _setting(
         "RAW_EVENTS_TOKEN",
         "",
-        _header_value,
+        as_header_value,
         "goes out with them as `X-Webhook-Token`",
+        secret=True,
+    )
+
+    alert_urls: tuple[str, ...] = _setting(
+        "ALERT_URLS",
+        (),
+        as_words,
+        "where a person is told, as addresses of Apprise separated by spaces; empty: nobody is",
+        secret=True,
+    )
+    alert_on: frozenset[str] = _setting(
+        "ALERT_ON",
+        ("critical", "error", "exchange_stop_missing", "machine_slept"),
+        as_events,
+        "of what: levels and ids of the log's events, separated by commas",
+    )
+    heartbeat_url: str = _setting(
+        "HEARTBEAT_URL",
+        "",
+        as_uri("https", "http", optional=True),
+        "asked every minute while the engine is ready, so that a monitor there notices when it is not",
         secret=True,
     )
 
@@ -480,6 +388,11 @@ def describe_settings() -> list[tuple[str, str, str]]:
             value = getattr(defaults, each.name)
             text = {True: "1", False: "0"}.get(value) if isinstance(value, bool) else None
             if text is None:
-                text = ",".join(value) if isinstance(value, tuple) else str(value)
+                text = listed(value) if isinstance(value, (tuple, frozenset)) else str(value)
             rows.append((each.metadata["variable"], text.removesuffix(".0"), each.metadata["help"]))
     return rows
+
+
+def listed(values: tuple[object, ...] | frozenset[object]) -> str:
+    """Several values as one text, as the environment has them."""
+    return ",".join(sorted(map(str, values)) if isinstance(values, frozenset) else map(str, values))

@@ -12,5 +12,8 @@ def quiet_logs() -> None:
     structlog.configure(
         processors=[structlog.processors.KeyValueRenderer()],
         logger_factory=structlog.ReturnLoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(
+            0
+        ),  # a test before may have had a level
         cache_logger_on_first_use=False,
     )

@@ -22,6 +22,7 @@ TOOLS = {
     "housekeeping",
     "log_events",
     "logs",
+    "setting_values",
     "settings",
     "version",
     "world",
@@ -53,8 +54,9 @@ ALLOWED = {
     "trading": {"model", "tools", "exchange", "notify", "store", "streams"},
     "engine": {"model", "tools", "exchange", "notify", "store", "streams", "trading"},
     "control": {"model", "tools", "exchange", "notify", "store", "streams", "trading", "engine"},
+    "alerts": {"model", "tools", "trading", "engine"},
     "package": {"model", "tools", "store", "streams", "engine", "control", "commands"},
-    "commands": {"model", "tools", "store", "engine", "control", "paper", "remote"},
+    "commands": {"model", "tools", "store", "engine", "control", "alerts", "paper", "remote"},
 }
 """By room, what it may import beside itself. Arrows point one way."""
 

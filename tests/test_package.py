@@ -25,8 +25,9 @@ def plain(name: str) -> str:
 
 
 def declared() -> dict[str, str]:
-    """What the package needs: by distribution, the versions that will do."""
-    found = (re.match(r"([\w.-]+)(.*)", each) for each in PROJECT["dependencies"])
+    """What the package needs, or uses where it is there: by distribution, the versions that will do."""
+    needs = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["alerts"]]
+    found = (re.match(r"([\w.-]+)(.*)", each) for each in needs)
     return {plain(each[1]): each[2] for each in found}
 
 

@@ -32,6 +32,10 @@ ENGINE = {
         "report what came before in the log."
     ),
     "service_manager_not_told": "The service manager could not be told how the engine is; it goes on without.",
+    "alert_dropped": "An alert was dropped: too many wait for their address.",
+    "alert_given_up": "An alert was not taken within an hour and given up; try `bitmart-engine alert`.",
+    "alert_not_taken": "An alert was not taken by one of its addresses; it is sent again.",
+    "heartbeat_failed": "The monitor at HEARTBEAT_URL could not be told that the engine is ready; it may alarm.",
     "task_crashed": (
         "A task that the engine can do without for a while has crashed, and begins again after a pause; report the "
         "traceback."

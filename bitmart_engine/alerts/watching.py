@@ -1,0 +1,124 @@
+"""When a person is told: decisions without clock, network or tasks. Times are seconds of a monotonic clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from attrs import define, field, frozen
+
+from ..log_events import SENTENCES
+
+__all__ = ["Alert", "Heard", "Readiness"]
+
+GATHERED_S = 1.0
+"""How long a first line waits for others, to go out in one message with them."""
+AGAIN_S = 60.0
+"""At least so long after a message that named it an event is named again."""
+NOT_READY_S = 60.0
+"""How long the engine may be not ready before somebody is told: a reconnect is not worth a person's sleep."""
+HIDDEN = frozenset({"event", "level", "message", "timestamp", "exc_info", "exception"})
+ABOUT_ALERTS = "alert_"
+MOST_SHOWN = 300
+"""Characters of the fields of a line."""
+
+
+@frozen
+class Alert:
+    """One message. `level` is `warning`, `error`, `critical`, or `info` for the end of a trouble."""
+
+    level: str
+    title: str
+    body: str
+
+
+@define
+class _Kind:
+    level: str
+    latest: str
+    times: int
+    due_at: float
+
+
+@define
+class Heard:
+    """Lines of the log, by event. `chosen` are levels and ids of events."""
+
+    chosen: frozenset[str]
+    _waiting: dict[str, _Kind] = field(factory=dict)
+    _told_at: dict[str, float] = field(factory=dict)
+
+    def hear(self, event: str, level: str, fields: Mapping[str, object], now_s: float) -> None:
+        """Take in a line of the log; most are not chosen, and none about alerts ever is."""
+        chosen = event in self.chosen or level in self.chosen
+        if not chosen or event.startswith(ABOUT_ALERTS):
+            return
+        shown = _shown(fields)
+        if (waiting := self._waiting.get(event)) is not None:
+            waiting.times += 1
+            waiting.latest, waiting.level = shown, level
+            return
+        told_at = self._told_at.get(event)
+        due_at = now_s + GATHERED_S
+        if told_at is not None:
+            due_at = max(due_at, told_at + AGAIN_S)
+        self._waiting[event] = _Kind(level, shown, 1, due_at)
+
+    def due(self, now_s: float) -> Alert | None:
+        """What is to be sent now: everything that is due, in one message."""
+        due = {event: kind for event, kind in self._waiting.items() if kind.due_at <= now_s}
+        if not due:
+            return None
+        for event in due:
+            del self._waiting[event]
+            self._told_at[event] = now_s
+        level = max((kind.level for kind in due.values()), key=_rank)
+        lines = [_line(event, kind) for event, kind in due.items()]
+        return Alert(level, f"bitmart-engine: {', '.join(due)}", "\n".join(lines))
+
+
+@define
+class Readiness:
+    """Whether the engine can be trusted with an order, and since when it cannot."""
+
+    _since: float | None = None
+    _told: bool = False
+
+    def observe(self, missing: Sequence[str], now_s: float) -> Alert | None:
+        """What to say, given what /readyz misses now."""
+        if not missing:
+            since, told = self._since, self._told
+            self._since, self._told = None, False
+            if since is None or not told:
+                return None
+            lasted = _duration(now_s - since)
+            return Alert(
+                "info", f"bitmart-engine: ready again after {lasted}", "All is well again."
+            )
+        if self._since is None:
+            self._since = now_s
+        if self._told or now_s - self._since < NOT_READY_S:
+            return None
+        self._told = True
+        lasted = _duration(now_s - self._since)
+        return Alert("error", f"bitmart-engine: not ready for {lasted}", "\n".join(missing))
+
+
+def _rank(level: str) -> int:
+    return ["debug", "info", "warning", "error", "critical"].index(level)
+
+
+def _line(event: str, kind: _Kind) -> str:
+    often = f" ({kind.times} times)" if kind.times > 1 else ""
+    said = SENTENCES.get(event, "")
+    return f"{event}{often}: {said} {kind.latest}".rstrip().rstrip(":")
+
+
+def _shown(fields: Mapping[str, object]) -> str:
+    pairs = [f"{name}={value}" for name, value in fields.items() if name not in HIDDEN]
+    return " ".join(pairs)[:MOST_SHOWN]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,93 @@
+"""When a person is told, and when not again."""
+
+from __future__ import annotations
+
+from bitmart_engine.alerts.watching import AGAIN_S, GATHERED_S, NOT_READY_S, Heard, Readiness
+
+CHOSEN = frozenset({"error", "machine_slept"})
+
+
+def test_a_level_or_an_id_is_chosen_and_nothing_else_is_told():
+    heard = Heard(CHOSEN)
+    heard.hear("close_failed", "error", {"id": "a"}, 0)
+    heard.hear("machine_slept", "warning", {"for_s": 9}, 0)
+    heard.hear("order_open", "info", {"id": "a"}, 0)
+    alert = heard.due(GATHERED_S)
+    assert alert is not None
+    assert alert.title == "bitmart-engine: close_failed, machine_slept"
+    assert alert.level == "error"
+    assert "id=a" in alert.body
+    assert "for_s=9" in alert.body
+    assert "order_open" not in alert.body
+
+
+def test_what_comes_together_goes_out_together_after_a_second():
+    heard = Heard(CHOSEN)
+    heard.hear("close_failed", "error", {}, 0)
+    assert heard.due(GATHERED_S / 2) is None
+    heard.hear("journal_write_failed", "error", {}, GATHERED_S / 2)
+    first, second = heard.due(GATHERED_S), heard.due(GATHERED_S * 2)
+    assert first is not None
+    assert second is not None
+    assert "journal_write_failed" not in first.title
+    assert heard.due(1000) is None
+
+
+def test_a_kind_is_told_once_a_minute_with_how_often_and_the_latest_of_it():
+    heard = Heard(CHOSEN)
+    heard.hear("close_failed", "error", {"why": "first"}, 0)
+    assert heard.due(GATHERED_S) is not None
+    for second in range(2, 40):
+        heard.hear("close_failed", "error", {"why": f"at {second}"}, second)
+        assert heard.due(second) is None
+    again = heard.due(GATHERED_S + AGAIN_S)
+    assert again is not None
+    assert "close_failed (38 times)" in again.body
+    assert "why=at 39" in again.body
+
+
+def test_an_hour_of_the_same_trouble_is_sixty_messages_at_most():
+    heard, told = Heard(CHOSEN), 0
+    for tenth in range(36_000):
+        heard.hear("close_failed", "error", {}, tenth / 10)
+        told += heard.due(tenth / 10) is not None
+    assert 55 <= told <= 60
+
+
+def test_that_an_alert_was_not_taken_is_no_alert():
+    heard = Heard(frozenset({"warning"}))
+    heard.hear("alert_not_taken", "warning", {}, 0)
+    assert heard.due(1000) is None
+
+
+def test_a_traceback_and_what_every_line_has_are_not_sent():
+    heard = Heard(CHOSEN)
+    fields = {"exc_info": ValueError("x"), "timestamp": "now", "message": "said", "task": "balance"}
+    heard.hear("task_crashed", "error", fields, 0)
+    alert = heard.due(GATHERED_S)
+    assert alert is not None
+    assert alert.body.endswith("task=balance")
+    assert "timestamp" not in alert.body
+    assert "exc_info" not in alert.body
+
+
+def test_not_ready_is_told_after_a_minute_and_its_end_with_how_long_it_was():
+    ready = Readiness()
+    assert ready.observe(["not logged in"], 0) is None
+    assert ready.observe(["not logged in"], NOT_READY_S - 1) is None
+    told = ready.observe(["not logged in", "a public connection is down"], NOT_READY_S)
+    assert told is not None
+    assert (told.level, told.title) == ("error", "bitmart-engine: not ready for 60 s")
+    assert told.body == "not logged in\na public connection is down"
+    assert ready.observe(["not logged in"], NOT_READY_S * 3) is None
+    end = ready.observe([], 240)
+    assert end is not None
+    assert (end.level, end.title) == ("info", "bitmart-engine: ready again after 4 min")
+    assert ready.observe([], 241) is None
+
+
+def test_a_short_reconnect_tells_nobody():
+    ready = Readiness()
+    for second in range(600):
+        missing = ["a public connection is down"] if second % 60 < 50 else []
+        assert ready.observe(missing, second) is None
