@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from .engine import Engine, open_engine
 from .guarding import Unguarded
+from .health import Fact, HealthLevel
 from .logs import configure_logs
 from .model.errors import BadRequest, CallerError, Conflict, NotFound, Unavailable
 from .model.events import (
@@ -69,8 +70,10 @@ __all__ = [
     "EntryState",
     "Event",
     "ExchangeStatistics",
+    "Fact",
     "Fill",
     "Findings",
+    "HealthLevel",
     "JournalError",
     "Kline",
     "KnownBalance",

@@ -23,6 +23,7 @@ from .checking import settings_report
 from .engine import open_engine
 from .environment import shown_path
 from .guarding import Unguarded
+from .health_watch import HealthWatch
 from .housekeeping import supervised
 from .journal_cli import backup, journal
 from .logs import configure_logs
@@ -322,10 +323,13 @@ async def _serve(
             raise CannotStart(str(left), 2) from None
         end.ask = engine.stop
         async with trio.open_nursery() as nursery:
-            address = await nursery.start(serve_control, engine, listeners)
+            watch = HealthWatch(engine)
+            address = await nursery.start(partial(serve_control, watch=watch), engine, listeners)
             say(_engine_lines(settings, address, exchange, new=new))
             say(f"unguarded       {each}" for each in engine.unguarded())
-            nursery.start_soon(supervised, partial(alerts.run, engine), "alerts", engine.counters)
+            nursery.start_soon(
+                supervised, partial(alerts.run, engine, watch), "alerts", engine.counters
+            )
             if (manager := manager_of(os.environ)) is not None:
                 nursery.start_soon(keep_told, engine, manager)
             await engine.wait_stopping()

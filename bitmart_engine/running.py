@@ -18,6 +18,7 @@ from .exchange import ExchangeStatistics
 from .exchange.client import ExchangeClient
 from .feed import Feed
 from .guarding import unguarded
+from .health import Fact, HealthLevel
 from .model.errors import BadRequest, Conflict, NotFound, Unavailable
 from .model.events import BalanceUpdate, Event, Kline, OrderUpdate, PositionUpdate, Tick
 from .model.fields import converted, number, symbol_of, text
@@ -60,6 +61,7 @@ __all__ = [
 VIEW = "view"
 """Who holds the channels that users subscribed to."""
 BALANCE = asset_topic("USDT")
+AMBER, RED = HealthLevel.AMBER, HealthLevel.RED
 HISTORY_WITHIN_S = 5.0
 """How long klines of the exchange's history are waited for."""
 LOOKS_EVERY_S = 0.05
@@ -292,6 +294,14 @@ class Engine:
         """The symbols that something armed needs and the stream does not price now."""
         return self._core.desk.prices.stale()
 
+    def unpriced(self) -> frozenset[str]:
+        """The symbols that something armed needs, and of which no price is known now, not over REST either."""
+        return self._core.desk.prices.unpriced()
+
+    def now_ms(self) -> int:
+        """The time of the engine's clock, ms since 1970."""
+        return self._world.wall_ms()
+
     def streams(self) -> StreamsStatistics:
         """The connections."""
         return self._streams.statistics()
@@ -366,29 +376,41 @@ class Engine:
 
     def not_ready(self) -> list[str]:
         """What is missing before the engine can be trusted with an order; empty if nothing is."""
+        return [each.what for each in self.missing()]
+
+    def missing(self) -> list[Fact]:
+        """The same, each with its id, its level and what it is of."""
         missing = []
+        streams, desk = self._streams.statistics(), self._core.desk
         if self._store.trouble is not None:
-            missing.append(self._store.trouble)
-        streams = self._streams.statistics()
+            missing.append(Fact("journal_trouble", RED, self._store.trouble))
         if self._stopping.is_set():
-            missing.append("the engine is stopping")
+            missing.append(Fact("stopping", AMBER, "the engine is stopping"))
         for (what, id), why in sorted(self._core.not_resumed.items()):
-            missing.append(f"{what} {id!r} of before the start could not be taken up: {why}")
+            said = f"{what} {id!r} of before the start could not be taken up: {why}"
+            missing.append(Fact("not_resumed", RED, said, f"{what} {id}"))
         if left := self.unguarded():
-            missing.append(f"unguarded: {len(left)} promised and not kept without credentials")
+            said = f"unguarded: {len(left)} promised and not kept without credentials"
+            missing.append(Fact("unguarded", RED, said))
         if self.settings.missing_credentials:
-            missing.append(f"not set: {', '.join(self.settings.missing_credentials)}")
+            said = f"not set: {', '.join(self.settings.missing_credentials)}"
+            missing.append(Fact("no_credentials", AMBER, said))
         elif not streams.authenticated:
-            missing.append("not logged in")
+            missing.append(Fact("not_logged_in", AMBER, "not logged in"))
         elif any(each.state != "up" for each in streams.connections if each.name == "private"):
-            missing.append("orders and positions not subscribed yet")
-        elif not self._core.desk.agreement.reached:
-            missing.append("orders and positions not read yet")
-            if self._core.desk.agreement.why_not:
-                missing.append(self._core.desk.agreement.why_not)
-        missing += self._core.desk.exchange.held_back()
+            said = "orders and positions not subscribed yet"
+            missing.append(Fact("account_not_subscribed", AMBER, said))
+        elif not desk.agreement.reached:
+            missing.append(Fact("account_not_read", AMBER, "orders and positions not read yet"))
+            if desk.agreement.why_not:
+                said = desk.agreement.why_not
+                missing.append(Fact("account_not_read", AMBER, said, "why"))
+        missing += [
+            Fact("exchange_held_back", AMBER, said, said.split(":")[0])
+            for said in desk.exchange.held_back()
+        ]
         if any(each.state != "up" for each in streams.connections if each.name != "private"):
-            missing.append("a public connection is down")
+            missing.append(Fact("public_connection_down", AMBER, "a public connection is down"))
         return missing
 
     @property

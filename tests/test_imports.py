@@ -28,7 +28,7 @@ TOOLS = {
     "world",
 }
 """Modules that every room but the model may use."""
-ENGINE = {"asked", "bars", "engine", "feed", "guarding", "running"}
+ENGINE = {"asked", "bars", "engine", "feed", "guarding", "health", "health_watch", "running"}
 """The engine as one thing, and what it is opened with."""
 COMMANDS = {
     "checking",

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 import trio
 
 from ..engine import Engine
+from ..health_watch import HealthWatch
 from ..settings import Settings
 from .heartbeat import keep_beating
 from .sending import Sender
-from .watching import Alert, Heard, Readiness
+from .watching import Alert, Heard, Readiness, Standing
 
 __all__ = ["Alerts"]
 
@@ -36,7 +37,7 @@ class Alerts:
         if self._sender is not None:
             self._lines.append((event, level, fields))
 
-    async def run(self, engine: Engine) -> None:
+    async def run(self, engine: Engine, watch: HealthWatch) -> None:
         """Alert until cancelled."""
         async with trio.open_nursery() as nursery:
             if self._settings.heartbeat_url:
@@ -48,16 +49,19 @@ class Alerts:
                 )
             if self._sender is not None:
                 nursery.start_soon(self._sender.run, engine.counters)
-                nursery.start_soon(self._watch, engine, self._sender)
+                nursery.start_soon(self._watch, engine, watch, self._sender)
 
-    async def _watch(self, engine: Engine, sender: Sender) -> None:
-        heard, readiness = Heard(self._settings.alert_on), Readiness()
+    async def _watch(self, engine: Engine, watch: HealthWatch, sender: Sender) -> None:
+        heard, readiness, standing = Heard(self._settings.alert_on), Readiness(), Standing()
         while True:
             now_s = trio.current_time()
             while self._lines:
                 heard.hear(*self._lines.popleft(), now_s)
-            missing = [] if engine.stopping else engine.not_ready()
-            for alert in (readiness.observe(missing, now_s), heard.due(now_s)):
+            alerts = [heard.due(now_s)]
+            if not engine.stopping:
+                alerts.append(readiness.observe(engine.not_ready(), now_s))
+                alerts += standing.observe(await watch.latest(), now_s)
+            for alert in alerts:
                 if alert is not None:
                     sender.offer(alert)
             await trio.sleep(LOOKS_EVERY_S)

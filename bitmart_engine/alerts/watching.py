@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from attrs import define, field, frozen
 
+from ..health import HealthLevel, Report
 from ..log_events import SENTENCES
 
-__all__ = ["Alert", "Heard", "Readiness"]
+__all__ = ["Alert", "Heard", "Readiness", "Standing"]
 
 GATHERED_S = 1.0
 """How long a first line waits for others, to go out in one message with them."""
@@ -77,6 +78,33 @@ class Heard:
 
 
 @define
+class Standing:
+    """Red troubles: told when they begin and when they are over, a flapping one at most once a minute."""
+
+    _told: dict[tuple[str, str], float] = field(factory=dict)
+    """Since when, of those that somebody was told of and that are not over."""
+    _over: dict[tuple[str, str], float] = field(factory=dict)
+
+    def observe(self, report: Report, now_s: float) -> list[Alert]:
+        """What to say of a look at the engine's health."""
+        red = {(e.id, e.subject): e for e in report.troubles if e.level is HealthLevel.RED}
+        said = []
+        for key, since in list(self._told.items()):
+            if key not in red:
+                del self._told[key]
+                self._over[key] = now_s
+                title = f"bitmart-engine: over after {_duration(now_s - since)}: {_named(*key)}"
+                said.append(Alert("info", title, "It is over."))
+        for key, trouble in red.items():
+            rested = now_s - self._over.get(key, -AGAIN_S) >= AGAIN_S
+            if key not in self._told and rested:
+                self._told[key] = now_s
+                said.append(Alert("critical", f"bitmart-engine: {_named(*key)}", trouble.what))
+        self._over = {key: at for key, at in self._over.items() if now_s - at < AGAIN_S}
+        return said
+
+
+@define
 class Readiness:
     """Whether the engine can be trusted with an order, and since when it cannot."""
 
@@ -101,6 +129,10 @@ class Readiness:
         self._told = True
         lasted = _duration(now_s - self._since)
         return Alert("error", f"bitmart-engine: not ready for {lasted}", "\n".join(missing))
+
+
+def _named(id: str, subject: str) -> str:
+    return f"{id} {subject}".rstrip()
 
 
 def _rank(level: str) -> int:

@@ -10,6 +10,7 @@ from quart_trio import QuartTrio
 from werkzeug.routing import BaseConverter
 
 from ..engine import Engine
+from ..health_watch import HealthWatch
 from . import (
     callbacks,
     events,
@@ -17,6 +18,7 @@ from . import (
     guide,
     health,
     klines,
+    metrics,
     openapi,
     orders,
     outbox,
@@ -47,6 +49,7 @@ GROUPS = (
     klines,
     openapi,
     health,
+    metrics,
 )
 
 
@@ -58,9 +61,13 @@ class IdConverter(BaseConverter):
     weight = 300
 
 
-def make_app(engine: Engine) -> QuartTrio:
-    """The control API of `engine`, as an ASGI app. It needs no lifespan events."""
+def make_app(engine: Engine, watch: HealthWatch | None = None) -> QuartTrio:
+    """The control API of `engine`, as an ASGI app. It needs no lifespan events.
+
+    `watch` is what looks at its health, and runs; without one it is looked at when somebody asks.
+    """
     app = QuartTrio(__name__, static_folder=None)
+    app.extensions[health.WATCH] = watch or HealthWatch(engine)
     app.config["MAX_CONTENT_LENGTH"] = READ_AT_MOST_BYTES
     app.config["BODY_TIMEOUT"] = BODY_WITHIN_S
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False

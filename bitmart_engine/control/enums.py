@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 
 from ..feed import Happening
+from ..health import HealthLevel
 from ..model.events import OrderState
 from ..model.fields import SIDES
 from ..model.futures_orders import FuturesStatus
@@ -39,6 +40,7 @@ BY_VALUE: Mapping[type[Enum], tuple[str, str]] = {
     OutboxState: ("OutboxState", "where a notification stands; a delivered one is not shown"),
     Happening: ("EventType", "of an event of GET /events"),
     Timeframe: ("Timeframe", "how long a kline is"),
+    HealthLevel: ("HealthLevel", "red: a stop or a promise may be at risk; amber: nothing held is"),
     Status: ("SignalStatus", "what became of the order that a signal tells of"),
 }
 """Enums whose values are sent."""

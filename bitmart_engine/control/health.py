@@ -1,24 +1,29 @@
-"""Whether the engine lives, whether it can be trusted with an order, and its end."""
+"""Whether the engine lives, whether it can be trusted with an order, what is wrong with it, and its end."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from attrs import frozen
-from quart import Blueprint, Response
+from quart import Blueprint, Response, current_app
 
 from ..engine import Engine
+from ..health import HealthLevel, Report
+from ..health_watch import HealthWatch
 from ..logs import get_logger
 from .answers import answer, refused
 from .bodies import no_body
 from .errors import RETRY_AFTER_S
 from .pieces import Pieces, encoded_list
 from .views import protection_view
-from .wire import Answer, Refusal, always, list_of
+from .wire import Answer, Contracts, Refusal, Seconds, UnixMs, always, list_of, view_of
 
-__all__ = ["Alive", "NotReady", "Readiness", "Stopping", "endpoints"]
+__all__ = ["WATCH", "Alive", "Health", "NotReady", "Readiness", "Stopping", "endpoints"]
 
 log = get_logger()
+
+WATCH = "health_watch"
+"""Where the app has what looks at the engine."""
 
 
 @frozen(kw_only=True, slots=False)
@@ -49,8 +54,68 @@ class Stopping(Answer):
     unprotected: Annotated[Pieces, list_of("Position")]
 
 
+@frozen(kw_only=True, slots=False)
+class Trouble:
+    """Something wrong: its stable id, what it is of, and since when it is so."""
+
+    id: str
+    level: HealthLevel
+    subject: str
+    what: str
+    since_ms: UnixMs
+
+
+@frozen(kw_only=True, slots=False)
+class KeptStops:
+    """Contracts with a promised stop, by who keeps it now."""
+
+    both: Contracts
+    engine: Contracts
+    exchange: Contracts
+    nobody: Contracts
+
+
+@frozen(kw_only=True, slots=False)
+class NakedTime:
+    """Seconds since the start in which contracts with a promised stop were kept by nobody."""
+
+    now_s: float
+    longest_s: float
+    sum_s: float
+
+
+@frozen(kw_only=True, slots=False)
+class Health(Answer):
+    """How the engine is, as it was looked at a moment ago."""
+
+    level: HealthLevel
+    troubles: list[Trouble]
+    stops_kept: KeptStops
+    naked: NakedTime
+    looked_ms: UnixMs
+    age_s: Seconds
+
+
+def health_of(report: Report, now_ms: int) -> Health:
+    """A report as it is answered."""
+    kept = {who.value: size for who, size in report.kept.items()}
+    naked = report.naked
+    return Health(
+        level=report.level,
+        troubles=[view_of(Trouble, each) for each in report.troubles],
+        stops_kept=KeptStops(**kept),
+        naked=NakedTime(
+            now_s=round(naked.now_s, 3),
+            longest_s=round(naked.longest_s, 3),
+            sum_s=round(naked.sum_s, 3),
+        ),
+        looked_ms=report.at_ms,
+        age_s=max(0.0, (now_ms - report.at_ms) / 1000),
+    )
+
+
 def endpoints(engine: Engine) -> Blueprint:
-    """GET /healthz, GET /readyz, POST /stop."""
+    """GET /healthz, GET /readyz, GET /api/health, POST /stop."""
     routes = Blueprint("health", __name__)
 
     @routes.get("/healthz")
@@ -64,6 +129,11 @@ def endpoints(engine: Engine) -> Blueprint:
             return answer(Readiness())
         why = NotReady(error=f"not ready: {'; '.join(missing)}", missing=missing)
         return refused(503, why, {"Retry-After": str(RETRY_AFTER_S)})
+
+    @routes.get("/api/health")
+    async def troubles() -> Response:
+        watch: HealthWatch = current_app.extensions[WATCH]
+        return answer(health_of(await watch.latest(), engine.now_ms()))
 
     @routes.post("/stop")
     async def stop() -> Response:

@@ -14,9 +14,10 @@ from .callbacks import CallbackList
 from .enums import one_of
 from .futures_orders import FuturesOrderList, OneFuturesOrder
 from .guide import Help
-from .health import Alive, Readiness, Stopping
+from .health import Alive, Health, Readiness, Stopping
 from .hooks import CALLBACKS
 from .klines import KlineList
+from .metrics import TEXT_FORMAT
 from .orders import OneOrder, OrderCancelled, OrderList, OrderPlaced, Overview
 from .outbox import NotificationList, NotificationRetried, OneNotification, OutboxState
 from .positions import (
@@ -167,6 +168,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /openapi.json": Operation("get_document", "engine", "Document"),
     "GET /healthz": Operation("check_alive", "engine", Alive, (403, 500)),
     "GET /readyz": Operation("check_ready", "engine", Readiness, (*READ, 503)),
+    "GET /metrics": Operation("get_metrics", "engine", "Metrics", content_type=TEXT_FORMAT),
+    "GET /api/health": Operation("get_health", "engine", Health),
     "POST /klines/subscribe": KLINES,
     "POST /subscribe": evolve(KLINES, name="subscribe"),
     "POST /klines/unsubscribe": evolve(KLINES, name="unsubscribe_klines"),

@@ -105,6 +105,7 @@ COMPONENTS: Mapping[str, Schema] = {
     **TOLD,
     **NOTICES,
     **ENUMS,
+    "Metrics": {"type": "string", "description": "in the text format of Prometheus"},
     "Document": {**ANY_OBJECT, "description": "this document"},
     "ForeignPositions": {
         **by_name({"type": "integer"}),

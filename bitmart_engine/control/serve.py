@@ -17,6 +17,8 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
 from ..engine import Engine
+from ..health_watch import HealthWatch
+from ..housekeeping import supervised
 from ..settings import Settings
 from .access import AccessRule
 from .app import make_app
@@ -51,17 +53,21 @@ async def serve_control(
     engine: Engine,
     listeners: list[trio.SocketListener] | None = None,
     *,
+    watch: HealthWatch | None = None,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until the engine is asked to stop; reports where it listens, `http://HOST:PORT`, as its start value.
 
-    `listeners` are those of `listen`, where they were opened before the engine was. Every connection is closed on
+    `listeners` are those of `listen`, where they were opened before the engine was; `watch` is what looks at the
+    engine's health for others too, and is run here. Every connection is closed on
     return, at most half a second after the engine was asked to stop. Raises AddressUnavailable.
     """
     if listeners is None:
         listeners = await listen(engine.settings)
-    server = _Server(engine)
+    watch = watch or HealthWatch(engine)
+    server = _Server(engine, watch)
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(supervised, watch.run, "health", engine.counters)
         await nursery.start(server.hang_up_at_the_end)
         async with trio.open_nursery() as connections:
             accepting = trio.CancelScope()
@@ -77,12 +83,12 @@ async def serve_control(
 class _Server:
     """The connections of one app."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, watch: HealthWatch) -> None:
         self.context = WorkerContext(None)
         self._count = engine.count
         rule = AccessRule.of(engine.settings)
         self._gate = Gate(rule.stranger, self._count)
-        self._app = ASGIWrapper(guarded(make_app(engine), self._count))
+        self._app = ASGIWrapper(guarded(make_app(engine, watch), self._count))
         self._config = Config()
         self._config.accesslog = None
         self._config.errorlog = logging.getLogger("bitmart_engine.control")

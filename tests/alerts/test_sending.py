@@ -21,6 +21,7 @@ from bitmart_engine.alerts.heartbeat import keep_beating
 from bitmart_engine.alerts.sending import KEPT_FOR_S
 from bitmart_engine.cli import main
 from bitmart_engine.counters import Counters
+from bitmart_engine.health_watch import HealthWatch
 from bitmart_engine.settings import SettingError, Settings
 from tests.support.stage import open_stage
 
@@ -163,7 +164,7 @@ async def test_an_engine_alerts_of_what_it_logs_and_of_not_being_ready(autojump_
     sender, sent = _scripted([])
     alerts = Alerts(Settings(alert_on=("close_failed",)), sender)
     async with open_stage() as stage, trio.open_nursery() as nursery:
-        nursery.start_soon(alerts.run, stage.engine)
+        nursery.start_soon(alerts.run, stage.engine, HealthWatch(stage.engine))
         alerts.hear("close_failed", "error", {"id": "a", "why": "HTTP 500"})
         alerts.hear("order_open", "info", {"id": "a"})
         await trio.sleep(3)

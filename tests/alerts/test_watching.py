@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from bitmart_engine.alerts.watching import AGAIN_S, GATHERED_S, NOT_READY_S, Heard, Readiness
+from bitmart_engine.alerts.watching import (
+    AGAIN_S,
+    GATHERED_S,
+    NOT_READY_S,
+    Heard,
+    Readiness,
+    Standing,
+)
+from bitmart_engine.health import Fact, Health, HealthLevel, Report
 
 CHOSEN = frozenset({"error", "machine_slept"})
 
@@ -91,3 +99,34 @@ def test_a_short_reconnect_tells_nobody():
     for second in range(600):
         missing = ["a public connection is down"] if second % 60 < 50 else []
         assert ready.observe(missing, second) is None
+
+
+def _look(health: Health, now_s: float, *facts: Fact) -> Report:
+    return health.report(facts, {}, int(now_s * 1000), now_s)
+
+
+def test_a_red_trouble_is_told_at_once_and_its_end_and_amber_is_not():
+    standing, health = Standing(), Health()
+    red = Fact("stop_unwatched", HealthLevel.RED, "nobody keeps the stop of 3 contracts", "BTCUSDT")
+    amber = Fact("prices_stale", HealthLevel.AMBER, "no price", "BTCUSDT")
+    assert standing.observe(_look(health, 0, amber), 0) == []
+    [told] = standing.observe(_look(health, 1, amber, red), 1)
+    assert (told.level, told.title) == ("critical", "bitmart-engine: stop_unwatched BTCUSDT")
+    assert told.body == "nobody keeps the stop of 3 contracts"
+    assert standing.observe(_look(health, 2, red), 2) == []
+    [over] = standing.observe(_look(health, 31), 31)
+    assert (over.level, over.title) == (
+        "info",
+        "bitmart-engine: over after 30 s: stop_unwatched BTCUSDT",
+    )
+    assert standing.observe(_look(health, 32), 32) == []
+
+
+def test_a_red_trouble_that_flaps_is_told_once_a_minute():
+    standing, health = Standing(), Health()
+    red = Fact("close_unfinished", HealthLevel.RED, "not closed", "a")
+    told = []
+    for second in range(600):
+        look = _look(health, second, *([red] if second % 2 else []))
+        told += [each for each in standing.observe(look, second) if each.level == "critical"]
+    assert 9 <= len(told) <= 10

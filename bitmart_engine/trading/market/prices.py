@@ -199,6 +199,10 @@ class Prices:
         """The needed symbols that the stream does not price now."""
         return [symbol for symbol, watch in self._watched.items() if watch.stale]
 
+    def unpriced(self) -> frozenset[str]:
+        """The needed symbols of which no price can be acted on now, wherever from: their stops are unwatched."""
+        return frozenset(symbol for symbol in self._watched if self.fresh(symbol) is None)
+
     def _doubt(self, symbol: str) -> None:
         """A price of the symbol was kept out: see what another source says. Does not block."""
         self._doubted[symbol] = None

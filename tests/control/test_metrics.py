@@ -1,0 +1,59 @@
+"""GET /api/health and GET /metrics, as a page, an alert and Prometheus read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+from prometheus_client.parser import text_string_to_metric_families
+
+from .conftest import ORDER, Desk
+
+
+async def _green(desk: Desk) -> dict[str, Any]:
+    """The engine's health once a look finds nothing wrong: the first was before the login."""
+    with trio.fail_after(30):
+        while True:
+            health: dict[str, Any] = (await desk.ask("GET", "/api/health")).json()
+            if health["level"] == "green":
+                return health
+            await trio.sleep(0.05)
+
+
+async def _metrics(desk: Desk) -> dict[tuple[str, ...], float]:
+    answer = await desk.ask("GET", "/metrics")
+    assert answer.status_code == 200
+    return {
+        (sample.name.removeprefix("bitmart_engine_"), *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+async def test_an_engine_that_guards_something_in_numbers(desk: Desk) -> None:
+    await desk.post("/api/place-order", ORDER)
+    await desk.fill()
+    await _green(desk)
+    found = await _metrics(desk)
+    assert found["ready",] == 1
+    assert found["health_level",] == 0
+    assert found["connection_up", "private"] == 1
+    assert found["stop_contracts", "both"] + found["stop_contracts", "engine"] > 0
+    assert found["stop_contracts", "nobody"] == 0
+    assert found["protections_alive",] == 1
+    assert found["orders_alive",] == 0
+    assert found["journal_trouble",] == 0
+    assert found["price_age_seconds", "BTCUSDT"] >= 0
+    assert found["requests_limit", "/contract/private/submit-order"] > 0
+    assert found["uptime_seconds",] > 0
+
+
+async def test_health_is_told_with_who_keeps_the_stops(desk: Desk) -> None:
+    await desk.post("/api/place-order", ORDER)
+    await desk.fill()
+    health = await _green(desk)
+    assert (health["ok"], health["level"], health["troubles"]) == (True, "green", [])
+    assert sum(health["stops_kept"].values()) > 0
+    assert health["stops_kept"]["nobody"] == 0
+    assert health["naked"] == {"now_s": 0.0, "longest_s": 0.0, "sum_s": 0.0}
+    assert health["age_s"] >= 0
