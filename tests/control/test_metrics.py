@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 
 from .conftest import ORDER, Desk
+
+RULES = Path(__file__).parents[2] / "examples" / "deploy" / "prometheus-rules.yml"
 
 
 async def _green(desk: Desk) -> dict[str, Any]:
@@ -57,3 +61,12 @@ async def test_health_is_told_with_who_keeps_the_stops(desk: Desk) -> None:
     assert health["stops_kept"]["nobody"] == 0
     assert health["naked"] == {"now_s": 0.0, "longest_s": 0.0, "sum_s": 0.0}
     assert health["age_s"] >= 0
+
+
+async def test_the_rules_for_prometheus_speak_of_metrics_that_there_are(desk: Desk) -> None:
+    await desk.post("/api/place-order", ORDER)
+    await desk.fill()
+    named = set(re.findall(r"bitmart_engine_\w+", RULES.read_text()))
+    there = set(re.findall(r"^# TYPE (\w+)", (await desk.ask("GET", "/metrics")).text, re.M))
+    assert named <= there
+    assert len(named) > 5
