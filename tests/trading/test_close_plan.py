@@ -105,6 +105,7 @@ TABLE = [
     ("the exchange's own is given a moment", KEPT, {"fires_there": True}, Progress(), AwaitStop(0.3)),
     ("once", KEPT, {"fires_there": True}, at(AWAIT, stop_awaited=True), LearnShared()),
     ("not beside a close", evolve(KEPT, close=HALF.close), {"fires_there": True}, Progress(), LearnShared()),
+    ("not where all is ours", KEPT, {"fires_there": True, "alone": True}, Progress(), LearnShared()),
     ("what acts is waited for", covers(fired=(fired(),)), {}, Progress(), AwaitFired(1.5)),
     ("ever longer", covers(fired=(fired(),)), {}, at(AWAIT, waits=2), AwaitFired(5.0)),
     (
@@ -157,6 +158,13 @@ TABLE = [
     ("and its end was heard", CLOSED, {}, at(Stage.LOST, failure=LOST), Fail(LOST, tell=True)),
     ("refused as nothing is held", covers(), {}, at(REFUSED, failure=GONE), ReadRefused(none=True)),
     ("refused perhaps as nothing is held", covers(), {}, at(REFUSED, failure=SMALLER), ReadRefused(none=False)),
+    ("the exchange's own may have been first", KEPT, {"fires_there": True}, at(REFUSED, failure=GONE), AwaitStop(0.3)),
+    (
+        "it says nothing: it is read",
+        KEPT, {"fires_there": True}, at(REFUSED, failure=GONE, stop_awaited=True), ReadRefused(none=True),
+    ),
+    ("it was: it is waited for", covers(fired=(fired(),)), {}, at(REFUSED, failure=GONE), Again()),
+    ("it has closed all", covers(fired=(fired(final=True),), closed=10), {}, at(REFUSED, failure=GONE), TakeAway()),
     ("it is held", covers(), {"held": 10}, at(REFUSED, failure=GONE, read=True), Fail(GONE, tell=True)),
     ("nothing is known to be held", covers(), {}, at(REFUSED, failure=GONE, read=True), Fail(GONE, tell=True)),
     (
@@ -240,6 +248,10 @@ ANSWERS = [
     ("one that was found is followed", Progress(), FindClose(), Found(True), at(Stage.SENT)),
     ("one that was not may act there", Progress(), FindClose(), Found(False), at(AWAIT)),
     ("a moment has passed", Progress(), AwaitStop(0.3), News(False), at(AWAIT, stop_awaited=True)),
+    (
+        "a moment has passed after a refusal",
+        at(REFUSED, failure=GONE), AwaitStop(0.3), News(True), at(REFUSED, failure=GONE, stop_awaited=True),
+    ),
     ("an end is settled", Progress(), SettleFired("s"), None, at(AWAIT, settled=frozenset("s"))),
     ("no news", Progress(), AwaitFired(1.5), News(False), at(AWAIT, unheard=True)),
     ("news", at(AWAIT, settled=frozenset("s")), AwaitFired(1.5), News(True), at(AWAIT, waits=1)),
@@ -314,7 +326,15 @@ KNOWN = st.fixed_dictionaries(
         "claims": st.sampled_from([frozenset(), frozenset({"7"}), frozenset({"s"})]),
         **{
             name: st.booleans()
-            for name in ("young", "told_flat", "explained", "gone", "fires_there", "entry_open")
+            for name in (
+                "young",
+                "told_flat",
+                "explained",
+                "gone",
+                "fires_there",
+                "alone",
+                "entry_open",
+            )
         },
     }
 )

@@ -129,7 +129,9 @@ def learn(progress: Progress, step: Step, answer: Answer, now: float) -> Progres
             lost = progress.stage is Stage.LOST
             return evolve(progress, stage=Stage.FAILED if lost else Stage.AWAIT)
         case AwaitStop(), _:
-            return evolve(progress, stage=Stage.AWAIT, stop_awaited=True)
+            refused = progress.stage is Stage.REFUSED
+            stage = Stage.REFUSED if refused else Stage.AWAIT
+            return evolve(progress, stage=stage, stop_awaited=True)
         case SettleFired(order_id), _:
             settled = progress.settled | {order_id}
             return evolve(progress, stage=Stage.AWAIT, settled=settled)

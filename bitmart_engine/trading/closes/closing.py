@@ -20,7 +20,7 @@ from ..account.reconcile import is_young
 from ..desk import Desk
 from ..entries.withdrawing import asked_away
 from ..identity import close_client_order_id
-from ..protections.shared_positions import fires_there_too, is_known, is_shared
+from ..protections.shared_positions import fires_there_too, is_alone, is_known, is_shared
 from ..signals.signalling import close_told
 from .attribution import fired_news
 from .cancel_exchange_stops import cancel_after_close, cancel_before_close, find_fired
@@ -117,6 +117,7 @@ def _known(id: str, progress: Progress, desk: Desk, view: ClosesView) -> Facts:
         gone=view.is_gone(protection),
         all_acted=view.all_acted_there(id),
         fires_there=fires_there_too(protection, desk),
+        alone=is_alone(protection, desk, view),
         entry_open=_entry_open(protection, desk) is not None,
         claims=view.claims.keys(),
     )
