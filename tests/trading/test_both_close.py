@@ -9,6 +9,7 @@ from tests.support.stage import SUBMIT, Stage, ask_by_hand, open_stage
 
 CLOSE_SIDES = (2, 3)
 CANCEL_PLAN = "/contract/private/cancel-plan-order"
+POSITIONS = "/contract/private/position-v2"
 AT_ONCE_S = 0.1
 GIVEN_TO_THE_STOP_S = 0.3
 
@@ -36,6 +37,32 @@ async def test_a_close_goes_out_at_once_where_all_that_is_held_is_the_orders(aut
         assert [each["size"] for each in stage.submits(*CLOSE_SIDES)] == [10]
         await stage.until(lambda: stage.guarded() == "closed")
         assert stage.protection().reason == "stop_loss"
+
+
+async def test_it_is_read_whether_all_is_the_orders_where_that_was_said_long_ago(autojump_clock):
+    async with open_stage() as stage:
+        await held_and_known(stage)
+        await stage.settle(30)
+        await make_the_exchange_slow(stage)
+        before = len(stage.paper.requests)
+        stage.move(64400)
+        await stage.settle(AT_ONCE_S)
+        asked = [each.path for each in list(stage.paper.requests)[before:]]
+        assert asked[:2] == [POSITIONS, SUBMIT]
+        await stage.until(lambda: stage.guarded() == "closed")
+
+
+async def test_positions_that_cannot_be_read_hold_a_close_up_for_no_longer_than_the_stop_there(
+    autojump_clock,
+):
+    async with open_stage() as stage:
+        await held_and_known(stage)
+        await stage.settle(30)
+        await make_the_exchange_slow(stage)
+        stage.paper.delay(POSITIONS, 4)
+        stage.move(64400)
+        await stage.settle(2 * GIVEN_TO_THE_STOP_S + AT_ONCE_S)
+        assert [each["size"] for each in stage.submits(*CLOSE_SIDES)] == [10]
 
 
 async def others_hold(stage: Stage) -> None:

@@ -34,6 +34,7 @@ from bitmart_engine.trading.closes.close_steps import (
     FindClose,
     FindFired,
     Found,
+    LearnHeld,
     LearnShared,
     Left,
     LostAnswer,
@@ -106,6 +107,8 @@ TABLE = [
     ("once", KEPT, {"fires_there": True}, at(AWAIT, stop_awaited=True), LearnShared()),
     ("not beside a close", evolve(KEPT, close=HALF.close), {"fires_there": True}, Progress(), LearnShared()),
     ("not where all is ours", KEPT, {"fires_there": True, "alone": True}, Progress(), LearnShared()),
+    ("it is read whether all is", KEPT, {"fires_there": True, "alone": None}, Progress(), LearnHeld(0.3)),
+    ("once", KEPT, {"fires_there": True, "alone": None}, at(AWAIT, learnt=True), AwaitStop(0.3)),
     ("what acts is waited for", covers(fired=(fired(),)), {}, Progress(), AwaitFired(1.5)),
     ("ever longer", covers(fired=(fired(),)), {}, at(AWAIT, waits=2), AwaitFired(5.0)),
     (
@@ -252,6 +255,7 @@ ANSWERS = [
         "a moment has passed after a refusal",
         at(REFUSED, failure=GONE), AwaitStop(0.3), News(True), at(REFUSED, failure=GONE, stop_awaited=True),
     ),
+    ("what is held was asked for", Progress(), LearnHeld(0.3), None, at(AWAIT, learnt=True)),
     ("an end is settled", Progress(), SettleFired("s"), None, at(AWAIT, settled=frozenset("s"))),
     ("no news", Progress(), AwaitFired(1.5), News(False), at(AWAIT, unheard=True)),
     ("news", at(AWAIT, settled=frozenset("s")), AwaitFired(1.5), News(True), at(AWAIT, waits=1)),
@@ -322,6 +326,7 @@ def test_an_answer_to_another_step_is_no_answer():
 KNOWN = st.fixed_dictionaries(
     {
         "held": st.sampled_from([None, 0, 3, 10, 20]),
+        "alone": st.sampled_from([None, False, True]),
         "largest": st.sampled_from([None, 1, 4, 100]),
         "claims": st.sampled_from([frozenset(), frozenset({"7"}), frozenset({"s"})]),
         **{
@@ -332,7 +337,6 @@ KNOWN = st.fixed_dictionaries(
                 "explained",
                 "gone",
                 "fires_there",
-                "alone",
                 "entry_open",
             )
         },

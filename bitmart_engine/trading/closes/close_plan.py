@@ -3,8 +3,8 @@
 A close is a series of attempts, each of which begins anew with what the journal says:
 
 1. Find. A closing order whose answer was lost is looked up before anything is sent again.
-2. Await. The exchange's own stop at the same price gets 0.3 s to say that it acts, unless all that is held is ours;
-   what acts is waited for to its end.
+2. Await. The exchange's own stop at the same price gets 0.3 s to say that it acts, unless all that is held is ours,
+   which is read where that is not known by now; what acts is waited for to its end.
 3. Cancel. Where others share the position, the exchange's stops are cancelled: the later of the two would close theirs.
 4. Send. The size is what the protection covers and no more than is held. Nothing is sent only where it is certain that
    nothing is held. What was sent and is not known of goes out under the same id, which the exchange takes once.
@@ -45,6 +45,7 @@ from .close_steps import (
     Fail,
     FindClose,
     FindFired,
+    LearnHeld,
     LearnShared,
     Pause,
     ReadClose,
@@ -106,8 +107,8 @@ class Facts:
     """Whether the exchange is held to have closed all of it, though no order shows that."""
     fires_there: bool = False
     """Whether the exchange keeps a stop that the price has reached."""
-    alone: bool = False
-    """Whether all that is held of the side is this protection's, and nothing may add to it."""
+    alone: bool | None = False
+    """Whether all that is held of the side is this protection's, and nothing may add to it; None: it was."""
     entry_open: bool = False
     """Whether its entry order may fill still."""
     claims: Set[str] = frozenset()
@@ -172,7 +173,8 @@ def _await(facts: Facts) -> Step:
         return ReadFired(working)
     acts_too = protection.close is None and not protection.fired and facts.fires_there
     if acts_too and not facts.alone and not progress.stop_awaited:
-        return AwaitStop(QUICKER_WITHIN_S)
+        learns = facts.alone is None and not progress.learnt
+        return LearnHeld(QUICKER_WITHIN_S) if learns else AwaitStop(QUICKER_WITHIN_S)
     for order_id in working:
         if order_id in facts.claims and order_id not in progress.settled:
             return SettleFired(order_id)

@@ -46,6 +46,7 @@ from .close_steps import (
     FindClose,
     FindFired,
     Found,
+    LearnHeld,
     LearnShared,
     Left,
     LostAnswer,
@@ -146,6 +147,9 @@ async def _do(
             return Found(await _found(protection, desk, view))
         case AwaitStop(s) | AwaitFired(s):
             return News(await wait_news(fired_news(id), s))
+        case LearnHeld(s):
+            with trio.move_on_after(s):
+                await view.learn_position(symbol)
         case SettleFired(order_id):
             await _settle_fired(order_id, protection, desk, view)
         case ReadFired(order_ids):

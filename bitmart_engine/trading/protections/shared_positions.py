@@ -60,11 +60,12 @@ def is_shared(protection: Protection, desk: Desk, sides: Sides) -> bool:
     return held.size > protection.remaining or _opened_since(held, protection, desk)
 
 
-def is_alone(protection: Protection, desk: Desk, sides: Sides) -> bool:
+def is_alone(protection: Protection, desk: Desk, sides: Sides) -> bool | None:
     """Whether all that is held of the side is an order's that has ended, and no order is known that may add to it.
 
     Then it makes no difference whether the exchange's stop or a close comes first: the later of the two finds nothing,
-    and is refused. Without the private stream, or before the first comparison, that is not known well enough.
+    and is refused. Without the private stream, or before the first comparison, that is not known well enough. None:
+    it was so when the position was spoken of last, which is too long ago.
     """
     entry = desk.state.orders.get(protection.entry_id or "")
     held = desk.positions.get(protection.symbol, protection.side)
@@ -79,7 +80,11 @@ def is_alone(protection: Protection, desk: Desk, sides: Sides) -> bool:
         and (each.side is None or each.side is protection.side.opening)
         for each in desk.working.foreign
     )
-    return not may_add and not is_shared(protection, desk, sides)
+    if may_add:
+        return False
+    if not is_known(protection, desk, sides):
+        return None
+    return not is_shared(protection, desk, sides)
 
 
 def is_known(protection: Protection, desk: Desk, sides: Sides) -> bool:
