@@ -9,7 +9,8 @@ The exchange (`counterpart`) is this process. Against it, in turns, in one run a
   zone and a stop of its own, and its journal in the directory (a temporary one by default), which should be on the disk
   that is asked about. The intent is committed there with `synchronous=FULL` before an order leaves, and that is in the
   time;
-- the same with its journal in memory, which tells how much of it the commit is.
+- the same with its journal in memory, which tells how much of it the commit is;
+- the libraries: trio-websocket and httpx, as a bot of a page would use them, which remembers nothing either.
 
 The ticks of a subject come `spacing` seconds apart, 0.25 unless given, as prices come: between two the caches of the
 processor forget, and the event loop sleeps. With 0.01 all stays hot, which flatters whoever does more. The subjects
@@ -35,13 +36,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from statistics import median
 
+import httpx
 import trio
+import trio_websocket
 from attrs import define, field
 
 from bitmart_engine import PlaceOrder, Settings, open_engine
@@ -76,6 +79,8 @@ def main() -> None:
             trio.run(trade, where, state_dir, int(count))
         case ["--floor", where]:
             floor(where)
+        case ["--libraries", where]:
+            trio.run(libraries, where)
         case arguments:
             pairs = int(arguments[0]) if arguments else PAIRS
             directory = arguments[1] if len(arguments) > 1 else None
@@ -93,6 +98,7 @@ def compare(pairs: int, directory: Path, spacing_s: float) -> None:
             ("floor", "--floor", []),
             ("engine", "--engine", [str(directory / "state"), count]),
             ("in memory", "--engine", [":memory:", count]),
+            ("libraries", "--libraries", []),
         ):
             exchange = stack.enter_context(open_counterpart(SYMBOL))
             command = [role, exchange.where, *arguments]
@@ -110,14 +116,13 @@ def compare(pairs: int, directory: Path, spacing_s: float) -> None:
                     each.forget()
             if number % COMMIT_EVERY == 0 or not commits_us:
                 commits_us.append(time_commit(disk, spacing_s))
-    report(*subjects, commits_us, spacing_s)
+    report(subjects, commits_us, spacing_s)
 
 
-def report(
-    floor: Subject, engine: Subject, in_memory: Subject, commits_us: list[float], spacing_s: float
-) -> None:
-    subjects = (floor, engine, in_memory)
-    print(f"{len(floor.orders_us):,} of each, ticks {spacing_s:g} s apart, microseconds (floors):")
+def report(subjects: list[Subject], commits_us: list[float], spacing_s: float) -> None:
+    print(
+        f"{len(subjects[0].orders_us):,} of each, ticks {spacing_s:g} s apart, microseconds (floors):"
+    )
     for what, times in (
         ("order", [each.orders_us for each in subjects]),
         ("close", [each.closes_us for each in subjects]),
@@ -132,7 +137,7 @@ def report(
                 )
             )
             print(f"{each.name:>10}: {' | '.join(said)}")
-    whole, rest = (median(each.orders_us) for each in (engine, in_memory))
+    whole, rest = (median(each.orders_us) for each in subjects[1:3])
     print(
         f"the commit is {whole - rest:,.0f} of the engine's p50 to an order"
         f" ({(whole - rest) / whole:.0%}); one of bare sqlite3 on this disk takes"
@@ -314,12 +319,22 @@ def floor(where: str) -> None:
         if not data:
             return
         number += 1
-        said = data[4:] if data[1] == 126 else data[2:]
-        [last] = json.loads(said)["data"]
-        price = Decimal(last["deal_price"])
-        orders.sendall(signed(where, entry(number, price) if price > before else close(number)))
+        price = price_of(data[4:] if data[1] == 126 else data[2:])
+        order = entry(number, price) if price > before else close(number)
+        head, body = signed(order)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+        orders.sendall(
+            f"POST {SUBMIT} HTTP/1.1\r\nHost: {where}\r\n{lines}"
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
         before = price
         assert b'"code": 1000' in orders.recv(4096)
+
+
+def price_of(frame: bytes | str) -> Decimal:
+    [last] = json.loads(frame)["data"]
+    return Decimal(last["deal_price"])
 
 
 def entry(number: int, price: Decimal) -> dict[str, object]:
@@ -348,19 +363,45 @@ def close(number: int) -> dict[str, object]:
     }
 
 
-def signed(where: str, order: dict[str, object]) -> bytes:
-    """The request that sends an order, as long as the engine's."""
+def signed(order: dict[str, object]) -> tuple[dict[str, str], bytes]:
+    """The headers and the body of the request that sends an order, as long as the engine's."""
     body = json.dumps(order, separators=(",", ":")).encode()
     at_ms = time.time_ns() // 1_000_000
     text = f"{at_ms}#{ACCOUNT.api_memo}#".encode() + body
-    sign = hmac.digest(ACCOUNT.api_secret.encode(), text, "sha256").hex()
-    head = (
-        f"POST {SUBMIT} HTTP/1.1\r\nHost: {where}\r\nUser-Agent: bitmart-engine/0.1.0\r\n"
-        f"Accept: application/json\r\nAccept-Encoding: gzip\r\nX-BM-KEY: {ACCOUNT.api_key}\r\n"
-        f"X-BM-SIGN: {sign}\r\nX-BM-TIMESTAMP: {at_ms}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    headers = {
+        "User-Agent": "bitmart-engine/0.1.0",
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip",
+        "X-BM-KEY": ACCOUNT.api_key,
+        "X-BM-SIGN": hmac.digest(ACCOUNT.api_secret.encode(), text, "sha256").hex(),
+        "X-BM-TIMESTAMP": str(at_ms),
+        "Content-Type": "application/json",
+    }
+    return headers, body
+
+
+# The libraries
+
+
+async def libraries(where: str) -> None:
+    """The same with trio-websocket and httpx."""
+    async with (
+        httpx.AsyncClient(base_url=f"http://{where}") as client,
+        trio_websocket.open_websocket_url(f"ws://{where}/api?protocol=1.1") as ticks,
+    ):
+        await ticks.send_message(json.dumps({"action": "subscribe", "args": [TOPIC]}))
+        assert '"success": true' in await ticks.get_message()
+        print("ready", flush=True)
+        number, before = 0, Decimal(START)
+        with suppress(trio_websocket.ConnectionClosed):
+            while True:
+                price = price_of(await ticks.get_message())
+                number += 1
+                order = entry(number, price) if price > before else close(number)
+                headers, body = signed(order)
+                answer = await client.post(SUBMIT, content=body, headers=headers)
+                before = price
+                assert answer.json()["code"] == 1000
 
 
 if __name__ == "__main__":
