@@ -25,6 +25,7 @@ from .classify import classify
 from .clock import ExchangeClock
 from .errors import CredentialsMissing, ExchangeError, Meaning, NotSent, OutcomeUnknown, Refused
 from .signing import Headers, keyed_headers, signed_headers
+from .transport import request_of
 from .turns import Place, Turns
 from .wire import Unreadable, fields_of, reading, time_of
 
@@ -195,12 +196,12 @@ class Calls:
     ) -> msgspec.Raw:
         progress = _Progress()
         try:
-            request = httpx.Request(
+            request = request_of(
                 method,
                 url,
-                headers=headers,
-                content=body,
-                extensions={
+                headers,
+                body,
+                {
                     "timeout": {
                         "connect": CONNECT_TIMEOUT_S,
                         "pool": CONNECT_TIMEOUT_S,

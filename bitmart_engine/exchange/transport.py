@@ -11,8 +11,8 @@ through the request's `trace` extension.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import final
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, final
 
 import h11
 import httpx
@@ -20,8 +20,9 @@ import trio
 
 from ..causes import Cause
 from ..world import Dial
+from .signing import Headers
 
-__all__ = ["KEPT_S", "KeptConnections", "encoded"]
+__all__ = ["KEPT_S", "KeptConnections", "encoded", "request_of"]
 
 KEPT_S = 60.0
 """How long an idle connection may be used again: an order must not wait for a TLS handshake."""
@@ -199,6 +200,25 @@ def encoded(request: httpx.Request) -> bytes:
     if head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1:
         raise httpx.LocalProtocolError("a header with a line break in it", request=request)
     return b"%b\r\n\r\n%b" % (head, request.content)
+
+
+def request_of(
+    method: str, url: httpx.URL, headers: Headers, body: bytes | None, extensions: Mapping[str, Any]
+) -> httpx.Request:
+    """The request that `httpx.Request(..., content=body)` makes, in less time: nothing has to be found out about it.
+
+    `method` is in capitals, `headers` name neither host nor length. Its content is read.
+    """
+    length = [] if body is None else [(b"Content-Length", b"%d" % len(body))]
+    request = httpx.Request(
+        method,
+        url,
+        headers=[(b"Host", url.netloc), *headers, *length],
+        stream=httpx.ByteStream(body or b""),
+        extensions=dict(extensions),
+    )
+    request.read()
+    return request
 
 
 async def _nobody_asks(event: str, info: object) -> None:

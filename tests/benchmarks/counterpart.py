@@ -3,7 +3,8 @@
 It is there to be timed against, so it does little and does it at once: a thread for each connection, and the time of
 what is sent and of what arrives from one clock, taken right before a frame is sent and right after the last byte of a
 request was read. What it says of contracts comes from the paper exchange; signatures are checked, after the time was
-taken. It fills nothing: an order is taken, and reported as cancelled by the exchange.
+taken. Every order fills at once and whole: answered, then pushed, then shown by the lists. It keeps what an order
+brings along as its stop and its target, and never acts on them.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ SUBMIT = "/contract/private/submit-order"
 WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 ACCOUNT = PaperConfig()
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+OPENS_LONG, CLOSES_LONG = 1, 3
 
 
 class Arrival(NamedTuple):
@@ -112,6 +114,8 @@ class Counterpart:
         self._subscribed: dict[str, Client] = {}
         self._news = threading.Condition()
         self._orders: dict[str, dict[str, Any]] = {}
+        self._held: dict[str, dict[str, Any]] = {}
+        """By symbol the order that opened its long position."""
         listed = evolve(
             ACCOUNT, symbols=tuple(evolve(ACCOUNT.symbols[0], symbol=each) for each in symbols)
         )
@@ -121,6 +125,9 @@ class Counterpart:
             SUBMIT: self._submit,
             "/contract/private/order": lambda asked: self._orders[asked["order_id"]],
             "/contract/private/get-position-mode": lambda asked: {"position_mode": "hedge_mode"},
+            "/contract/private/position-v2": lambda asked: self._positions(),
+            "/contract/private/current-plan-order": lambda asked: self._plans(),
+            "/contract/private/cancel-plan-order": lambda asked: {},
         }
 
     # What the benchmark does
@@ -185,23 +192,53 @@ class Counterpart:
 
     def _submit(self, body: dict[str, Any]) -> dict[str, Any]:
         order_id = str(3_000_000_000_000_000 + len(self._orders))
-        self._orders[order_id] = {
+        opens = body["side"] == OPENS_LONG
+        price = body["price"] if opens else self._held[body["symbol"]]["price"]
+        order = self._orders[order_id] = {
             **body,
             "order_id": order_id,
+            "price": price,
             "size": str(body["size"]),
             "state": 4,
-            "deal_size": "0",
-            "deal_avg_price": "0",
+            "deal_size": str(body["size"]),
+            "deal_avg_price": price,
+            "position_mode": "hedge_mode",
             "create_time": now_ms(),
             "update_time": now_ms(),
         }
-        return {"order_id": order_id, "price": body["price"]}
+        if opens:
+            self._held[body["symbol"]] = order
+        else:
+            del self._held[body["symbol"]]
+        return {"order_id": order_id, "price": price}
 
     def _tell_of(self, order: dict[str, Any]) -> None:
-        """The exchange cancels the order, if anybody listens."""
+        """The order has filled, and so the position has changed; told to whoever listens."""
         client = self._subscribed.get("futures/order")
         if client is not None:
             client.send(push("futures/order", [{"action": 3, "order": order}]))
+            held = order if order["side"] == OPENS_LONG else {**order, "size": "0"}
+            client.send(push("futures/position", [pushed_position(held)]))
+
+    def _positions(self) -> list[dict[str, Any]]:
+        return [listed_position(order) for order in self._held.values()]
+
+    def _plans(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "order_id": f"{order['order_id']}{number}",
+                "client_order_id": "",
+                "symbol": order["symbol"],
+                "side": CLOSES_LONG,
+                "type": kind,
+                "trigger_price": order[f"preset_{kind}_price"],
+                "size": order["size"],
+                "plan_category": 1,
+                "create_time": order["create_time"],
+            }
+            for order in self._held.values()
+            for number, kind in enumerate(("stop_loss", "take_profit"))
+        ]
 
     # WebSocket
 
@@ -240,6 +277,35 @@ class Counterpart:
                         for topic in said["args"]:
                             self._subscribed.pop(topic, None)
                     self._news.notify_all()
+
+
+def pushed_position(order: dict[str, Any]) -> dict[str, Any]:
+    """The position that an order has opened, or of size 0, as the stream tells it."""
+    return {
+        "symbol": order["symbol"],
+        "hold_volume": order["size"],
+        "position_type": 1,
+        "open_type": 1,
+        "hold_avg_price": order["price"],
+        "open_avg_price": order["price"],
+        "create_time": order["create_time"],
+        "update_time": order["update_time"],
+        "position_mode": "hedge_mode",
+    }
+
+
+def listed_position(order: dict[str, Any]) -> dict[str, Any]:
+    """The same as REST lists it."""
+    return {
+        "symbol": order["symbol"],
+        "position_side": "long",
+        "current_amount": order["size"],
+        "entry_price": order["price"],
+        "leverage": "10",
+        "open_type": "isolated",
+        "open_timestamp": order["create_time"],
+        "timestamp": order["update_time"],
+    }
 
 
 def response(answer: object) -> bytes:

@@ -28,15 +28,15 @@ def run(name: str, *arguments: str) -> str:
     return done.stdout
 
 
-def test_a_tick_becomes_an_order_in_the_engine_and_on_the_floor(tmp_path: Path) -> None:
-    said = run("bench_order", "3", str(tmp_path))
-    assert re.search(r"tick to order, 3 ticks", said)
-    assert [line.split(":")[0].strip() for line in said.splitlines()[1:4]] == [
-        "floor",
-        "engine",
-        "in memory",
-    ]
-    assert "of the engine's p50" in said
+def test_a_tick_becomes_an_order_and_a_close_in_the_engine_and_on_the_floor(tmp_path: Path) -> None:
+    said = run("bench_order", "3", str(tmp_path), "0.01").splitlines()
+    assert said[0].startswith("3 of each, ticks 0.01 s apart")
+    subjects = ["floor", "engine", "in memory", "libraries"]
+    for what, lines in (("order", said[1:6]), ("close", said[6:11])):
+        names = [line.split(":")[0].strip() for line in lines]
+        assert names == [f"tick to {what}", *subjects]
+        assert all(line.count("p50") == 1 for line in lines[1:])
+    assert "of the engine's p50" in said[11]
 
 
 def test_klines_come_through_the_engine_and_to_a_bare_loop() -> None:

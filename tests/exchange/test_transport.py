@@ -10,7 +10,7 @@ import httpx
 import pytest
 import trio
 
-from bitmart_engine.exchange.transport import KEPT_S, KeptConnections, encoded
+from bitmart_engine.exchange.transport import KEPT_S, KeptConnections, encoded, request_of
 from bitmart_engine.world import dial_tcp
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -71,6 +71,20 @@ def test_a_request_is_what_h11_would_send(body):
         h11.Request(method="POST", target=asked.url.raw_path, headers=asked.headers.raw)
     )
     assert encoded(asked) == head + http.send(h11.Data(data=body)) + http.send(h11.EndOfMessage())
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["https://exchange.test", "http://exchange.test:8443", "http://[::1]:80", "https://龙.test"],
+)
+@pytest.mark.parametrize(("method", "body"), [("POST", b'{"a":1}'), ("GET", None)])
+def test_a_request_is_the_one_that_httpx_makes(uri, method, body):
+    headers, extensions = [(b"X-BM-KEY", b"k"), (b"Accept", b"a/b")], {"timeout": {"connect": 1}}
+    url = httpx.URL(f"{uri}/contract/private/submit-order?x=龙 1")
+    made = request_of(method, url, headers, body, extensions)
+    known = httpx.Request(method, url, headers=headers, content=body, extensions=extensions)
+    assert encoded(made) == encoded(known)
+    assert (made.url, made.content, made.extensions) == (url, body or b"", extensions)
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-BM-SIGN: b", "a\nb", "a\rb"])

@@ -34,6 +34,7 @@ from bitmart_engine.trading.closes.close_steps import (
     FindClose,
     FindFired,
     Found,
+    LearnHeld,
     LearnShared,
     Left,
     LostAnswer,
@@ -105,6 +106,9 @@ TABLE = [
     ("the exchange's own is given a moment", KEPT, {"fires_there": True}, Progress(), AwaitStop(0.3)),
     ("once", KEPT, {"fires_there": True}, at(AWAIT, stop_awaited=True), LearnShared()),
     ("not beside a close", evolve(KEPT, close=HALF.close), {"fires_there": True}, Progress(), LearnShared()),
+    ("not where all is ours", KEPT, {"fires_there": True, "alone": True}, Progress(), LearnShared()),
+    ("it is read whether all is", KEPT, {"fires_there": True, "alone": None}, Progress(), LearnHeld(0.3)),
+    ("once", KEPT, {"fires_there": True, "alone": None}, at(AWAIT, learnt=True), AwaitStop(0.3)),
     ("what acts is waited for", covers(fired=(fired(),)), {}, Progress(), AwaitFired(1.5)),
     ("ever longer", covers(fired=(fired(),)), {}, at(AWAIT, waits=2), AwaitFired(5.0)),
     (
@@ -157,6 +161,13 @@ TABLE = [
     ("and its end was heard", CLOSED, {}, at(Stage.LOST, failure=LOST), Fail(LOST, tell=True)),
     ("refused as nothing is held", covers(), {}, at(REFUSED, failure=GONE), ReadRefused(none=True)),
     ("refused perhaps as nothing is held", covers(), {}, at(REFUSED, failure=SMALLER), ReadRefused(none=False)),
+    ("the exchange's own may have been first", KEPT, {"fires_there": True}, at(REFUSED, failure=GONE), AwaitStop(0.3)),
+    (
+        "it says nothing: it is read",
+        KEPT, {"fires_there": True}, at(REFUSED, failure=GONE, stop_awaited=True), ReadRefused(none=True),
+    ),
+    ("it was: it is waited for", covers(fired=(fired(),)), {}, at(REFUSED, failure=GONE), Again()),
+    ("it has closed all", covers(fired=(fired(final=True),), closed=10), {}, at(REFUSED, failure=GONE), TakeAway()),
     ("it is held", covers(), {"held": 10}, at(REFUSED, failure=GONE, read=True), Fail(GONE, tell=True)),
     ("nothing is known to be held", covers(), {}, at(REFUSED, failure=GONE, read=True), Fail(GONE, tell=True)),
     (
@@ -240,6 +251,11 @@ ANSWERS = [
     ("one that was found is followed", Progress(), FindClose(), Found(True), at(Stage.SENT)),
     ("one that was not may act there", Progress(), FindClose(), Found(False), at(AWAIT)),
     ("a moment has passed", Progress(), AwaitStop(0.3), News(False), at(AWAIT, stop_awaited=True)),
+    (
+        "a moment has passed after a refusal",
+        at(REFUSED, failure=GONE), AwaitStop(0.3), News(True), at(REFUSED, failure=GONE, stop_awaited=True),
+    ),
+    ("what is held was asked for", Progress(), LearnHeld(0.3), None, at(AWAIT, learnt=True)),
     ("an end is settled", Progress(), SettleFired("s"), None, at(AWAIT, settled=frozenset("s"))),
     ("no news", Progress(), AwaitFired(1.5), News(False), at(AWAIT, unheard=True)),
     ("news", at(AWAIT, settled=frozenset("s")), AwaitFired(1.5), News(True), at(AWAIT, waits=1)),
@@ -310,11 +326,19 @@ def test_an_answer_to_another_step_is_no_answer():
 KNOWN = st.fixed_dictionaries(
     {
         "held": st.sampled_from([None, 0, 3, 10, 20]),
+        "alone": st.sampled_from([None, False, True]),
         "largest": st.sampled_from([None, 1, 4, 100]),
         "claims": st.sampled_from([frozenset(), frozenset({"7"}), frozenset({"s"})]),
         **{
             name: st.booleans()
-            for name in ("young", "told_flat", "explained", "gone", "fires_there", "entry_open")
+            for name in (
+                "young",
+                "told_flat",
+                "explained",
+                "gone",
+                "fires_there",
+                "entry_open",
+            )
         },
     }
 )

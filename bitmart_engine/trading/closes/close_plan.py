@@ -3,7 +3,8 @@
 A close is a series of attempts, each of which begins anew with what the journal says:
 
 1. Find. A closing order whose answer was lost is looked up before anything is sent again.
-2. Await. The exchange's own stop at the same price gets 0.3 s to say that it acts; what acts is waited for to its end.
+2. Await. The exchange's own stop at the same price gets 0.3 s to say that it acts, unless all that is held is ours,
+   which is read where that is not known by now; what acts is waited for to its end.
 3. Cancel. Where others share the position, the exchange's stops are cancelled: the later of the two would close theirs.
 4. Send. The size is what the protection covers and no more than is held. Nothing is sent only where it is certain that
    nothing is held. What was sent and is not known of goes out under the same id, which the exchange takes once.
@@ -44,6 +45,7 @@ from .close_steps import (
     Fail,
     FindClose,
     FindFired,
+    LearnHeld,
     LearnShared,
     Pause,
     ReadClose,
@@ -105,6 +107,8 @@ class Facts:
     """Whether the exchange is held to have closed all of it, though no order shows that."""
     fires_there: bool = False
     """Whether the exchange keeps a stop that the price has reached."""
+    alone: bool | None = False
+    """Whether all that is held of the side is this protection's, and nothing may add to it; None: it was."""
     entry_open: bool = False
     """Whether its entry order may fill still."""
     claims: Set[str] = frozenset()
@@ -161,14 +165,16 @@ def _is_unknown(protection: Protection) -> bool:
 
 
 def _await(facts: Facts) -> Step:
-    """What the exchange closes itself is not closed again."""
+    """What the exchange closes itself is not closed again. Where all that is held is ours, both may try: the later of
+    the two finds nothing."""
     protection, progress = facts.protection, facts.progress
     working = tuple(each.order_id for each in protection.fired if not each.final)
     if progress.unheard:
         return ReadFired(working)
     acts_too = protection.close is None and not protection.fired and facts.fires_there
-    if acts_too and not progress.stop_awaited:
-        return AwaitStop(QUICKER_WITHIN_S)
+    if acts_too and not facts.alone and not progress.stop_awaited:
+        learns = facts.alone is None and not progress.learnt
+        return LearnHeld(QUICKER_WITHIN_S) if learns else AwaitStop(QUICKER_WITHIN_S)
     for order_id in working:
         if order_id in facts.claims and order_id not in progress.settled:
             return SettleFired(order_id)
@@ -228,9 +234,18 @@ def _lost(facts: Facts, now: float) -> Step:
 
 
 def _refused(facts: Facts, now: float) -> Step:
-    """The exchange says that there is nothing to close, or less: 40020 and the like are not believed alone."""
-    refusal = facts.progress.failure
+    """The exchange says that there is nothing to close, or less: 40020 and the like are not believed alone.
+
+    Its own stop, at the same price, may have come first: it gets the time now that it was not given before.
+    """
+    protection, refusal = facts.protection, facts.progress.failure
     assert isinstance(refusal, Refused), "a refusal led here"
+    if facts.fires_there and not facts.progress.stop_awaited:
+        return AwaitStop(QUICKER_WITHIN_S)
+    if not protection.remaining:
+        return _leave_nothing(facts)
+    if any(not each.final for each in protection.fired):
+        return Again()
     if not facts.progress.read:
         return ReadRefused(refusal.code in NO_POSITION)
     gone = _is_gone(facts) if facts.progress.doubting or facts.held == 0 else False

@@ -26,6 +26,7 @@ from .close_steps import (
     FindClose,
     FindFired,
     Found,
+    LearnHeld,
     LearnShared,
     Left,
     LostAnswer,
@@ -87,6 +88,8 @@ class Progress:
     failure: Exception | None = None
     """Why a closing order was not taken, or may not have been, or the attempt has failed."""
     stop_awaited: bool = False
+    learnt: bool = False
+    """Whether what is held was asked for since the close began."""
     waits: int = 0
     """How often news was waited for of the order that is followed."""
     unheard: bool = False
@@ -129,7 +132,11 @@ def learn(progress: Progress, step: Step, answer: Answer, now: float) -> Progres
             lost = progress.stage is Stage.LOST
             return evolve(progress, stage=Stage.FAILED if lost else Stage.AWAIT)
         case AwaitStop(), _:
-            return evolve(progress, stage=Stage.AWAIT, stop_awaited=True)
+            refused = progress.stage is Stage.REFUSED
+            stage = Stage.REFUSED if refused else Stage.AWAIT
+            return evolve(progress, stage=stage, stop_awaited=True)
+        case LearnHeld(), _:
+            return evolve(progress, stage=Stage.AWAIT, learnt=True)
         case SettleFired(order_id), _:
             settled = progress.settled | {order_id}
             return evolve(progress, stage=Stage.AWAIT, settled=settled)

@@ -26,6 +26,7 @@ __all__ = [
     "FindClose",
     "FindFired",
     "Found",
+    "LearnHeld",
     "LearnShared",
     "Left",
     "LostAnswer",
@@ -59,6 +60,13 @@ class FindClose:
 @frozen
 class AwaitStop:
     """Give the exchange's own stop, at the same price, a moment to say that it acts."""
+
+    s: float
+
+
+@frozen
+class LearnHeld:
+    """Try to read what is held, for no longer than the exchange's own stop is waited for."""
 
     s: float
 
@@ -211,6 +219,7 @@ class Stop:
 Step = (
     FindClose
     | AwaitStop
+    | LearnHeld
     | SettleFired
     | AwaitFired
     | ReadFired

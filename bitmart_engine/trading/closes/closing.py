@@ -20,7 +20,7 @@ from ..account.reconcile import is_young
 from ..desk import Desk
 from ..entries.withdrawing import asked_away
 from ..identity import close_client_order_id
-from ..protections.shared_positions import fires_there_too, is_known, is_shared
+from ..protections.shared_positions import fires_there_too, is_alone, is_known, is_shared
 from ..signals.signalling import close_told
 from .attribution import fired_news
 from .cancel_exchange_stops import cancel_after_close, cancel_before_close, find_fired
@@ -46,6 +46,7 @@ from .close_steps import (
     FindClose,
     FindFired,
     Found,
+    LearnHeld,
     LearnShared,
     Left,
     LostAnswer,
@@ -117,6 +118,7 @@ def _known(id: str, progress: Progress, desk: Desk, view: ClosesView) -> Facts:
         gone=view.is_gone(protection),
         all_acted=view.all_acted_there(id),
         fires_there=fires_there_too(protection, desk),
+        alone=is_alone(protection, desk, view),
         entry_open=_entry_open(protection, desk) is not None,
         claims=view.claims.keys(),
     )
@@ -145,6 +147,9 @@ async def _do(
             return Found(await _found(protection, desk, view))
         case AwaitStop(s) | AwaitFired(s):
             return News(await wait_news(fired_news(id), s))
+        case LearnHeld(s):
+            with trio.move_on_after(s):
+                await view.learn_position(symbol)
         case SettleFired(order_id):
             await _settle_fired(order_id, protection, desk, view)
         case ReadFired(order_ids):

@@ -19,7 +19,7 @@ from ..desk import Desk
 from .evidence import ROUNDED_MS, Evidence
 from .index import ProtectionIndex
 
-__all__ = ["Sides", "exchange_may_close", "fires_there_too", "is_known", "is_shared"]
+__all__ = ["Sides", "exchange_may_close", "fires_there_too", "is_alone", "is_known", "is_shared"]
 
 
 class Sides(Protocol):
@@ -58,6 +58,33 @@ def is_shared(protection: Protection, desk: Desk, sides: Sides) -> bool:
     if held is None or not is_known(protection, desk, sides):
         return True
     return held.size > protection.remaining or _opened_since(held, protection, desk)
+
+
+def is_alone(protection: Protection, desk: Desk, sides: Sides) -> bool | None:
+    """Whether all that is held of the side is an order's that has ended, and no order is known that may add to it.
+
+    Then it makes no difference whether the exchange's stop or a close comes first: the later of the two finds nothing,
+    and is refused. Without the private stream, or before the first comparison, that is not known well enough. None:
+    it was so when the position was spoken of last, which is too long ago.
+    """
+    entry = desk.state.orders.get(protection.entry_id or "")
+    held = desk.positions.get(protection.symbol, protection.side)
+    if entry is None or not entry.state.final or protection.exchange_parts:
+        return False
+    if held is None or held.size != protection.remaining:
+        return False
+    if not (desk.agreement.seeing and desk.agreement.reached):
+        return False
+    may_add = any(
+        each.symbol == protection.symbol
+        and (each.side is None or each.side is protection.side.opening)
+        for each in desk.working.foreign
+    )
+    if may_add:
+        return False
+    if not is_known(protection, desk, sides):
+        return None
+    return not is_shared(protection, desk, sides)
 
 
 def is_known(protection: Protection, desk: Desk, sides: Sides) -> bool:
