@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from .engine import Engine, open_engine
 from .guarding import Unguarded
 from .logs import configure_logs
+from .loop_watch import LoopWatch
 from .model.errors import BadRequest, CallerError, Conflict, NotFound, Unavailable
 from .model.events import (
     BalanceUpdate,
@@ -39,6 +40,7 @@ from .running import (
     ExchangeStatistics,
     Findings,
     KnownBalance,
+    LoopStatistics,
     Monitored,
     MonitorPosition,
     OutboxStatistics,
@@ -76,6 +78,8 @@ __all__ = [
     "KnownBalance",
     "Lagged",
     "Listener",
+    "LoopStatistics",
+    "LoopWatch",
     "MonitorPosition",
     "Monitored",
     "NotFound",

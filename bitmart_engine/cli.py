@@ -17,15 +17,18 @@ import trio
 from attrs import evolve, frozen
 
 from .checking import settings_report
+from .collecting import owning_the_process
 from .engine import open_engine
 from .environment import shown_path
 from .guarding import Unguarded
 from .logs import configure_logs, get_logger
+from .loop_watch import LoopWatch
 from .process import CannotStart, End, fail, run, say
 from .remote import COMMANDS, EXIT_CODES
 from .settings import IN_MEMORY, SettingError, Settings, is_new
 from .store import JournalError, copy_journal
 from .version import VERSION
+from .world import World
 
 if TYPE_CHECKING:
     from .paper import Market, PaperConfig, PaperExchange
@@ -316,6 +319,7 @@ async def _serve(end: End, settings: Settings, exchange: PaperExchange | None = 
     from .control import AddressUnavailable, listen, serve_control
 
     async with AsyncExitStack() as stack:
+        collector = stack.enter_context(owning_the_process())
         try:
             listeners = await listen(settings)  # before anything is asked of the exchange
         except AddressUnavailable as taken:
@@ -324,7 +328,8 @@ async def _serve(end: End, settings: Settings, exchange: PaperExchange | None = 
             await stack.enter_async_context(each)
         new = is_new(settings)
         try:
-            engine = await stack.enter_async_context(open_engine(settings))
+            world = World(loop_watch=LoopWatch(), collector=collector)
+            engine = await stack.enter_async_context(open_engine(settings, world=world))
         except JournalError as unusable:
             raise CannotStart(str(unusable)) from None
         except Unguarded as left:

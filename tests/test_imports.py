@@ -17,17 +17,19 @@ PACKAGE = ROOT.name
 TOOLS = {
     "causes",
     "clocks",
+    "collecting",
     "counters",
     "environment",
     "housekeeping",
     "log_events",
     "logs",
+    "loop_watch",
     "settings",
     "version",
     "world",
 }
 """Modules that every room but the model may use."""
-ENGINE = {"asked", "bars", "engine", "feed", "guarding", "running"}
+ENGINE = {"asked", "bars", "engine", "feed", "guarding", "nearness", "running"}
 """The engine as one thing, and what it is opened with."""
 COMMANDS = {"checking", "cli", "on_paper", "process", "__main__"}
 
