@@ -37,8 +37,8 @@ __all__ = [
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 PARAMETERS = ("state", "symbol", "limit", "after")
-LOOKED_AT_AT_ONCE = 25
-"""Between two checkpoints: a millisecond or two, if all of them have to be read from disk."""
+LOOKED_AT_AT_ONCE = 10
+"""Between two checkpoints: half a millisecond, if all of them have to be read from disk."""
 SPARE = 10
 """More that are looked at, where some cannot be read or have come to life meanwhile."""
 TOLD_APART_AT_ONCE = 10_000

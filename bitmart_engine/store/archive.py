@@ -162,6 +162,8 @@ class Archive(MutableMapping[str, T]):
             for number, facts in enumerate(self._facts)
             if (not states or facts.state in states) and (not symbol or facts.symbol == symbol)
         }
+        if not fitting:
+            return [id for id in ids if id in self._whole]
         things = self._things
         return [
             id

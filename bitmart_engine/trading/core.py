@@ -62,6 +62,7 @@ from .closes.cancel_exchange_stops import cancel_unwanted
 from .closes.closing import close
 from .desk import Desk
 from .entries.entries import Entries
+from .entries.listing import read_listed
 from .entries.placing import Ordering
 from .entries.searching import find_closes, find_further
 from .entries.submission import read, submit
@@ -118,7 +119,7 @@ class EngineCore:
             cancel_unwanted=partial(cancel_unwanted, desk=desk, view=self.protections),
             protections=self.protections,
         )
-        self.tracking = Tracking(desk, self._read)
+        self.tracking = Tracking(desk, self._read, self._read_listed)
         read_entry = partial(read, desk=desk, book=self.entries)
         self.tasks = Tasks(
             desk.store,
@@ -200,6 +201,11 @@ class EngineCore:
             self.protections.on_update(event)
         self.tracking.heard(event)  # last, for it may be what the order is tracked from
         self.futures_orders.take(event)
+
+    async def _read_listed(self, ids: list[str]) -> None:
+        with self.desk.errors.surviving("look at orders", orders=len(ids)):
+            for id in await read_listed(ids, self.desk, self.entries.on_update):
+                self.desk.in_flight.start(self._read, id)
 
     async def _read(self, id: str) -> bool:
         with self.desk.errors.surviving("look at an order", id=id):
