@@ -44,8 +44,7 @@ class Collector:
         self._thawed_at = 0.0
 
     def started(self) -> None:
-        """The start is over: what it made stays. Collects once, before there is anything to be late for."""
-        gc.collect()
+        """The start is over: what it made stays, and is frozen as it is, for stops are watched by now."""
         gc.freeze()
         gc.set_threshold(*THRESHOLDS)
         gc.enable()
@@ -75,8 +74,9 @@ class Collector:
 
 @contextmanager
 def owning_the_process() -> Iterator[Collector]:
-    """Keep the collector off until `started` is called on what is given; as it was after the block."""
+    """Collect, then keep the collector off until `started` is called on what is given; as it was after the block."""
     enabled, thresholds = gc.isenabled(), gc.get_threshold()
+    gc.collect()
     gc.disable()
     try:
         yield Collector()
