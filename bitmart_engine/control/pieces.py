@@ -15,7 +15,7 @@ __all__ = ["Pieces", "body_of", "count", "encoded", "encoded_list", "encoded_map
 
 ENCODED_AT_ONCE = 10
 """Between two checkpoints: about half a millisecond."""
-LOOKED_AT_AT_ONCE = 1000
+LOOKED_AT_AT_ONCE = 500
 
 
 class HasId(Protocol):

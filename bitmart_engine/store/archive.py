@@ -126,7 +126,8 @@ class Archive(MutableMapping[str, T]):
 
     def alive(self) -> list[T]:
         """What has not ended, the oldest first. It costs the number of these, not of all there is."""
-        return [self[id] for id in self._alive]
+        things = self._things
+        return [things[id] for id in self._alive]  # type: ignore[misc]  # what is alive is neither packed nor stored
 
     def ended_before(self, when_ms: int) -> list[str]:
         """The ids of what had ended by `when_ms`. It unpacks nothing."""
