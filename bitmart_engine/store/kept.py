@@ -143,7 +143,7 @@ def prepare_ended(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM ended")
     types = {part.what: part.type for part in PARTS}
     rows = connection.execute(f"SELECT {_COLUMNS} FROM kept WHERE ended_ms IS NOT NULL")
-    for place, what, id, ended_at, entry_id, client_ids, _, body in rows.fetchall():
+    for place, what, id, ended_at, entry_id, client_ids, _, body in rows:
         if what in ARCHIVED:
             try:
                 facts = _facts(unpack(types[what], body))

@@ -134,9 +134,9 @@ class Findings:
 
 def is_live(order: EntryOrder) -> bool:
     """Whether the exchange may know more of the order than we do."""
-    return order.state.at_exchange or (
-        order.state is EntryState.WAITING and bool(order.client_order_id)
-    )
+    if order.state is EntryState.WAITING:  # most of them are
+        return bool(order.client_order_id)
+    return order.state.at_exchange
 
 
 def live_orders(state: State) -> list[EntryOrder]:
