@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, MutableMapping
 from typing import NamedTuple, Protocol, TypeVar
 
+from ..model.errors import Unavailable
 from ..model.orders import Moment
 
-__all__ = ["Archive", "Facts", "Packed", "ended_ms"]
+__all__ = ["Archive", "Facts", "Packed", "Unreadable", "ended_ms"]
 
 
 FACTS_BITS = 20
@@ -54,6 +55,10 @@ class Packed(NamedTuple):
     ended_ms: int
 
 
+class Unreadable(Unavailable, ValueError):
+    """What is on disk only cannot be read now. It says nothing of what it is, nor that it is not."""
+
+
 class Facts(NamedTuple):
     """What lists filter by."""
 
@@ -86,7 +91,7 @@ class Archive(MutableMapping[str, T]):
         thing = self._things[id]
         if isinstance(thing, int):
             if self._read is None:
-                raise ValueError(f"{id!r} is on a disk that cannot be read")
+                raise Unreadable(f"{id!r} is on a disk that cannot be read")
             return self._unpack(self._read(id))
         if isinstance(thing, Packed):
             self._things[id] = thing = self._unpack(thing)

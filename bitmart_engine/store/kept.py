@@ -25,7 +25,7 @@ from ..model.notifications import DeadLetter, Notification
 from ..model.orders import EntryOrder
 from ..model.positions import Protection
 from . import ended
-from .archive import Archive, Facts, Packed, ended_ms
+from .archive import Archive, Facts, Packed, Unreadable, ended_ms
 from .codec import Subject, decode, pack, subject_of, unpack
 from .records import Record
 from .state import State
@@ -125,13 +125,13 @@ def advance(connection: sqlite3.Connection, limit: int) -> int:
 
 
 def read_body(connection: sqlite3.Connection, what: str, id: str) -> Packed:
-    """Something that has ended. Raises ValueError if it is not there."""
+    """Something that has ended. Raises Unreadable if it is not there."""
     row = connection.execute(
         "SELECT CAST(body AS BLOB), check32, ended_ms FROM kept WHERE what = ? AND id = ?",
         (what, id),
     ).fetchone()
     if row is None or row[2] is None:
-        raise ValueError(f"{what} {id!r} is not on disk")
+        raise Unreadable(f"{what} {id!r} is not on disk")
     return Packed(*row)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock
 
 from . import kept
-from .archive import Packed
+from .archive import Packed, Unreadable
 
 __all__ = ["Shelf"]
 
@@ -45,17 +45,17 @@ class Shelf:
             self._drop()
 
     def read(self, what: str, id: str) -> Packed:
-        """Something that has ended. Blocks. Raises ValueError if it cannot be read, which says nothing of it."""
+        """Something that has ended. Blocks. Raises Unreadable."""
         with self._lock:
             if not self._open:
-                raise ValueError(f"the journal cannot be read now, where {what} {id!r} is kept")
+                raise Unreadable(f"the journal cannot be read now, where {what} {id!r} is kept")
             try:
                 if self._connection is None:
                     self._connection = self._connect()
                 return kept.read_body(self._connection, what, id)
             except (sqlite3.Error, OSError) as failure:
                 self._drop()
-                raise ValueError(f"{what} {id!r} cannot be read: {failure}") from failure
+                raise Unreadable(f"{what} {id!r} cannot be read: {failure}") from failure
 
     def _connect(self) -> sqlite3.Connection:
         if self._path.stat().st_ino != self._inode:

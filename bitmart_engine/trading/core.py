@@ -36,7 +36,7 @@ from ..model.events import (
 )
 from ..model.lifecycle import ProtectionState
 from ..settings import Settings
-from ..store import Store
+from ..store import Store, Unreadable
 from ..streams.bus import Lagged, Listener
 from ..streams.streams import Streams
 from ..world import World
@@ -304,12 +304,13 @@ class EngineCore:
                 for protection, attempt, close in await find_closes(self.desk):
                     self.protections.closed_before(protection.id, attempt, close)
             snapshot = await take_snapshot(self.desk)
-        except ExchangeError as failure:
+            wanted = reconcile(self.desk.state, snapshot)
+        except (ExchangeError, Unreadable) as failure:
             self.desk.counters.add("reconcile_failed", why=failure)
             self.desk.agreement.why_not = str(failure)
             return False
         state = self.desk.state
-        actions = self._certain(reconcile(state, snapshot), plans_read=snapshot.plans is not None)
+        actions = self._certain(wanted, plans_read=snapshot.plans is not None)
         found = findings(state, snapshot, actions)
         for action in actions:
             self._do(action)

@@ -14,6 +14,7 @@ import trio
 from attrs import evolve
 
 from bitmart_engine.counters import Counters
+from bitmart_engine.model.errors import Unavailable
 from bitmart_engine.model.lifecycle import EntryState
 from bitmart_engine.store import Store, open_journal
 from bitmart_engine.store.database import Database, Unit
@@ -142,8 +143,20 @@ def test_what_cannot_be_read_is_not_taken_for_absent(database: Database) -> None
     with pytest.raises(ValueError, match="cannot be read now"):
         state.apply(EntryObserved("a", START_MS + 9, EntryState.FILLED, "77a", 10))
     assert state.orders["d"].filled == 10, "a stop needs no disk"
+    assert (state.is_entry("ea"), state.is_closing("ca"), state.is_entry("x")) == (
+        True,
+        True,
+        False,
+    )
     database._shelf.open(database._inode)
     assert state.orders["a"].filled == 10
+
+
+def test_who_asks_for_it_meanwhile_is_told_to_ask_again(database: Database) -> None:
+    state = database.load(LATER_MS)
+    database._shelf.close()
+    with pytest.raises(Unavailable, match="cannot be read now"):
+        state.orders.get("a")
 
 
 def test_another_file_in_its_place_is_not_read(database: Database, path: Path) -> None:

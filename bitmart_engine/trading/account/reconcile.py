@@ -19,7 +19,7 @@ from ...model.lifecycle import EntryState, ProtectionState
 from ...model.orders import EntryOrder
 from ...model.positions import Protection
 from ...model.sides import PositionSide
-from ...store import State
+from ...store import State, Unreadable
 from ..closes.attribution import Earliest, never_set_back, whose
 from ..entries.progress import observed
 from ..protections.exchange_stops import Brought, Keeps, keeping
@@ -206,7 +206,10 @@ def _fired(
     if update.side is None:
         return []
     on_side = sides.get((update.symbol, update.side.position_side), [])
-    known = state.fired_for(update.order_id)
+    try:
+        known = state.fired_for(update.order_id)
+    except Unreadable:
+        return []  # of one that ended long ago: the next comparison looks again
     if known is not None:
         before = next(each for each in known.fired if each.order_id == update.order_id)
         if update.deal_size <= before.filled and (before.final or not update.final):

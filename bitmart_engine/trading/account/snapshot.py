@@ -87,8 +87,8 @@ async def take_snapshot(desk: Desk) -> Snapshot:
         foreign=tuple(
             update
             for update in working
-            if state.entry_of(update.client_order_id) is None
-            and state.closing_of(update.client_order_id) is None
+            if not state.is_entry(update.client_order_id)
+            and not state.is_closing(update.client_order_id)
         ),
         more_foreign=cut,
         left_out=positions.left_out,
