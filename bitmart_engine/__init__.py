@@ -17,6 +17,7 @@ from .engine import Engine, open_engine
 from .guarding import Unguarded
 from .health import Fact, HealthLevel
 from .logs import configure_logs
+from .loop_watch import LoopWatch
 from .model.errors import BadRequest, CallerError, Conflict, NotFound, Unavailable
 from .model.events import (
     BalanceUpdate,
@@ -40,6 +41,7 @@ from .running import (
     ExchangeStatistics,
     Findings,
     KnownBalance,
+    LoopStatistics,
     Monitored,
     MonitorPosition,
     OutboxStatistics,
@@ -79,6 +81,8 @@ __all__ = [
     "KnownBalance",
     "Lagged",
     "Listener",
+    "LoopStatistics",
+    "LoopWatch",
     "MonitorPosition",
     "Monitored",
     "NotFound",

@@ -20,6 +20,7 @@ from attrs import evolve, frozen
 
 from .alerts import Alert, Alerts, AlertsUnusable, Sender
 from .checking import settings_report
+from .collecting import owning_the_process
 from .engine import open_engine
 from .environment import shown_path
 from .guarding import Unguarded
@@ -27,6 +28,7 @@ from .health_watch import HealthWatch
 from .housekeeping import supervised
 from .journal_cli import backup, journal
 from .logs import configure_logs
+from .loop_watch import LoopWatch
 from .options import env_file_option, read_settings
 from .process import CannotStart, End, fail, run, say
 from .remote import COMMANDS, EXIT_CODES
@@ -34,6 +36,7 @@ from .settings import IN_MEMORY, Settings, is_new
 from .store import JournalError
 from .systemd import keep_told, manager_of
 from .version import VERSION
+from .world import World
 
 if TYPE_CHECKING:
     from .paper import Market, PaperConfig, PaperExchange
@@ -308,6 +311,7 @@ async def _serve(
     from .control import AddressUnavailable, listen, serve_control
 
     async with AsyncExitStack() as stack:
+        collector = stack.enter_context(owning_the_process())
         try:
             listeners = await listen(settings)  # before anything is asked of the exchange
         except AddressUnavailable as taken:
@@ -316,7 +320,8 @@ async def _serve(
             await stack.enter_async_context(each)
         new = is_new(settings)
         try:
-            engine = await stack.enter_async_context(open_engine(settings))
+            world = World(loop_watch=LoopWatch(), collector=collector)
+            engine = await stack.enter_async_context(open_engine(settings, world=world))
         except JournalError as unusable:
             raise CannotStart(str(unusable)) from None
         except Unguarded as left:

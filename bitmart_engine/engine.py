@@ -22,9 +22,10 @@
         |-- instruments, leverage    read again every minute, while anything is armed
         |-- settle_doubts            prices that are old or far from the last: what REST says
         `-- in flight                one task for each submit, look-up, cancel or close
+    collector, loop watch            with `serve` only: garbage is collected when no price is near; what held the loop
 
-Housekeeping (backfill, the clocks, tracking, futures_orders, balance, raw_events, keep_warm, instruments, leverage)
-that crashes is told of and begins again; any other task that crashes ends the engine.
+Housekeeping (backfill, the clocks, the collector, tracking, futures_orders, balance, raw_events, keep_warm,
+instruments, leverage) that crashes is told of and begins again; any other task that crashes ends the engine.
 
 It starts from the outside in and stops from the inside out: first nothing new is opened, then what is in flight gets
 its bounded time, then the connections close, then the outbox has a last second, then the process may go.
@@ -33,7 +34,7 @@ its bounded time, then the connections close, then the outbox has a last second,
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 
@@ -123,7 +124,7 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
                 key_taken_at=exchange.key_taken_at,
             ) as streams,
             open_trading(settings, world, counters, store, exchange, streams, clock) as core,
-            _watched(clock, exchange.doubt_clock, counters),
+            _watched(world, clock, exchange.doubt_clock, counters) as housekeeping,
         ):
             store.observe(_owed_to(outbox))
             for notification in list(store.state.owed.values()):
@@ -132,6 +133,10 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
             if not settings.missing_credentials:
                 streams.hold(ENGINE, (ORDERS, POSITIONS, BALANCE))
             engine = Engine(settings, world, counters, store, exchange, outbox, streams, core)
+            if world.collector is not None:
+                world.collector.started()
+                collecting = partial(world.collector.run, engine.nothing_near)
+                housekeeping.start_soon(supervised, collecting, "collector", counters)
             log.info("engine_running", mode=settings.mode, state=settings.state_shown)
             try:
                 yield engine
@@ -155,13 +160,15 @@ def _channels(viewed: Iterable[str], counters: Counters) -> list[str]:
 
 @asynccontextmanager
 async def _watched(
-    clock: SteadyClock, jumped: Callable[[], None], counters: Counters
-) -> AsyncIterator[None]:
-    """Notices when the machine's clock is set."""
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(supervised, partial(clock.watch, jumped), "clock_watch", counters)
-        yield
-        nursery.cancel_scope.cancel()
+    world: World, clock: SteadyClock, jumped: Callable[[], None], counters: Counters
+) -> AsyncIterator[trio.Nursery]:
+    """Notices when the machine's clock is set, or the loop held. Gives the nursery of more housekeeping."""
+    watch = world.loop_watch
+    with watch.watching(counters) if watch else nullcontext():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(supervised, partial(clock.watch, jumped), "clock_watch", counters)
+            yield nursery
+            nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from .exchange.client import ExchangeClient
 from .feed import Feed
 from .guarding import unguarded
 from .health import Fact, HealthLevel
+from .loop_watch import LoopStatistics
 from .model.errors import BadRequest, Conflict, NotFound, Unavailable
 from .model.events import BalanceUpdate, Event, Kline, OrderUpdate, PositionUpdate, Tick
 from .model.fields import converted, number, symbol_of, text
@@ -26,6 +27,7 @@ from .model.notifications import Notification
 from .model.orders import EntryOrder
 from .model.positions import Protection
 from .model.tickers import meanings
+from .nearness import nothing_near
 from .notify.outbox import Outbox, OutboxStatistics, Waiting
 from .settings import Settings
 from .store import JournalError, State, Store, Telling
@@ -49,6 +51,7 @@ __all__ = [
     "ExchangeStatistics",
     "Findings",
     "KnownBalance",
+    "LoopStatistics",
     "MonitorPosition",
     "Monitored",
     "OutboxStatistics",
@@ -353,6 +356,16 @@ class Engine:
                 f"no order and no position has the id {id!r}, and nothing was sent of it"
             )
         return found
+
+    def event_loop(self) -> LoopStatistics | None:
+        """How long the event loop was held since the start; None where the `World` has no `loop_watch`."""
+        watch = self._world.loop_watch
+        return watch.statistics() if watch else None
+
+    async def nothing_near(self) -> bool:
+        """Whether no price is near anything armed, and nothing on its way: a moment for what holds the loop."""
+        last = {symbol: tick.last for symbol, (tick, _, _) in self.prices().items()}
+        return await nothing_near(self.state, last)
 
     def exchange(self) -> ExchangeStatistics:
         """How much of each request limit is used, what waits for its turn, and how far the clocks are apart."""

@@ -19,6 +19,8 @@ import trio
 from attrs import Factory, frozen
 
 from .causes import Cause
+from .collecting import Collector
+from .loop_watch import LoopWatch
 
 __all__ = ["Dial", "Run", "TlsFailed", "World", "dial_tcp"]
 
@@ -113,6 +115,12 @@ class World:
 
     run_blocking: Run | None = None
     """How the journal's reads and writes are run: in a thread of their own unless given."""
+
+    loop_watch: LoopWatch | None = None
+    """Measures how long the event loop is held; `serve` has one. None: the loop is its owner's affair."""
+
+    collector: Collector | None = None
+    """Decides when garbage is collected, where the process is the engine's alone; `serve` has one."""
 
     reached: Callable[[str], None] = _go_on
     """Told the name of each point at which a crash would hurt most. It goes on; a crash test does not.

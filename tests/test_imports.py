@@ -17,18 +17,30 @@ PACKAGE = ROOT.name
 TOOLS = {
     "causes",
     "clocks",
+    "collecting",
     "counters",
     "environment",
     "housekeeping",
     "log_events",
     "logs",
     "setting_values",
+    "loop_watch",
     "settings",
     "version",
     "world",
 }
 """Modules that every room but the model may use."""
-ENGINE = {"asked", "bars", "engine", "feed", "guarding", "health", "health_watch", "running"}
+ENGINE = {
+    "asked",
+    "bars",
+    "engine",
+    "feed",
+    "guarding",
+    "health",
+    "health_watch",
+    "nearness",
+    "running",
+}
 """The engine as one thing, and what it is opened with."""
 COMMANDS = {
     "checking",

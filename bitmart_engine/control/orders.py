@@ -140,9 +140,9 @@ def endpoints(engine: Engine) -> Blueprint:
         holds = await held(engine)
         waiting = await count(pending, is_pending)
         monitored = await count(guarding, is_monitored)
-        pending += lately_ended(orders, pending, FINISHED_SHOWN)
+        pending += await lately_ended(orders, pending, FINISHED_SHOWN)
         await trio.lowlevel.checkpoint()
-        guarding += lately_ended(protections, guarding, FINISHED_SHOWN)
+        guarding += await lately_ended(protections, guarding, FINISHED_SHOWN)
         return answer(
             Overview(
                 pending_orders=waiting,

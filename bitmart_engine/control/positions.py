@@ -188,7 +188,7 @@ async def held(engine: Engine) -> list[Held] | None:
     await trio.lowlevel.checkpoint()
     positions = engine.positions()
     covered: Counter[tuple[str, PositionSide]] = Counter()
-    async for each in unhurried(engine.state.protections.alive(), 1000):
+    async for each in unhurried(engine.state.protections.alive(), 500):
         covered[each.symbol, each.side] += each.remaining
     return [held_view(each, covered[each.symbol, each.side]) for each in positions if each.size]
 

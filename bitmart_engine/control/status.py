@@ -11,6 +11,7 @@ from quart import Blueprint, Response
 from ..engine import BALANCE, Engine
 from ..exchange import ExchangeStatistics
 from ..exchange.clock import SKEW_WARNED_MS
+from ..loop_watch import LoopStatistics
 from ..model.decimals import plain
 from ..model.events import OrderUpdate, Tick
 from ..streams.statistics import ConnectionStatistics
@@ -28,9 +29,11 @@ from .wire import (
     Count,
     DecimalText,
     ForeignPositions,
+    Milliseconds,
     OrderSideName,
     Seconds,
     UnixMs,
+    about,
     named,
     view_of,
 )
@@ -127,6 +130,20 @@ class ExchangeStatus:
 
 
 @frozen(kw_only=True, slots=False)
+class EventLoop:
+    """How long the event loop was held since the start: while it is, no price is read and no order sent."""
+
+    passes: Annotated[Count, about("over the tasks that had something to do")]
+    longer_than_ms: Annotated[
+        dict[str, Count], about("by a bound in ms: how many passes took longer")
+    ]
+    longest_ms: Milliseconds
+    longest_lately_ms: Annotated[Milliseconds, about("of the last minute or two")]
+    collections: Annotated[list[Count], about("of the garbage collector, by generation")]
+    longest_collection_ms: Milliseconds
+
+
+@frozen(kw_only=True, slots=False)
 class OutboxCounts:
     """How many notifications are owed, being sent, delivered since the start, given up."""
 
@@ -168,6 +185,7 @@ class Status(Answer):
     stale: list[str]
     exchange: ExchangeStatus
     outbox: OutboxCounts
+    event_loop: EventLoop | None
     dropped: Mapping[str, Count]
 
 
@@ -213,6 +231,7 @@ def endpoints(engine: Engine) -> Blueprint:
                 stale=engine.stale(),
                 exchange=_exchange(engine.exchange()),
                 outbox=view_of(OutboxCounts, outbox, dead=len(state.dead)),
+                event_loop=_event_loop(engine.event_loop()),
                 dropped=engine.dropped(),
             )
         )
@@ -243,6 +262,20 @@ def _price(tick: Tick, age_s: float, stale: bool) -> Price:
 def _foreign_order(order: OrderUpdate) -> ForeignOrder:
     side = order.side.name.lower() if order.side else None
     return view_of(ForeignOrder, order, side=side, filled_size=order.deal_size)
+
+
+def _event_loop(loop: LoopStatistics | None) -> EventLoop | None:
+    if loop is None:
+        return None
+    return view_of(
+        EventLoop,
+        loop,
+        collections=list(loop.collections),
+        longer_than_ms={str(bound): times for bound, times in loop.longer_than_ms.items()},
+        longest_ms=round(loop.longest_ms, 1),
+        longest_lately_ms=round(loop.longest_lately_ms, 1),
+        longest_collection_ms=round(loop.longest_collection_ms, 1),
+    )
 
 
 def _exchange(exchange: ExchangeStatistics) -> ExchangeStatus:

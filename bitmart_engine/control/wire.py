@@ -24,6 +24,7 @@ __all__ = [
     "Duplicate",
     "ForeignPositions",
     "Metadata",
+    "Milliseconds",
     "Next",
     "OrderSideName",
     "Refusal",
@@ -72,6 +73,7 @@ def _reference(name: str) -> dict[str, str]:
 DecimalText = Annotated[str, Meta(pattern=r"^-?[0-9]+(\.[0-9]+)?$")]
 Contracts = Annotated[int, Meta(ge=0, description="whole contracts")]
 Count = Annotated[int, Meta(ge=0)]
+Milliseconds = Annotated[float, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0)]
 UnixMs = Annotated[int, Meta(ge=0, description="unix ms")]
 Metadata = Annotated[Mapping[str, Any], named("Metadata")]

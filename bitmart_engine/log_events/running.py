@@ -50,6 +50,13 @@ ENGINE = {
     ),
     "left_for_next_start": "Something began while the engine was ending, and is done after the next start.",
     "wall_clock_jumped": "The clock of this machine was set; the engine goes on by its own time. Check NTP.",
+    "collector_set": (
+        "Garbage is collected when no price is near anything armed; `frozen` objects are looked at no more."
+    ),
+    "event_loop_held": (
+        "Nothing else could run for `held_ms`, `collecting_ms` of it for the garbage collector; `stack` is what ran. "
+        "Report it unless the machine was busy."
+    ),
     "machine_slept": "This machine was asleep; nothing was watched meanwhile. Do not let it sleep.",
 }
 

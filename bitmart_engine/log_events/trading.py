@@ -22,6 +22,7 @@ ORDERS = {
     "order_rested_long_enough": "The order has rested at the exchange for as long as it may, and is cancelled.",
     "order_cancel_refused": "The exchange refused to cancel the order, which may have ended; it is read.",
     "order_cancel_unanswered": "The cancel of the order was not answered; it is asked for again.",
+    "open_orders_read_failed": "The working orders could not be listed at the exchange; each is read by itself.",
     "order_read_failed": "The order could not be read at the exchange; it is tried again.",
     "order_lookup_failed": "The look-up of an order whose fate is unknown has failed; it is tried again.",
     "order_fate_unproved": (

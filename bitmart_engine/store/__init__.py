@@ -1,5 +1,6 @@
 """The journal, and the state rebuilt from it. What the engine knows changes through records, and in no other way."""
 
+from .archive import Unreadable
 from .copying import copy_journal
 from .environment_mark import check_environment_mark
 from .errors import (
@@ -37,6 +38,7 @@ __all__ = [
     "State",
     "Store",
     "Telling",
+    "Unreadable",
     "Written",
     "check_environment_mark",
     "copy_journal",

@@ -11,6 +11,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import final
 from zlib import crc32
@@ -20,11 +21,13 @@ from attrs import frozen
 from ..clocks import Mark
 from ..model.notifications import PASSING
 from . import kept
+from .archive import Archive
 from .codec import Subject, encode, pack, subject_of, unpack
 from .errors import JournalMoved, JournalUnusable, code_of, corrupted, explained
 from .lock import lock_file
 from .records import Record
 from .schema import MIGRATIONS, Migration, check, prepare
+from .shelf import Shelf
 from .state import State
 from .wal import await_next, begin, check_together, check_wal, close_wal, wal_of
 
@@ -81,6 +84,7 @@ class Database:
         self._connection = connection
         self._crash_point = crash_point
         self._broken = False
+        self._shelf = Shelf(path)
         self._wal_pages = 0
         """About how many were written since the last checkpoint."""
         self._wal_inode: int | None = None
@@ -121,17 +125,28 @@ class Database:
                 _configure(connection, path)
                 with database._transaction():
                     prepare(connection, path, migrations)
+                    kept.prepare_ended(connection)
                 database.folded = kept.folded(connection)
                 database.checkpoint()
+                database._shelf.open(database._inode)
         except BaseException:
             database.drop()
             raise
         return database
 
-    def load(self) -> State:
-        """What the journal adds up to. Raises JournalError."""
+    def load(self, shelved_ms: int | None = None) -> State:
+        """What the journal adds up to. Raises JournalError.
+
+        What had ended by `shelved_ms` is read from disk when it is asked for, as long as the file is open; None:
+        nothing is.
+        """
         with _explaining(self._path):
-            return kept.load(self._connection)
+            state = kept.load(self._connection, shelved_ms)
+        for part in kept.PARTS:
+            home = part.of(state)
+            if isinstance(home, Archive) and shelved_ms is not None:
+                home.read_by(partial(self._shelf.read, part.what))
+        return state
 
     def last_seq(self) -> int:
         """The seq of the last record there ever was. Raises JournalError."""
@@ -317,6 +332,7 @@ class Database:
         """
         if self._lock is None:
             return True
+        self._shelf.close()
         with suppress(sqlite3.Error, OSError):
             if not self._broken and self.missing() is None:
                 with self._transaction():
@@ -330,6 +346,7 @@ class Database:
 
     def drop(self) -> None:
         """Close the file as it is, as the end of a process does."""
+        self._shelf.close()
         with suppress(sqlite3.Error):
             self._connection.close()
         if self._lock is not None:
@@ -363,6 +380,7 @@ class Database:
         """
         if not self._path.exists() or self._path.stat().st_ino != self._inode:
             raise JournalMoved(f"{self._path} was deleted")  # what is open is all there is of it
+        self._shelf.close()
         with suppress(sqlite3.Error):
             self._connection.close()  # the last one to close takes the WAL away
         self._wal_inode = None
@@ -377,6 +395,7 @@ class Database:
         except BaseException:
             self._broken = True
             raise
+        self._shelf.open(self._inode)
 
     def _connected(self) -> sqlite3.Connection:
         """Another connection to the file at the path."""

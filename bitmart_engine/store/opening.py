@@ -17,6 +17,7 @@ from .database import CrashPoint, Database, no_crash
 from .errors import JournalUnavailable, JournalUnusable, why
 from .lock import DirectoryLock, locked
 from .retention import forget_old
+from .shelving import READY_MS, Shelving
 from .sqlite import FOLD_EVERY, LOOK_EVERY_S, Run, SqliteJournal
 from .state import State
 from .thread import in_a_thread
@@ -26,6 +27,8 @@ __all__ = ["FILE_NAME", "open_journal"]
 FILE_NAME = "engine.sqlite3"
 LOCK_NAME = "engine.lock"
 DAY_S = 86_400
+SHELVED_EVERY_S = 60.0
+SHELVED_AT_ONCE = 100
 UNPACKED_AT_ONCE = 20
 """Finished orders that are unpacked between two checkpoints: a fraction of a millisecond."""
 
@@ -63,7 +66,14 @@ async def open_journal(
         run = run or held.enter_context(in_a_thread())
         whole = DirectoryLock(directory)
         database, state, last_seq = await run(
-            _open, directory, whole, held, crash_point, clock, accept_older
+            _open,
+            directory,
+            whole,
+            held,
+            crash_point,
+            clock,
+            accept_older,
+            wall_ms() - READY_MS,
         )
         try:
             admit(state)
@@ -98,6 +108,7 @@ async def open_journal(
                 nursery.start_soon(journal._write)
                 nursery.start_soon(_daily, compact)
                 nursery.start_soon(_unpack, state, counters)
+                nursery.start_soon(_shelve, Shelving(state), journal, wall_ms)
                 yield journal, state
                 nursery.cancel_scope.cancel()
         except BaseException:
@@ -115,6 +126,7 @@ def _open(
     crash_point: CrashPoint,
     clock: SteadyClock | None,
     accept_older: bool,
+    shelved_ms: int,
 ) -> tuple[Database, State, int]:
     """Lock, open and read. What has to be undone at the end goes on `held`."""
     try:
@@ -134,7 +146,7 @@ def _open(
         directory / FILE_NAME, crash_point=crash_point, accept_older=accept_older
     )
     held.callback(database.drop)
-    state = database.load()
+    state = database.load(shelved_ms)
     if clock is not None:
         alive = bool(state.orders.alive() or state.protections.alive() or state.owed)
         database.keep_mark(clock.go_on_from(database.mark(), alive=alive))
@@ -145,6 +157,15 @@ async def _daily(compact: Callable[[], None]) -> None:
     while True:
         await trio.sleep(DAY_S)
         compact()
+
+
+async def _shelve(shelving: Shelving, journal: SqliteJournal, wall_ms: Callable[[], int]) -> None:
+    while True:
+        await trio.sleep(SHELVED_EVERY_S)
+        steps = shelving.look(wall_ms(), journal.appended, journal.folded)
+        for number, _ in enumerate(steps, 1):
+            if number % SHELVED_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
 
 
 async def _unpack(state: State, counters: Counters) -> None:

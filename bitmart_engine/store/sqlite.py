@@ -159,6 +159,16 @@ class SqliteJournal:
         """How many records are in memory only."""
         return self._appended - self._committed
 
+    @property
+    def appended(self) -> int:
+        """The seq of the last record."""
+        return self._appended
+
+    @property
+    def folded(self) -> int:
+        """The seq of the last record that is in what the disk says of each thing."""
+        return self._database.folded
+
     def _compact(self, gone: Sequence[Subject], before_ms: int) -> None:
         """Have `gone`, and the records of before `before_ms` that nothing alive needs, removed in small steps."""
         self._chores.append(self._caught_up)

@@ -83,6 +83,18 @@ class State:
         """The protection whose stop or target at the exchange that order, by its id there, was made of."""
         return self.protections.get(self.protection_by_client_id.get(order_id, ""))
 
+    def is_entry(self, client_order_id: str) -> bool:
+        """Whether an entry order sent this client order id. It reads no disk, as `entry_of` may."""
+        return self.entry_by_client_id.get(client_order_id, "") in self.orders
+
+    def is_closing(self, client_order_id: str) -> bool:
+        """Whether a close was sent under this client order id. It reads no disk, as `closing_of` may."""
+        return self.protection_by_client_id.get(client_order_id, "") in self.protections
+
+    def is_fired(self, order_id: str) -> bool:
+        """Whether that order was made of a protection's stop or target. It reads no disk, as `fired_for` may."""
+        return self.protection_by_client_id.get(order_id, "") in self.protections
+
     def protection_of(self, entry_id: str) -> Protection | None:
         """The protection that covers the fills of an entry order."""
         return self.protections.get(self.protection_by_entry.get(entry_id, ""))

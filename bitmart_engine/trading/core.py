@@ -36,7 +36,7 @@ from ..model.events import (
 )
 from ..model.lifecycle import ProtectionState
 from ..settings import Settings
-from ..store import Store
+from ..store import Store, Unreadable
 from ..streams.bus import Lagged, Listener
 from ..streams.streams import Streams
 from ..world import World
@@ -62,6 +62,7 @@ from .closes.cancel_exchange_stops import cancel_unwanted
 from .closes.closing import close
 from .desk import Desk
 from .entries.entries import Entries
+from .entries.listing import read_listed
 from .entries.placing import Ordering
 from .entries.searching import find_closes, find_further
 from .entries.submission import read, submit
@@ -118,7 +119,7 @@ class EngineCore:
             cancel_unwanted=partial(cancel_unwanted, desk=desk, view=self.protections),
             protections=self.protections,
         )
-        self.tracking = Tracking(desk, self._read)
+        self.tracking = Tracking(desk, self._read, self._read_listed)
         read_entry = partial(read, desk=desk, book=self.entries)
         self.tasks = Tasks(
             desk.store,
@@ -200,6 +201,11 @@ class EngineCore:
             self.protections.on_update(event)
         self.tracking.heard(event)  # last, for it may be what the order is tracked from
         self.futures_orders.take(event)
+
+    async def _read_listed(self, ids: list[str]) -> None:
+        with self.desk.errors.surviving("look at orders", orders=len(ids)):
+            for id in await read_listed(ids, self.desk, self.entries.on_update):
+                self.desk.in_flight.start(self._read, id)
 
     async def _read(self, id: str) -> bool:
         with self.desk.errors.surviving("look at an order", id=id):
@@ -298,12 +304,13 @@ class EngineCore:
                 for protection, attempt, close in await find_closes(self.desk):
                     self.protections.closed_before(protection.id, attempt, close)
             snapshot = await take_snapshot(self.desk)
-        except ExchangeError as failure:
+            wanted = reconcile(self.desk.state, snapshot)
+        except (ExchangeError, Unreadable) as failure:
             self.desk.counters.add("reconcile_failed", why=failure)
             self.desk.agreement.why_not = str(failure)
             return False
         state = self.desk.state
-        actions = self._certain(reconcile(state, snapshot), plans_read=snapshot.plans is not None)
+        actions = self._certain(wanted, plans_read=snapshot.plans is not None)
         found = findings(state, snapshot, actions)
         for action in actions:
             self._do(action)

@@ -59,3 +59,11 @@ def test_armed_orders_are_timed_and_weighed() -> None:
     said = run("bench_armed", "1", "20")
     assert re.search(r"20 armed: +[\d.]+ KB an order", said)
     assert re.search(r"20 armed: +[\d.]+ us a tick, [\d.]+ of the first", said)
+
+
+def test_what_holds_the_loop_is_measured_list_by_list(tmp_path: Path) -> None:
+    said = run("bench_pauses", "30", "20", str(tmp_path))
+    assert "30 finished, 20 armed" in said
+    assert re.search(r"resident: \d+ MB", said)
+    assert len(re.findall(r"^GET /\S+: .*(never held|held for over)", said, re.MULTILINE)) == 15
+    assert re.search(r"collections by generation \[\d+, \d+, \d+\]", said)

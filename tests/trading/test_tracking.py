@@ -11,7 +11,7 @@ import trio
 from bitmart_engine import Settings, open_engine
 from bitmart_engine.paper import ManualMarket, PaperConfig, open_paper_exchange
 from bitmart_engine.settings import IN_MEMORY
-from tests.support.stage import START_MS, SUBMIT, entry, open_stage
+from tests.support.stage import START_MS, SUBMIT, entry, open_stage, open_theatre
 
 ORDER = "/contract/private/order"
 
@@ -196,3 +196,61 @@ async def test_after_the_end_nothing_is_tracked(autojump_clock):
         await stage.settle(130)
         tracking = stage.engine._core.tracking
         assert (tracking._looks, tracking._tracked, tracking._unheard) == ([], {}, set())
+
+
+LIST = "/contract/private/get-open-orders"
+RESTING = [f"r{number}" for number in range(12)]
+
+
+async def resting(stage) -> None:
+    """Several orders that the exchange took and that rest there."""
+    for id in RESTING:
+        await stage.place(id, exchange_protection=False)
+    await stage.until(stage.prices_come)
+    stage.move(65000)
+    await stage.until(lambda: all(stage.state(id) == "open" for id in RESTING), within=30)
+
+
+def asked_since(stage, at_ms: int, *paths: str) -> int:
+    return sum(each.path in paths and each.at_ms > at_ms for each in stage.paper.requests)
+
+
+async def test_after_a_restart_one_list_tells_of_all_that_rest(autojump_clock, tmp_path):
+    async with open_theatre(state_dir=str(tmp_path)) as theatre:
+        async with theatre.engine() as stage:
+            await resting(stage)
+        theatre.paper.freeze("futures/order", until="forever")
+        async with theatre.engine() as stage:
+            await stage.until(lambda: not stage.engine.not_ready(), within=30)
+            since = stage.paper.requests[-1].at_ms
+            await stage.settle(20)
+            assert asked_since(stage, since, ORDER) == 0
+            assert 5 <= asked_since(stage, since, LIST) <= 12
+            assert {stage.state(id) for id in RESTING} == {"open"}
+
+
+async def test_an_order_that_the_list_does_not_show_is_read_by_its_id(autojump_clock, tmp_path):
+    async with open_theatre(state_dir=str(tmp_path)) as theatre:
+        async with theatre.engine() as stage:
+            await resting(stage)
+        theatre.paper.freeze("futures/order", until="forever")
+        async with theatre.engine() as stage:
+            await stage.until(lambda: not stage.engine.not_ready(), within=30)
+            theatre.paper.freeze("futures/position", until="forever")
+            stage.move(65000)
+            await stage.until(lambda: all(stage.state(id) == "filled" for id in RESTING), within=30)
+            assert {stage.guarded(id) for id in RESTING} == {"armed"}
+
+
+async def test_where_the_list_cannot_be_had_each_order_is_read(autojump_clock, tmp_path):
+    async with open_theatre(state_dir=str(tmp_path)) as theatre:
+        async with theatre.engine() as stage:
+            await resting(stage)
+        theatre.paper.freeze("futures/order", until="forever")
+        async with theatre.engine() as stage:
+            await stage.until(lambda: not stage.engine.not_ready(), within=30)
+            since = stage.paper.requests[-1].at_ms
+            stage.paper.fail(LIST, 20, status=502)
+            await stage.settle(4)
+            assert asked_since(stage, since, ORDER) >= len(RESTING)
+            assert stage.engine.dropped()["open_orders_read_failed"]

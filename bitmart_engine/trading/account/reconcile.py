@@ -19,7 +19,7 @@ from ...model.lifecycle import EntryState, ProtectionState
 from ...model.orders import EntryOrder
 from ...model.positions import Protection
 from ...model.sides import PositionSide
-from ...store import State
+from ...store import State, Unreadable
 from ..closes.attribution import Earliest, never_set_back, whose
 from ..entries.progress import observed
 from ..protections.exchange_stops import Brought, Keeps, keeping
@@ -134,9 +134,9 @@ class Findings:
 
 def is_live(order: EntryOrder) -> bool:
     """Whether the exchange may know more of the order than we do."""
-    return order.state.at_exchange or (
-        order.state is EntryState.WAITING and bool(order.client_order_id)
-    )
+    if order.state is EntryState.WAITING:  # most of them are
+        return bool(order.client_order_id)
+    return order.state.at_exchange
 
 
 def live_orders(state: State) -> list[EntryOrder]:
@@ -164,15 +164,16 @@ def reconcile(state: State, snapshot: Snapshot) -> list[Action]:
         filled = {
             each.id: state.orders[each.entry_id].filled
             for each in protections
-            if each.entry_id is not None and each.entry_id in state.orders
+            if each.remaining and each.entry_id is not None and each.entry_id in state.orders
         }
         changes = _reconcile_side(protections, snapshot.held(key), filled, filling, snapshot.at_ms)
         actions += changes
         changing = {each.id for each in changes}
         ours = sum(each.remaining for each in protections)
-        ended = _ended(state, protections) if snapshot.held(key) > ours else {}
-        brought = _brought(state, protections)
-        actions += _compare_kept(key, protections, snapshot, changing, filling, ended, brought)
+        holding = [each for each in protections if each.remaining or each.id in changing]
+        ended = _ended(state, holding) if snapshot.held(key) > ours else {}
+        brought = _brought(state, holding)
+        actions += _compare_kept(key, holding, snapshot, changing, filling, ended, brought)
     return actions
 
 
@@ -205,7 +206,10 @@ def _fired(
     if update.side is None:
         return []
     on_side = sides.get((update.symbol, update.side.position_side), [])
-    known = state.fired_for(update.order_id)
+    try:
+        known = state.fired_for(update.order_id)
+    except Unreadable:
+        return []  # of one that ended long ago: the next comparison looks again
     if known is not None:
         before = next(each for each in known.fired if each.order_id == update.order_id)
         if update.deal_size <= before.filled and (before.final or not update.final):
@@ -237,11 +241,11 @@ def _reconcile_side(
 ) -> list[Cover | Gone]:
     """The actions for the protections of one side.
 
-    `filled` has what their orders have filled, by the protection's id, `filling` what orders are about to have filled,
-    by theirs. What orders of ours filled is shared out of what is held, the oldest first, after the closes under way.
-    What is held beyond that and was filled by an order whose protection shrank is covered again. A monitored position
-    is covered as far as it goes, whoever else covers it too. While a close is under way nothing shrinks: what it has
-    closed may show in the position before we hear of it.
+    `filled` has what their orders have filled, by the id of a protection that covers something, `filling` what orders
+    are about to have filled, by theirs. What orders of ours filled is shared out of what is held, the oldest first,
+    after the closes under way. What is held beyond that and was filled by an order whose protection shrank is covered
+    again. A monitored position is covered as far as it goes, whoever else covers it too. While a close is under way
+    nothing shrinks: what it has closed may show in the position before we hear of it.
     """
     actions: list[Cover | Gone] = []
     shrunk: list[Protection] = []
@@ -276,24 +280,22 @@ def _reconcile_side(
 
 def _compare_kept(
     key: Key,
-    protections: list[Protection],
+    holding: list[Protection],
     snapshot: Snapshot,
     changing: Set[str],
     filling: Mapping[str, int],
     ended: Mapping[str, int],
     brought: Mapping[str, Brought],
 ) -> list[Keeps]:
-    """What the exchange keeps of the protections of one side, as far as that can be told."""
+    """What the exchange keeps of what the protections of one side hold, as far as that can be told."""
     if snapshot.plans is None:
         return []
-    holding, settled = [], set()
-    for each in protections:
+    settled = set()
+    for each in holding:
         changes = each.id in changing or (each.entry_id or "") in filling
-        if each.remaining or each.id in changing:
-            holding.append(each)
-            armed = each.state is ProtectionState.ARMED
-            if armed and not changes and not is_young(each, snapshot.at_ms, snapshot.plans_at_ms):
-                settled.add(each.id)
+        armed = each.state is ProtectionState.ARMED
+        if armed and not changes and not is_young(each, snapshot.at_ms, snapshot.plans_at_ms):
+            settled.add(each.id)
     symbol, side = key
     closing = [
         plan for plan in snapshot.plans if (plan.symbol, plan.side) == (symbol, side.closing)

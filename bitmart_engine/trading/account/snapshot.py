@@ -32,6 +32,8 @@ __all__ = ["PLANS_WITHIN_S", "take_snapshot"]
 _Level = tuple[str, OrderSide, Decimal]
 """A symbol, what closes a side of it, and the price at which the exchange would."""
 
+LOOKED_AT_AT_ONCE = 200
+"""Protections between two checkpoints: a millisecond or two."""
 PLANS_WITHIN_S = 2.0
 """How long the stops and targets that the exchange keeps are waited for: entries wait for the snapshot."""
 
@@ -85,8 +87,8 @@ async def take_snapshot(desk: Desk) -> Snapshot:
         foreign=tuple(
             update
             for update in working
-            if state.entry_of(update.client_order_id) is None
-            and state.closing_of(update.client_order_id) is None
+            if not state.is_entry(update.client_order_id)
+            and not state.is_closing(update.client_order_id)
         ),
         more_foreign=cut,
         left_out=positions.left_out,
@@ -150,7 +152,9 @@ async def _fired(
     """
     owed: Counter[Key] = Counter()
     kept: Counter[_Level] = Counter()
-    for each in desk.state.protections.alive():
+    for number, each in enumerate(desk.state.protections.alive()):
+        if number % LOOKED_AT_AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
         size = _not_closed(desk, each, orders)
         if each.entry_id is None or not size:
             continue

@@ -114,13 +114,13 @@ async def _was_read(
 
 def _is_ours(update: OrderUpdate, alive: list[Protection], desk: Desk) -> bool:
     """Whether an order is a close of ours, or was made by the exchange of a stop that may be ours."""
-    if desk.state.closing_of(update.client_order_id) is not None:
+    if desk.state.is_closing(update.client_order_id):
         return True
     if not made_there(update):
         return False
     exchange = desk.exchange
     return (
-        desk.state.fired_for(update.order_id) is not None
+        desk.state.is_fired(update.order_id)
         or whose(update, alive, exchange.clock_offset_ms, exchange.earliest_ms) is not None
     )
 

@@ -158,8 +158,8 @@ async def _whole(update: OrderUpdate, side: PositionSide, desk: Desk, protection
     size, should_be = held.size, others + protections.index.owed_on(update.symbol, side)
     if update.deal_size and size >= should_be and made_ms is not None:
         orders = await desk.exchange.order_history(update.symbol, urgency=Urgency.CLOSE)
-        known = desk.state.entry_of
-        size -= joined(update, [each for each in orders if known(each.client_order_id) is None])
+        known = desk.state.is_entry
+        size -= joined(update, [each for each in orders if not known(each.client_order_id)])
     return size >= should_be
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+import trio
+
 from ...exchange.errors import CutShort, Meaning, Refused
 from ...logs import get_logger
 from ...model.events import OrderUpdate
@@ -24,6 +26,8 @@ __all__ = ["ATTEMPTS", "find_closes", "find_further"]
 
 log = get_logger()
 
+NAMED_AT_ONCE = 100
+"""Orders whose ids are made between two checkpoints: a millisecond or two."""
 ATTEMPTS = 8
 """How many client order ids an order may have gone out under before it ends: 3 crossings, 5 taken."""
 CLOSE_ATTEMPTS = 4
@@ -44,7 +48,11 @@ async def find_further(desk: Desk) -> list[tuple[EntryOrder, OrderUpdate]]:
     waiting = [each for each in desk.state.orders.alive() if each.state in SEARCHED]
     if not waiting:
         return []
-    wanted = {id: order for order in waiting for id in _ids(order)}
+    wanted: dict[str, EntryOrder] = {}
+    for number, order in enumerate(waiting):
+        if number % NAMED_AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
+        wanted |= dict.fromkeys(_ids(order), order)
     since_s = min(order.accepted_ms for order in waiting) // 1000 - BEFORE_S
     symbols = sorted({order.symbol for order in waiting})
     found, cut = await _working(desk, symbols)

@@ -3,7 +3,7 @@
 An order is tracked from the moment the exchange is known to have it. With no push within 1.5 s it is read, and again
 after 0.25, 0.5, 1 and 2 s, then every 5 s, until it has ended or a push arrives. An order that is still working after
 two minutes is read once in any case: about then applications give up on theirs, and what became of it only the exchange
-can say.
+can say. Where several are due at once, after a start say, one list of the working orders tells of those that it shows.
 
 An order that ended of late with contracts unfilled is read too when its side grows: it may have ended otherwise than it
 was said.
@@ -41,6 +41,9 @@ ENDED_OF_LATE_S = 60.0
 """How long after its end an order is read once more if its side grows."""
 ENDED_KEPT = 20
 """Of one side."""
+LISTED_FROM = 3
+"""From so many orders at once the working orders are listed, in place of a request for each."""
+TOGETHER_WITHIN_S = 0.1
 SPOKEN_OF_WITHIN_S = 1.0
 """How long the stream has to tell of an order after it told of a position that has grown."""
 
@@ -59,9 +62,16 @@ class _Look:
 class Tracking:
     """The looks that are planned, by time."""
 
-    def __init__(self, desk: Desk, read: Callable[[str], Awaitable[object]]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        read: Callable[[str], Awaitable[object]],
+        read_listed: Callable[[list[str]], Awaitable[object]],
+    ) -> None:
+        """`read` reads one order, `read_listed` several with as few requests as it takes."""
         self._desk = desk
         self._read = read
+        self._read_listed = read_listed
         self._looks: list[tuple[float, int, _Look]] = []
         self._numbers = itertools.count()
         self._tracked: dict[str, str] = {}
@@ -107,14 +117,32 @@ class Tracking:
     async def run(self) -> None:
         """Look at what is due, for ever. Runs as a task."""
         while True:
-            now = trio.current_time()
-            while self._looks and self._looks[0][0] <= now:
-                self._look(heapq.heappop(self._looks)[2], now)
+            self._look_at_due(trio.current_time())
             self._planned = trio.Event()
             with trio.CancelScope(deadline=self._looks[0][0] if self._looks else math.inf):
                 await self._planned.wait()
 
-    def _look(self, look: _Look, now: float) -> None:
+    def _look_at_due(self, now: float) -> None:
+        """Look at what is due; of many at once one list tells, then also of those that would be due just after."""
+        asked = self._due(now, now)
+        if len(asked) >= LISTED_FROM:
+            asked += self._due(now + TOGETHER_WITHIN_S, now)
+            self._desk.in_flight.start(self._read_listed, list(dict.fromkeys(asked)))
+            return
+        for id in asked:
+            self._desk.in_flight.start(self._read, id)
+
+    def _due(self, until: float, now: float) -> list[str]:
+        """Take out the looks that are due until then, and plan the next. Returns the orders to be read."""
+        asked = []
+        while self._looks and self._looks[0][0] <= until:
+            look = heapq.heappop(self._looks)[2]
+            if self._look(look, now):
+                asked.append(look.id)
+        return asked
+
+    def _look(self, look: _Look, now: float) -> bool:
+        """Whether the order is to be read now."""
         order = self._desk.state.orders.get(look.id)
         if (
             order is None
@@ -125,14 +153,16 @@ class Tracking:
             self._suspected.pop(look.client_order_id, None)
             if self._tracked.get(look.id) == look.client_order_id:
                 del self._tracked[look.id]
-        elif look.step is None:
-            self._desk.in_flight.start(self._read, look.id)
-        elif look.suspected_at is not None:
+            return False
+        if look.step is None:
+            return True
+        if look.suspected_at is not None:
             self._look_at_suspect(look, look.step, now)
         elif look.client_order_id in self._unheard:
-            self._desk.in_flight.start(self._read, look.id)
             pause = POLL_AFTER_S[look.step] if look.step < len(POLL_AFTER_S) else POLL_EVERY_S
             self._plan(now + pause, _Look(look.id, look.client_order_id, look.step + 1))
+            return True
+        return False
 
     def _look_at_suspect(self, look: _Look, step: int, now: float) -> None:
         if self._suspected.get(look.client_order_id) != look.suspected_at:

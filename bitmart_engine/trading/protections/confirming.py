@@ -98,7 +98,7 @@ async def _look_for_reasons(protection: Protection, desk: Desk, protections: Con
     for update in await desk.exchange.order_history(symbol):
         closes = update.side is not None and update.side is side.closing and update.deal_size
         if closes and (update.update_time_ms or 0) >= since_ms:
-            ours = desk.state.closing_of(update.client_order_id) is not None
+            ours = desk.state.is_closing(update.client_order_id)
             if not ours and not made_there(update):
                 protections.on_update(update)
             elif made_there(update):

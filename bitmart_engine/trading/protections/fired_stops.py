@@ -16,6 +16,7 @@ from ...model.events import OrderUpdate
 from ...model.lifecycle import ProtectionState
 from ...model.positions import CloseReason, Protection
 from ...model.sides import PositionSide
+from ...store import Unreadable
 from ...store.records import FiredObserved, ProtectionMoved, Record
 from ..closes.attribution import fired_news, observed_there, whose
 from ..closes.settling import Settles, settle
@@ -82,7 +83,11 @@ class FiredStops:
         goes on from there as if its own had fired: it closes what is left, and withdraws the rest.
         """
         desk = self._desk
-        protection = desk.state.fired_for(update.order_id)
+        try:
+            protection = desk.state.fired_for(update.order_id)
+        except Unreadable as failure:  # of one that ended long ago: it is looked at again
+            desk.counters.add("archived_order_unreadable", why=failure)
+            return True
         if protection is not None:
             known = next(each for each in protection.fired if each.order_id == update.order_id)
             if not known.final:

@@ -187,10 +187,7 @@ class ForeignSignals:
                 update is None or is_ours(entry, update, offset_ms)
             ):
                 return True
-        return (
-            state.closing_of(order.client_order_id) is not None
-            or state.fired_for(order.order_id) is not None
-        )
+        return state.is_closing(order.client_order_id) or state.is_fired(order.order_id)
 
     def _may_be_ours(self, update: OrderUpdate) -> bool:
         """Whether it may turn out that the order is of the engine, or of a stop or target that is kept for it."""
