@@ -30,12 +30,19 @@ def kept_for(
 
     Several orders may have their stops at one price; the exchange does not say whose is whose: as many contracts are
     taken away as were covered, but for what has acted already, of the plans that are known for the protection's first,
-    then of those that were made nearest to its fill. What closes a whole position is never ours. With `levels`, only
-    those that wait for one of these prices.
+    then of those that were made nearest to its fill, of these first the one for just what is left. What closes a whole
+    position is never ours. With `levels`, only those that wait for one of these prices.
     """
     found = []
     known = protection.exchange_plans
-    plans = sorted(plans, key=lambda plan: (plan.order_id not in known, apart_ms(protection, plan)))
+    plans = sorted(
+        plans,
+        key=lambda plan: (
+            plan.order_id not in known,
+            apart_ms(protection, plan),
+            plan.size != protection.remaining,
+        ),
+    )
     for price, reason in (
         (protection.exchange_stop_loss, CloseReason.EXCHANGE_STOP_LOSS),
         (protection.exchange_take_profit, CloseReason.EXCHANGE_TAKE_PROFIT),

@@ -169,4 +169,13 @@ CAMPAIGNS = (
         world=4,
         seed=33_000_004,
     ),
+    Patch(
+        "what-fits-is-no-hint",
+        "of stops made at one moment the one for just what is left is not taken for the order's own",
+        "trading/closes/own_plans.py",
+        "            plan.size != protection.remaining,\n",
+        "",
+        world=4,
+        seed=36_000_002,
+    ),
 )
