@@ -7,6 +7,7 @@ everybody else run meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from enum import Enum
 from itertools import islice
 from typing import Protocol, TypeVar
@@ -17,7 +18,7 @@ from quart import request
 from werkzeug.datastructures import MultiDict
 
 from ..model.errors import BadRequest
-from ..store.archive import Archive, Archived
+from ..store.archive import Archive, Archived, Unreadable
 from .bodies import unknown
 from .pieces import unhurried
 
@@ -165,19 +166,23 @@ async def lately_ended(things: Archive[L], alive: Iterable[L], most: int) -> lis
     async for id in unhurried(ids, LOOKED_AT_AT_ONCE):
         if len(ended) == most:
             break
-        each = _readable(things, id)
-        if each is not None and each.state.final:
-            ended.append(each)
+        with suppress(Unreadable):  # what is under way is worth more than all that has ended
+            each = _readable(things, id)
+            if each is not None and each.state.final:
+                ended.append(each)
     return ended[::-1]
 
 
 def _readable(things: Archive[L], id: str) -> L | None:
-    """The thing with that id; None if it was forgotten meanwhile or cannot be read. A damaged one hides no others.
+    """The thing with that id; None if it was forgotten meanwhile or is damaged. A damaged one hides no others.
 
-    The engine counts what it cannot read, and says so in `/status`.
+    The engine counts what is damaged, and says so in `/status`. Raises Unreadable, which is answered with 503, where
+    the disk cannot be read: a list without it would say that it is not there.
     """
     try:
         return things.get(id)
+    except Unreadable:
+        raise
     except ValueError:
         return None
 

@@ -15,7 +15,7 @@ from bitmart_engine.model.lifecycle import EntryState, ProtectionState
 from bitmart_engine.model.orders import EntryOrder, EntryRequest
 from bitmart_engine.model.positions import Protection
 from bitmart_engine.model.sides import PositionSide
-from bitmart_engine.store.archive import Archive, Packed
+from bitmart_engine.store.archive import Archive, Facts, Packed
 from bitmart_engine.store.records import (
     EntryAccepted,
     EntryMoved,
@@ -151,4 +151,21 @@ async def test_what_cannot_be_read_hides_nothing_else(desk: Desk) -> None:
     finish(desk.engine, 3)
     desk.engine.state.orders.put_packed("damaged", Packed(b"{}", 0, 0))
     assert [each["id"] for each in (await desk.get("/api/orders"))["orders"]] == ["o2", "o1", "o0"]
+    assert list((await desk.get("/api/orders/status"))["orders"]) == ["o0", "o1", "o2"]
+
+
+async def test_what_is_on_a_disk_that_cannot_be_read_is_not_said_to_be_absent(desk: Desk) -> None:
+    finish(desk.engine, 3)
+    desk.engine.state.orders.put_stored("away", 0, Facts("filled", "BTCUSDT"))
+    for method, path, body in (
+        ("GET", "/api/orders", None),
+        ("GET", "/api/orders?state=filled", None),
+        ("GET", "/api/orders/away", None),
+        ("POST", "/api/place-order", {**ORDER, "id": "away"}),
+    ):
+        answer = await desk.ask(method, path, body)
+        assert answer.status_code == 503
+        assert "cannot be read" in answer.json()["error"]
+    assert (await desk.get("/api/orders?symbol=ETHUSDT"))["orders"] == []
+    assert (await desk.get("/api/orders?state=waiting"))["orders"] == []
     assert list((await desk.get("/api/orders/status"))["orders"]) == ["o0", "o1", "o2"]
