@@ -20,6 +20,7 @@ from . import (
     openapi,
     orders,
     outbox,
+    page,
     positions,
     status,
     subscriptions,
@@ -47,6 +48,7 @@ GROUPS = (
     klines,
     openapi,
     health,
+    page,
 )
 
 

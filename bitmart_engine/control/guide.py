@@ -53,6 +53,7 @@ ENDPOINTS = {
     "GET /api/klines/{symbol}/{tf}": "the last klines, the newest last: ?limit= (100, at most 1000)",
     "GET /events": "what happens, as Server-Sent Events or a WebSocket: ?types=, ?symbol=, ?last_event_id=",
     "GET /openapi.json": "all of this for programs: the OpenAPI document",
+    "GET /": "the live page, for a browser; it asks for the token, and needs none itself",
     "GET /healthz": "200 while the engine lives",
     "GET /readyz": "200 once an order can be trusted to it: connected, logged in, agreed; 503 names what is missing",
 }
