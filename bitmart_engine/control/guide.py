@@ -54,6 +54,7 @@ ENDPOINTS = {
     "GET /events": "what happens, as Server-Sent Events or a WebSocket: ?types=, ?symbol=, ?last_event_id=",
     "GET /openapi.json": "all of this for programs: the OpenAPI document",
     "GET /": "the live page, for a browser; it asks for the token, and needs none itself",
+    "GET /page/{name}": "the files that the live page consists of",
     "GET /healthz": "200 while the engine lives",
     "GET /readyz": "200 once an order can be trusted to it: connected, logged in, agreed; 503 names what is missing",
 }

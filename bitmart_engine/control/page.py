@@ -27,6 +27,7 @@ KINDS = {
     ".svg": "image/svg+xml",
 }
 """What is served, by the end of a file's name; licences and notes are not."""
+KINDS_OF_FRONT = ("text/html", "application/json")
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -59,10 +60,10 @@ def endpoints(engine: Engine) -> Blueprint:
 
     @routes.get("/")
     async def front() -> Response:
-        if request.accept_mimetypes.best_match(["text/html", "application/json"]) not in (
-            "text/html",
-            None,
-        ):
+        raw: bytes = request.scope.get("raw_path") or b"/"
+        if raw.startswith(b"//"):  # `//status` is taken for a host, and its path for `/`
+            raise NotFound
+        if request.accept_mimetypes.best_match(KINDS_OF_FRONT) == "application/json":
             raise NotFound
         return _sent("index.html")
 
