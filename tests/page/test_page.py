@@ -283,8 +283,8 @@ async def test_it_works_behind_a_prefix(desk: Desk, browser: Browser) -> None:
             }
             route.fulfill(status=answer.status_code, headers=headers, body=answer.content)
 
-        visit.page.route("**/events*", lambda route: route.abort())
         visit.page.route("http://desk.example/desk/**", passed_on)
+        visit.page.route("**/events", lambda route: route.abort())  # the later rule counts
         visit.open("http://desk.example/desk/")
         visit.page.wait_for_selector(".chart canvas")
         assert visit.origins == {"http://desk.example"}
