@@ -81,8 +81,8 @@ function Page({ store, theme, setTheme, redraw }) {
     setForm(null);
   };
   return html`
-    <a class="skip" href="#chart">${t("skip")}</a>
     <header class="top">
+      ${status && html`<a class="skip" href="#chart">${t("skip")}</a>`}
       <h1>bitmart-engine</h1>
       ${status && html`<span class=${`mode ${status.mode}`}>${t(`mode_${status.mode}`)}</span>`}
       <${Clock} />

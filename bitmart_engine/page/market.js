@@ -16,7 +16,8 @@ const FAR_S = 3600;
 export function symbolsOf(store) {
   const alive = [...store.protections.values(), ...store.orders.values()].filter((each) => !isOver(each));
   const held = store.status?.positions ?? [];
-  return [...new Set([...held, ...alive].map((each) => each.symbol).concat(Object.keys(store.status?.prices ?? {}).sort()))];
+  const streamed = (store.status?.kline_channels ?? []).map((each) => each.split(":")[1]).filter(Boolean); // before their first price
+  return [...new Set([...held, ...alive].map((each) => each.symbol).concat(Object.keys(store.status?.prices ?? {}).sort(), streamed))];
 }
 
 // The levels of a symbol, as the chart draws them: only those of a protection can be moved.

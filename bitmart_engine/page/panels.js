@@ -23,7 +23,7 @@ export function Panel({ name, title, note, children, wide }) {
 // `columns`: [title, cell(row), class]; on a phone each cell shows its title beside it.
 export function Table({ label, columns, rows, empty, keyOf }) {
   if (!rows.length) return html`<p class="empty">${empty}</p>`;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label=${label}><table>
+  return html`<div class="scroll" tabindex="0" role="group" aria-label=${label}><table>
     <thead><tr>${columns.map(([title, , kind]) => html`<th scope="col" class=${kind}>${title}</th>`)}</tr></thead>
     <tbody>${rows.slice(0, SHOWN).map(
       (row) => html`<tr key=${keyOf(row)}>
