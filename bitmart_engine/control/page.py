@@ -60,9 +60,6 @@ def endpoints(engine: Engine) -> Blueprint:
 
     @routes.get("/")
     async def front() -> Response:
-        raw: bytes = request.scope.get("raw_path") or b"/"
-        if raw.startswith(b"//"):  # `//status` is taken for a host, and its path for `/`
-            raise NotFound
         if request.accept_mimetypes.best_match(KINDS_OF_FRONT) == "application/json":
             raise NotFound
         return _sent("index.html")
