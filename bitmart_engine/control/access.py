@@ -28,6 +28,7 @@ from quart.wrappers.base import BaseRequestWebsocket
 from ..model.networks import Network, address_of
 from ..settings import Settings
 from .answers import refusal
+from .page import is_page
 
 __all__ = ["AccessRule", "Asker"]
 
@@ -109,7 +110,7 @@ class AccessRule:
         if not self.token:
             why = self._foreign_there(asker) if self._allows(asker.peer) else _foreign(asker)
             return refusal(403, ONLY_THIS_MACHINE.format(why=why))
-        if (asker.method, asker.path) == ("GET", "/healthz"):
+        if (asker.method, asker.path) == ("GET", "/healthz") or is_page(asker.method, asker.path):
             return None
         return self.unauthorised(asker)
 

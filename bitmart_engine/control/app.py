@@ -22,6 +22,7 @@ from . import (
     openapi,
     orders,
     outbox,
+    page,
     positions,
     status,
     subscriptions,
@@ -50,6 +51,7 @@ GROUPS = (
     openapi,
     health,
     metrics,
+    page,
 )
 
 

@@ -37,7 +37,7 @@ __all__ = ["LEFT_OUT", "Lagged", "Message", "Withdrawn", "endpoints", "event_vie
 PARAMETERS = ("types", "symbol", "last_event_id")
 AT_ONCE = 100
 """Events in one write, at most."""
-HEARTBEAT_S = 15
+HEARTBEAT_S = 5
 HEARTBEAT = b":\n\n"
 RETRY = b"retry: 2000\n\n"
 """A browser that lost the stream comes back after so many ms."""

@@ -55,6 +55,8 @@ ENDPOINTS = {
     "GET /openapi.json": "all of this for programs: the OpenAPI document",
     "GET /api/health": "what is wrong and since when, and who keeps the stops: the engine, the exchange, both, nobody",
     "GET /metrics": "the same and more in numbers, for Prometheus",
+    "GET /": "the live page, for a browser; it asks for the token, and needs none itself",
+    "GET /page/{name}": "the files that the live page consists of",
     "GET /healthz": "200 while the engine lives",
     "GET /readyz": "200 once an order can be trusted to it: connected, logged in, agreed; 503 names what is missing",
 }

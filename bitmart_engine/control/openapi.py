@@ -1,6 +1,7 @@
 """GET /openapi.json: the contract of the control API, OpenAPI 3.1.
 
-It is made of the app's own routes: every one is in it, whoever added it, with the sentence that `GET /help` has for it.
+It is made of the app's own routes: every one but the live page's is in it, whoever added it, with the sentence that
+`GET /help` has for it.
 `OPERATIONS` adds names, parameters, bodies and answers; `hooks` adds what the engine sends. It is not made by
 quart-schema, whose decorators read the bodies themselves, by `get_json`: a decimal would have been a float, and a field
 given twice, or mistyped, would go unnoticed or be refused in other words than everywhere else.
@@ -33,6 +34,7 @@ ALIASES = {
     "POST /unsubscribe": "POST /klines/unsubscribe",
 }
 NO_TOKEN_NEEDED = "GET /healthz"
+PAGE = "page."
 READY = ("GET /readyz", 503)
 ADDRESS = re.compile(r"https?://[A-Za-z0-9._:\[\]-]+")
 
@@ -69,6 +71,8 @@ def document(rules: Iterable[Rule], address: str = "") -> Schema:
     for rule in rules:
         if rule.websocket:
             continue  # the same path answers GET, and says so
+        if rule.endpoint.startswith(PAGE):
+            continue  # it is for people
         path = _path(rule)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             paths.setdefault(path, {})[method.lower()] = _operation(method, path)

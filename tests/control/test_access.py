@@ -147,11 +147,18 @@ def test_a_token_may_have_spaces_in_it() -> None:
         ("GET", "/healthz", True),
         ("POST", "/healthz", False),
         ("GET", "/healthz/", False),
+        ("GET", "/", True),
+        ("HEAD", "/", True),
+        ("POST", "/", False),
+        ("GET", "/page/app.js", True),
+        ("PUT", "/page/app.js", False),
+        ("GET", "/page", False),
+        ("GET", "/pages", False),
         ("GET", "/readyz", False),
         ("GET", "/nowhere", False),
     ],
 )
-def test_only_healthz_needs_no_token(method: str, path: str, open: bool) -> None:
+def test_only_healthz_and_the_page_need_no_token(method: str, path: str, open: bool) -> None:
     assert (CLOSED.refusal(asker("8.8.8.8", method=method, path=path)) is None) is open
 
 

@@ -59,7 +59,8 @@ async def test_an_order_that_cannot_be_is_refused_by_name(
     [
         ("GET", "/nowhere", 404, "there is no GET /nowhere; see GET /help"),
         ("GET", "/status/", 404, "see GET /help"),
-        ("GET", "//status", 404, "see GET /help"),
+        ("GET", "/page/nowhere.js", 404, "see GET /help"),
+        ("GET", "/page/vendor/README.md", 404, "see GET /help"),
         ("GET", "/api/orders/", 404, "see GET /help"),
         ("GET", "/static/x", 404, "see GET /help"),
         ("GET", "/api/orders/ghost", 404, "no order has the id 'ghost'"),
@@ -229,3 +230,11 @@ async def test_the_exchange_out_of_reach_is_a_503(open_desk: Open) -> None:
         answer = await desk.ask("POST", "/api/place-order", ORDER)
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
         assert "could not be asked about BTCUSDT" in answer.json()["error"]
+
+
+async def test_a_client_that_accepts_json_alone_is_told_that_there_is_no_front(desk: Desk) -> None:
+    answer = await desk.ask("GET", "/", headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.json()["ok"]) == (404, False)
+    front = await desk.ask("GET", "/", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert front.headers["Content-Type"].startswith("text/html")
+    assert "frame-ancestors 'none'" in front.headers["Content-Security-Policy"]

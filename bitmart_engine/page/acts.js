@@ -1,0 +1,143 @@
+// What can be done: each act asks once, says what will happen, and is refused when the data is too old to decide on.
+import { ask, path } from "./api.js";
+import { grouped, typedPrice } from "./format.js";
+import { html, useEffect, useRef, useState } from "./html.js";
+import { TOO_OLD_S, keeper } from "./verdict.js";
+import { t } from "./words.js";
+
+// An act: {title, says(value), verb, danger, input, run(value)}; `run` returns the id or word of what was done.
+
+export function cancelling(order) {
+  return {
+    title: t("cancel"),
+    says: () => t("will_cancel", { id: order.id }),
+    verb: t("yes_cancel"),
+    danger: true,
+    run: async () => (await ask("DELETE", `api/orders/${path(order.id)}`)).status,
+  };
+}
+
+export function closing(protection) {
+  const { id, symbol, side, remaining } = protection;
+  return {
+    title: t("close"),
+    says: () => t("will_close", { id, symbol, side: t(side), size: remaining }),
+    verb: t("yes_close"),
+    danger: true,
+    run: async () => (await ask("POST", `api/protections/${path(id)}/close`)).status,
+  };
+}
+
+export function moving(protection, field, price) {
+  const from = protection[field];
+  const tighter = field === "stop_loss" && keeper(protection) !== "engine";
+  return {
+    title: `${t("move")}: ${t(field)}`,
+    input: { label: t("new_level"), value: price ?? from ?? "" },
+    says: (to) =>
+      t("will_move", {
+        what: t(field),
+        id: protection.id,
+        from: grouped(from),
+        to: grouped(to),
+        where: tighter ? t("where_tight") : "",
+      }),
+    verb: t("yes_move"),
+    run: async (to) => (await ask("PATCH", `api/protections/${path(protection.id)}`, { [field]: to })).position[field],
+  };
+}
+
+export function stopping(protections) {
+  const bare = [...protections.values()].filter((each) => each.remaining > 0 && ["engine", "engine_at"].includes(keeper(each)));
+  return {
+    title: t("stop_engine"),
+    says: () => t("will_stop", { n: bare.length }),
+    verb: t("yes_stop"),
+    danger: true,
+    run: async () => (await ask("POST", "stop")).message,
+  };
+}
+
+export function retrying(notification) {
+  return {
+    title: t("retry"),
+    says: () => t("will_retry", { id: notification.id }),
+    verb: t("yes_retry"),
+    run: async () => (await ask("POST", `api/outbox/${path(notification.id)}/retry`)).id,
+  };
+}
+
+export function placing(body) {
+  return {
+    title: t("place"),
+    says: () =>
+      t("will_place", {
+        size: body.size,
+        symbol: body.symbol,
+        side: t(body.side),
+        min: grouped(body.entry_zone_min),
+        max: grouped(body.entry_zone_max),
+        stop: grouped(body.stop_loss),
+        target: grouped(body.take_profit),
+      }) + (body.stop_loss ? "" : ` ${t("preview_no_stop")}`),
+    verb: t("yes_place"),
+    run: async () => (await ask("POST", "api/place-order", body)).message,
+  };
+}
+
+// Why an act came to nothing, in words. Silence is no refusal.
+function why(error) {
+  return error.status === 0 ? t("unknown_outcome") : t("failed", { why: error.message });
+}
+
+export function Confirm({ act, store, done, back }) {
+  const dialog = useRef(null);
+  const [value, setValue] = useState(act.input?.value ?? "");
+  const [asking, setAsking] = useState(false);
+  const [trouble, setTrouble] = useState("");
+  useEffect(() => {
+    dialog.current.showModal();
+  }, []);
+
+  const price = act.input ? typedPrice(value) : null;
+  const go = async (event) => {
+    event.preventDefault();
+    if (asking) return;
+    const ageS = store.silentS > TOO_OLD_S * 2 ? store.silentS : store.ageS;
+    if (ageS > TOO_OLD_S) {
+      setTrouble(t("too_old", { s: Number.isFinite(ageS) ? Math.floor(ageS) : "?" }));
+      return;
+    }
+    if (act.input && price === null) {
+      setTrouble(`${value}: ${t("not_a_price")}`);
+      return;
+    }
+    setAsking(true);
+    setTrouble("");
+    try {
+      const what = await act.run(price);
+      store.readSoon();
+      done(t("done", { what: `${act.title}, ${what}` }));
+    } catch (error) {
+      setAsking(false);
+      setTrouble(error.status === undefined ? String(error) : why(error));
+      store.readSoon();
+    }
+  };
+
+  return html`<dialog ref=${dialog} aria-labelledby="act-title" aria-describedby="act-says" onClose=${back}>
+    <form onSubmit=${go}>
+      <h2 id="act-title">${act.title}</h2>
+      ${act.input &&
+      html`<label>${act.input.label}
+        <input name="level" inputmode="decimal" autocomplete="off" value=${value} onInput=${(event) => setValue(event.target.value)} autofocus />
+      </label>`}
+      <p id="act-says">${act.says(price ?? value)}</p>
+      <p class="trouble" role="alert">${trouble}</p>
+      <div class="buttons">
+        <button type="button" onClick=${() => dialog.current.close()}>${t("back")}</button>
+        <button type="submit" class=${act.danger ? "danger" : "primary"} disabled=${asking}>${asking ? t("sending") : act.verb}</button>
+      </div>
+    </form>
+  </dialog>`;
+}

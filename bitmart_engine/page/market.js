@@ -1,0 +1,147 @@
+// The panel of the chart: which symbol, which timeframe, its candles, and the levels and fills that belong to it.
+import { ask } from "./api.js";
+import { moving } from "./acts.js";
+import { Chart } from "./chart.js";
+import { grouped, utc } from "./format.js";
+import { html, useEffect, useRef, useState } from "./html.js";
+import { Panel } from "./panels.js";
+import { isOver } from "./store.js";
+import { keeper } from "./verdict.js";
+import { t } from "./words.js";
+
+const TIMEFRAMES = ["1m", "5m", "15m", "1h", "4h", "1d"];
+const READ_AGAIN_MS = 30000;
+const FAR_S = 3600;
+
+export function symbolsOf(store) {
+  const alive = [...store.protections.values(), ...store.orders.values()].filter((each) => !isOver(each));
+  const held = store.status?.positions ?? [];
+  const streamed = (store.status?.kline_channels ?? []).map((each) => each.split(":")[1]).filter(Boolean); // before their first price
+  return [...new Set([...held, ...alive].map((each) => each.symbol).concat(Object.keys(store.status?.prices ?? {}).sort(), streamed))];
+}
+
+// The levels of a symbol, as the chart draws them: only those of a protection can be moved.
+export function levelsOf(store, symbol) {
+  const levels = [];
+  for (const order of store.orders.values()) {
+    if (order.symbol !== symbol || isOver(order)) continue;
+    levels.push({ price: order.entry_zone_min, kind: "zone", title: `${t("zone")} ${short(order.id)}`, dashed: true });
+    levels.push({ price: order.entry_zone_max, kind: "zone", title: "", dashed: true });
+    if (order.filled_size) continue;
+    if (order.stop_loss) levels.push({ price: order.stop_loss, kind: "down", title: t("stop"), dashed: true });
+    if (order.take_profit) levels.push({ price: order.take_profit, kind: "up", title: t("target"), dashed: true });
+  }
+  for (const protection of store.protections.values()) {
+    if (protection.symbol !== symbol || protection.state !== "armed") continue;
+    const how = keeper(protection);
+    const where = { both: " ●●", engine: " ●○", engine_at: " ●○" }[how] ?? "";
+    if (protection.stop_loss) levels.push({ price: protection.stop_loss, kind: "down", title: `${t("stop")} ${short(protection.id)}${where}`, protection, field: "stop_loss" });
+    if (how === "engine_at") levels.push({ price: protection.exchange_stop_loss, kind: "down", title: `${t("stop")} ○●`, dashed: true });
+    if (protection.take_profit) levels.push({ price: protection.take_profit, kind: "up", title: `${t("target")} ${short(protection.id)}`, protection, field: "take_profit" });
+  }
+  for (const held of store.status?.positions ?? []) {
+    if (held.symbol === symbol && held.entry_price) levels.push({ price: held.entry_price, kind: "muted", title: t("entry_line"), dashed: true });
+  }
+  return levels;
+}
+
+const short = (id) => (id.length > 10 ? `${id.slice(0, 9)}…` : id);
+
+// Fills as far as orders and protections tell them: the average of an entry, the price of a close.
+export function fillsOf(store, symbol, seconds) {
+  const fills = [];
+  const add = (ms, buys, text) => ms && fills.push({ time: Math.floor(ms / 1000 / seconds) * seconds, buys, text });
+  for (const order of store.orders.values()) {
+    if (order.symbol !== symbol || !order.filled_size) continue;
+    const at = order.history?.find((each) => each.state === "filled" || each.state === "partially_filled");
+    add(at?.at_ms, order.side === "long", `${order.filled_size} @ ${order.average_price ?? "?"}`);
+  }
+  for (const each of store.protections.values()) {
+    if (each.symbol !== symbol || each.state !== "closed") continue;
+    add(each.history?.at(-1)?.at_ms, each.side !== "long", `${t("closed_at")} ${each.close_price ?? "?"}`);
+  }
+  return fills;
+}
+
+export function Market({ store, symbol, choose, act, theme }) {
+  const element = useRef(null);
+  const chart = useRef(null);
+  const [timeframe, setTimeframe] = useState("1m");
+  const acting = useRef(act);
+  acting.current = act;
+
+  useEffect(() => {
+    if (!symbol) return undefined;
+    const drawn = new Chart(element.current, (protection, field, price) => acting.current(moving(protection, field, price)));
+    chart.current = drawn;
+    element.current.chart = drawn; // for tests, and for whoever looks with the browser's tools
+    return () => {
+      chart.current = null;
+      drawn.remove();
+    };
+  }, [symbol]);
+
+  useEffect(() => {
+    if (!symbol) return undefined;
+    const read = async () => {
+      const found = await store.showCandles(symbol, timeframe);
+      if (found && chart.current) chart.current.candles(found.bars, store.status?.prices[symbol]?.last);
+    };
+    store.onCandle = (bar) => chart.current?.candle(bar);
+    read();
+    const again = setInterval(read, READ_AGAIN_MS);
+    return () => clearInterval(again);
+  }, [symbol, timeframe]);
+
+  useEffect(() => chart.current?.recolour(), [theme]);
+  useEffect(() => {
+    if (!chart.current) return;
+    chart.current.levels(levelsOf(store, symbol));
+    chart.current.fills(fillsOf(store, symbol, secondsOf(timeframe)));
+  });
+
+  if (!symbol) return html`<${Panel} name="chart" title=${t("chart")} wide><${Watch} store=${store} choose=${choose} /></${Panel}>`;
+  const price = store.status.prices[symbol];
+  const last = store.candles?.bars.at(-1);
+  const isElsewhen = last && Math.abs(Date.now() / 1000 - last.time) > FAR_S + secondsOf(timeframe);
+  return html`<${Panel} name="chart" title=${t("chart")} wide
+    note=${html`${isElsewhen && html`<span class="warn">${t("candle_time", { when: utc(last.time * 1000, true) })}</span> `}
+      ${store.candles?.failed && html`<span class="bad">${store.candles.failed}</span>`}`}>
+    <div class="bar">
+      <label><span class="unseen">${t("symbol")}</span>
+        <select value=${symbol} onChange=${(event) => choose(event.target.value)}>
+          ${symbolsOf(store).concat(symbol).filter((each, index, all) => all.indexOf(each) === index).map((each) => html`<option value=${each}>${each}</option>`)}
+        </select></label>
+      <label><span class="unseen">${t("timeframe")}</span>
+        <select value=${timeframe} onChange=${(event) => setTimeframe(event.target.value)}>
+          ${TIMEFRAMES.map((each) => html`<option value=${each}>${each}</option>`)}
+        </select></label>
+      <output class="price" aria-label=${t("price")}>${grouped(price?.last)}</output>
+      ${price?.stale && html`<span class="bad">${t("stale")}</span>`}
+      <span class="hint">${t("drag_hint")}</span>
+    </div>
+    <div class="chart" ref=${element} role="img" aria-label=${`${t("chart")} ${symbol} ${timeframe}`}></div>
+  </${Panel}>`;
+}
+
+const secondsOf = (timeframe) => parseInt(timeframe, 10) * { m: 60, h: 3600, d: 86400 }[timeframe.at(-1)];
+
+function Watch({ store, choose }) {
+  const [name, setName] = useState("");
+  const [trouble, setTrouble] = useState("");
+  const go = async (event) => {
+    event.preventDefault();
+    const symbol = name.trim().toUpperCase();
+    try {
+      await ask("POST", "klines/subscribe", { symbol, tfs: ["1m"] });
+      choose(symbol);
+    } catch (error) {
+      setTrouble(t("failed", { why: error.message }));
+    }
+    store.readSoon();
+  };
+  return html`<form class="watch" onSubmit=${go}>
+    <label>${t("no_chart")} <input name="watch" value=${name} placeholder=${t("symbol_placeholder")} onInput=${(event) => setName(event.target.value)} required /></label>
+    <button type="submit">${t("watch")}</button> <span class="trouble" role="alert">${trouble}</span>
+  </form>`;
+}

@@ -1,0 +1,104 @@
+// The form that places an order, with what can be said of it beforehand: distance, stop, target, reward to risk.
+import { percent, typedPrice } from "./format.js";
+import { html, useEffect, useRef } from "./html.js";
+import { t } from "./words.js";
+
+const PRICES = ["entry_zone_min", "entry_zone_max", "stop_loss", "take_profit"];
+const FIELDS = [
+  ["id", "field_id"],
+  ["symbol", "field_symbol"],
+  ["entry_zone_min", "field_min"],
+  ["entry_zone_max", "field_max"],
+  ["size", "field_size"],
+  ["leverage", "field_leverage"],
+  ["stop_loss", "field_stop"],
+  ["take_profit", "field_target"],
+  ["timeout_seconds", "field_timeout"],
+];
+const NEEDED = new Set(["id", "symbol", "entry_zone_min", "entry_zone_max", "size"]);
+
+// An id that is also a client order id: 1 to 32 letters and digits.
+function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  return `page${[...bytes].map((each) => each.toString(16).padStart(2, "0")).join("")}`;
+}
+
+// The body of place-order, as text throughout; null while something needed is missing or is no number.
+export function bodyOf(form) {
+  const body = { side: form.side };
+  for (const [name] of FIELDS) {
+    const text = (form[name] ?? "").trim();
+    if (!text) {
+      if (NEEDED.has(name)) return null;
+      continue;
+    }
+    const isText = name === "id" || name === "symbol";
+    const value = isText ? text : typedPrice(text);
+    if (value === null) return null;
+    body[name] = name === "symbol" ? value.toUpperCase() : value;
+  }
+  if (!/^\d+$/.test(body.size)) return null;
+  return { ...body, size: Number(body.size) };
+}
+
+export function previewOf(body, price) {
+  if (!body) return [t("preview_none")];
+  const [low, high, stop, target] = PRICES.map((name) => (body[name] === undefined ? null : Number(body[name])));
+  const middle = (low + high) / 2;
+  const said = [];
+  if (price === null) said.push(t("no_price", { symbol: body.symbol }));
+  else if (price >= low && price <= high) said.push(t("preview_in"));
+  else said.push(t("preview_far", { p: percent((price < low ? low - price : price - high) / price) }));
+  said.push(stop === null ? t("preview_no_stop") : t("preview_stop", { p: percent((middle - stop) / middle) }));
+  if (target !== null) said.push(t("preview_target", { p: percent((target - middle) / middle) }));
+  if (stop !== null && target !== null && stop !== middle) {
+    said.push(t("preview_ratio", { r: Math.abs((target - middle) / (middle - stop)).toFixed(2) }));
+  }
+  return said;
+}
+
+// What a new form holds. The id stays with it, so that asking again places no second order.
+export const newForm = (symbol) => ({ id: newId(), symbol: symbol ?? "", side: "long", timeout_seconds: "3600", leverage: "10" });
+
+export function Place({ store, form, setForm, confirm, back }) {
+  const dialog = useRef(null);
+  useEffect(() => {
+    dialog.current.showModal();
+  }, []);
+  const set = (name) => (event) => setForm({ ...form, [name]: event.target.value });
+  const body = bodyOf(form);
+  const known = body && store.status?.prices[body.symbol];
+  const go = (event) => {
+    event.preventDefault();
+    if (body) confirm(body);
+  };
+
+  return html`<dialog ref=${dialog} class="wide" aria-labelledby="place-title" onClose=${back}>
+    <form onSubmit=${go} autocomplete="off">
+      <h2 id="place-title">${t("place")}</h2>
+      <fieldset class="sides">
+        <legend>${t("field_side")}</legend>
+        ${["long", "short"].map(
+          (side) => html`<label class=${`choice ${side}`}>
+            <input type="radio" name="side" value=${side} checked=${form.side === side} onChange=${set("side")} /> ${t(side)}
+          </label>`,
+        )}
+      </fieldset>
+      <div class="fields">
+        ${FIELDS.map(
+          ([name, label]) => html`<label>${t(label)}
+            <input name=${name} value=${form[name] ?? ""} onInput=${set(name)} required=${NEEDED.has(name)}
+              inputmode=${name === "id" || name === "symbol" ? "text" : "decimal"} spellcheck="false" />
+          </label>`,
+        )}
+      </div>
+      <section class="preview" aria-live="polite" aria-label=${t("preview")}>
+        ${previewOf(body, known ? Number(known.last) : null).map((line) => html`<div>${line}</div>`)}
+      </section>
+      <div class="buttons">
+        <button type="button" onClick=${() => dialog.current.close()}>${t("back")}</button>
+        <button type="submit" class="primary" disabled=${!body}>${t("place_verb")}…</button>
+      </div>
+    </form>
+  </dialog>`;
+}
