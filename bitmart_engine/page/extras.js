@@ -5,12 +5,14 @@ import { Panel, Table, When } from "./panels.js";
 import { t } from "./words.js";
 
 const COLUMNS_SHOWN = 9;
+const LABELLED = new Set(["both", "engine", "exchange", "nobody", "now_s", "longest_s", "sum_s"]);
 
 // A cell of whatever kind: times by their name, the rest as text.
 function cell(name, value) {
   if (value === null || value === undefined) return "–";
   if (name.endsWith("_ms") && Number.isInteger(value) && value > 1e12) return html`<${When} ms=${value} />`;
   if (typeof value === "object") return oneLine(value, 60);
+  if (name.endsWith("_s") && typeof value === "number") return `${grouped(value)} s`;
   return /^-?\d+(\.\d+)?$/.test(String(value)) ? grouped(value) : oneLine(String(value), 60);
 }
 
@@ -27,7 +29,7 @@ function Rows({ name, title, rows }) {
 function Values({ name, title, values }) {
   const rows = Object.entries(values).filter(([key]) => key !== "ok");
   return html`<${Panel} name=${name} title=${title}>
-    <dl>${rows.map(([key, value]) => html`<div><dt>${key}</dt><dd>${cell(key, value)}</dd></div>`)}</dl>
+    <dl>${rows.map(([key, value]) => html`<div><dt>${LABELLED.has(key) ? t(`v_${key}`) : key}</dt><dd>${cell(key, value)}</dd></div>`)}</dl>
   </${Panel}>`;
 }
 
@@ -38,7 +40,8 @@ export function Extras({ store }) {
   return html`
     ${Array.isArray(trades?.trades) && html`<${Rows} name="trades" title=${t("trades")} rows=${trades.trades} />`}
     ${Array.isArray(fills?.fills) && html`<${Rows} name="fills" title=${t("filled")} rows=${fills.fills} />`}
-    ${Array.isArray(health?.reasons) && html`<${Rows} name="health" title=${t("health")} rows=${health.reasons} />`}
+    ${health?.troubles?.length > 0 && html`<${Rows} name="health" title=${t("health")} rows=${health.troubles} />`}
+    ${health?.stops_kept && html`<${Values} name="kept" title=${t("kept")} values=${health.stops_kept} />`}
     ${naked && html`<${Values} name="naked" title=${t("naked")} values=${naked} />`}
     ${latency && html`<${Values} name="latency" title=${t("latency")} values=${latency} />`}
     ${summary && html`<${Values} name="summary" title=${t("summary")} values=${summary} />`}
