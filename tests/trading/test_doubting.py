@@ -165,7 +165,7 @@ async def test_a_protection_that_ended_wrongly_comes_back_by_a_push_and_says_so(
         await stage.until(lambda: stage.receiver.names()[-1] == "rearmed")
         told = stage.receiver.events()[-1]
         assert (told["position_id"], told["size"], told["reason"]) == ("a", 10, "still_held")
-        assert stage.engine._counters.counts()["protection_rearmed"]
+        assert stage.engine.counters.counts()["protection_rearmed"]
         await still_fires(stage)
         await stage.until(lambda: stage.receiver.names()[-1] == "closed")
 
@@ -219,7 +219,7 @@ async def test_a_position_opened_afterwards_by_hand_is_left_alone(autojump_clock
         stage.move(64400)
         await stage.settle(10)
         assert (held_there(stage), stage.submits(*CLOSE_SIDES)) == (size, [])
-        assert stage.engine._counters.counts()["held_after_end"] == 1
+        assert stage.engine.counters.counts()["held_after_end"] == 1
 
 
 async def test_what_the_user_dropped_does_not_come_back(autojump_clock):

@@ -51,7 +51,7 @@ def unprotected(stage: Stage) -> list[str]:
 
 
 def tallied(stage: Stage) -> Any:
-    return stage.engine._counters.counts()
+    return stage.engine.counters.counts()
 
 
 async def test_a_stop_that_is_listed_stays_kept(autojump_clock):

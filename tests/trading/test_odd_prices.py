@@ -478,7 +478,7 @@ async def test_a_position_that_is_pushed_again_as_it_was_does_not_have_the_clock
     async with open_stage() as stage:
         await stage.bought(exchange_protection=False)
         await stage.settle(70)
-        assert "exchange_clock_doubted" not in stage.engine._counters.counts()
+        assert "exchange_clock_doubted" not in stage.engine.counters.counts()
 
 
 async def test_a_price_of_when_a_symbol_was_watched_long_ago_fires_no_stop(autojump_clock):
