@@ -60,6 +60,7 @@ def families(engine: Engine, report: Report) -> Iterator[Metric]:
     yield from _of_health(report)
     yield from _of_connections(engine)
     yield from _of_promises(engine)
+    yield from _of_loop(engine)
     events = CounterMetricFamily(
         f"{PREFIX}events", "what was dropped, retried or given up, by event", labels=["event"]
     )
@@ -140,6 +141,23 @@ def _of_promises(engine: Engine) -> Iterator[Metric]:
     for position, size in engine.foreign_positions().items():
         foreign.add_metric([position], size)
     yield foreign
+
+
+def _of_loop(engine: Engine) -> Iterator[Metric]:
+    loop = engine.event_loop()
+    if loop is None:
+        return
+    held = CounterMetricFamily(
+        f"{PREFIX}event_loop_held",
+        "passes of the event loop longer than this",
+        labels=["longer_than_ms"],
+    )
+    for bound_ms, times in loop.longer_than_ms.items():
+        held.add_metric([str(bound_ms)], times)
+    yield held
+    yield _gauge(
+        "event_loop_longest_seconds", "of the last minute or two", loop.longest_lately_ms / 1000
+    )
 
 
 def _gauge(name: str, what: str, value: float) -> GaugeMetricFamily:

@@ -13,7 +13,7 @@ import trio
 from attrs import define
 from trio.testing import wait_all_tasks_blocked
 
-from bitmart_engine import Engine, Settings, open_engine
+from bitmart_engine import Engine, Settings, World, open_engine
 from bitmart_engine.control import serve_control
 from bitmart_engine.paper import ManualMarket, PaperExchange, open_paper_exchange
 from bitmart_engine.settings import IN_MEMORY
@@ -88,7 +88,9 @@ Open = Callable[..., Any]
 
 
 @asynccontextmanager
-async def opened(*, credentials: bool = True, **changes: Any) -> AsyncIterator[Desk]:
+async def opened(
+    *, credentials: bool = True, world: World | None = None, **changes: Any
+) -> AsyncIterator[Desk]:
     async with open_paper_exchange(market=ManualMarket()) as paper:
         if credentials:
             changes["api_key"] = paper.config.api_key
@@ -105,7 +107,7 @@ async def opened(*, credentials: bool = True, **changes: Any) -> AsyncIterator[D
                 **changes,
             },
         )
-        async with open_engine(settings) as engine, trio.open_nursery() as nursery:
+        async with open_engine(settings, world=world) as engine, trio.open_nursery() as nursery:
             address = await nursery.start(serve_control, engine)
             async with httpx.AsyncClient(base_url=address, timeout=30) as http:
                 desk = Desk(engine, paper, http, address)

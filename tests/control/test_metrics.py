@@ -9,7 +9,10 @@ from typing import Any
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 
-from .conftest import ORDER, Desk
+from bitmart_engine import World
+from bitmart_engine.loop_watch import LoopWatch
+
+from .conftest import ORDER, Desk, Open
 
 RULES = Path(__file__).parents[2] / "examples" / "deploy" / "prometheus-rules.yml"
 
@@ -70,3 +73,10 @@ async def test_the_rules_for_prometheus_speak_of_metrics_that_there_are(desk: De
     there = set(re.findall(r"^# TYPE (\w+)", (await desk.ask("GET", "/metrics")).text, re.M))
     assert named <= there
     assert len(named) > 5
+
+
+async def test_how_long_the_loop_was_held_is_there_where_it_is_measured(open_desk: Open) -> None:
+    async with open_desk(world=World(loop_watch=LoopWatch())) as desk:
+        found = await _metrics(desk)
+    assert found["event_loop_longest_seconds",] > 0
+    assert found["event_loop_held_total", "50"] >= 0
