@@ -67,6 +67,9 @@ class HealthWatch:
         for topic, why in engine.streams().refused.items():
             said = f"the exchange refuses the channel {topic}: {why}"
             found.append(Fact("channel_refused", HealthLevel.AMBER, said, topic))
+        if engine.state.paused_ms is not None:
+            said = "entries are paused: no order goes out until they are resumed"
+            found.append(Fact("entries_paused", HealthLevel.AMBER, said))
         offset_ms = engine.exchange().clock_offset_ms
         if offset_ms is not None and abs(offset_ms) > SKEW_WARNED_MS:
             said = f"the exchange's clock is {offset_ms / 1000:+.1f} s from this machine's"

@@ -19,6 +19,7 @@ from .exchange.client import ExchangeClient
 from .feed import Feed
 from .guarding import unguarded
 from .health import Fact, HealthLevel
+from .logs import get_logger
 from .loop_watch import LoopStatistics
 from .model.errors import BadRequest, Conflict, NotFound, Unavailable
 from .model.events import BalanceUpdate, Event, Kline, OrderUpdate, PositionUpdate, Tick
@@ -31,7 +32,7 @@ from .nearness import nothing_near
 from .notify.outbox import Outbox, OutboxStatistics, Waiting
 from .settings import Settings
 from .store import JournalError, State, Store, Telling
-from .store.records import NotificationOwed, Record, ViewChanged
+from .store.records import EntriesPaused, NotificationOwed, Record, ViewChanged
 from .streams.bus import Listener
 from .streams.history import MOST_BARS
 from .streams.statistics import StreamsStatistics
@@ -60,6 +61,8 @@ __all__ = [
     "StreamsStatistics",
     "Waiting",
 ]
+
+log = get_logger()
 
 VIEW = "view"
 """Who holds the channels that users subscribed to."""
@@ -448,6 +451,32 @@ class Engine:
             if self._stopping.is_set():
                 raise Unavailable("the engine is stopping")
             await trio.sleep(LOOKS_EVERY_S)
+
+    # Entries as a whole
+
+    async def pause(self) -> int:
+        """Let no order go out that waits for its zone, until `resume`, across restarts. Returns since when, ms.
+
+        Orders are still accepted and wait, and expire as always. What is at the exchange stays there. Stops and targets
+        are watched on, closes and cancels go out. Returns once that is durable; raises Unavailable.
+        """
+        self._core.desk.promises.check()
+        since_ms = self.state.paused_ms
+        if since_ms is None:
+            since_ms = self._world.wall_ms()
+            self._store.record(EntriesPaused(since_ms, True))
+            log.warning("entries_paused")
+        await self._core.desk.promises.keep()
+        return since_ms
+
+    async def resume(self) -> None:
+        """Undo `pause`: orders whose zone the price is in go out at once. Durable on return; raises Unavailable."""
+        self._core.desk.promises.check()
+        if self.state.paused_ms is not None:
+            self._store.record(EntriesPaused(self._world.wall_ms(), False))
+            log.warning("entries_resumed")
+        await self._core.desk.promises.keep()
+        self._core.entries.recheck()
 
     # The end
 

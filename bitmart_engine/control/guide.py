@@ -27,6 +27,8 @@ ENDPOINTS = {
     "POST /positions/unsubscribe": "undo that; the engine goes on hearing them, and GET /events tells them",
     "POST /balance/subscribe": "hold the channel of balance events for readers",
     "POST /balance/unsubscribe": "undo that; the engine goes on hearing them, and GET /events tells them",
+    "POST /pause": "let no waiting order go out, across restarts; stops and targets are watched on",
+    "POST /resume": "undo that; what is in its zone goes out at once",
     "POST /stop": "stop the engine; names the positions that nobody guards meanwhile",
     "POST /api/place-order": "wait for the price to enter a zone, then place the order",
     "POST /api/monitor-position": "guard a position with a stop-loss and a take-profit",

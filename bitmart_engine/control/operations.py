@@ -14,7 +14,7 @@ from .callbacks import CallbackList
 from .enums import one_of
 from .futures_orders import FuturesOrderList, OneFuturesOrder
 from .guide import Help
-from .health import Alive, Health, Readiness, Stopping
+from .health import Alive, Health, Paused, Readiness, Stopping
 from .hooks import CALLBACKS
 from .klines import KlineList
 from .metrics import TEXT_FORMAT
@@ -164,6 +164,8 @@ SAME_AS_PROTECTIONS: Mapping[str, Operation] = {
 OPERATIONS: Mapping[str, Operation] = {
     "GET /status": Operation("get_status", "engine", Status),
     "GET /help": Operation("get_help", "engine", Help),
+    "POST /pause": Operation("pause_entries", "engine", Paused, WRITE),
+    "POST /resume": Operation("resume_entries", "engine", Paused, WRITE),
     "POST /stop": Operation("stop_engine", "engine", Stopping, WRITE),
     "GET /openapi.json": Operation("get_document", "engine", "Document"),
     "GET /healthz": Operation("check_alive", "engine", Alive, (403, 500)),

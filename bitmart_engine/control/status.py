@@ -163,6 +163,7 @@ class Status(Answer):
     uptime_s: float
     not_ready: list[str]
     missing_credentials: tuple[str, ...]
+    paused_ms: UnixMs | None
     public_ws_connected: bool
     private_ws_connected: bool
     authenticated: bool
@@ -205,6 +206,7 @@ def endpoints(engine: Engine) -> Blueprint:
                 uptime_s=round(engine.uptime_s, 3),
                 not_ready=engine.not_ready(),
                 missing_credentials=engine.settings.missing_credentials,
+                paused_ms=state.paused_ms,
                 public_ws_connected=streams.public_connected,
                 private_ws_connected=streams.private_connected,
                 authenticated=streams.authenticated,

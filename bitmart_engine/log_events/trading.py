@@ -5,6 +5,8 @@ from __future__ import annotations
 __all__ = ["ACCOUNT", "ORDERS", "PROTECTIONS"]
 
 ORDERS = {
+    "entries_paused": "A user paused the entries: no waiting order goes out until they are resumed; stops go on.",
+    "entries_resumed": "A user resumed the entries: waiting orders go out again.",
     "order_accepted": "An order was accepted and waits for the price to enter its zone.",
     "order_open": "The order is at the exchange.",
     "order_partially_filled": "A part of the order has filled.",

@@ -328,6 +328,20 @@ def events(
         raise
 
 
+@remote_command("pause", "pause --url http://127.0.0.1:8091")
+def pause(session: Session) -> None:
+    """Let no waiting order go out until 'resume', across restarts. Stops and targets are watched on."""
+    answer = session.remote.ask("POST", "pause")
+    session.tell(answer, lambda: [session.screen.line(str(answer.body.get("message", "paused")))])
+
+
+@remote_command("resume", "resume --url http://127.0.0.1:8091")
+def resume(session: Session) -> None:
+    """Undo 'pause': orders whose zone the price is in go out at once."""
+    answer = session.remote.ask("POST", "resume")
+    session.tell(answer, lambda: [session.screen.line(str(answer.body.get("message", "resumed")))])
+
+
 @remote_command("stop", "stop --url http://127.0.0.1:8091")
 def stop(session: Session) -> None:
     """Stop the engine. Names the positions whose stop nobody keeps until it is back."""
@@ -342,7 +356,7 @@ def stop(session: Session) -> None:
 
 COMMANDS = (
     status, place, orders, cancel, positions, protect, monitor, close,
-    subscribe, unsubscribe, events, outbox, callbacks, stop,
+    subscribe, unsubscribe, events, outbox, callbacks, pause, resume, stop,
 )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ T = TypeVar("T")
 KINDS: dict[str, type[Record]] = {each.__name__: each for each in get_args(Record)}
 
 Subject = tuple[str, str]
-"""What a record speaks of: "order", "protection", "futures_order", "notification" or "view", and its id."""
+"""What a record speaks of: "order", "protection", "futures_order", "notification", "view" or "entries", and its id."""
 
 _ENCODER = msgspec.json.Encoder()
 _DECODERS: dict[type[Any], msgspec.json.Decoder[Any]] = {}
@@ -101,5 +101,7 @@ def subject_of(record: Record) -> Subject:
             return "notification", record.id
         case r.ViewChanged():
             return "view", ""
+        case r.EntriesPaused():
+            return "entries", ""
         case _:
             assert_never(record)

@@ -91,7 +91,7 @@ def load(connection: sqlite3.Connection, shelved_ms: int | None = None) -> State
     What had ended by `shelved_ms` stays on disk, but for what something alive needs; None: nothing does.
     """
     state = State()
-    _read_viewed(connection, state)
+    _read_meta(connection, state)
     if shelved_ms is None:
         _restore(state, connection.execute(f"SELECT {_COLUMNS} FROM kept ORDER BY place"))
     else:
@@ -307,7 +307,7 @@ def _read(
     connection: sqlite3.Connection, state: State, touched: Iterable[Subject]
 ) -> dict[Subject, int]:
     """Bring what is kept of `touched` into `state`. Returns the places."""
-    _read_viewed(connection, state)
+    _read_meta(connection, state)
     places = {}
     for subject, id in touched:
         for part in _parts(subject):
@@ -366,6 +366,9 @@ def _write(
     connection.execute(
         "UPDATE meta SET value = ? WHERE key = 'viewed'", (json.dumps(sorted(state.viewed)),)
     )
+    connection.execute(
+        "INSERT OR REPLACE INTO meta VALUES ('paused', ?)", (json.dumps(state.paused_ms),)
+    )
 
 
 def _ended_ms(
@@ -377,8 +380,11 @@ def _ended_ms(
     return thing.at_ms if isinstance(thing, DeadLetter) else ended_ms(thing)
 
 
-def _read_viewed(connection: sqlite3.Connection, state: State) -> None:
+def _read_meta(connection: sqlite3.Connection, state: State) -> None:
     row = connection.execute("SELECT value FROM meta WHERE key = 'viewed'").fetchone()
     if row is None:
         raise Damage("meta.viewed is missing")
     state.viewed.update(unpack(list[str], row[0]))
+    row = connection.execute("SELECT value FROM meta WHERE key = 'paused'").fetchone()
+    if row is not None and row[0] != "null":  # older journals have none
+        state.paused_ms = unpack(int, row[0])

@@ -22,7 +22,8 @@ OPENED = "SELECT subject, body FROM journal WHERE kind = 'ProtectionOpened' AND 
 OWED = "SELECT subject FROM journal WHERE kind = 'NotificationOwed' AND instr(body, ?)"
 WRITTEN = """
     SELECT seq, at_ms, kind, body FROM journal
-    WHERE subject IN (SELECT value FROM json_each(?)) AND kind NOT IN ('FuturesOrderSeen', 'ViewChanged')
+    WHERE subject IN (SELECT value FROM json_each(?))
+    AND kind NOT IN ('EntriesPaused', 'FuturesOrderSeen', 'ViewChanged')
     ORDER BY seq
 """
 

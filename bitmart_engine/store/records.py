@@ -18,6 +18,7 @@ from ..model.positions import Close, CloseReason, FiredOrder, Protection
 __all__ = [
     "CloseIntended",
     "CloseObserved",
+    "EntriesPaused",
     "EntryAccepted",
     "EntryAnnounced",
     "EntryCancelAsked",
@@ -246,8 +247,17 @@ class ViewChanged:
     subscribed: bool
 
 
+@frozen
+class EntriesPaused:
+    """A user paused the entries, or resumed them: whether orders that wait for their zone may go out."""
+
+    at_ms: int
+    paused: bool
+
+
 Record = (
-    EntryAccepted
+    EntriesPaused
+    | EntryAccepted
     | EntryIntended
     | EntryObserved
     | EntryMoved

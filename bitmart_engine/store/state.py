@@ -24,6 +24,7 @@ from .codec import subject_of, unpacking
 from .records import (
     CloseIntended,
     CloseObserved,
+    EntriesPaused,
     EntryAccepted,
     EntryAnnounced,
     EntryCancelAsked,
@@ -65,6 +66,8 @@ class State:
         self.owed: dict[str, Notification] = {}
         self.dead: dict[str, DeadLetter] = {}
         self.viewed: set[str] = set()
+        self.paused_ms: int | None = None
+        """Since when entries are paused; None while they are not."""
         self.entry_by_client_id: dict[str, str] = {}
         self.protection_by_client_id: dict[str, str] = {}
         """Also by the exchange's order ids, all digits as ours never are, of what it closed of them itself."""
@@ -327,6 +330,13 @@ class State:
             self.viewed.update(record.topics)
         else:
             self.viewed.difference_update(record.topics)
+
+    @apply.register
+    def _(self, record: EntriesPaused) -> None:
+        if not record.paused:
+            self.paused_ms = None
+        elif self.paused_ms is None:
+            self.paused_ms = record.at_ms
 
     def _moved(self, id: str, to: EntryState, at_ms: int, reason: str = "") -> EntryOrder:
         now = self.orders[id]

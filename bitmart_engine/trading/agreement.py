@@ -39,7 +39,8 @@ class Agreement:
     @property
     def may_open(self) -> bool:
         """Whether an entry may go out now."""
-        return self.opening and self.reached and self._store.trouble is None
+        allowed = self.opening and self._store.state.paused_ms is None
+        return allowed and self.reached and self._store.trouble is None
 
     def doubt(self) -> None:
         """Something does not add up: compare soon, but not before what is new had time to show."""

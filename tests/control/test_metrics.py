@@ -80,3 +80,14 @@ async def test_how_long_the_loop_was_held_is_there_where_it_is_measured(open_des
         found = await _metrics(desk)
     assert found["event_loop_longest_seconds",] > 0
     assert found["event_loop_held_total", "50"] >= 0
+
+
+async def test_entries_are_paused_and_resumed_over_http(desk: Desk) -> None:
+    paused = await desk.ask("POST", "/pause")
+    assert (paused.status_code, paused.json()["paused"]) == (200, True)
+    since_ms = paused.json()["since_ms"]
+    assert (await desk.ask("POST", "/pause")).json()["since_ms"] == since_ms
+    assert (await desk.ask("GET", "/status")).json()["paused_ms"] == since_ms
+    resumed = await desk.ask("POST", "/resume")
+    assert (resumed.json()["paused"], resumed.json()["since_ms"]) == (False, None)
+    assert (await desk.ask("GET", "/status")).json()["paused_ms"] is None

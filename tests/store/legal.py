@@ -15,6 +15,7 @@ from bitmart_engine.store import State
 from bitmart_engine.store.records import (
     CloseIntended,
     CloseObserved,
+    EntriesPaused,
     EntryAccepted,
     EntryAnnounced,
     EntryCancelAsked,
@@ -114,6 +115,8 @@ class History:
         return FuturesOrderSeen(evolve(order, seen_ms=self.now_ms))
 
     def _view(self) -> Record:
+        if self._pick([False] * 3 + [True]):
+            return EntriesPaused(self.now_ms, self._pick([True, False]))
         return ViewChanged((self._pick("abc"), self._pick("abc")), self._pick([True, False]))
 
     def _entry(self) -> Record:
