@@ -58,6 +58,17 @@ export function stopping(protections) {
   };
 }
 
+// Entries as a whole: pause them, or resume them where they are paused.
+export function pausing(status) {
+  const paused = status.paused_ms !== null && status.paused_ms !== undefined;
+  return {
+    title: paused ? t("resume") : t("pause"),
+    says: () => (paused ? t("will_resume") : t("will_pause")),
+    verb: paused ? t("yes_resume") : t("yes_pause"),
+    run: async () => (await ask("POST", paused ? "resume" : "pause")).message,
+  };
+}
+
 export function retrying(notification) {
   return {
     title: t("retry"),

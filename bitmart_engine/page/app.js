@@ -1,5 +1,5 @@
 // The page: what stands where, which theme and language, and which act is being asked about.
-import { Confirm, placing, stopping } from "./acts.js";
+import { Confirm, pausing, placing, stopping } from "./acts.js";
 import { token } from "./api.js";
 import { Extras } from "./extras.js";
 import { bothClocks, duration, local, utc } from "./format.js";
@@ -91,6 +91,7 @@ function Page({ store, theme, setTheme, redraw }) {
       <${Choice} label=${t("lang")} value=${language()} options=${Object.entries(NAMES)} choose=${(name) => (speak(name), redraw())} />
       <${Choice} label=${t("theme")} value=${theme} options=${THEMES.map((each) => [each, t(`theme_${each}`)])} choose=${setTheme} />
       ${status && html`<button class="primary" onClick=${() => setForm(newForm(shown))}>${t("place")}…</button>
+      <button class="quiet" onClick=${() => setAct(pausing(status))}>${pausing(status).title}…</button>
       <button class="danger quiet" onClick=${() => setAct(stopping(store.protections))}>${t("stop_engine")}…</button>`}
     </header>
     <main>

@@ -41,6 +41,7 @@ function judge({ status, protections, orders }, say, nowMs) {
   }
   if (status.missing_credentials.length) say("amber", "r_no_account");
   else if (status.not_ready.length) say(armed.length ? "red" : "amber", "r_not_ready", { why: status.not_ready.join("; ") });
+  if (status.paused_ms) say("amber", "r_paused");
   if (status.outbox.dead) say("amber", "r_dead", { n: status.outbox.dead });
   if (status.exchange.clock_skewed) say("amber", "r_skew", { ms: Math.round(status.exchange.clock_offset_ms) });
   if (status.foreign_orders?.length) say("amber", "r_foreign", { n: status.foreign_orders.length });

@@ -298,3 +298,29 @@ async def test_it_works_behind_a_prefix(desk: Desk, browser: Browser) -> None:
         assert visit.origins == {"http://desk.example"}
 
     await browser.run(look)
+
+
+async def test_entries_are_paused_and_resumed_and_the_page_says_so(
+    desk: Desk, browser: Browser
+) -> None:
+    def press(visit: Visit, shown: str, then: str) -> str:
+        visit.page.click(f"header button:has-text('{shown}')")
+        said: str = visit.page.inner_text("#act-says")
+        visit.page.click("dialog button[type=submit]")
+        visit.page.wait_for_selector(f"header button:has-text('{then}')")
+        return said
+
+    def pause(visit: Visit) -> str:
+        visit.open(desk.address)
+        said = press(visit, "Pause entries", "Resume entries")
+        visit.page.wait_for_selector("text=Entries are paused")
+        return said
+
+    def resume(visit: Visit) -> str:
+        visit.open(desk.address)
+        return press(visit, "Resume entries", "Pause entries")
+
+    assert "Stops and targets are watched on" in await browser.run(pause)
+    assert desk.engine.state.paused_ms is not None
+    assert "at once" in await browser.run(resume)
+    assert desk.engine.state.paused_ms is None
