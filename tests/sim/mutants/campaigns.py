@@ -30,8 +30,8 @@ CAMPAIGNS = (
         "newest-stop-is-ours",
         "of stops that are alike the one that is listed first is taken away, whose fill ever made it",
         "trading/closes/own_plans.py",
-        "(plan.order_id not in known, apart_ms(protection, plan))",
-        "(plan.order_id not in known, apart_ms is None)",
+        "            apart_ms(protection, plan),\n",
+        "            apart_ms is None,\n",
         seed=20_000_069,
     ),
     Patch(

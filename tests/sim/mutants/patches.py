@@ -95,8 +95,8 @@ PATCHES = (
         "open-before-agreeing",
         "entries go out before the exchange was compared with the journal",
         "trading/agreement.py",
-        "        return self.opening and self.reached and self._store.trouble is None\n",
-        "        return self.opening and self._store.trouble is None\n",
+        "        return allowed and self.reached and self._store.trouble is None\n",
+        "        return allowed and self._store.trouble is None\n",
         "account unread",
     ),
     Patch(
