@@ -8,7 +8,8 @@ import trio
 
 from .engine import Engine
 from .exchange.clock import SKEW_WARNED_MS
-from .health import Fact, Health, HealthLevel, Keeper, Report, contracts, keeper
+from .health import Fact, Health, HealthLevel, Report
+from .keeping import Keeper, PromisedStop, keeper
 from .model.lifecycle import EntryState, ProtectionState
 
 __all__ = ["HealthWatch"]
@@ -48,14 +49,13 @@ class HealthWatch:
     async def look(self) -> Report:
         """Look now."""
         async with self._looking:
-            kept: list[tuple[str, Keeper, int]] = []
+            stops: list[PromisedStop] = []
             facts = [*self._engine.missing(), *self._connections()]
             facts += [each async for each in self._of_orders()]
-            facts += [each async for each in self._of_protections(kept)]
-            facts += _uncovered(kept)
+            facts += [each async for each in self._of_protections(stops)]
+            facts += _uncovered(stops)
             now_s = trio.current_time()
-            sums = contracts((who, size) for _, who, size in kept)
-            report = self._health.report(facts, sums, self._engine.now_ms(), now_s)
+            report = self._health.report(facts, stops, self._engine.now_ms(), now_s)
             self._last = now_s, report
             return report
 
@@ -92,8 +92,8 @@ class HealthWatch:
             if number % AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
 
-    async def _of_protections(self, kept: list[tuple[str, Keeper, int]]) -> AsyncIterator[Fact]:
-        """Notes in `kept` who keeps the stop of how many contracts of which symbol."""
+    async def _of_protections(self, stops: list[PromisedStop]) -> AsyncIterator[Fact]:
+        """Notes in `stops` who keeps the stop of how many contracts of which position."""
         engine = self._engine
         watching = not engine.without_account and not engine.stopping
         unpriced = engine.unpriced()
@@ -103,16 +103,16 @@ class HealthWatch:
                 yield Fact("close_unfinished", HealthLevel.RED, said, each.id, CLOSES_WITHIN_S)
             who = keeper(each, unpriced, watching=watching)
             if who is not None:
-                kept.append((each.symbol, who, each.remaining))
+                stops.append(PromisedStop(each.symbol, each.side, who, each.remaining))
             if number % AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
 
 
-def _uncovered(kept: list[tuple[str, Keeper, int]]) -> list[Fact]:
+def _uncovered(stops: list[PromisedStop]) -> list[Fact]:
     naked: dict[str, int] = {}
-    for symbol, who, size in kept:
-        if who is Keeper.NOBODY:
-            naked[symbol] = naked.get(symbol, 0) + size
+    for each in stops:
+        if each.keeper is Keeper.NOBODY:
+            naked[each.symbol] = naked.get(each.symbol, 0) + each.size
     return [
         Fact(
             "stop_unwatched", HealthLevel.RED, f"nobody keeps the stop of {size} contracts", symbol

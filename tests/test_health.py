@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
-import pytest
 import trio
-from attrs import evolve
 
-from bitmart_engine.health import Fact, Health, HealthLevel, Keeper, contracts, keeper
+from bitmart_engine.health import Fact, Health, HealthLevel
 from bitmart_engine.health_watch import HealthWatch
-from bitmart_engine.model.lifecycle import ProtectionState
-from tests.store.stories import protection
+from bitmart_engine.keeping import Keeper, PromisedStop
+from bitmart_engine.model.sides import PositionSide
 from tests.support.stage import open_stage
 
 RED, AMBER, GREEN = HealthLevel.RED, HealthLevel.AMBER, HealthLevel.GREEN
-NOBODY = contracts([(Keeper.NOBODY, 3)])
-KEPT = contracts([(Keeper.BOTH, 3)])
-ARMED = evolve(protection("a"), state=ProtectionState.ARMED, covered=10)
-KEPT_THERE = {"exchange_stop_loss": Decimal(64500)}
-CLOSING = {"state": ProtectionState.CLOSING}
+KEPT = [PromisedStop("BTCUSDT", PositionSide.LONG, Keeper.BOTH, 3)]
 
 
 def test_nothing_wrong_is_green():
     report = Health().report([], KEPT, 5_000, 5)
     assert (report.level, report.troubles) == (GREEN, ())
-    assert report.kept == {Keeper.BOTH: 3, Keeper.ENGINE: 0, Keeper.EXCHANGE: 0, Keeper.NOBODY: 0}
+    assert report.kept.contracts == {
+        Keeper.BOTH: 3,
+        Keeper.ENGINE: 0,
+        Keeper.EXCHANGE: 0,
+        Keeper.NOBODY: 0,
+    }
 
 
 def test_a_trouble_keeps_the_time_since_which_it_stands_and_begins_anew_after_its_end():
@@ -53,51 +50,21 @@ def test_the_worst_is_told_first_and_of_these_the_oldest():
     assert report.level is RED
 
 
-def test_naked_time_is_summed_and_the_longest_is_kept():
-    health = Health()
-    for second, kept in enumerate([KEPT, NOBODY, NOBODY, NOBODY, KEPT, KEPT, NOBODY, KEPT]):
-        naked = health.report([], kept, second * 1000, second).naked
-        if second == 3:
-            assert (naked.now_s, naked.longest_s, naked.sum_s) == (2, 2, 2)
-    assert (naked.now_s, naked.longest_s, naked.sum_s) == (0, 3, 4)
-
-
-@pytest.mark.parametrize(
-    ("change", "unpriced", "watching", "who"),
-    [
-        ({}, (), True, Keeper.ENGINE),
-        (KEPT_THERE, (), True, Keeper.BOTH),
-        (KEPT_THERE, ("BTCUSDT",), True, Keeper.EXCHANGE),
-        (KEPT_THERE, (), False, Keeper.EXCHANGE),
-        ({}, ("BTCUSDT",), True, Keeper.NOBODY),
-        ({}, (), False, Keeper.NOBODY),
-        (CLOSING, ("BTCUSDT",), True, Keeper.ENGINE),
-        (CLOSING, (), False, Keeper.NOBODY),
-        ({"stop_loss": None}, ("BTCUSDT",), True, None),
-        ({"closed": 10}, ("BTCUSDT",), True, None),
-        ({"state": ProtectionState.PENDING_FILL}, ("BTCUSDT",), True, None),
-        ({"state": ProtectionState.CLOSED}, ("BTCUSDT",), True, None),
-    ],
-)
-def test_who_keeps_a_stop(change, unpriced, watching, who):
-    assert keeper(evolve(ARMED, **change), unpriced, watching=watching) is who
-
-
 async def test_a_healthy_engine_keeps_its_stop_together_with_the_exchange(autojump_clock):
     async with open_stage() as stage:
         await stage.bought()
         await stage.settle()
         report = await HealthWatch(stage.engine).latest()
         assert (report.level, report.troubles) == (GREEN, ())
-        assert report.kept[Keeper.BOTH] == 10
-        assert report.naked.sum_s == 0
+        assert report.kept.contracts[Keeper.BOTH] == 10
+        assert report.kept.naked.sum_s == 0
 
 
 async def test_a_stop_without_a_price_is_kept_by_nobody_and_red(autojump_clock):
     async with open_stage() as stage:
         await stage.bought(exchange_protection=False)
         watch = HealthWatch(stage.engine)
-        assert (await watch.look()).kept[Keeper.ENGINE] == 10
+        assert (await watch.look()).kept.contracts[Keeper.ENGINE] == 10
         stage.paper.refuse_dials()
         stage.paper.drop_connections("all")
         stage.paper.fail("/contract/public/kline", status=500, times=100_000)
@@ -105,7 +72,7 @@ async def test_a_stop_without_a_price_is_kept_by_nobody_and_red(autojump_clock):
         stage.paper.fail("/contract/public/market-trade", status=500, times=100_000)
         await stage.until(lambda: stage.engine.unpriced() == {"BTCUSDT"})
         report = await watch.look()
-        assert report.kept[Keeper.NOBODY] == 10
+        assert report.kept.contracts[Keeper.NOBODY] == 10
         assert ("stop_unwatched", "BTCUSDT") in {(e.id, e.subject) for e in report.troubles}
         assert report.level is RED
 

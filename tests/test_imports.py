@@ -38,6 +38,7 @@ ENGINE = {
     "guarding",
     "health",
     "health_watch",
+    "keeping",
     "nearness",
     "running",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from attrs import frozen
@@ -10,13 +11,26 @@ from quart import Blueprint, Response, current_app
 from ..engine import Engine
 from ..health import HealthLevel, Report
 from ..health_watch import HealthWatch
+from ..keeping import Keeper, Naked
 from ..logs import get_logger
+from ..model.sides import PositionSide
 from .answers import answer, refused
 from .bodies import no_body
 from .errors import RETRY_AFTER_S
 from .pieces import Pieces, encoded_list
 from .views import protection_view
-from .wire import Answer, Contracts, Refusal, Seconds, UnixMs, always, list_of, view_of
+from .wire import (
+    Answer,
+    Contracts,
+    Count,
+    Refusal,
+    Seconds,
+    UnixMs,
+    about,
+    always,
+    list_of,
+    view_of,
+)
 
 __all__ = ["WATCH", "Alive", "Health", "NotReady", "Paused", "Readiness", "Stopping", "endpoints"]
 
@@ -85,6 +99,27 @@ class NakedTime:
 
 
 @frozen(kw_only=True, slots=False)
+class KeptSeconds:
+    """By keeper, for how many seconds since the start any contract with a promised stop was kept so."""
+
+    both: Seconds
+    engine: Seconds
+    exchange: Seconds
+    nobody: Seconds
+
+
+@frozen(kw_only=True, slots=False)
+class StopsOfPosition:
+    """One position that has, or had since the start, a promised stop: who keeps it now, and who did for how long."""
+
+    symbol: str
+    side: PositionSide
+    contracts: KeptStops
+    seconds: KeptSeconds
+    naked: NakedTime
+
+
+@frozen(kw_only=True, slots=False)
 class Health(Answer):
     """How the engine is, as it was looked at a moment ago."""
 
@@ -92,6 +127,9 @@ class Health(Answer):
     troubles: list[Trouble]
     stops_kept: KeptStops
     naked: NakedTime
+    seconds_kept: KeptSeconds
+    unwatched: Annotated[Count, about("protections whose stop is kept by nobody")]
+    positions: Annotated[list[StopsOfPosition], about("by symbol")]
     looked_ms: UnixMs
     age_s: Seconds
 
@@ -107,19 +145,42 @@ class Paused(Answer):
 
 def health_of(report: Report, now_ms: int) -> Health:
     """A report as it is answered."""
-    kept = {who.value: size for who, size in report.kept.items()}
-    naked = report.naked
+    kept = report.kept
     return Health(
         level=report.level,
         troubles=[view_of(Trouble, each) for each in report.troubles],
-        stops_kept=KeptStops(**kept),
-        naked=NakedTime(
-            now_s=round(naked.now_s, 3),
-            longest_s=round(naked.longest_s, 3),
-            sum_s=round(naked.sum_s, 3),
-        ),
+        stops_kept=_contracts(kept.contracts),
+        naked=_naked(kept.naked),
+        seconds_kept=_seconds(kept.seconds),
+        unwatched=kept.unwatched,
+        positions=[
+            StopsOfPosition(
+                symbol=each.symbol,
+                side=each.side,
+                contracts=_contracts(each.contracts),
+                seconds=_seconds(each.seconds),
+                naked=_naked(each.naked),
+            )
+            for each in kept.positions
+        ],
         looked_ms=report.at_ms,
         age_s=max(0.0, (now_ms - report.at_ms) / 1000),
+    )
+
+
+def _contracts(contracts: Mapping[Keeper, int]) -> KeptStops:
+    return KeptStops(**{who.value: size for who, size in contracts.items()})
+
+
+def _seconds(seconds: Mapping[Keeper, float]) -> KeptSeconds:
+    return KeptSeconds(**{who.value: round(lasts_s, 3) for who, lasts_s in seconds.items()})
+
+
+def _naked(naked: Naked) -> NakedTime:
+    return NakedTime(
+        now_s=round(naked.now_s, 3),
+        longest_s=round(naked.longest_s, 3),
+        sum_s=round(naked.sum_s, 3),
     )
 
 

@@ -16,6 +16,7 @@ from quart import Blueprint, Response, current_app
 from ..engine import Engine
 from ..health import HealthLevel, Report
 from ..health_watch import HealthWatch
+from ..keeping import Keeper
 from ..version import VERSION
 from .health import WATCH
 
@@ -82,13 +83,25 @@ def _of_health(report: Report) -> Iterator[Metric]:
     stops = GaugeMetricFamily(
         f"{PREFIX}stop_contracts", "contracts with a promised stop", labels=["kept_by"]
     )
-    for who, size in report.kept.items():
+    kept = report.kept
+    for who, size in kept.contracts.items():
         stops.add_metric([who.value], size)
     yield stops
-    yield _gauge("naked_seconds", "since when contracts are kept by nobody", report.naked.now_s)
-    yield _gauge("naked_longest_seconds", "the longest since the start", report.naked.longest_s)
+    seconds = CounterMetricFamily(
+        f"{PREFIX}stop_kept_seconds",
+        "for how long any contract with a promised stop was kept so",
+        labels=["symbol", "side", "kept_by"],
+    )
+    for position in kept.positions:
+        for who, lasts_s in position.seconds.items():
+            seconds.add_metric([position.symbol, position.side.value, who.value], lasts_s)
+    yield seconds
+    yield _gauge("naked_contracts", "kept by nobody", kept.contracts[Keeper.NOBODY])
+    yield _gauge("unwatched_protections", "whose stop is kept by nobody", kept.unwatched)
+    yield _gauge("naked_seconds", "since when contracts are kept by nobody", kept.naked.now_s)
+    yield _gauge("naked_longest_seconds", "the longest since the start", kept.naked.longest_s)
     naked = CounterMetricFamily(f"{PREFIX}naked_sum_seconds", "all of it since the start")
-    naked.add_metric([], report.naked.sum_s)
+    naked.add_metric([], kept.naked.sum_s)
     yield naked
 
 

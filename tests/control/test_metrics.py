@@ -47,6 +47,10 @@ async def test_an_engine_that_guards_something_in_numbers(desk: Desk) -> None:
     assert found["connection_up", "private"] == 1
     assert found["stop_contracts", "both"] + found["stop_contracts", "engine"] > 0
     assert found["stop_contracts", "nobody"] == 0
+    assert found["naked_contracts",] == 0
+    assert found["naked_sum_seconds_total",] == 0
+    assert found["unwatched_protections",] == 0
+    assert found["stop_kept_seconds_total", "nobody", "long", "BTCUSDT"] == 0
     assert found["protections_alive",] == 1
     assert found["orders_alive",] == 0
     assert found["journal_trouble",] == 0
@@ -63,6 +67,12 @@ async def test_health_is_told_with_who_keeps_the_stops(desk: Desk) -> None:
     assert sum(health["stops_kept"].values()) > 0
     assert health["stops_kept"]["nobody"] == 0
     assert health["naked"] == {"now_s": 0.0, "longest_s": 0.0, "sum_s": 0.0}
+    assert health["unwatched"] == 0
+    assert health["seconds_kept"]["nobody"] == 0.0
+    (position,) = health["positions"]
+    assert (position["symbol"], position["side"]) == ("BTCUSDT", "long")
+    assert position["contracts"] == health["stops_kept"]
+    assert position["naked"] == health["naked"]
     assert health["age_s"] >= 0
 
 
