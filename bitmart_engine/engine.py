@@ -49,6 +49,7 @@ from .exchange.client import ExchangeClient, open_exchange
 from .exchange.errors import ExchangeError
 from .guarding import check_guarding
 from .housekeeping import supervised
+from .latency import Latencies
 from .logs import get_logger
 from .model.errors import BadRequest
 from .model.notifications import Notification
@@ -81,11 +82,11 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
     an ExceptionGroup.
     """
     outside = world or World()
-    counters = Counters()
+    counters, latencies = Counters(), Latencies()
     clock = SteadyClock(outside, counters)
     world = evolve(outside, wall_ms=clock.now_ms)
     async with (
-        _open_store(settings, world, counters, clock) as store,
+        _open_store(settings, world, counters, clock, latencies) as store,
         _saying_who_is_left(store),
     ):
 
@@ -111,7 +112,7 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
             )
 
         async with (
-            open_exchange(settings, world, counters) as exchange,
+            open_exchange(settings, world, counters, latencies) as exchange,
             open_outbox(settings, world, counters, durable=kept, settled=settled) as outbox,
             open_streams(
                 settings,
@@ -123,7 +124,9 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
                 login_refused=_clock_of(exchange, counters),
                 key_taken_at=exchange.key_taken_at,
             ) as streams,
-            open_trading(settings, world, counters, store, exchange, streams, clock) as core,
+            open_trading(
+                settings, world, counters, store, exchange, streams, clock, latencies
+            ) as core,
             _watched(world, clock, exchange.doubt_clock, counters) as housekeeping,
         ):
             store.observe(_owed_to(outbox))
@@ -132,7 +135,9 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
             streams.hold_what_fits(VIEW, _channels(store.state.viewed, counters))
             if not settings.missing_credentials:
                 streams.hold(ENGINE, (ORDERS, POSITIONS, BALANCE))
-            engine = Engine(settings, world, counters, store, exchange, outbox, streams, core)
+            engine = Engine(
+                settings, world, counters, store, exchange, outbox, streams, core, latencies
+            )
             if world.collector is not None:
                 world.collector.started()
                 collecting = partial(world.collector.run, engine.nothing_near)
@@ -184,7 +189,7 @@ async def _saying_who_is_left(store: Store) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _open_store(
-    settings: Settings, world: World, counters: Counters, clock: SteadyClock
+    settings: Settings, world: World, counters: Counters, clock: SteadyClock, latencies: Latencies
 ) -> AsyncIterator[Store]:
     """What was promised before, and where promises are kept from now on."""
     if settings.state_dir == IN_MEMORY:
@@ -205,6 +210,7 @@ async def _open_store(
         admit=partial(check_guarding, settings),
         accept_older=settings.accept_older_journal,
         moved_back=partial(check_environment_mark, directory, settings.mode),
+        committed_in=latencies.commit.observe,
     ) as (journal, state):
         yield Store(journal, state)
 

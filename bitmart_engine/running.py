@@ -19,6 +19,7 @@ from .exchange.client import ExchangeClient
 from .feed import Feed
 from .guarding import unguarded
 from .health import Fact, HealthLevel
+from .latency import Latencies, LatencyStatistics
 from .logs import get_logger
 from .loop_watch import LoopStatistics
 from .model.errors import BadRequest, Conflict, NotFound, Unavailable
@@ -52,6 +53,7 @@ __all__ = [
     "ExchangeStatistics",
     "Findings",
     "KnownBalance",
+    "LatencyStatistics",
     "LoopStatistics",
     "MonitorPosition",
     "Monitored",
@@ -90,6 +92,7 @@ class Engine:
         outbox: Outbox,
         streams: Streams,
         core: EngineCore,
+        latencies: Latencies,
     ) -> None:
         self.settings = settings
         self.started_ms = world.wall_ms()
@@ -101,6 +104,7 @@ class Engine:
         self._outbox = outbox
         self._streams = streams
         self._core = core
+        self._latencies = latencies
         self._stopping = trio.Event()
         self._changed = trio.Event()
         self._readers = count(1)
@@ -311,6 +315,15 @@ class Engine:
     def streams(self) -> StreamsStatistics:
         """The connections."""
         return self._streams.statistics()
+
+    def latencies(self) -> Mapping[str, LatencyStatistics]:
+        """How long what matters takes: `tick_to_entry`, `tick_to_close`, `journal_commit`, `request_submit`,
+        `request_cancel`, `request_setting`, `request_account`, `request_market`."""
+        return self._latencies.statistics()
+
+    def unanswered(self) -> Mapping[str, int]:
+        """How many requests to the exchange were not answered since the start, by the same kinds: `submit`, ..."""
+        return dict(self._latencies.unanswered)
 
     def found(self) -> Findings | None:
         """What the first comparison with the exchange found after the start; None until there was one."""

@@ -21,6 +21,7 @@ TOOLS = {
     "counters",
     "environment",
     "housekeeping",
+    "latency",
     "log_events",
     "logs",
     "setting_values",

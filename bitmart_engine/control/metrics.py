@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import CollectorRegistry
@@ -17,6 +22,7 @@ from ..engine import Engine
 from ..health import HealthLevel, Report
 from ..health_watch import HealthWatch
 from ..keeping import Keeper
+from ..latency import LatencyStatistics
 from ..version import VERSION
 from .health import WATCH
 
@@ -61,6 +67,7 @@ def families(engine: Engine, report: Report) -> Iterator[Metric]:
     yield from _of_health(report)
     yield from _of_connections(engine)
     yield from _of_promises(engine)
+    yield from _of_latencies(engine)
     yield from _of_loop(engine)
     events = CounterMetricFamily(
         f"{PREFIX}events", "what was dropped, retried or given up, by event", labels=["event"]
@@ -154,6 +161,36 @@ def _of_promises(engine: Engine) -> Iterator[Metric]:
     for position, size in engine.foreign_positions().items():
         foreign.add_metric([position], size)
     yield foreign
+
+
+def _of_latencies(engine: Engine) -> Iterator[Metric]:
+    measured = engine.latencies()
+    orders = HistogramMetricFamily(
+        f"{PREFIX}tick_to_order_seconds",
+        "from the price that set an order off until it went to the connection",
+        labels=["order"],
+    )
+    for order in ("entry", "close"):
+        _add(orders, [order], measured[f"tick_to_{order}"])
+    yield orders
+    commits = HistogramMetricFamily(f"{PREFIX}journal_commit_seconds", "until it was on disk")
+    _add(commits, [], measured["journal_commit"])
+    yield commits
+    requests = HistogramMetricFamily(
+        f"{PREFIX}request_seconds", "to the exchange, until its answer was read", labels=["kind"]
+    )
+    unanswered = CounterMetricFamily(
+        f"{PREFIX}requests_unanswered", "to the exchange, since the start", labels=["kind"]
+    )
+    for kind, times in engine.unanswered().items():
+        _add(requests, [kind], measured[f"request_{kind}"])
+        unanswered.add_metric([kind], times)
+    yield from (requests, unanswered)
+
+
+def _add(family: HistogramMetricFamily, labels: list[str], took: LatencyStatistics) -> None:
+    within = [(str(bound), so_many) for bound, so_many in took.within]
+    family.add_metric(labels, [*within, ("+Inf", took.count)], took.sum_s)
 
 
 def _of_loop(engine: Engine) -> Iterator[Metric]:

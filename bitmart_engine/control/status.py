@@ -11,6 +11,7 @@ from quart import Blueprint, Response
 from ..engine import BALANCE, Engine
 from ..exchange import ExchangeStatistics
 from ..exchange.clock import SKEW_WARNED_MS
+from ..latency import LatencyStatistics
 from ..loop_watch import LoopStatistics
 from ..model.decimals import plain
 from ..model.events import OrderUpdate, Tick
@@ -144,6 +145,16 @@ class EventLoop:
 
 
 @frozen(kw_only=True, slots=False)
+class Latency:
+    """How long something took: how often since the start, and of the last thousand times in ms."""
+
+    count: Count
+    p50_ms: Milliseconds | None
+    p99_ms: Milliseconds | None
+    longest_ms: Milliseconds | None
+
+
+@frozen(kw_only=True, slots=False)
 class OutboxCounts:
     """How many notifications are owed, being sent, delivered since the start, given up."""
 
@@ -187,6 +198,13 @@ class Status(Answer):
     exchange: ExchangeStatus
     outbox: OutboxCounts
     event_loop: EventLoop | None
+    latency: Annotated[
+        dict[str, Latency],
+        about(
+            "tick_to_entry and tick_to_close: from the price until the order goes to the connection;"
+            " journal_commit; request_submit, _cancel, _setting, _account, _market: to the exchange"
+        ),
+    ]
     dropped: Mapping[str, Count]
 
 
@@ -234,6 +252,7 @@ def endpoints(engine: Engine) -> Blueprint:
                 exchange=_exchange(engine.exchange()),
                 outbox=view_of(OutboxCounts, outbox, dead=len(state.dead)),
                 event_loop=_event_loop(engine.event_loop()),
+                latency={name: _latency(each) for name, each in engine.latencies().items()},
                 dropped=engine.dropped(),
             )
         )
@@ -278,6 +297,19 @@ def _event_loop(loop: LoopStatistics | None) -> EventLoop | None:
         longest_lately_ms=round(loop.longest_lately_ms, 1),
         longest_collection_ms=round(loop.longest_collection_ms, 1),
     )
+
+
+def _latency(took: LatencyStatistics) -> Latency:
+    return Latency(
+        count=took.count,
+        p50_ms=_ms(took.p50_s),
+        p99_ms=_ms(took.p99_s),
+        longest_ms=_ms(took.longest_s),
+    )
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)
 
 
 def _exchange(exchange: ExchangeStatistics) -> ExchangeStatus:

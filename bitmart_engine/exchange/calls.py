@@ -18,6 +18,7 @@ import trio
 
 from ..causes import Cause, because, cause_of
 from ..counters import Counters
+from ..latency import Latencies, kind_of
 from ..settings import Settings
 from ..world import World
 from .budget import Urgency
@@ -90,10 +91,12 @@ class Calls:
         world: World,
         counters: Counters,
         transport: httpx.AsyncBaseTransport,
+        latencies: Latencies | None = None,
     ) -> None:
         self._settings = settings
         self._counters = counters
         self._transport = transport
+        self._latencies = latencies or Latencies()
         self._base = httpx.URL(settings.rest_uri.rstrip("/"))
         self._urls: dict[str, httpx.URL] = {}
         self.turns = Turns(counters)
@@ -138,10 +141,12 @@ class Calls:
         *,
         urgency: Urgency,
         still_wanted: Callable[[], bool] = lambda: True,
+        leaving: Callable[[], None] = lambda: None,
     ) -> msgspec.Raw:
         """The data of a signed write of exactly `body`. Raises ExchangeError.
 
-        `still_wanted` is asked when the turn has come: if it says no, nothing is sent, and NotSent is raised.
+        `still_wanted` is asked when the turn has come: if it says no, nothing is sent, and NotSent is raised. `leaving`
+        is called when the request is signed and goes to the connection.
 
         A write that is cancelled from outside may have been taken: its outcome is as unknown as a lost answer's.
         """
@@ -155,6 +160,7 @@ class Calls:
                 attempts, now_ms = clock.attempts, clock.now_ms()
                 signed = signed_headers(mine.api_key, mine.api_secret, mine.api_memo, now_ms, body)
                 headers = COMMON_HEADERS + signed
+                leaving()
                 try:
                     return await self._send(place, path, "POST", self._url(path), headers, body)
                 except Refused as refused:
@@ -214,6 +220,7 @@ class Calls:
         except Exception as failure:
             raise _not_built(path, failure) from None
         answer: tuple[int, bytes] | None = None
+        began_s, kind = trio.current_time(), kind_of(path)
         try:
             with trio.move_on_after(TOTAL_TIMEOUT_S):
                 response = await self._transport.handle_async_request(request)
@@ -234,6 +241,11 @@ class Calls:
                 raise _not_built(path, failure) from None
             lost = f"answer lost: {because(failure)}"
             raise OutcomeUnknown(lost, path, cause_of(failure)) from None
+        finally:
+            if answer is None:
+                self._latencies.unanswered[kind] += 1
+            else:
+                self._latencies.requests[kind].observe(trio.current_time() - began_s)
         if answer is None:
             if progress.provably_unsent:
                 why = f"no connection to {url.host} within {TOTAL_TIMEOUT_S:g} s"

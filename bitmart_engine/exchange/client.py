@@ -24,6 +24,7 @@ from attrs import frozen
 
 from ..counters import Counters
 from ..housekeeping import supervised
+from ..latency import Latencies
 from ..model.decimals import plain
 from ..model.events import PositionUpdate
 from ..model.sides import PositionSide
@@ -204,19 +205,19 @@ class ExchangeClient(OrderClient):
 
 @asynccontextmanager
 async def open_exchange(
-    settings: Settings, world: World, counters: Counters
+    settings: Settings, world: World, counters: Counters, latencies: Latencies | None = None
 ) -> AsyncIterator[ExchangeClient]:
     """The exchange at `settings.rest_uri`, for as long as the block lasts.
 
     By itself it only asks for the exchange's time, at once and every hour; nothing waits for that. Without credentials
     only the public methods work. Raises SettingError for a key that no header can carry; what the block itself raises
-    comes in an ExceptionGroup.
+    comes in an ExceptionGroup. How long requests take is measured in `latencies`.
     """
     if not (settings.api_key.isascii() and settings.api_key.isprintable()):
         raise SettingError("BITMART_API_KEY", "***", "must be printable ASCII")
     make = world.http_transport or partial(KeptConnections, world.dial)
     async with make() as transport, trio.open_nursery() as nursery:
-        calls = Calls(settings, world, counters, transport)
+        calls = Calls(settings, world, counters, transport, latencies)
         nursery.start_soon(supervised, calls.clock.keep, "clock", counters)
         yield ExchangeClient(calls, counters)
         nursery.cancel_scope.cancel()

@@ -67,11 +67,13 @@ class OrderClient(MarketClient):
         *,
         urgency: Urgency | None = None,
         still_wanted: Callable[[], bool] = lambda: True,
+        leaving: Callable[[], None] = lambda: None,
     ) -> str:
         """Send `order`, once; its order id at the exchange. Success means accepted, not filled.
 
         An order that closes is urgent by itself, and never waits behind one that opens. One that opens may wait for
-        many seconds: `still_wanted` is asked when its turn has come, and a no is NotSent.
+        many seconds: `still_wanted` is asked when its turn has come, and a no is NotSent. `leaving` is called when it
+        goes to the connection.
 
         Raises Refused (nothing was taken), NotSent (nothing left), or OutcomeUnknown: then `find_order` before
         anything else.
@@ -79,7 +81,11 @@ class OrderClient(MarketClient):
         if urgency is None:
             urgency = Urgency.CLOSE if order.side.closes else Urgency.OPEN
         data = await self._calls.post(
-            SUBMIT, encode_order(order), urgency=urgency, still_wanted=still_wanted
+            SUBMIT,
+            encode_order(order),
+            urgency=urgency,
+            still_wanted=still_wanted,
+            leaving=leaving,
         )
         with reading(SUBMIT):
             return text_of(needed(fields_of(data), "order_id"))

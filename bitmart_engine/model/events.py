@@ -101,6 +101,8 @@ class Tick:
     unconfirmed: bool = False
     """Whether its extremes are far from the last price and no second source has confirmed them: they count for stops
     only."""
+    rechecked: bool = False
+    """Whether it is an earlier price, looked at again by something that was armed after it."""
 
     def merge(self, later: Tick) -> Tick:
         """This tick and the `later` one as one: the last price wins, the extremes widen."""

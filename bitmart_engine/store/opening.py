@@ -48,6 +48,7 @@ async def open_journal(
     moved_back: Callable[[], None] = lambda: None,
     look_every_s: float = LOOK_EVERY_S,
     admit: Callable[[State], None] = lambda state: None,
+    committed_in: Callable[[float], None] = lambda seconds: None,
 ) -> AsyncIterator[tuple[SqliteJournal, State]]:
     """The journal in `directory` (made if it is not there), and what it adds up to, for as long as the block lasts.
 
@@ -59,7 +60,8 @@ async def open_journal(
     its latest records is refused unless `accept_older`. `moved_back` is called, in the journal's thread, when the
     directory was deleted and the journal has been written into a new one, for which it is looked every `look_every_s`.
 
-    `clock` goes on from where the last process on the directory left its own, if it can.
+    `clock` goes on from where the last process on the directory left its own, if it can. `committed_in` is told how
+    many seconds each commit took.
     """
     history_ms = history_days * DAY_S * 1000
     with ExitStack() as held:
@@ -96,6 +98,7 @@ async def open_journal(
             run=run,
             moved_back=put_back,
             look_every_s=look_every_s,
+            committed_in=committed_in,
         )
 
         def compact() -> None:

@@ -62,8 +62,10 @@ class SqliteJournal:
         run: Run,
         moved_back: Callable[[], None] = lambda: None,
         look_every_s: float = LOOK_EVERY_S,
+        committed_in: Callable[[float], None] = lambda seconds: None,
     ) -> None:
-        """`moved_back` puts back what else belongs into the directory, in the journal's thread."""
+        """`moved_back` puts back what else belongs into the directory, in the journal's thread. `committed_in` is told
+        how many seconds each commit took."""
         self._database = database
         self._appended = last_seq
         self._committed = last_seq
@@ -78,6 +80,7 @@ class SqliteJournal:
         self._moved_back = moved_back
         self._missing = False
         self._look_every_s = look_every_s
+        self._committed_in = committed_in
         self._look_at = trio.current_time() + look_every_s
         self._closed = False
         self._reader = trio.Lock()
@@ -212,6 +215,7 @@ class SqliteJournal:
 
     async def _commit(self) -> bool:
         units = list(self._queue)
+        began_s = trio.current_time()
         try:
             await self._run(self._database.commit, units)
         except Trouble as failure:
@@ -219,6 +223,7 @@ class SqliteJournal:
             if isinstance(failure, JournalMoved):
                 self._look_at = trio.current_time()
             return False
+        self._committed_in(trio.current_time() - began_s)
         for _ in units:
             self._queue.popleft()
         self._committed = units[-1].last_seq

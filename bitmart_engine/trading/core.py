@@ -24,6 +24,7 @@ from ..exchange.client import ExchangeClient
 from ..exchange.errors import ExchangeError
 from ..exchange.turns import HeldBack
 from ..housekeeping import supervised
+from ..latency import Latencies
 from ..logs import get_logger
 from ..model.errors import BadRequest, Unavailable
 from ..model.events import (
@@ -412,6 +413,7 @@ async def open_trading(
     exchange: ExchangeClient,
     streams: Streams,
     clock: SteadyClock,
+    latencies: Latencies,
 ) -> AsyncIterator[EngineCore]:
     """An engine core that watches and acts as long as the block lasts."""
     async with trio.open_nursery() as monitors:
@@ -426,6 +428,7 @@ async def open_trading(
             leverage=Leverage(exchange),
             prices=Prices(streams, exchange, settings.stale_after_s, counters),
             counters=counters,
+            latencies=latencies,
             ages_known=clock.comparable,
             engine_id=new_engine_id(world.random, world.wall_ms()),
             in_flight=in_flight,

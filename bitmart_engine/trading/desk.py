@@ -6,6 +6,7 @@ from attrs import define, field
 
 from ..counters import Counters
 from ..exchange.client import ExchangeClient
+from ..latency import Latencies
 from ..settings import Settings
 from ..store import State, Store
 from ..world import World
@@ -41,6 +42,7 @@ class Desk:
     promises: Promises
     notifications: Notifications
     errors: EventErrors
+    latencies: Latencies = field(factory=Latencies)
     ages_known: bool = True
     """Whether times from before the start are by the clock of now. If not, an age counts from the start."""
     working: WorkingOrders = field(factory=WorkingOrders)

@@ -57,6 +57,16 @@ async def test_an_engine_that_guards_something_in_numbers(desk: Desk) -> None:
     assert found["price_age_seconds", "BTCUSDT"] >= 0
     assert found["requests_limit", "/contract/private/submit-order"] > 0
     assert found["uptime_seconds",] > 0
+    assert found["tick_to_order_seconds_count", "entry"] == 1
+    assert found["tick_to_order_seconds_bucket", "+Inf", "entry"] == 1
+    assert found["request_seconds_count", "submit"] == 1
+    assert found["requests_unanswered_total", "submit"] == 0
+    latency = (await desk.get("/status"))["latency"]
+    assert latency["tick_to_entry"]["count"] == 1
+    assert 0 < latency["tick_to_entry"]["p50_ms"] <= latency["tick_to_entry"]["p99_ms"]
+    assert latency["journal_commit"] == dict.fromkeys(latency["journal_commit"], None) | {
+        "count": 0
+    }
 
 
 async def test_health_is_told_with_who_keeps_the_stops(desk: Desk) -> None:

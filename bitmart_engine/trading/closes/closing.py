@@ -306,7 +306,9 @@ async def _send(protection: Protection, size: int, desk: Desk) -> Answer:
         type="market",
     )
     try:
-        exchange_order_id = await desk.exchange.submit_order(order)
+        exchange_order_id = await desk.exchange.submit_order(
+            order, leaving=lambda: desk.latencies.close.end(protection.id, trio.current_time())
+        )
     except OutcomeUnknown as failure:
         return LostAnswer(failure)
     except ExchangeError as failure:

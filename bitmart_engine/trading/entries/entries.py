@@ -91,6 +91,8 @@ class Entries:
         for id in touched.entered:
             with self._desk.errors.surviving("price in a zone", id=id):
                 order = self._desk.state.orders[id]
+                if not tick.rechecked:
+                    self._desk.latencies.entry.begin(id, tick.at)
                 self._decided(order, at_price(order, tick.last, self._circumstances(order)))
             self.waiting.watch_again(id)
 

@@ -162,7 +162,9 @@ async def _send(order: EntryOrder, desk: Desk) -> Answer:
     sent = wire_order(order, instrument, desk.state.protection_of(order.id))
     try:
         exchange_order_id = await desk.exchange.submit_order(
-            sent, still_wanted=partial(_still_wanted, order.id, desk)
+            sent,
+            still_wanted=partial(_still_wanted, order.id, desk),
+            leaving=lambda: desk.latencies.entry.end(order.id, trio.current_time()),
         )
         desk.world.reached("order submitted")
     except ExchangeError as failure:

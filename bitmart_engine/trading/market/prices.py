@@ -185,7 +185,7 @@ class Prices:
         if waiting is not None:
             mailbox.put_nowait(waiting)
         elif tick is not None:
-            mailbox.put_nowait(evolve(tick.only_last(), gap_since=None))
+            mailbox.put_nowait(evolve(tick.only_last(), gap_since=None, rechecked=True))
 
     def statistics(self) -> Mapping[str, tuple[Tick, float, bool]]:
         """For every symbol: its last tick, that tick's age in seconds, and whether it is stale."""

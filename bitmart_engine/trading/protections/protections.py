@@ -95,6 +95,8 @@ class Protections:
         for id, reason in self.index.touched(tick):
             log.warning("protection_fired", id=id, reason=reason.value, price=plain(tick.last))
             with self._desk.errors.surviving("touch of a protection", id=id):
+                if not tick.rechecked:
+                    self._desk.latencies.close.begin(id, tick.at)
                 self.fire(id, reason)
                 continue
             self.index.watch_again(id)
