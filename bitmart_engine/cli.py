@@ -32,6 +32,7 @@ from .loop_watch import LoopWatch
 from .options import env_file_option, read_settings
 from .process import CannotStart, End, fail, run, say
 from .remote import COMMANDS, EXIT_CODES
+from .replay_cli import replay
 from .settings import IN_MEMORY, Settings, is_new
 from .store import JournalError
 from .systemd import keep_told, manager_of
@@ -106,12 +107,12 @@ def _common_options(command: Command) -> Command:
 def main() -> None:
     """A trading engine for BitMart Futures V2.
 
-    'serve' and 'paper' run until they are stopped; 'alert', 'backup', 'check' and 'journal' need no engine; the other
-    commands ask a running one.
+    'serve' and 'paper' run until they are stopped; 'alert', 'backup', 'check', 'journal' and 'replay' need no engine;
+    the other commands ask a running one.
     """
 
 
-for command in (*COMMANDS, backup, journal):
+for command in (*COMMANDS, backup, journal, replay):
     main.add_command(command)
 
 

@@ -51,6 +51,7 @@ COMMANDS = {
     "on_paper",
     "options",
     "process",
+    "replay_cli",
     "story",
     "systemd",
     "__main__",
@@ -69,8 +70,11 @@ ALLOWED = {
     "engine": {"model", "tools", "exchange", "notify", "store", "streams", "trading"},
     "control": {"model", "tools", "exchange", "notify", "store", "streams", "trading", "engine"},
     "alerts": {"model", "tools", "trading", "engine"},
+    "replay": {"model", "tools", "trading", "engine", "control", "paper"},
     "package": {"model", "tools", "store", "streams", "engine", "control", "commands"},
-    "commands": {"model", "tools", "store", "engine", "control", "alerts", "paper", "remote"},
+    "commands": {
+        *("model", "tools", "store", "engine", "control", "alerts", "paper", "remote", "replay"),
+    },
 }
 """By room, what it may import beside itself. Arrows point one way."""
 
