@@ -6,9 +6,10 @@ subscription that it comes by. One that is late by less does not become the last
 that was touched is not missed.
 
 What has a time is compared by it, else by the trade's number, else it is new. A bar is as old as its end. Times are the
-exchange's, in ms. A clock that is not measured yet may be wrong: until then only what is older than `UNMEASURED_MS` is
-told from it, and the rest is ordered among itself. If it is wrong by more, everything looks old, and prices come over
-REST until it is measured; without REST no position could be closed anyway.
+exchange's, in ms. A clock that is not measured yet may be wrong, by hours: what is told in the first `REPLAYED_WITHIN_S`
+of a subscription moves nothing then, for an exchange that replays old prices does so at once. After that only what is
+older than `UNMEASURED_MS` is told from such a clock, and the rest is ordered among itself. If it is wrong by more,
+everything looks old. Prices come over REST until the clock is measured; without REST no position could be closed anyway.
 
 Plain objects: time is an argument. `now` is Trio's clock in s.
 """
@@ -28,6 +29,8 @@ __all__ = ["TOLERATED_MS", "Age", "Ages", "Moment", "is_of_its_time"]
 TOLERATED_MS = 5_000
 """Clocks differ, and networks and exchanges take their time: what is late by less is in order."""
 UNMEASURED_MS = 60_000
+REPLAYED_WITHIN_S = 5.0
+"""How long after a subscription old prices may still be replayed. Assumed: they were seen right after it."""
 MARK_EVERY_S = 0.5
 
 
@@ -88,6 +91,10 @@ class _Subscription:
     at: float
     since_ms: int | None = None
     """By the exchange's clock; None while that was not measured."""
+
+    def may_be_replayed(self, moment: Moment) -> bool:
+        """Whether what is told now may be from any time, and no clock says from which."""
+        return not moment.measured and moment.now - self.at < REPLAYED_WITHIN_S
 
     def ms(self, moment: Moment) -> int:
         if self.since_ms is not None:
@@ -157,6 +164,8 @@ class Ages:
 
     def _by_time(self, seen: _Seen, at_ms: int, topic: str, moment: Moment) -> Age:
         subscription = self._subscriptions.get(topic)
+        if subscription is not None and subscription.may_be_replayed(moment):
+            return Age.OLD
         since_ms = moment.exchange_ms if subscription is None else subscription.ms(moment)
         if at_ms < since_ms - moment.tolerated_ms:
             return Age.OLD

@@ -97,18 +97,30 @@ def test_a_clock_that_was_not_measured_may_be_wrong_and_what_is_sent_is_in_order
 ):
     ages = Ages()
     wrong: dict[str, Any] = {"ahead_s": 40, "measured": False}
-    ages.subscribed(TOPIC, at(100, **wrong))
+    ages.subscribed(TOPIC, at(95, **wrong))
     assert ages.trade(trade(101), TOPIC, at(101, **wrong)) is Age.NEW
     assert ages.trade(trade(90), TOPIC, at(101, **wrong)) is Age.OLD
     assert ages.trade(trade(-3600), TOPIC, at(101, **wrong)) is Age.OLD
     assert ages.trade(trade(102), TOPIC, at(102)) is Age.NEW, "measured, and all is well"
 
 
+@pytest.mark.parametrize("ahead_s", [0, -7200, 7200])
+def test_while_the_clock_is_not_measured_what_is_told_right_after_a_subscription_moves_nothing(
+    ahead_s: float,
+) -> None:
+    ages = Ages()
+    wrong: dict[str, Any] = {"ahead_s": ahead_s, "measured": False}
+    ages.subscribed(TOPIC, at(100, **wrong))
+    assert ages.trade(trade(100), TOPIC, at(100, **wrong)) is Age.OLD
+    assert ages.trade(trade(-3600), TOPIC, at(104, **wrong)) is Age.OLD
+    assert ages.trade(trade(104), TOPIC, at(104)) is Age.NEW, "measured"
+
+
 def test_while_the_clock_is_not_measured_the_newest_trade_of_a_push_says_how_old_the_others_are() -> (
     None
 ):
     ages, unmeasured = Ages(), at(101, measured=False)
-    ages.subscribed(TOPIC, unmeasured)
+    ages.subscribed(TOPIC, at(95, measured=False))
     together = [trade(70), trade(97), trade(100)]
     ages.told_together(together, unmeasured)
     judged = [ages.trade(each, TOPIC, unmeasured) for each in together]
