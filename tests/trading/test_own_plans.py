@@ -47,3 +47,34 @@ def test_the_stop_of_what_has_acted_is_ours_too_where_it_is_still_there():
 def test_what_was_made_with_the_fill_is_ours_before_what_fits_better():
     ours, fits = made("ours", STOP, 4), made("fits", STOP, 9, SECOND_MS + 60_000)
     assert [each.order_id for each in kept_for(PARTLY, 11, [fits, ours])] == ["ours"]
+
+
+def test_a_stop_made_nearer_to_our_fill_stays_for_the_other_protection_that_needs_all_of_it():
+    """Twelve each at one price, three of ours closed by the target of our first fill, before both filled."""
+    ours = evolve(PARTLY, covered=12, closed=3, fired=(evolve(ACTED, size=3, filled=3),))
+    rival = covers(id="other", covered=12, exchange_take_profit=TARGET)
+    plans = [
+        made("their stop", STOP, 12),
+        made("their target", TARGET, 12),
+        made("our stop", STOP, 9, SECOND_MS - 1_300),
+        made("our target", TARGET, 9, SECOND_MS - 1_300),
+    ]
+    found = kept_for(ours, 12, plans, rivals=[rival])
+    assert [each.order_id for each in found] == ["our stop", "our target"]
+    alone = kept_for(ours, 12, plans)
+    assert [each.order_id for each in alone] == ["their stop", "our target"], "nobody else's"
+
+
+def test_where_nothing_can_be_left_for_the_others_the_nearest_are_ours():
+    rival = covers(id="other", covered=11, exchange_take_profit=TARGET)
+    found = kept_for(PARTLY, 11, [made("one", STOP, 9)], rivals=[rival])
+    assert [each.order_id for each in found] == ["one"]
+
+
+def test_what_is_known_to_be_ours_is_not_given_away():
+    ours = evolve(PARTLY, exchange_plans=("known",))
+    rival = covers(id="other", covered=4, exchange_take_profit=TARGET)
+    found = kept_for(
+        ours, 11, [made("known", STOP, 4), made("far", STOP, 9, FIRST_MS)], rivals=[rival]
+    )
+    assert [each.order_id for each in found] == ["known"]

@@ -161,15 +161,18 @@ async def _list(facts: Facts, desk: Desk, view: ClosesView) -> Answer:
         )
     except ExchangeError as failure:
         return Failed(failure)
-    others = frozenset(
-        plan_id
+    beside = [
+        each
         for each in view.index.alive_on(protection.symbol, protection.side)
         if each.id != protection.id
-        for plan_id in (*each.exchange_plans, *each.exchange_parts)
+    ]
+    others = frozenset(
+        plan_id for each in beside for plan_id in (*each.exchange_plans, *each.exchange_parts)
     )
+    rivals = tuple(each for each in beside if not (each.exchange_plans or each.exchange_parts))
     order = desk.state.orders.get(protection.entry_id or "")
     size = max(protection.covered, order.filled if order is not None else 0)
-    return Listed(tuple(plans), others, size)
+    return Listed(tuple(plans), others, size, rivals)
 
 
 async def _cancel(facts: Facts, plan_id: str, desk: Desk) -> Answer:

@@ -287,10 +287,10 @@ def _listed(facts: Facts, answer: Listed) -> Facts:
     protection, plans = facts.protection, answer.plans
     if facts.purpose is Purpose.UNWANTED:
         levels, parts = unwanted(protection), unwanted_parts(protection)
-        mine = tuple(kept_for(protection, answer.size, plans, answer.others, levels))
+        mine = tuple(kept_for(protection, answer.size, plans, answer.others, levels, answer.rivals))
         ids = (*mine, *(plan for plan in plans if plan.order_id in parts))
         return evolve(facts, mine=mine, to_cancel=tuple(plan.order_id for plan in ids))
-    mine = tuple(kept_for(protection, answer.size, plans, answer.others))
+    mine = tuple(kept_for(protection, answer.size, plans, answer.others, rivals=answer.rivals))
     listed = {plan.order_id: plan for plan in mine}
     seen = {**facts.seen, **listed}
     levels = levels_kept(protection)

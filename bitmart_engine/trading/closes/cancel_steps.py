@@ -8,6 +8,7 @@ from attrs import frozen
 
 from ...exchange.errors import ExchangeError
 from ...exchange.rows import PlanOrder
+from ...model.positions import Protection
 
 __all__ = [
     "Answer",
@@ -136,6 +137,8 @@ class Listed:
     plans: tuple[PlanOrder, ...]
     others: frozenset[str] = frozenset()
     size: int = 0
+    rivals: tuple[Protection, ...] = ()
+    """The other protections that are kept at the exchange, none of whose plan orders are known."""
 
 
 @frozen

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
+from itertools import combinations
 
 from ...exchange.rows import PlanOrder
 from ...model.lifecycle import ProtectionState
@@ -11,6 +12,9 @@ from ...model.positions import CloseReason, Protection
 from ..protections.exchange_stops import apart_ms
 
 __all__ = ["kept_for", "levels_kept", "unwanted", "unwanted_parts"]
+
+MOST_COMPARED = 8
+"""Of how many plan orders at one price all choices are compared: 256 of them at most."""
 
 
 def levels_kept(protection: Protection) -> set[Decimal]:
@@ -25,13 +29,16 @@ def kept_for(
     plans: Iterable[PlanOrder],
     others: Collection[str] = (),
     levels: Collection[Decimal] | None = None,
+    rivals: Sequence[Protection] = (),
 ) -> list[PlanOrder]:
     """Of `plans`, those that went out with the protection's order, for `size` contracts at most; none of `others`' ids.
 
     Several orders may have their stops at one price; the exchange does not say whose is whose: as many contracts are
     taken away as were covered, but for what has acted already, of the plans that are known for the protection's first,
-    then of those that were made nearest to its fill, of these first the one for just what is left. What closes a whole
-    position is never ours. With `levels`, only those that wait for one of these prices.
+    then of those that were made nearest to its fill, of these first the one for just what is left. Where `rivals`, other
+    protections of the side, have their stops at the same price, and another choice for just as much leaves each of them
+    what is left of it, that is made. What closes a whole position is never ours. With `levels`, only those that wait for
+    one of these prices.
     """
     found = []
     known = protection.exchange_plans
@@ -51,14 +58,64 @@ def kept_for(
             continue
         acted = [each for each in protection.fired if each.reason is reason]
         left = size - sum(max(each.size or 0, each.filled) for each in acted)
-        for plan in plans:
-            mine = plan.side is protection.side.closing and plan.trigger_price == price
-            if plan.order_id in others and plan.order_id not in protection.exchange_plans:
-                continue
-            if mine and plan.size is not None and plan.size <= left:
-                left -= plan.size
-                found.append(plan)
+        offered = [
+            plan
+            for plan in plans
+            if plan.side is protection.side.closing
+            and plan.trigger_price == price
+            and plan.size is not None
+            and (plan.order_id not in others or plan.order_id in known)
+        ]
+        theirs = [
+            rival.remaining for rival in rivals if price in levels_kept(rival) and rival.remaining
+        ]
+        found += _chosen(offered, left, protection.remaining, known, theirs)
     return found
+
+
+def _chosen(
+    offered: Sequence[PlanOrder],
+    most: int,
+    remaining: int,
+    known: Collection[str],
+    theirs: Sequence[int],
+) -> list[PlanOrder]:
+    """Of `offered`, the best first, those for `most` contracts at most; if it can be, so that others keep `theirs`."""
+    first = _first_that_fit(offered, most)
+    if not theirs or len(offered) > MOST_COMPARED or _are_left(offered, first, theirs):
+        return first
+    sure = {plan.order_id for plan in first if plan.order_id in known}
+    enough = {remaining, sum(plan.size or 0 for plan in first)}
+    for count in range(1, len(offered) + 1):
+        for choice in map(list, combinations(offered, count)):
+            size = sum(plan.size or 0 for plan in choice)
+            if (
+                size in enough
+                and size <= most
+                and sure <= {plan.order_id for plan in choice}
+                and _are_left(offered, choice, theirs)
+            ):
+                return choice
+    return first
+
+
+def _first_that_fit(offered: Iterable[PlanOrder], most: int) -> list[PlanOrder]:
+    found = []
+    for plan in offered:
+        size = plan.size or 0
+        if size <= most:
+            most -= size
+            found.append(plan)
+    return found
+
+
+def _are_left(offered: Iterable[PlanOrder], taken: list[PlanOrder], theirs: Sequence[int]) -> bool:
+    """Whether the sizes of `offered` without `taken` add up to what is left of each of the others, and of them all."""
+    sums = {0}
+    for plan in offered:
+        if plan not in taken:
+            sums |= {each + (plan.size or 0) for each in sums}
+    return sums.issuperset((*theirs, sum(theirs)))
 
 
 def unwanted(protection: Protection) -> set[Decimal]:
