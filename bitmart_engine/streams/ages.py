@@ -6,10 +6,11 @@ subscription that it comes by. One that is late by less does not become the last
 that was touched is not missed.
 
 What has a time is compared by it, else by the trade's number, else it is new. A bar is as old as its end. Times are the
-exchange's, in ms. A clock that is not measured yet may be wrong, by hours: what is told in the first `REPLAYED_WITHIN_S`
-of a subscription moves nothing then, for an exchange that replays old prices does so at once. After that only what is
-older than `UNMEASURED_MS` is told from such a clock, and the rest is ordered among itself. If it is wrong by more,
-everything looks old. Prices come over REST until the clock is measured; without REST no position could be closed anyway.
+exchange's, in ms. A clock that is not measured yet may be wrong, by hours: what is told in the first
+`REPLAYED_WITHIN_S` of a subscription moves nothing then, for an exchange that replays old prices does so at once. After
+that only what is older than `UNMEASURED_MS` is told from such a clock, and the rest is ordered among itself. If it is
+wrong by more, everything looks old. Prices come over REST until it is measured; without REST no position could be
+closed anyway.
 
 Plain objects: time is an argument. `now` is Trio's clock in s.
 """

@@ -35,10 +35,10 @@ def kept_for(
 
     Several orders may have their stops at one price; the exchange does not say whose is whose: as many contracts are
     taken away as were covered, but for what has acted already, of the plans that are known for the protection's first,
-    then of those that were made nearest to its fill, of these first the one for just what is left. Where `rivals`, other
-    protections of the side, have their stops at the same price, and another choice for just as much leaves each of them
-    what is left of it, that is made. What closes a whole position is never ours. With `levels`, only those that wait for
-    one of these prices.
+    then of those that were made nearest to its fill, of these first the one for just what is left. Where `rivals`,
+    other protections of the side, have their stops at the same price, and another choice for just as much leaves each
+    of them what is left of it, that is made. What closes a whole position is never ours. With `levels`, only those that
+    wait for one of these prices.
     """
     found = []
     known = protection.exchange_plans
