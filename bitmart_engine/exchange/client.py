@@ -97,6 +97,10 @@ class ExchangeClient(OrderClient):
         """Whether the exchange's clock shows this time, Unix ms, a second time after it was set back."""
         return self._calls.clock.dated_twice(there_ms)
 
+    def recall_clock(self, at_ms: int, offset_ms: int) -> None:
+        """How far the exchange's clock was ahead at a time of ours, before this process. Does not block."""
+        self._calls.clock.recall(at_ms, offset_ms)
+
     def doubt_clock(self) -> None:
         """A refused login, say, may come of a wrong offset: have it measured soon. Does not block."""
         self._calls.clock.doubt()

@@ -5,8 +5,9 @@ Ours is the engine's time, which nobody can set (see `clocks`): an offset stays 
 The exchange takes a timestamp at most 1 s ahead of its own clock and 5 s, perhaps 60 s, behind it (fact sheet 2.2).
 Nobody waits for the first measurement: until then our own clock has to do.
 
-The exchange's clock may be set back while we run. Then it writes some times twice, and what it dated before may look
-as if it were from after something of ours. So the times at which it was seen to have been set back are remembered.
+The exchange's clock may be set back while we run, or while no engine ran. Then it writes some times twice, and what it
+dated before may look as if it were from after something of ours. So the times at which it was seen to have been set
+back are remembered, and what the process before us knew of it is recalled.
 """
 
 from __future__ import annotations
@@ -72,7 +73,15 @@ class ExchangeClock:
         self._failure: ExchangeError | None = None
         self._doubted = trio.Event()
         self._measured_ms = 0
+        self._recalled: tuple[int, int] | None = None
         self._set_back: list[_SetBack] = []
+
+    def recall(self, at_ms: int, offset_ms: int) -> None:
+        """The offset was known to a process before this one, at a time of ours. It is not the offset of now."""
+        if self.offset_ms is None:
+            self._recalled = (at_ms, offset_ms)
+        else:
+            self._note_set_back(at_ms, offset_ms)
 
     def now_ms(self) -> int:
         """The exchange's time as well as it is known, Unix time in ms."""
@@ -161,14 +170,22 @@ class ExchangeClock:
     def _set(self, offset_ms: int) -> None:
         before, self.offset_ms = self.offset_ms, offset_ms
         since_ms, self._measured_ms = self._measured_ms, self._wall_ms()
-        if before is not None and offset_ms < before - SET_BACK_MS:
-            self._remember(_SetBack(since_ms, self._measured_ms, before, offset_ms))
+        if before is not None:
+            self._note_set_back(since_ms, before)
+        elif self._recalled is not None:
+            self._note_set_back(*self._recalled)
         if abs(offset_ms) > SKEW_WARNED_MS:
             self._counters.add(
                 "exchange_clock_skewed",
                 ahead_ms=-offset_ms,
             )
         log.debug("exchange_clock_measured", offset_ms=offset_ms, before_ms=before)
+
+    def _note_set_back(self, since_ms: int, before_ms: int) -> None:
+        """Remember that the exchange's clock was set back since then, if the offset of now says so."""
+        offset_ms = self.offset_ms
+        if offset_ms is not None and offset_ms < before_ms - SET_BACK_MS:
+            self._remember(_SetBack(since_ms, self._measured_ms, before_ms, offset_ms))
 
     def _remember(self, set_back: _SetBack) -> None:
         self._counters.add("exchange_clock_set_back", by_ms=set_back.before_ms - set_back.after_ms)

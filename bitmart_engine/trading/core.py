@@ -79,6 +79,7 @@ from .promises import Promises
 from .protections.exchange_stops import LOOK_AGAIN_S, Losses
 from .protections.monitoring import Monitoring
 from .protections.protections import Protections
+from .recalled import clock_before
 from .signals.foreign_signals import ForeignSignals
 from .signals.notifications import Notifications
 from .signals.raw_events import RawEvents
@@ -455,6 +456,9 @@ async def open_trading(
                 ("leverage", desk.leverage.keep_fresh, core.entries.leveraged),
             ):
                 monitors.start_soon(supervised, partial(keep_fresh, symbols), name, counters)
+            known = clock_before(store.state) if clock.comparable else None
+            if known is not None:
+                exchange.recall_clock(*known)
             if not settings.missing_credentials:
                 core.resume()
                 desk.agreement.seeing = streams.statistics().authenticated

@@ -266,3 +266,32 @@ async def test_measurements_that_differ_by_little_are_of_one_clock(autojump_cloc
     assert far.clock.latest_ms(at_ms) == at_ms - 900
     assert not far.clock.dated_twice(at_ms - 500)
     assert "exchange_clock_set_back" not in far.counters.counts()
+
+
+@pytest.mark.parametrize("measured_first", [False, True])
+async def test_a_clock_that_was_set_back_while_no_engine_ran_has_dated_the_time_between_late(
+    autojump_clock, measured_first
+):
+    far = Far(-15_000, (0, 0))
+    await trio.sleep(1000)
+    accepted_ms = far.wall_ms() - 60_000
+    if measured_first:
+        await far.clock.measure()
+        far.clock.recall(accepted_ms, 15)
+    else:
+        far.clock.recall(accepted_ms, 15)
+        assert far.clock.offset_ms is None, "what was known before is not known now"
+        await far.clock.measure()
+    at_ms = far.wall_ms()
+    assert far.clock.now_ms() == at_ms - 15_000
+    assert far.clock.latest_ms(accepted_ms) == accepted_ms + 15
+    assert far.clock.earliest_ms(accepted_ms) == accepted_ms - 15_015
+    assert far.counters.counts()["exchange_clock_set_back"] == 1
+
+
+async def test_a_clock_that_goes_as_it_did_before_the_start_was_not_set_back(autojump_clock):
+    far = Far(300, (0, 0))
+    far.clock.recall(-60_000, 400)
+    await far.clock.measure()
+    assert far.clock.earliest_ms(-60_000) == -60_000
+    assert "exchange_clock_set_back" not in far.counters.counts()
