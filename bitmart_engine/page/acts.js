@@ -97,8 +97,14 @@ export function placing(body) {
 }
 
 // Why an act came to nothing, in words. Silence is no refusal.
-function why(error) {
+export function why(error) {
   return error.status === 0 ? t("unknown_outcome") : t("failed", { why: error.message });
+}
+
+// Why nothing may be sent now, in words; "" while the data is fresh enough to decide on.
+export function tooOld(store) {
+  const s = store.silentS > TOO_OLD_S * 2 ? store.silentS : store.ageS;
+  return s > TOO_OLD_S ? t("too_old", { s: Number.isFinite(s) ? Math.floor(s) : "?" }) : "";
 }
 
 export function Confirm({ act, store, done, back }) {
@@ -114,9 +120,9 @@ export function Confirm({ act, store, done, back }) {
   const go = async (event) => {
     event.preventDefault();
     if (asking) return;
-    const ageS = store.silentS > TOO_OLD_S * 2 ? store.silentS : store.ageS;
-    if (ageS > TOO_OLD_S) {
-      setTrouble(t("too_old", { s: Number.isFinite(ageS) ? Math.floor(ageS) : "?" }));
+    const old = tooOld(store);
+    if (old) {
+      setTrouble(old);
       return;
     }
     if (act.input && price === null) {

@@ -2,14 +2,19 @@
 import { Confirm, pausing, placing, stopping } from "./acts.js";
 import { token } from "./api.js";
 import { Extras } from "./extras.js";
-import { bothClocks, duration, local, utc } from "./format.js";
+import { bothClocks, duration, local, oneLine, utc } from "./format.js";
 import { html, render, useEffect, useState } from "./html.js";
 import { Market, symbolsOf } from "./market.js";
-import { Connections, Dropped, Exposure, Log, Orders, Outbox, Protections } from "./panels.js";
+import { Figures } from "./figures.js";
+import { Exposure, Protections } from "./held.js";
+import { Log } from "./log.js";
+import { Connections, Dropped, Keeping, Latency, Outbox } from "./machinery.js";
+import { Orders } from "./orders.js";
 import { Place, newForm } from "./place.js";
+import { LastHere, Since } from "./since.js";
 import { Store } from "./store.js";
-import { TOO_OLD_S } from "./verdict.js";
-import { NAMES, language, speak, t } from "./words.js";
+import { TOO_OLD_S, sinceMs } from "./verdict.js";
+import { NAMES, has, language, speak, t } from "./words.js";
 
 const THEMES = ["auto", "light", "dark"];
 const THEME_KEY = "bitmart-engine theme";
@@ -20,15 +25,20 @@ function Clock() {
   return html`<span class="clock" title=${bothClocks(now)}><b>${utc(now)}</b> UTC <span class="muted">${local(now)} ${t("local")}</span></span>`;
 }
 
+// A trouble that the page has no words for is told in the engine's own.
+function reasonText({ code, values }) {
+  return has(code) || values.what === undefined ? t(code, { ...values, side: values.side && t(values.side) }) : oneLine(values.what, 300);
+}
+
 function Verdict({ store }) {
   const { level, reasons } = store.verdict;
-  const since = store.verdictSince;
+  const since = sinceMs(store.verdict, store.health) ?? store.verdictSince;
   return html`<section class=${`verdict ${level}`} aria-label=${t(level)} data-level=${level}>
     <div class="light" aria-hidden="true"></div>
     <div class="what" role="status">
       <strong>${t(level)}</strong> <time datetime=${new Date(since).toISOString()} title=${bothClocks(since)}>${t("since", { when: utc(since) })}</time>
       ${reasons.length > 0 &&
-      html`<ul>${reasons.slice(0, 8).map((each) => html`<li class=${each.level}>${t(each.code, { ...each.values, side: each.values.side && t(each.values.side) })}</li>`)}</ul>`}
+      html`<ul>${reasons.slice(0, 8).map((each) => html`<li class=${each.level}>${reasonText(each)}</li>`)}</ul>`}
     </div>
     <${Age} store=${store} />
   </section>`;
@@ -64,7 +74,7 @@ function TokenEntry({ store, refusal }) {
   </form>`;
 }
 
-function Page({ store, theme, setTheme, redraw }) {
+function Page({ store, lastHere, theme, setTheme, redraw }) {
   const [act, setAct] = useState(null);
   const [form, setForm] = useState(null);
   const [symbol, setSymbol] = useState(null);
@@ -99,21 +109,26 @@ function Page({ store, theme, setTheme, redraw }) {
       ${store.phase === "refused" && html`<section class="token"><h2>${t("not_allowed")}</h2><p class="trouble">${store.refusal}</p></section>`}
       ${store.phase !== "token" && store.phase !== "refused" && html`<${Verdict} store=${store} />`}
       ${status && html`
+        <${Figures} store=${store} />
         <div class="grid">
           <${Market} store=${store} symbol=${shown} choose=${setSymbol} act=${setAct} theme=${theme} />
-          <${Exposure} store=${store} />
-          <${Connections} store=${store} />
+          <${Since} store=${store} lastHere=${lastHere} show=${setSymbol} redraw=${redraw} />
+          <${Exposure} store=${store} act=${setAct} show=${setSymbol} />
           <${Protections} store=${store} act=${setAct} show=${setSymbol} />
           <${Orders} store=${store} act=${setAct} show=${setSymbol} />
-          <${Outbox} store=${store} act=${setAct} />
-          <${Dropped} store=${store} />
           <${Extras} store=${store} />
-          <${Log} store=${store} />
+          <${Connections} store=${store} />
+          <${Keeping} health=${store.health} />
+          <${Latency} latency=${store.status.latency} />
+          <${Dropped} store=${store} />
+          <${Outbox} store=${store} act=${setAct} />
+          <${Log} store=${store} show=${setSymbol} />
         </div>`}
     </main>
     <div class=${said ? "said" : "unseen"} role="status">${said}</div>
     ${form && !act && html`<${Place} store=${store} form=${form} setForm=${setForm} confirm=${(body) => setAct(placing(body))} back=${() => setForm(null)} />`}
-    ${act && html`<${Confirm} act=${act} store=${store} done=${(what) => (ended(), setSaid(what))} back=${() => setAct(null)} />`}
+    ${act?.dialog && html`<${act.dialog} act=${act} store=${store} back=${() => setAct(null)} />`}
+    ${act && !act.dialog && html`<${Confirm} act=${act} store=${store} done=${(what) => (ended(), setSaid(what))} back=${() => setAct(null)} />`}
     <footer>
       ${status && html`<span>${t("version", { v: status.version })}</span>`}
       ${token.get() && html`<button class="link" onClick=${() => (token.forget(), location.reload())}>${t("forget")}</button>`}
@@ -128,15 +143,18 @@ function wear(theme) {
 
 let theme = THEMES.includes(localStorage.getItem(THEME_KEY)) ? localStorage.getItem(THEME_KEY) : "auto";
 const store = new Store(() => draw());
+const lastHere = new LastHere(localStorage);
+document.getElementById("page").store = store; // for tests, and for whoever looks with the browser's tools
 
 function draw() {
+  if (!document.hidden && store.ageS <= TOO_OLD_S) lastHere.here(Date.now());
   const setTheme = (name) => {
     theme = name;
     localStorage.setItem(THEME_KEY, name);
     wear(name);
     draw();
   };
-  render(html`<${Page} store=${store} theme=${theme} setTheme=${setTheme} redraw=${draw} />`, document.getElementById("page"));
+  render(html`<${Page} store=${store} lastHere=${lastHere} theme=${theme} setTheme=${setTheme} redraw=${draw} />`, document.getElementById("page"));
   const level = store.verdict.level;
   document.title = `${{ green: "●", amber: "▲", red: "■" }[level]} ${t(level)} · bitmart-engine`;
 }

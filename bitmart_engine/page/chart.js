@@ -4,8 +4,14 @@ import { decimals } from "./format.js";
 import { t } from "./words.js";
 
 const NEAR_PX = 7;
+const MARKS = 200;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+function shapeOf({ price, kind, buys }) {
+  if (price !== undefined) return { position: "atPriceMiddle", price: +price, shape: "square", size: 0.5, color: colour(kind) };
+  return { position: buys ? "belowBar" : "aboveBar", shape: buys ? "arrowUp" : "arrowDown", color: colour(buys ? "up" : "down") };
+}
 
 export class Chart {
   // `moved(protection, field, price)` is called with a level's new price, as text, once it is let go.
@@ -91,23 +97,14 @@ export class Chart {
     }));
   }
 
-  fills(fills) {
-    const asked = JSON.stringify(fills);
-    if (asked === this._fills) return;
-    this._fills = asked;
-    const first = this._series.data()[0]?.time ?? Infinity;
-    this._markers.setMarkers(
-      fills
-        .filter((each) => each.time >= first)
-        .sort((a, b) => a.time - b.time)
-        .map((each) => ({
-          time: each.time,
-          position: each.buys ? "belowBar" : "aboveBar",
-          shape: each.buys ? "arrowUp" : "arrowDown",
-          color: colour(each.buys ? "up" : "down"),
-          text: each.text,
-        })),
-    );
+  // `marks`: [{time, text, buys}] below or above a candle, or [{time, text, price, kind}] at a price.
+  marks(marks) {
+    const [first, last] = [this._series.data()[0]?.time ?? Infinity, this._series.data().at(-1)?.time ?? 0];
+    const shown = marks.filter((each) => each.time >= first && each.time <= last).sort((a, b) => a.time - b.time);
+    const asked = JSON.stringify(shown);
+    if (asked === this._marked) return;
+    this._marked = asked;
+    this._markers.setMarkers(shown.slice(-MARKS).map((each) => ({ time: each.time, text: each.text, ...shapeOf(each) })));
   }
 
   // Where a price is on the screen, in CSS pixels from the top of the chart; for tests and for the keyboard.

@@ -1,11 +1,10 @@
-// Panels of engines that tell more: trades, time without a stop, latency, health. Shown only where they are told.
+// Panels of engines that tell more: trades and fills. Shown only where they are told.
 import { grouped, oneLine } from "./format.js";
 import { html } from "./html.js";
-import { Panel, Table, When } from "./panels.js";
+import { Panel, Table, When } from "./table.js";
 import { t } from "./words.js";
 
 const COLUMNS_SHOWN = 9;
-const LABELLED = new Set(["both", "engine", "exchange", "nobody", "now_s", "longest_s", "sum_s"]);
 
 // A cell of whatever kind: times by their name, the rest as text.
 function cell(name, value) {
@@ -26,24 +25,10 @@ function Rows({ name, title, rows }) {
   </${Panel}>`;
 }
 
-function Values({ name, title, values }) {
-  const rows = Object.entries(values).filter(([key]) => key !== "ok");
-  return html`<${Panel} name=${name} title=${title}>
-    <dl>${rows.map(([key, value]) => html`<div><dt>${LABELLED.has(key) ? t(`v_${key}`) : key}</dt><dd>${cell(key, value)}</dd></div>`)}</dl>
-  </${Panel}>`;
-}
-
 export function Extras({ store }) {
-  const { health, summary, trades, fills } = store.extras;
-  const naked = health?.naked ?? summary?.naked;
-  const latency = health?.latency ?? summary?.latency;
+  const { trades, fills } = store.extras;
   return html`
     ${Array.isArray(trades?.trades) && html`<${Rows} name="trades" title=${t("trades")} rows=${trades.trades} />`}
     ${Array.isArray(fills?.fills) && html`<${Rows} name="fills" title=${t("filled")} rows=${fills.fills} />`}
-    ${health?.troubles?.length > 0 && html`<${Rows} name="health" title=${t("health")} rows=${health.troubles} />`}
-    ${health?.stops_kept && html`<${Values} name="kept" title=${t("kept")} values=${health.stops_kept} />`}
-    ${naked && html`<${Values} name="naked" title=${t("naked")} values=${naked} />`}
-    ${latency && html`<${Values} name="latency" title=${t("latency")} values=${latency} />`}
-    ${summary && html`<${Values} name="summary" title=${t("summary")} values=${summary} />`}
   `;
 }

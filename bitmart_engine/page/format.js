@@ -49,3 +49,12 @@ export function oneLine(value, longest = 120) {
   const text = typeof value === "string" ? value : JSON.stringify(value) ?? "";
   return text.length > longest ? `${text.slice(0, longest)}…` : text;
 }
+
+// An amount of USDT to the cent; `signed` shows a plus too. It is rounded: to be read, never to be sent.
+export function usdt(amount, signed = false) {
+  const value = Number(amount);
+  if (amount === null || amount === undefined || !Number.isFinite(value)) return "–";
+  const said = grouped(Math.abs(value).toFixed(2));
+  const less = value < 0 && Math.abs(value) >= 0.005;
+  return less ? `−${said}` : signed && value >= 0.005 ? `+${said}` : said;
+}

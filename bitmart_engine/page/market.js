@@ -4,14 +4,15 @@ import { moving } from "./acts.js";
 import { Chart } from "./chart.js";
 import { grouped, utc } from "./format.js";
 import { html, useEffect, useRef, useState } from "./html.js";
-import { Panel } from "./panels.js";
-import { isOver } from "./store.js";
+import { Panel } from "./table.js";
+import { isOver } from "./past.js";
 import { keeper } from "./verdict.js";
 import { t } from "./words.js";
 
 const TIMEFRAMES = ["1m", "5m", "15m", "1h", "4h", "1d"];
 const READ_AGAIN_MS = 30000;
 const FAR_S = 3600;
+const LEVELS_OF_ORDERS = 40;
 
 export function symbolsOf(store) {
   const alive = [...store.protections.values(), ...store.orders.values()].filter((each) => !isOver(each));
@@ -20,47 +21,58 @@ export function symbolsOf(store) {
   return [...new Set([...held, ...alive].map((each) => each.symbol).concat(Object.keys(store.status?.prices ?? {}).sort(), streamed))];
 }
 
-// The levels of a symbol, as the chart draws them: only those of a protection can be moved.
+// The levels of a symbol, as the chart draws them: only those of a protection can be moved, and their titles say who keeps them.
 export function levelsOf(store, symbol) {
   const levels = [];
-  for (const order of store.orders.values()) {
-    if (order.symbol !== symbol || isOver(order)) continue;
-    levels.push({ price: order.entry_zone_min, kind: "zone", title: `${t("zone")} ${short(order.id)}`, dashed: true });
-    levels.push({ price: order.entry_zone_max, kind: "zone", title: "", dashed: true });
-    if (order.filled_size) continue;
-    if (order.stop_loss) levels.push({ price: order.stop_loss, kind: "down", title: t("stop"), dashed: true });
-    if (order.take_profit) levels.push({ price: order.take_profit, kind: "up", title: t("target"), dashed: true });
-  }
   for (const protection of store.protections.values()) {
     if (protection.symbol !== symbol || protection.state !== "armed") continue;
-    const how = keeper(protection);
-    const where = { both: " ●●", engine: " ●○", engine_at: " ●○" }[how] ?? "";
-    if (protection.stop_loss) levels.push({ price: protection.stop_loss, kind: "down", title: `${t("stop")} ${short(protection.id)}${where}`, protection, field: "stop_loss" });
-    if (how === "engine_at") levels.push({ price: protection.exchange_stop_loss, kind: "down", title: `${t("stop")} ○●`, dashed: true });
-    if (protection.take_profit) levels.push({ price: protection.take_profit, kind: "up", title: `${t("target")} ${short(protection.id)}`, protection, field: "take_profit" });
+    const { id, stop_loss: stop, take_profit: target, exchange_stop_loss: stopThere, exchange_take_profit: targetThere } = protection;
+    const name = short(id);
+    if (stop) levels.push({ price: stop, kind: "down", title: `${t("stop")} ${name} · ${t(`k_${keeper(protection)}`)}`, protection, field: "stop_loss" });
+    if (keeper(protection) === "engine_at") levels.push({ price: stopThere, kind: "down", title: `${t("stop")} ${name} · ${t("k_exchange")}`, dashed: true });
+    if (target) levels.push({ price: target, kind: "up", title: `${t("target")} ${name} · ${t(Number(targetThere) === Number(target) ? "k_both" : "k_engine")}`, protection, field: "take_profit" });
   }
   for (const held of store.status?.positions ?? []) {
     if (held.symbol === symbol && held.entry_price) levels.push({ price: held.entry_price, kind: "muted", title: t("entry_line"), dashed: true });
   }
+  const last = Number(store.status?.prices[symbol]?.last ?? 0);
+  const far = (each) => Math.abs(Number(each.price) - last);
+  const ofOrders = [...store.orders.values()].filter((each) => each.symbol === symbol && !isOver(each)).flatMap(levelsOfOrder);
+  return levels.concat(ofOrders.sort((a, b) => far(a) - far(b)).slice(0, LEVELS_OF_ORDERS));
+}
+
+function levelsOfOrder(order) {
+  const name = short(order.id);
+  const levels = [
+    { price: order.entry_zone_min, kind: "zone", title: "", dashed: true },
+    { price: order.entry_zone_max, kind: "zone", title: `${t("zone")} ${name}`, dashed: true },
+  ];
+  if (order.filled_size) return levels;
+  if (order.stop_loss) levels.push({ price: order.stop_loss, kind: "down", title: `${t("stop")} ${name} · ${t("k_waits")}`, dashed: true });
+  if (order.take_profit) levels.push({ price: order.take_profit, kind: "up", title: `${t("target")} ${name} · ${t("k_waits")}`, dashed: true });
   return levels;
 }
 
 const short = (id) => (id.length > 10 ? `${id.slice(0, 9)}…` : id);
 
-// Fills as far as orders and protections tell them: the average of an entry, the price of a close.
-export function fillsOf(store, symbol, seconds) {
-  const fills = [];
-  const add = (ms, buys, text) => ms && fills.push({ time: Math.floor(ms / 1000 / seconds) * seconds, buys, text });
-  for (const order of store.orders.values()) {
+// Marks on the candles: fills of entries, closes, and moves of stops and targets that the page saw. `seconds` is a candle's length.
+export function marksOf(store, symbol, seconds) {
+  const marks = [];
+  const add = (ms, mark) => ms && marks.push({ ...mark, time: Math.floor(ms / 1000 / seconds) * seconds });
+  for (const order of store.past.orders.values()) {
     if (order.symbol !== symbol || !order.filled_size) continue;
-    const at = order.history?.find((each) => each.state === "filled" || each.state === "partially_filled");
-    add(at?.at_ms, order.side === "long", `${order.filled_size} @ ${order.average_price ?? "?"}`);
+    const at = order.history?.findLast((each) => each.state === "filled" || each.state === "partially_filled");
+    add(at?.at_ms, { buys: order.side === "long", text: `${order.filled_size} @ ${order.average_price ?? "?"}` });
   }
-  for (const each of store.protections.values()) {
+  for (const each of store.past.protections.values()) {
     if (each.symbol !== symbol || each.state !== "closed") continue;
-    add(each.history?.at(-1)?.at_ms, each.side !== "long", `${t("closed_at")} ${each.close_price ?? "?"}`);
+    add(each.history?.at(-1)?.at_ms, { buys: each.side !== "long", text: `${t("closed_at")} ${each.close_price ?? "?"}` });
   }
-  return fills;
+  for (const { at, what, symbol: of, from, to } of store.notes) {
+    if (of !== symbol || to === undefined || to === null) continue;
+    add(at, { price: to, kind: what === "moved_stop" ? "down" : "up", text: `${t(what === "moved_stop" ? "stop" : "target")} ${from ?? "–"} → ${to}` });
+  }
+  return marks;
 }
 
 export function Market({ store, symbol, choose, act, theme }) {
@@ -97,16 +109,17 @@ export function Market({ store, symbol, choose, act, theme }) {
   useEffect(() => {
     if (!chart.current) return;
     chart.current.levels(levelsOf(store, symbol));
-    chart.current.fills(fillsOf(store, symbol, secondsOf(timeframe)));
+    chart.current.marks(marksOf(store, symbol, secondsOf(timeframe)));
   });
 
-  if (!symbol) return html`<${Panel} name="chart" title=${t("chart")} wide><${Watch} store=${store} choose=${choose} /></${Panel}>`;
+  if (!symbol) return html`<${Panel} name="chart" title=${t("chart")}><${Watch} store=${store} choose=${choose} /></${Panel}>`;
   const price = store.status.prices[symbol];
   const last = store.candles?.bars.at(-1);
   const isElsewhen = last && Math.abs(Date.now() / 1000 - last.time) > FAR_S + secondsOf(timeframe);
-  return html`<${Panel} name="chart" title=${t("chart")} wide
-    note=${html`${isElsewhen && html`<span class="warn">${t("candle_time", { when: utc(last.time * 1000, true) })}</span> `}
-      ${store.candles?.failed && html`<span class="bad">${store.candles.failed}</span>`}`}>
+  const clocks = last && html`<span class=${isElsewhen ? "warn" : ""}>${t("candle_is", { when: utc(last.time * 1000, isElsewhen) })}</span>
+    <span class="muted">${t("chart_wall", { when: utc(Date.now(), isElsewhen) })}</span> `;
+  return html`<${Panel} name="chart" title=${t("chart")}
+    note=${html`${clocks}${store.candles?.failed && html`<span class="bad">${store.candles.failed}</span>`}`}>
     <div class="bar">
       <label><span class="unseen">${t("symbol")}</span>
         <select value=${symbol} onChange=${(event) => choose(event.target.value)}>

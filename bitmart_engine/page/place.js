@@ -1,6 +1,7 @@
 // The form that places an order, with what can be said of it beforehand: distance, stop, target, reward to risk.
-import { percent, typedPrice } from "./format.js";
+import { grouped, percent, typedPrice, usdt } from "./format.js";
 import { html, useEffect, useRef } from "./html.js";
+import { contractSizes, lastPrice } from "./sums.js";
 import { t } from "./words.js";
 
 const PRICES = ["entry_zone_min", "entry_zone_max", "stop_loss", "take_profit"];
@@ -41,18 +42,37 @@ export function bodyOf(form) {
   return { ...body, size: Number(body.size) };
 }
 
-export function previewOf(body, price) {
-  if (!body) return [t("preview_none")];
+// Lines about an order not placed yet. `price`, `contract` (base currency in one) and `available` (USDT) are null where not known.
+export function previewOf(body, { price, contract, available }) {
+  if (!body) return [{ text: t("preview_none") }];
   const [low, high, stop, target] = PRICES.map((name) => (body[name] === undefined ? null : Number(body[name])));
   const middle = (low + high) / 2;
   const said = [];
-  if (price === null) said.push(t("no_price", { symbol: body.symbol }));
-  else if (price >= low && price <= high) said.push(t("preview_in"));
-  else said.push(t("preview_far", { p: percent((price < low ? low - price : price - high) / price) }));
-  said.push(stop === null ? t("preview_no_stop") : t("preview_stop", { p: percent((middle - stop) / middle) }));
-  if (target !== null) said.push(t("preview_target", { p: percent((target - middle) / middle) }));
+  const say = (key, values, bad = false) => said.push({ text: t(key, values), bad });
+  if (price === null) say("no_price", { symbol: body.symbol });
+  else if (price >= low && price <= high) say("preview_in", {});
+  else say("preview_far", { p: percent((price < low ? low - price : price - high) / price) });
+  if (contract === null) say("preview_size_unknown", { symbol: body.symbol });
+  else {
+    const base = body.size * contract;
+    const leverage = Number(body.leverage ?? 1);
+    say("preview_size", { base: grouped(+base.toPrecision(10)), coin: body.symbol.replace(/USDT$/, ""), usdt: usdt(base * middle), margin: usdt((base * middle) / leverage), leverage });
+  }
+  if (stop === null) say("preview_no_stop", {}, true);
+  else {
+    const wrong = body.side === "long" ? stop >= low : stop <= high;
+    if (wrong) say("preview_wrong_stop", {}, true);
+    say("preview_stop", { p: percent((middle - stop) / middle) });
+    if (contract !== null && !wrong) {
+      const loss = Math.abs(middle - stop) * body.size * contract;
+      const share = available > 0 ? ` ${t("preview_risk_share", { p: percent(loss / available) })}` : "";
+      said.push({ text: `${t("preview_risk", { loss: usdt(loss) })}${share}`, strong: true });
+    }
+  }
+  if (target !== null) say("preview_target", { p: percent((target - middle) / middle) });
+  if (target !== null && contract !== null) say("preview_gain", { gain: usdt(Math.abs(target - middle) * body.size * contract) });
   if (stop !== null && target !== null && stop !== middle) {
-    said.push(t("preview_ratio", { r: Math.abs((target - middle) / (middle - stop)).toFixed(2) }));
+    say("preview_ratio", { r: Math.abs((target - middle) / (middle - stop)).toFixed(2) });
   }
   return said;
 }
@@ -67,7 +87,11 @@ export function Place({ store, form, setForm, confirm, back }) {
   }, []);
   const set = (name) => (event) => setForm({ ...form, [name]: event.target.value });
   const body = bodyOf(form);
-  const known = body && store.status?.prices[body.symbol];
+  const facts = {
+    price: body ? lastPrice(store, body.symbol) : null,
+    contract: body ? (contractSizes(store).get(body.symbol) ?? null) : null,
+    available: store.status?.balance ? Number(store.status.balance.available) : null,
+  };
   const go = (event) => {
     event.preventDefault();
     if (body) confirm(body);
@@ -93,7 +117,7 @@ export function Place({ store, form, setForm, confirm, back }) {
         )}
       </div>
       <section class="preview" aria-live="polite" aria-label=${t("preview")}>
-        ${previewOf(body, known ? Number(known.last) : null).map((line) => html`<div>${line}</div>`)}
+        ${previewOf(body, facts).map(({ text, bad, strong }) => html`<div class=${bad ? "bad" : strong ? "strong" : ""}>${text}</div>`)}
       </section>
       <div class="buttons">
         <button type="button" onClick=${() => dialog.current.close()}>${t("back")}</button>

@@ -1,16 +1,18 @@
 // What the page knows: asked for once, kept up by the stream, and read again now and then. Bounded in every part.
 import { Refused, get, path, readEvents, token } from "./api.js";
+import { bounded } from "./past.js";
 import { SILENT_S, verdict } from "./verdict.js";
 
 const STATUS_EVERY_MS = 2000;
 const LISTS_EVERY_MS = 15000;
 const EXTRAS_EVERY_MS = 20000;
-const LOG_KEPT = 200;
+const NOTES_KEPT = 200;
+const PAST_KEPT = 1000;
+const PAST_ASKED = 300;
+const LISTS_AT_MOST_EVERY_MS = 3000;
 const CANDLES_KEPT = 1000;
-const FINAL = new Set(["filled", "cancelled", "expired", "rejected", "closed", "released"]);
-const EXTRAS = { health: "api/health", summary: "api/summary", trades: "api/trades", fills: "api/fills" };
-
-export const isOver = (each) => FINAL.has(each.state);
+const EXTRAS = { summary: "api/summary", trades: "api/trades", fills: "api/fills", instruments: "api/instruments" };
+const KEPT_ONCE_READ = new Set(["instruments"]);
 
 // Two clocks, so that neither a machine that slept nor a clock that was set makes old data look fresh.
 const clocks = () => ({ wall: Date.now(), steady: performance.now() });
@@ -21,11 +23,14 @@ export class Store {
     this.phase = "connecting"; // "token" and "refused" wait for the user; "live" has data
     this.refusal = "";
     this.status = null;
+    this.health = null; // null too where the last answer had none
     this.orders = new Map();
     this.protections = new Map();
     this.notifications = [];
     this.extras = {};
-    this.log = [];
+    this.past = { orders: new Map(), protections: new Map() }; // with what ended longer ago
+    this.notes = []; // what the page saw itself: moves of stops and targets, gaps
+    this.startedMs = null;
     this.verdict = { level: "amber", reasons: [{ level: "amber", code: "asking", values: {} }] };
     this.verdictSince = Date.now();
     this.candles = null; // {symbol, timeframe, bars}
@@ -77,14 +82,18 @@ export class Store {
     while (!signal.aborted) {
       const began = clocks();
       try {
-        const status = await get("status");
+        const [status, health] = await Promise.all([get("status"), get("api/health").catch(() => null)]);
         if (signal.aborted) return;
+        this.health = health;
         const gone = this.status && status.uptime_s < this.status.uptime_s;
         this.status = status;
+        const startedMs = Math.round(Date.now() / 1000 - status.uptime_s) * 1000;
+        if (gone || Math.abs(startedMs - this.startedMs) > 5000) this.startedMs = startedMs; // steady, so that its line stays where it is
         this._statusAt = began;
         this._listening ??= allowed(); // the stream, once the token is known to be good
         this.phase = "live";
         if (gone) this._listsAt = 0;
+        if (!this._askedPast) await this._readPast();
         if (Date.now() - this._listsAt > LISTS_EVERY_MS) await this._readLists();
         if (Date.now() - this._extrasAt > EXTRAS_EVERY_MS) this._readExtras(signal);
       } catch (error) {
@@ -109,16 +118,36 @@ export class Store {
     const [overview, outbox] = await Promise.all([get("api/orders/status"), get("api/outbox?limit=50")]);
     this.orders = new Map(Object.entries(overview.orders));
     this.protections = new Map(Object.entries(overview.positions));
+    this._remember("orders", this.orders.values());
+    this._remember("protections", this.protections.values());
     this.notifications = outbox.notifications;
     this._listsAt = Date.now();
     this._told.forEach((each) => this._apply(each)); // what was told meanwhile may be newer
+  }
+
+  // What ended before: once, because the stream and the lists tell of the rest.
+  async _readPast() {
+    const [{ orders }, { positions }] = await Promise.all([get(`api/orders?limit=${PAST_ASKED}`), get(`api/protections?limit=${PAST_ASKED}`)]);
+    this._askedPast = true;
+    this._remember("orders", orders.toReversed());
+    this._remember("protections", positions.toReversed());
+  }
+
+  _remember(kind, things) {
+    for (const each of things) this.past[kind].set(each.id, each);
+    bounded(this.past[kind], PAST_KEPT);
+  }
+
+  _note(note) {
+    this.notes.unshift(note);
+    this.notes.length = Math.min(this.notes.length, NOTES_KEPT);
   }
 
   // Panels of engines that know more; 404 says that this one does not.
   async _readExtras(signal) {
     this._extrasAt = Date.now();
     for (const [name, where] of Object.entries(EXTRAS)) {
-      if (signal.aborted || this.extras[name] === null) continue;
+      if (signal.aborted || this.extras[name] === null || (KEPT_ONCE_READ.has(name) && this.extras[name])) continue;
       try {
         this.extras[name] = await get(where);
       } catch (error) {
@@ -129,7 +158,7 @@ export class Store {
   }
 
   readSoon() {
-    this._listsAt = Math.min(this._listsAt, Date.now() - LISTS_EVERY_MS + 500);
+    this._listsAt = Math.min(this._listsAt, Date.now() - LISTS_EVERY_MS + LISTS_AT_MOST_EVERY_MS);
   }
 
   async _listen(signal) {
@@ -150,23 +179,44 @@ export class Store {
   _take(events) {
     for (const each of events) {
       if (each.id !== undefined) this._lastId = each.id;
-      if (each.type === "lagged") this._listsAt = 0;
+      if (each.type === "lagged") {
+        this._listsAt = 0;
+        this._note({ of: "page", what: "missed", at: Date.now(), id: "", symbol: "" });
+      }
+      if (each.type === "notice") this._note({ of: "notice", what: each.data.id, at: each.at_ms, id: "", symbol: each.symbol, text: each.data.what });
       if (each.type === "kline") this._takeCandle(each.data);
-      else if (each.type !== "position" && each.type !== "balance") this.log.unshift(each); // those repeat themselves
-      this._told.push(each);
-      this._apply(each);
+      if (each.type === "entry" || each.type === "protection") {
+        this._told.push(each);
+        this._apply(each);
+      }
     }
-    this.log.length = Math.min(this.log.length, LOG_KEPT);
     this._told.splice(0, this._told.length - 1000);
     this.changed();
   }
 
-  _apply({ type, data }) {
-    if (type !== "entry" && type !== "protection") return;
-    const all = type === "entry" ? this.orders : this.protections;
-    if (data.state === "withdrawn") all.delete(data.id);
-    else all.set(data.id, { ...data, history: data.history ?? all.get(data.id)?.history });
+  _apply({ type, data, at_ms: at }) {
+    const kind = type === "entry" ? "orders" : "protections";
+    const before = this[kind].get(data.id);
+    if (data.state === "withdrawn") {
+      this[kind].delete(data.id);
+      this.past[kind].delete(data.id);
+    } else {
+      const told = { ...data, history: grown(before?.history, data, at) };
+      if (type === "protection" && before) this._noteMoves(before, data, at);
+      this[kind].set(data.id, told);
+      bounded(this[kind], PAST_KEPT);
+      this._remember(kind, [told]);
+    }
     this.readSoon();
+  }
+
+  _noteMoves(before, { id, symbol, side, ...after }, at) {
+    for (const [field, what] of [["stop_loss", "moved_stop"], ["take_profit", "moved_target"]]) {
+      if (before[field] === after[field]) continue;
+      if (!this.notes.some((each) => each.at === at && each.id === id && each.what === what)) {
+        this._note({ of: "protection", what, at, id, symbol, side, from: before[field], to: after[field] });
+      }
+    }
   }
 
   _takeCandle(kline) {
@@ -196,6 +246,12 @@ export class Store {
     this.changed();
     return wanted === this.candles ? wanted : null;
   }
+}
+
+// A history as events tell it; the engine's own replaces it when the lists are read again.
+function grown(history = [], { state, reason }, at) {
+  const last = history.at(-1);
+  return last?.state === state && last?.reason === reason ? history : [...history, { state, reason, at_ms: at }].slice(-50);
 }
 
 // Floats are for drawing alone; what is sent to the engine is text.

@@ -3,6 +3,11 @@
 export const SILENT_S = 15;
 export const TOO_OLD_S = 5;
 const CLOSING_LONG_S = 30;
+// Troubles of GET /api/health that the page finds itself, in its own words.
+const OWN_WORDS = new Set(
+  ("journal_trouble stopping not_resumed unguarded no_credentials not_logged_in account_not_subscribed account_not_read exchange_held_back " +
+    "public_connection_down entries_paused clock_skewed callbacks_given_up order_unknown close_unfinished").split(" "),
+);
 const RANK = { green: 0, amber: 1, red: 2 };
 
 // `silentS`: seconds without a word of the stream, or of the status, whichever is longer.
@@ -12,6 +17,10 @@ export function verdict(known, silentS, nowMs) {
   const say = (level, code, values = {}) => reasons.push({ level, code, values });
   if (silentS >= SILENT_S) say("red", "r_silent", { s: Math.floor(silentS) });
   if (status) judge(known, say, nowMs);
+  for (const { id, level, subject, what } of known.health?.troubles ?? []) {
+    const said = reasons.some((each) => each.code === "r_stale_stop" && each.values.symbol === subject);
+    if (!OWN_WORDS.has(id) && !said && level in RANK) say(level, `q_${id}`, { subject, what });
+  }
   reasons.sort((a, b) => RANK[b.level] - RANK[a.level]);
   if (!reasons.length && !status) return { level: "amber", reasons: [{ level: "amber", code: "asking", values: {} }] };
   return { level: reasons[0]?.level ?? "green", reasons };
@@ -45,6 +54,12 @@ function judge({ status, protections, orders }, say, nowMs) {
   if (status.outbox.dead) say("amber", "r_dead", { n: status.outbox.dead });
   if (status.exchange.clock_skewed) say("amber", "r_skew", { ms: Math.round(status.exchange.clock_offset_ms) });
   if (status.foreign_orders?.length) say("amber", "r_foreign", { n: status.foreign_orders.length });
+}
+
+// Since when it has been as bad as it is, as the engine knows; null where only the page knows.
+export function sinceMs({ level }, health) {
+  const standing = (health?.troubles ?? []).filter((each) => each.level === level).map((each) => each.since_ms);
+  return standing.length ? Math.min(...standing) : null;
 }
 
 // Who keeps the stop of a protection: "both", "engine", "engine_at" (the exchange keeps another price), "waits" (for

@@ -324,3 +324,67 @@ async def test_entries_are_paused_and_resumed_and_the_page_says_so(
     assert desk.engine.state.paused_ms is not None
     assert "at once" in await browser.run(resume)
     assert desk.engine.state.paused_ms is None
+
+
+async def test_close_all_names_each_position_and_closes_those_that_stay_ticked(
+    desk: Desk, browser: Browser
+) -> None:
+    for each in ("one", "two", "three"):
+        await bought(desk, id=each)
+
+    def close(visit: Visit) -> tuple[str, str]:
+        visit.open(desk.address)
+        visit.page.wait_for_selector("#protections tbody tr >> nth=2")
+        visit.page.click("#exposure header button.danger")
+        said = visit.page.inner_text("dialog[open]")
+        visit.page.uncheck("dialog li:has-text('(two)') input")
+        visit.page.click("dialog button.danger:has-text('Close 2 at the market')")
+        visit.page.wait_for_function("document.querySelectorAll('dialog li b.good').length === 2")
+        answers = visit.page.inner_text("dialog[open]")
+        visit.page.click("dialog button:has-text('Done')")
+        visit.page.wait_for_function(
+            "document.querySelectorAll('#protections > .scroll tbody tr').length === 1"
+        )
+        assert visit.complaints == []
+        return said, answers
+
+    said, answers = await browser.run(close)
+    for each in ("one", "two", "three"):
+        assert f"10 contracts of BTCUSDT long ({each}) are closed at the market" in said
+    assert answers.count("asked") == 2
+    states = {id: each.state.value for id, each in desk.engine.state.protections.items()}
+    assert states == {"one": "closed", "two": "armed", "three": "closed"}
+
+
+async def test_it_tells_what_happened_since_somebody_was_last_here(
+    desk: Desk, browser: Browser
+) -> None:
+    """The clock is the browser's own: a week passes between two visits, not for the engine."""
+    await bought(desk)
+    left = "localStorage.setItem('bitmart-engine last here', JSON.stringify({last: %d, since: null}))"
+
+    def first(visit: Visit) -> str:
+        visit.open(desk.address)
+        visit.page.wait_for_selector("#since .story li:has-text('filled')")
+        return visit.page.inner_text("#since")
+
+    def back(visit: Visit) -> tuple[str, str, str]:
+        visit.page.goto(desk.address)
+        now = visit.page.evaluate("Date.now()")
+        visit.page.evaluate(left % (now - 7 * 86_400_000))
+        visit.open(desk.address)
+        visit.page.wait_for_selector("#since .story li:has-text('filled')")
+        away = visit.page.inner_text("#since")
+        visit.page.reload()
+        visit.page.wait_for_selector("#since .story li:has-text('filled')")
+        again = visit.page.inner_text("#since header")
+        visit.page.click("#since button:has-text('Mark as seen')")
+        visit.page.wait_for_selector("#since:has-text('Nothing has happened')")
+        return away, again, visit.page.inner_text("#log")
+
+    assert "first visit with this browser" in await browser.run(first)
+    away, again, log = await browser.run(back)
+    assert "7 d 0 h ago" in away and "7 d 0 h ago" in again
+    assert "1 filled" in away and "1 accepted" in away
+    assert "the engine was started" in away
+    assert "order-123" in log
