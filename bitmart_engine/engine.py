@@ -112,7 +112,9 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
             )
 
         async with (
-            open_exchange(settings, world, counters, latencies) as exchange,
+            open_exchange(
+                settings, world, counters, latencies, concerns=store.state.concerns
+            ) as exchange,
             open_outbox(settings, world, counters, durable=kept, settled=settled) as outbox,
             open_streams(
                 settings,

@@ -184,7 +184,7 @@ class Engine:
             with suppress(
                 Unavailable
             ):  # then the stream itself says whether there is such a channel
-                name = (await self._core.desk.instruments.meant_by(name)).symbol
+                name = (await self._core.instruments.meant_by(name)).symbol
             topics += kline_topics(name, frames)
         return await self._view(list(dict.fromkeys(topics)), subscribed=True)
 
@@ -222,7 +222,7 @@ class Engine:
         A reader that is too slow for `capacity` gets a `Lagged` in place of what was dropped.
         """
         frame = timeframe_of(timeframe)
-        symbol = (await self._core.desk.instruments.meant_by(symbol_of(symbol))).symbol
+        symbol = (await self._core.instruments.meant_by(symbol_of(symbol))).symbol
         with self._streams.bus.listen(
             Kline, symbol=symbol, timeframe=frame, capacity=capacity
         ) as listener:
@@ -241,7 +241,7 @@ class Engine:
         if not 1 <= converted(limit, int, "limit") <= MOST_BARS:
             raise BadRequest(f"must be from 1 to {MOST_BARS}", "limit")
         frame = timeframe_of(timeframe)
-        symbol = (await self._core.desk.instruments.meant_by(symbol_of(symbol))).symbol
+        symbol = (await self._core.instruments.meant_by(symbol_of(symbol))).symbol
         with trio.move_on_after(HISTORY_WITHIN_S):
             return await recent(
                 self._streams.history,
@@ -290,7 +290,7 @@ class Engine:
 
     def positions(self) -> list[PositionUpdate]:
         """What the exchange holds for the account, of whomever it is."""
-        return self._core.desk.positions.all()
+        return self._core.positions.all()
 
     def balance(self) -> KnownBalance | None:
         """The account's USDT, as last heard of; None until then."""
@@ -298,15 +298,15 @@ class Engine:
 
     def prices(self) -> Mapping[str, tuple[Tick, float, bool]]:
         """For every streamed symbol: its last tick, that tick's age in seconds, and whether it is stale."""
-        return self._core.desk.prices.statistics()
+        return self._core.prices.statistics()
 
     def stale(self) -> list[str]:
         """The symbols that something armed needs and the stream does not price now."""
-        return self._core.desk.prices.stale()
+        return self._core.prices.stale()
 
     def unpriced(self) -> frozenset[str]:
         """The symbols that something armed needs, and of which no price is known now, not over REST either."""
-        return self._core.desk.prices.unpriced()
+        return self._core.prices.unpriced()
 
     def now_ms(self) -> int:
         """The time of the engine's clock, ms since 1970."""
@@ -335,7 +335,7 @@ class Engine:
 
     def foreign_orders(self) -> tuple[OrderUpdate, ...]:
         """Working orders at the exchange that are not the engine's, when last compared. They are left alone."""
-        return self._core.desk.working.foreign
+        return self._core.working.foreign
 
     def trouble(self) -> str | None:
         """Why no promise can be given now; None while they can."""
@@ -345,14 +345,14 @@ class Engine:
 
     async def retry_notification(self, id: str) -> Notification:
         """Owe a dead letter again. Returns once that is durable. Raises NotFound and Unavailable."""
-        desk = self._core.desk
+        promises = self._core.promises
         letter = self.state.dead.get(id)
         if letter is None:
             raise NotFound(f"no dead letter has the id {id!r}")
-        desk.promises.check()
+        promises.check()
         again = evolve(letter.notification, created_ms=self._world.wall_ms())
         self._store.record(NotificationOwed(again))
-        await desk.promises.keep()
+        await promises.keep()
         return again
 
     async def told(self, id: str) -> list[Telling]:
@@ -410,7 +410,7 @@ class Engine:
     def missing(self) -> list[Fact]:
         """The same, each with its id, its level and what it is of."""
         missing = []
-        streams, desk = self._streams.statistics(), self._core.desk
+        streams, agreement = self._streams.statistics(), self._core.agreement
         if self._store.trouble is not None:
             missing.append(Fact("journal_trouble", RED, self._store.trouble))
         if self._stopping.is_set():
@@ -429,14 +429,14 @@ class Engine:
         elif any(each.state != "up" for each in streams.connections if each.name == "private"):
             said = "orders and positions not subscribed yet"
             missing.append(Fact("account_not_subscribed", AMBER, said))
-        elif not desk.agreement.reached:
+        elif not agreement.reached:
             missing.append(Fact("account_not_read", AMBER, "orders and positions not read yet"))
-            if desk.agreement.why_not:
-                said = desk.agreement.why_not
+            if agreement.why_not:
+                said = agreement.why_not
                 missing.append(Fact("account_not_read", AMBER, said, "why"))
         missing += [
             Fact("exchange_held_back", AMBER, said, said.split(":")[0])
-            for said in desk.exchange.held_back()
+            for said in self._core.exchange.held_back()
         ]
         if any(each.state != "up" for each in streams.connections if each.name != "private"):
             missing.append(Fact("public_connection_down", AMBER, "a public connection is down"))
@@ -473,29 +473,29 @@ class Engine:
         Orders are still accepted and wait, and expire as always. What is at the exchange stays there. Stops and targets
         are watched on, closes and cancels go out. Returns once that is durable; raises Unavailable.
         """
-        self._core.desk.promises.check()
+        self._core.promises.check()
         since_ms = self.state.paused_ms
         if since_ms is None:
             since_ms = self._world.wall_ms()
             self._store.record(EntriesPaused(since_ms, True))
             log.warning("entries_paused")
-        await self._core.desk.promises.keep()
+        await self._core.promises.keep()
         return since_ms
 
     async def resume(self) -> None:
         """Undo `pause`: orders whose zone the price is in go out at once. Durable on return; raises Unavailable."""
-        self._core.desk.promises.check()
+        self._core.promises.check()
         if self.state.paused_ms is not None:
             self._store.record(EntriesPaused(self._world.wall_ms(), False))
             log.warning("entries_resumed")
-        await self._core.desk.promises.keep()
+        await self._core.promises.keep()
         self._core.entries.recheck()
 
     # The end
 
     def stop(self) -> None:
         """Ask for the end. Nothing new is opened from here on; who runs the engine leaves the block."""
-        self._core.desk.agreement.opening = False
+        self._core.agreement.opening = False
         self._stopping.set()
         self.feed.close()
 
@@ -510,13 +510,13 @@ class Engine:
         self._changed = trio.Event()
 
     async def _view(self, topics: list[str], *, subscribed: bool) -> list[str]:
-        self._core.desk.promises.check()
+        self._core.promises.check()
         if subscribed:
             self._streams.hold(VIEW, topics)
         else:
             self._streams.release(VIEW, topics)
         self._store.record(ViewChanged(tuple(topics), subscribed))
-        await self._core.desk.promises.keep()
+        await self._core.promises.keep()
         return topics
 
     def _need_credentials(self) -> None:

@@ -370,7 +370,7 @@ async def test_housekeeping_that_crashes_is_told_begins_again_and_takes_no_stop_
 ):
     async with open_stage() as stage:
         await stage.bought(exchange_protection=False)
-        exchange = stage.engine._core.desk.exchange
+        exchange = stage.engine._core.exchange
         balance = exchange.balance
         for name in ("balance", "server_time_ms"):
             setattr(exchange, name, failing(3, getattr(exchange, name)))
@@ -388,7 +388,7 @@ async def test_a_lifecycle_in_flight_that_crashes_takes_the_engine_down_loudly_t
     with pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True), trio.fail_after(60):
         async with open_stage() as stage:
             await stage.bought()
-            stage.engine._core.desk.exchange.submit_order = lambda order, **how: 1 / 0
+            stage.engine._core.exchange.submit_order = lambda order, **how: 1 / 0
             await stage.engine.close_position("a")
             await stage.settle(50)
 

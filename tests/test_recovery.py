@@ -349,7 +349,7 @@ async def test_a_callback_that_an_older_engine_owes_goes_out_as_it_was(tmp_path,
                 url=HOOK,
                 kind="placed",
                 body=older,
-                created_ms=stage.engine._core.desk.now_ms(),
+                created_ms=stage.engine._core.now_ms(),
             )
             stage.engine._store.record(NotificationOwed(note))
         theatre.receiver.answer = lambda request: 200

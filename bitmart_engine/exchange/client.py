@@ -79,6 +79,10 @@ class ExchangeClient(OrderClient):
         """The exchange's time, Unix time in ms: our wall clock put right by what was measured last."""
         return self._calls.clock.now_ms()
 
+    def there_ms(self) -> int:
+        """The exchange's time, Unix ms, as far as its clock was measured; 0 where it was not."""
+        return 0 if self.clock_offset_ms is None else self.now_ms()
+
     @property
     def clock_offset_ms(self) -> int | None:
         """How far the exchange's clock is ahead of ours; None before it was measured."""
@@ -209,10 +213,16 @@ class ExchangeClient(OrderClient):
 
 @asynccontextmanager
 async def open_exchange(
-    settings: Settings, world: World, counters: Counters, latencies: Latencies | None = None
+    settings: Settings,
+    world: World,
+    counters: Counters,
+    latencies: Latencies | None = None,
+    *,
+    concerns: Callable[[str], bool] = lambda symbol: True,
 ) -> AsyncIterator[ExchangeClient]:
     """The exchange at `settings.rest_uri`, for as long as the block lasts.
 
+    `concerns` says of a symbol whether we have something in it: of others, a row that cannot be read is left out.
     By itself it only asks for the exchange's time, at once and every hour; nothing waits for that. Without credentials
     only the public methods work. Raises SettingError for a key that no header can carry; what the block itself raises
     comes in an ExceptionGroup. How long requests take is measured in `latencies`.
@@ -223,5 +233,5 @@ async def open_exchange(
     async with make() as transport, trio.open_nursery() as nursery:
         calls = Calls(settings, world, counters, transport, latencies)
         nursery.start_soon(supervised, calls.clock.keep, "clock", counters)
-        yield ExchangeClient(calls, counters)
+        yield ExchangeClient(calls, counters, concerns)
         nursery.cancel_scope.cancel()

@@ -48,10 +48,15 @@ MOST_TRADED_LOOKED_AT = 3
 class OrderClient(MarketClient):
     """The market, and the orders of an account."""
 
-    def __init__(self, calls: Calls, counters: Counters) -> None:
+    def __init__(
+        self,
+        calls: Calls,
+        counters: Counters,
+        concerns: Callable[[str], bool] = lambda symbol: True,
+    ) -> None:
         super().__init__(calls, counters)
         self._order_observers: list[Callable[[OrderUpdate], None]] = []
-        self.concerns: Callable[[str], bool] = lambda symbol: True
+        self.concerns = concerns
         """Whether a symbol is one in which we have something: a row of another that cannot be read is counted and left
         out of a list, where one of ours, or one that does not say of what it is, fails the query."""
 

@@ -98,6 +98,12 @@ class State:
         """Whether that order was made of a protection's stop or target. It reads no disk, as `fired_for` may."""
         return self.protection_by_client_id.get(order_id, "") in self.protections
 
+    def concerns(self, symbol: str) -> bool:
+        """Whether we have anything in a symbol: an order that has not ended, or a protection."""
+        return any(each.symbol == symbol for each in self.orders.alive()) or any(
+            each.symbol == symbol for each in self.protections.alive()
+        )
+
     def protection_of(self, entry_id: str) -> Protection | None:
         """The protection that covers the fills of an entry order."""
         return self.protections.get(self.protection_by_entry.get(entry_id, ""))

@@ -44,6 +44,7 @@ from ..world import World
 from .account.balance import BalanceBook
 from .account.futures_orders import FuturesOrders
 from .account.leverage import Leverage
+from .account.positions import PositionBook
 from .account.reconcile import (
     Action,
     Cover,
@@ -56,25 +57,27 @@ from .account.reconcile import (
     findings,
     reconcile,
 )
-from .account.snapshot import take_snapshot
+from .account.snapshot import Snapshots
+from .account.working import WorkingOrders
 from .agreement import Agreement
 from .backoff import Backoff
-from .closes.cancel_exchange_stops import cancel_unwanted
-from .closes.closing import close
-from .desk import Desk
+from .closes.closing import Closing
+from .closes.unfilled import UnfilledEnds
 from .entries.entries import Entries
 from .entries.listing import read_listed
 from .entries.placing import Ordering
-from .entries.searching import find_closes, find_further
-from .entries.submission import read, submit
+from .entries.recording import Recording
+from .entries.searching import Search
+from .entries.submission import Submission
 from .entries.tracking import Tracking
-from .entries.withdrawing import withdraw
+from .entries.withdrawing import Withdrawals
 from .event_errors import EventErrors
 from .identity import new_engine_id
 from .in_flight import InFlight, landing, run_in_flight
-from .market.gaps import look_back
+from .market.gaps import Gaps
 from .market.instruments import Instruments
 from .market.prices import Prices
+from .order_news import OrderNews
 from .promises import Promises
 from .protections.exchange_stops import LOOK_AGAIN_S, Losses
 from .protections.monitoring import Monitoring
@@ -83,6 +86,7 @@ from .recalled import clock_before
 from .signals.foreign_signals import ForeignSignals
 from .signals.notifications import Notifications
 from .signals.raw_events import RawEvents
+from .signals.signalling import Signalling
 from .tasks import Tasks
 
 __all__ = ["EngineCore", "open_trading"]
@@ -97,71 +101,222 @@ REFRESH_BLIND_EVERY_S = 5.0
 
 
 class EngineCore:
-    """The monitors, around one desk. Made by `open_trading`."""
+    """The monitors, and what they share. Made by `open_trading`."""
 
-    def __init__(self, desk: Desk, streams: Streams) -> None:
-        self.desk = desk
-        self.protections = Protections(desk)
-        self.entries = Entries(desk, self.protections)
-        self.ordering = Ordering(desk, self.entries)
-        self.monitoring = Monitoring(
-            agreement=desk.agreement,
-            counters=desk.counters,
-            exchange=desk.exchange,
-            in_flight=desk.in_flight,
-            instruments=desk.instruments,
-            notifications=desk.notifications,
-            positions=desk.positions,
-            prices=desk.prices,
-            promises=desk.promises,
-            settings=desk.settings,
-            store=desk.store,
-            engine_id=desk.engine_id,
-            now_ms=desk.now_ms,
-            cancel_unwanted=partial(cancel_unwanted, desk=desk, view=self.protections),
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        world: World,
+        counters: Counters,
+        store: Store,
+        exchange: ExchangeClient,
+        streams: Streams,
+        latencies: Latencies,
+        agreement: Agreement,
+        in_flight: InFlight,
+        ages_known: bool,
+    ) -> None:
+        """`ages_known`: whether times from before the start are by the clock of now."""
+        self._streams = streams
+        self.store = store
+        self.counters = counters
+        self.exchange = exchange
+        self.agreement = agreement
+        self.in_flight = in_flight
+        self.now_ms = now_ms = world.wall_ms
+        self.instruments = instruments = Instruments(exchange)
+        self.leverage = leverage = Leverage(exchange)
+        self.prices = prices = Prices(streams, exchange, settings.stale_after_s, counters)
+        engine_id = new_engine_id(world.random, world.wall_ms())
+        self.promises = promises = Promises(store, counters)
+        notifications = Notifications(settings, world.wall_ms)
+        self.errors = errors = EventErrors(counters, agreement)
+        self.working = working = WorkingOrders()
+        self.positions = positions = PositionBook(exchange.earliest_ms)
+        order_news = OrderNews()
+        signalling = Signalling(
+            notifications=notifications, settings=settings, store=store, now_ms=now_ms
+        )
+        self.protections = Protections(
+            agreement=agreement,
+            counters=counters,
+            errors=errors,
+            exchange=exchange,
+            latencies=latencies,
+            in_flight=in_flight,
+            notifications=notifications,
+            order_news=order_news,
+            positions=positions,
+            prices=prices,
+            signalling=signalling,
+            store=store,
+            working=working,
+            now_ms=now_ms,
+        )
+        self.entries = Entries(
+            agreement=agreement,
+            counters=counters,
+            errors=errors,
+            exchange=exchange,
+            latencies=latencies,
+            in_flight=in_flight,
+            instruments=instruments,
+            order_news=order_news,
+            positions=positions,
+            prices=prices,
+            store=store,
+            working=working,
+            ages_known=ages_known,
+            now_ms=now_ms,
+            recording=Recording(
+                counters=counters,
+                notifications=notifications,
+                prices=prices,
+                signalling=signalling,
+                store=store,
+                world=world,
+                protections=self.protections,
+            ),
             protections=self.protections,
         )
-        self.tracking = Tracking(desk, self._read, self._read_listed)
-        read_entry = partial(read, desk=desk, book=self.entries)
-        self.tasks = Tasks(
-            desk.store,
-            desk.in_flight,
-            submit=partial(submit, desk=desk, book=self.entries),
-            withdraw=partial(withdraw, desk=desk, read=read_entry),
-            close=partial(
-                close,
-                desk=desk,
-                view=self.protections,
-                read_entry=partial(read_entry, urgency=Urgency.CLOSE),
-            ),
+        self.ordering = Ordering(
+            agreement=agreement,
+            exchange=exchange,
+            in_flight=in_flight,
+            instruments=instruments,
+            leverage=leverage,
+            order_news=order_news,
+            prices=prices,
+            promises=promises,
+            settings=settings,
+            store=store,
+            world=world,
+            engine_id=engine_id,
+            now_ms=now_ms,
+            entries=self.entries,
         )
-        signals = ForeignSignals(
-            agreement=desk.agreement,
-            counters=desk.counters,
-            errors=desk.errors,
-            exchange=desk.exchange,
-            notifications=desk.notifications,
-            settings=desk.settings,
-            store=desk.store,
-            working=desk.working,
-            now_ms=desk.now_ms,
+        self.monitoring = Monitoring(
+            agreement=agreement,
+            counters=counters,
+            exchange=exchange,
+            in_flight=in_flight,
+            instruments=instruments,
+            notifications=notifications,
+            positions=positions,
+            prices=prices,
+            promises=promises,
+            settings=settings,
+            store=store,
+            engine_id=engine_id,
+            now_ms=now_ms,
+            cancel_unwanted=self.protections.stop_cancels.cancel_unwanted,
+            protections=self.protections,
+        )
+        self.tracking = Tracking(
+            in_flight=in_flight,
+            store=store,
+            working=working,
+            now_ms=now_ms,
+            read=self._read,
+            read_listed=self._read_listed,
+        )
+        self._submission = Submission(
+            agreement=agreement,
+            counters=counters,
+            exchange=exchange,
+            latencies=latencies,
+            instruments=instruments,
+            leverage=leverage,
+            order_news=order_news,
+            prices=prices,
+            settings=settings,
+            store=store,
+            world=world,
+            now_ms=now_ms,
+            book=self.entries,
+        )
+        withdrawals = Withdrawals(
+            counters=counters,
+            exchange=exchange,
+            order_news=order_news,
+            store=store,
+            world=world,
+            read=self._submission.read,
+        )
+        closing = Closing(
+            counters=counters,
+            exchange=exchange,
+            latencies=latencies,
+            instruments=instruments,
+            order_news=order_news,
+            positions=positions,
+            promises=promises,
+            signalling=signalling,
+            store=store,
+            world=world,
+            now_ms=now_ms,
+            sharing=self.protections.sharing,
+            stop_cancels=self.protections.stop_cancels,
+            unfilled=UnfilledEnds(
+                counters=counters, exchange=exchange, positions=positions, view=self.protections
+            ),
+            view=self.protections,
+            read_entry=partial(self._submission.read, urgency=Urgency.CLOSE),
+        )
+        self.tasks = Tasks(
+            store,
+            in_flight,
+            submit=self._submission.submit,
+            withdraw=withdrawals.withdraw,
+            close=closing.close,
+        )
+        self._search = Search(counters=counters, exchange=exchange, store=store)
+        self._snapshots = Snapshots(
+            counters=counters, exchange=exchange, store=store, now_ms=now_ms
+        )
+        self.gaps = Gaps(
+            counters=counters,
+            exchange=exchange,
+            positions=positions,
+            prices=prices,
+            store=store,
+            now_ms=now_ms,
+            stops=self.protections,
         )
         self.futures_orders = FuturesOrders(
-            counters=desk.counters,
-            errors=desk.errors,
-            exchange=desk.exchange,
-            store=desk.store,
-            signals=signals,
-            now_ms=desk.now_ms,
+            counters=counters,
+            errors=errors,
+            exchange=exchange,
+            store=store,
+            signals=ForeignSignals(
+                agreement=agreement,
+                counters=counters,
+                errors=errors,
+                exchange=exchange,
+                notifications=notifications,
+                settings=settings,
+                store=store,
+                working=working,
+                now_ms=now_ms,
+            ),
+            now_ms=now_ms,
         )
         self.balance = BalanceBook(
-            counters=desk.counters,
-            errors=desk.errors,
-            exchange=desk.exchange,
-            notifications=desk.notifications,
-            settings=desk.settings,
-            store=desk.store,
-            now_ms=desk.now_ms,
+            counters=counters,
+            errors=errors,
+            exchange=exchange,
+            notifications=notifications,
+            settings=settings,
+            store=store,
+            now_ms=now_ms,
+        )
+        self.raw_events = RawEvents(
+            counters=counters,
+            errors=errors,
+            notifications=notifications,
+            store=store,
+            now_ms=now_ms,
         )
         self.found: Findings | None = None
         """What the first comparison after the start found; None until there was one."""
@@ -169,24 +324,21 @@ class EngineCore:
         self.latest: Findings | None = None
         self.not_resumed: dict[tuple[str, str], str] = {}
         """What of the journal could not be taken up at the start, by what it is and its id, and why."""
-        self._streams = streams
         self._lost_sight = trio.Event()
         self._told_held_back_at: dict[str, float] = {}
-        desk.positions.earliest_ms = desk.exchange.earliest_ms
-        desk.exchange.concerns = desk.concerns
-        desk.exchange.observe_held_back(self._held_back)
+        exchange.observe_held_back(self._held_back)
 
     def on_tick(self, tick: Tick) -> None:
         """Protection first, then entries."""
-        self.desk.prices.note(tick)
-        with self.desk.errors.surviving("tick for protections", symbol=tick.symbol):
+        self.prices.note(tick)
+        with self.errors.surviving("tick for protections", symbol=tick.symbol):
             self.protections.on_tick(tick)
-        with self.desk.errors.surviving("tick for entries", symbol=tick.symbol):
+        with self.errors.surviving("tick for entries", symbol=tick.symbol):
             self.entries.on_tick(tick)
 
     def on_event(self, event: OrderUpdate | PositionUpdate | BalanceUpdate) -> None:
         """What the exchange says of our orders, our positions and the balance."""
-        with self.desk.errors.surviving(type(event).__name__):
+        with self.errors.surviving(type(event).__name__):
             self._on_event(event)
 
     def _on_event(self, event: OrderUpdate | PositionUpdate | BalanceUpdate) -> None:
@@ -194,7 +346,7 @@ class EngineCore:
             self.balance.take(event)
             return
         if isinstance(event, PositionUpdate):
-            before = self.desk.positions.get(event.symbol, event.side)
+            before = self.positions.get(event.symbol, event.side)
             self.protections.on_position(event)
             if event.size > (0 if before is None else before.size):
                 self.tracking.grown(event.symbol, event.side)
@@ -205,13 +357,21 @@ class EngineCore:
         self.futures_orders.take(event)
 
     async def _read_listed(self, ids: list[str]) -> None:
-        with self.desk.errors.surviving("look at orders", orders=len(ids)):
-            for id in await read_listed(ids, self.desk, self.entries.on_update):
-                self.desk.in_flight.start(self._read, id)
+        with self.errors.surviving("look at orders", orders=len(ids)):
+            left = await read_listed(
+                ids,
+                counters=self.counters,
+                errors=self.errors,
+                exchange=self.exchange,
+                store=self.store,
+                take=self.entries.on_update,
+            )
+            for id in left:
+                self.in_flight.start(self._read, id)
 
     async def _read(self, id: str) -> bool:
-        with self.desk.errors.surviving("look at an order", id=id):
-            return await read(id, self.desk, self.entries)
+        with self.errors.surviving("look at an order", id=id):
+            return await self._submission.read(id)
         return False
 
     async def watch_prices(self) -> None:
@@ -227,8 +387,8 @@ class EngineCore:
 
     def lose_sight(self, event: PrivateReady | PrivateLost) -> None:
         """The private stream came or went: what it did not tell is unknown, so until it is read nothing is opened."""
-        self.desk.agreement.reached = False
-        self.desk.agreement.seeing = isinstance(event, PrivateReady)
+        self.agreement.reached = False
+        self.agreement.seeing = isinstance(event, PrivateReady)
         self._lost_sight.set()
 
     async def keep_reconciled(self) -> None:
@@ -237,7 +397,7 @@ class EngineCore:
         Only a comparison that began since then counts. A login comes after its subscriptions, so what a snapshot misses
         is pushed.
         """
-        agreement = self.desk.agreement
+        agreement = self.agreement
         while True:
             for pause_s in Backoff(0.5, 5.0):
                 lost_sight = self._lost_sight = trio.Event()
@@ -258,18 +418,18 @@ class EngineCore:
         """Whether every armed zone has its instrument, as far as the exchange still has it: an order needs its grid."""
         for symbol in self.entries.symbols():
             try:
-                await self.desk.instruments.get(symbol)
+                await self.instruments.get(symbol)
             except Unavailable as failure:
-                self.desk.agreement.why_not = failure.message
+                self.agreement.why_not = failure.message
                 return False
             except BadRequest as gone:
-                self.desk.counters.add("zone_symbol_not_traded", why=gone.message)
+                self.counters.add("zone_symbol_not_traded", why=gone.message)
         return True
 
     def _held_back(self, held: HeldBack) -> None:
         """A close waits for its turn at the exchange: told for each that is being closed, once a minute at most."""
         now = trio.current_time()
-        alive = self.desk.state.protections.alive()
+        alive = self.store.state.protections.alive()
         closing = [each for each in alive if each.state is ProtectionState.CLOSING]
         before = self._told_held_back_at
         told_at = {each.id: before[each.id] for each in closing if each.id in before}
@@ -282,9 +442,9 @@ class EngineCore:
                 )
 
     def _agreed(self) -> None:
-        self.desk.agreement.why_not = ""
-        if not self.desk.agreement.reached:
-            self.desk.agreement.reached = True
+        self.agreement.why_not = ""
+        if not self.agreement.reached:
+            self.agreement.reached = True
             self.entries.recheck()
 
     async def keep_warm(self) -> None:
@@ -293,33 +453,33 @@ class EngineCore:
             await trio.sleep(KEEP_WARM_EVERY_S)
             if len(self.entries) or len(self.protections.index):
                 try:
-                    await self.desk.exchange.server_time_ms()
+                    await self.exchange.server_time_ms()
                 except ExchangeError as failure:
-                    self.desk.counters.add("idle_check_failed", why=failure)
+                    self.counters.add("idle_check_failed", why=failure)
 
     async def refresh(self) -> bool:
         """Compare with the exchange and do what follows. False if a query failed: then nothing follows."""
         try:
             if self.found is None or self.entries.to_be_searched:
-                self.entries.searched(await find_further(self.desk))
+                self.entries.searched(await self._search.find_further())
             if self.found is None:
-                for protection, attempt, close in await find_closes(self.desk):
+                for protection, attempt, close in await self._search.find_closes():
                     self.protections.closed_before(protection.id, attempt, close)
-            snapshot = await take_snapshot(self.desk)
-            wanted = reconcile(self.desk.state, snapshot)
+            snapshot = await self._snapshots.take_snapshot()
+            wanted = reconcile(self.store.state, snapshot)
         except (ExchangeError, Unreadable) as failure:
-            self.desk.counters.add("reconcile_failed", why=failure)
-            self.desk.agreement.why_not = str(failure)
+            self.counters.add("reconcile_failed", why=failure)
+            self.agreement.why_not = str(failure)
             return False
-        state = self.desk.state
+        state = self.store.state
         actions = self._certain(wanted, plans_read=snapshot.plans is not None)
         found = findings(state, snapshot, actions)
         for action in actions:
             self._do(action)
         for update in [*snapshot.positions.values(), *self._flat(snapshot)]:
             self.protections.on_position(update, was_read=True)
-        self.desk.positions.was_read = True
-        self.desk.working.foreign = snapshot.foreign
+        self.positions.was_read = True
+        self.working.foreign = snapshot.foreign
         if actions or self.found is None:
             log.info(
                 "reconciled",
@@ -350,7 +510,7 @@ class EngineCore:
         """The sides that were held when last heard of, and that the snapshot does not list."""
         return [
             PositionUpdate(symbol=each.symbol, side=each.side, size=0)
-            for each in self.desk.positions.all()
+            for each in self.positions.all()
             if (each.symbol, each.side) not in snapshot.positions
             and each.symbol not in snapshot.left_out
         ]
@@ -374,11 +534,11 @@ class EngineCore:
         What cannot be taken up keeps nothing else from it: it is said, and tried again after every comparison.
         """
         self.not_resumed = {
-            **{("protection", each.id): "" for each in self.desk.state.protections.alive()},
-            **{("order", each.id): "" for each in self.desk.state.orders.alive()},
+            **{("protection", each.id): "" for each in self.store.state.protections.alive()},
+            **{("order", each.id): "" for each in self.store.state.orders.alive()},
         }
         self._resume_rest()
-        with self.desk.errors.surviving("ended protections taken up"):
+        with self.errors.surviving("ended protections taken up"):
             self.protections.rearming.resume()
 
     def _resume_rest(self) -> None:
@@ -388,13 +548,13 @@ class EngineCore:
             except Exception as failure:
                 if not why:
                     log.error("not_resumed", what=what, id=id, exc_info=failure)
-                    self.desk.counters.count("not_resumed")
+                    self.counters.count("not_resumed")
                 self.not_resumed[what, id] = repr(failure)
             else:
                 del self.not_resumed[what, id]
 
     def _resume_one(self, what: str, id: str) -> None:
-        state = self.desk.state
+        state = self.store.state
         protection = state.protections.get(id) if what == "protection" else None
         if protection is not None:
             self.protections.resume(protection.id)
@@ -420,40 +580,32 @@ async def open_trading(
     async with trio.open_nursery() as monitors:
         agreement = Agreement(store)
         in_flight: InFlight = await monitors.start(run_in_flight, agreement, counters)
-        desk = Desk(
+        core = EngineCore(
             settings=settings,
             world=world,
+            counters=counters,
             store=store,
             exchange=exchange,
-            instruments=Instruments(exchange),
-            leverage=Leverage(exchange),
-            prices=Prices(streams, exchange, settings.stale_after_s, counters),
-            counters=counters,
+            streams=streams,
             latencies=latencies,
-            ages_known=clock.comparable,
-            engine_id=new_engine_id(world.random, world.wall_ms()),
-            in_flight=in_flight,
             agreement=agreement,
-            promises=Promises(store, counters),
-            notifications=Notifications(settings, world.wall_ms),
-            errors=EventErrors(counters, agreement),
+            in_flight=in_flight,
+            ages_known=clock.comparable,
         )
-        core = EngineCore(desk, streams)
         with (
             landing(in_flight),
             streams.bus.listen(OrderUpdate, PositionUpdate, BalanceUpdate) as account,
         ):
             monitors.start_soon(core.watch_prices)
             monitors.start_soon(core.watch_account, account)
-            looking_back = partial(look_back, desk, core.protections)
-            monitors.start_soon(desk.prices.keep_fresh, looking_back)
-            monitors.start_soon(desk.prices.settle_doubts)
+            monitors.start_soon(core.prices.keep_fresh, core.gaps.look_back)
+            monitors.start_soon(core.prices.settle_doubts)
             monitors.start_soon(core.entries.deadlines.run)
             monitors.start_soon(supervised, core.keep_warm, "keep_warm", counters)
             monitors.start_soon(supervised, core.tracking.run, "tracking", counters)
             for name, keep_fresh, symbols in (
-                ("instruments", desk.instruments.keep_fresh, desk.prices.needed),
-                ("leverage", desk.leverage.keep_fresh, core.entries.leveraged),
+                ("instruments", core.instruments.keep_fresh, core.prices.needed),
+                ("leverage", core.leverage.keep_fresh, core.entries.leveraged),
             ):
                 monitors.start_soon(supervised, partial(keep_fresh, symbols), name, counters)
             known = clock_before(store.state) if clock.comparable else None
@@ -461,25 +613,18 @@ async def open_trading(
                 exchange.recall_clock(*known)
             if not settings.missing_credentials:
                 core.resume()
-                desk.agreement.seeing = streams.statistics().authenticated
+                agreement.seeing = streams.statistics().authenticated
                 streams.bus.observe(core.lose_sight, PrivateReady, PrivateLost)
                 monitors.start_soon(core.keep_reconciled)
                 monitors.start_soon(supervised, core.futures_orders.run, "futures_orders", counters)
                 monitors.start_soon(supervised, core.balance.run, "balance", counters)
                 if settings.raw_events_uri:
-                    raw_events = RawEvents(
-                        counters=counters,
-                        errors=desk.errors,
-                        notifications=desk.notifications,
-                        store=store,
-                        now_ms=desk.now_ms,
-                    )
-                    forward = partial(raw_events.run, streams.bus)
+                    forward = partial(core.raw_events.run, streams.bus)
                     monitors.start_soon(supervised, forward, "raw_events", counters)
             try:
                 yield core
             finally:
-                desk.agreement.opening = False
+                agreement.opening = False
                 in_flight.land.set()
                 with trio.CancelScope(shield=True):
                     await in_flight.landed.wait()

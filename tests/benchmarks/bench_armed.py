@@ -121,7 +121,7 @@ async def measure(sizes: tuple[int, ...]) -> None:
         engines = {}
         for count in sorted(sizes, reverse=True):
             engine = await stack.enter_async_context(open_engine(settings_for(exchange)))
-            await engine._core.desk.instruments.get(SYMBOL)
+            await engine._core.instruments.get(SYMBOL)
             gc.collect()
             before = resident_kb()
             await arm_orders(engine, count)

@@ -127,8 +127,8 @@ async def test_a_stop_goes_out_within_seconds_whatever_the_headers_claim_and_say
 async def test_an_endpoint_that_is_full_of_our_own_requests_is_nothing_to_be_told(autojump_clock):
     async with open_stage() as stage:
         await stage.until(lambda: not stage.engine.not_ready())
-        assert not stage.engine._core.desk.exchange.held_back()
+        assert not stage.engine._core.exchange.held_back()
         stage.paper.claim_limits(SUBMIT, 24, 24, 600, times=1)
         await stage.bought()
-        assert stage.engine._core.desk.exchange.held_back()
+        assert stage.engine._core.exchange.held_back()
         assert SUBMIT in stage.engine.not_ready()[0]

@@ -217,7 +217,7 @@ async def _push(
 async def _ask(stage: Stage, liar: Liar, chance: random.Random, report: Report) -> None:
     before = sum(liar.told.values())
     liar.lies = True
-    client = stage.engine._core.desk.exchange
+    client = stage.engine._core.exchange
     for ask in chance.sample(_questions(client), 6):
         with suppress(ExchangeError):
             await ask()

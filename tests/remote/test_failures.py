@@ -239,7 +239,7 @@ def test_what_the_engine_cannot_do_now_is_code_5_and_may_be_promised_yet() -> No
 
 
 async def test_a_stopping_engine_is_code_5(desk: Desk) -> None:
-    desk.engine._core.desk.agreement.opening = False  # what `stop` does first
+    desk.engine._core.agreement.opening = False  # what `stop` does first
     result = await desk.types("place", *ZONE, "--size", "1")
     assert result.exit_code == 5
     assert "the engine is stopping" in result.stderr

@@ -43,15 +43,15 @@ async def test_a_journal_that_holds_an_id_without_end_starts_and_its_stops_fire(
             await stage.bought()
             await stage.place("b")
             await stage.until(lambda: stage.state("b") == "open")
-            desk = stage.engine._core.desk
+            core = stage.engine._core
             for name in ("order_id", "symbol"):
                 row = {"order_id": "8", "symbol": "BTCUSDT", "state": 2, "size": "1"}
                 seen = upsert(None, order_event(json.dumps(row).encode()))
-                desk.store.record(FuturesOrderSeen(evolve(seen, **{name: MONSTER})))
-            desk.store.record(
-                EntryObserved("b", desk.now_ms(), stage.order("b").state, exchange_order_id=MONSTER)
+                core.store.record(FuturesOrderSeen(evolve(seen, **{name: MONSTER})))
+            core.store.record(
+                EntryObserved("b", core.now_ms(), stage.order("b").state, exchange_order_id=MONSTER)
             )
-            await desk.promises.keep()
+            await core.promises.keep()
         async with theatre.engine() as stage:
             assert MONSTER in stage.engine.state.futures_orders
             await stage.until(lambda: not stage.engine.not_ready())

@@ -304,7 +304,7 @@ async def test_an_amended_entry_that_is_cancelled_beyond_what_was_asked_for_is_t
 async def test_a_close_that_waits_for_a_turn_is_told_once(autojump_clock, monkeypatch):
     async with open_stage() as stage:
         await stage.bought(exchange_protection=False)
-        line = stage.engine._core.desk.exchange._calls.turns._lines[SUBMIT]
+        line = stage.engine._core.exchange._calls.turns._lines[SUBMIT]
         opens_at = trio.current_time() + 20
         monkeypatch.setattr(line.budget, "_closed_until", lambda urgency: opens_at)
         stage.move(64400)

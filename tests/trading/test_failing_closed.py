@@ -38,19 +38,19 @@ async def test_nothing_is_opened_after_a_login_until_the_exchange_could_be_read(
 async def test_a_login_while_a_comparison_is_being_tried_again_is_not_missed(autojump_clock):
     async with open_stage() as stage:
         await stage.until(lambda: not stage.engine.not_ready())
-        desk = stage.engine._core.desk
+        core = stage.engine._core
         # The regular comparison fails, which by itself proves nothing, and is tried again.
         stage.paper.fail(POSITIONS, times=1000, status=500)
         await stage.settle(65)
-        assert desk.agreement.reached
+        assert core.agreement.reached
         stage.paper.drop_connections("private")
         await stage.settle(0.1)
-        assert not desk.agreement.reached
+        assert not core.agreement.reached
         await stage.until(lambda: stage.engine._streams.statistics().authenticated)
         await stage.settle(120)
-        assert not desk.agreement.reached
+        assert not core.agreement.reached
         stage.paper.clear_faults()
-        await stage.until(lambda: desk.agreement.reached, within=10)
+        await stage.until(lambda: core.agreement.reached, within=10)
 
 
 async def test_a_comparison_that_began_before_the_login_does_not_count(autojump_clock):
@@ -65,20 +65,20 @@ async def test_a_comparison_that_began_before_the_login_does_not_count(autojump_
                 stage.paper.drop_connections("private")
                 await stage.until(lambda: stage.engine._streams.statistics().authenticated)
                 await stage.settle(0.5)
-            assert not room.desk.agreement.reached
+            assert not room.agreement.reached
             return Listed()
 
-        type(room.desk.exchange).positions, before = (
+        type(room.exchange).positions, before = (
             slow_positions,
-            type(room.desk.exchange).positions,
+            type(room.exchange).positions,
         )
         try:
-            room.desk.agreement._until_next.deadline = 0
+            room.agreement._until_next.deadline = 0
             await stage.until(lambda: len(asked) >= 2)
-            await stage.until(lambda: room.desk.agreement.reached)
+            await stage.until(lambda: room.agreement.reached)
             assert len(asked) == 2
         finally:
-            type(room.desk.exchange).positions = before
+            type(room.exchange).positions = before
 
 
 async def test_a_doubt_that_a_comparison_raises_brings_the_next_one_soon(autojump_clock):
@@ -90,7 +90,7 @@ async def test_a_doubt_that_a_comparison_raises_brings_the_next_one_soon(autojum
         async def doubting() -> bool:
             times.append(trio.current_time())
             if len(times) == 1:
-                room.desk.agreement.doubt()
+                room.agreement.doubt()
             return await refresh()
 
         room.refresh = doubting

@@ -286,7 +286,7 @@ async def test_a_low_from_before_a_stop_closes_nothing_though_the_exchange_dates
         stage.move(64400)
         stage.move(65000)
         stage.paper.set_clock_skew(-120_000)  # so the minute of the low comes once more
-        await stage.engine._core.desk.exchange.measure_clock()
+        await stage.engine._core.exchange.measure_clock()
         await stage.bought(exchange_protection=False)
         await stage.settle(120)
         assert stage.guarded() == "armed"
@@ -305,7 +305,7 @@ async def test_a_gap_is_looked_back_over_though_the_exchanges_clock_was_set_back
     async with open_stage() as stage:
         await guarded_for_a_while(stage)
         await stage.settle(600)
-        exchange = stage.engine._core.desk.exchange
+        exchange = stage.engine._core.exchange
         klines, fails = exchange.klines, [True]
 
         async def failing(*args, **more):
@@ -371,7 +371,7 @@ async def test_while_the_stream_stays_away_the_bars_are_looked_at_all_the_same(a
 async def test_bars_that_history_tells_late_are_looked_at_once_more(autojump_clock):
     async with open_stage(stale_after_s=1000) as stage:
         await guarded_for_a_while(stage)
-        exchange, answers = stage.engine._core.desk.exchange, []
+        exchange, answers = stage.engine._core.exchange, []
         klines = exchange.klines
 
         async def late(*args, **more):

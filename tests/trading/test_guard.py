@@ -402,7 +402,7 @@ async def test_a_position_that_is_reported_flat_but_is_not_stays_protected(autoj
         await stage.bought()
         stage.paper.fail(POSITIONS, times=2, status=500)
         room = stage.engine._core
-        flat = room.desk.positions.get("BTCUSDT", stage.protection().side)
+        flat = room.positions.get("BTCUSDT", stage.protection().side)
         room.on_event(evolve(flat, size=0))
         await stage.settle(10)
         assert stage.guarded() == "armed"

@@ -67,7 +67,7 @@ async def test_an_order_of_ours_beyond_the_listed_hundred_is_read_by_its_id(auto
         stage.move(65000)
         await stage.until(lambda: stage.state() == "open")
         await rest_by_hand(stage.paper, 150)
-        listed = await stage.engine._core.desk.exchange._open_orders("BTCUSDT", Urgency.READ)
+        listed = await stage.engine._core.exchange._open_orders("BTCUSDT", Urgency.READ)
         mine = stage.order().exchange_order_id
         assert mine not in {each.order_id for each in listed}
         stage.network.arrived.clear()

@@ -319,7 +319,7 @@ async def test_a_crash_that_rest_tells_two_seconds_late_fires_the_stop(autojump_
     async with open_stage() as stage:
         await guarded(stage)
         stage.paper.freeze(BAR, until="forever")
-        exchange = stage.engine._core.desk.exchange
+        exchange = stage.engine._core.exchange
         real, crashed_at = exchange.last_price, trio.current_time()
 
         async def cached(symbol, **more):
@@ -366,13 +366,13 @@ async def test_an_absurd_price_over_rest_alone_moves_nothing(autojump_clock):
         await guarded(stage)
         stage.paper.freeze("futures/trade", until="forever")
         stage.paper.freeze("futures/kline", until="forever")
-        real = stage.engine._core.desk.exchange.last_price
+        real = stage.engine._core.exchange.last_price
 
         async def absurd(symbol, **more):
             await real(symbol, **more)
             return Decimal(10)
 
-        stage.engine._core.desk.exchange.last_price = absurd
+        stage.engine._core.exchange.last_price = absurd
         stage.paper.candles["BTCUSDT"].add(Decimal(65000), 1, stage.paper.now_ms() // 1000)
         await stage.settle(11)
         stage.paper.candles["BTCUSDT"].add(Decimal(65000), 1, stage.paper.now_ms() // 1000)
@@ -464,7 +464,7 @@ async def test_a_stop_is_watched_though_the_exchanges_clock_was_set_back(autojum
         await stage.settle(70)
         stage.paper.set_clock_skew(-600_000)
         if measured:
-            await stage.engine._core.desk.exchange.measure_clock()
+            await stage.engine._core.exchange.measure_clock()
         stage.move(65000)
         await stage.settle(30)
         stage.move(64400)

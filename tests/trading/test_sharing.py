@@ -16,7 +16,6 @@ from attrs import evolve
 from bitmart_engine.exchange import ExchangeError, NotSent
 from bitmart_engine.exchange.budget import Urgency
 from bitmart_engine.paper import Direction
-from bitmart_engine.trading.closes.losing import count_lost
 from tests.support.stage import CANCEL, SUBMIT, Stage, Theatre, open_stage, open_theatre
 
 CLOSE_SIDES = (2, 3)
@@ -320,7 +319,7 @@ async def test_stops_are_listed_for_a_close_ten_seconds_after_a_ban_and_not_a_mi
         await stage.bought("new", stop_loss=64000)
         stage.paper.fail(PLANS, status=418)
         with suppress(ExchangeError):
-            await stage.engine._core.desk.exchange.plan_orders("BTCUSDT")
+            await stage.engine._core.exchange.plan_orders("BTCUSDT")
         assert not stage.protection("new").exchange_plans
         await stage.engine.close_position("new")
         await stage.until(lambda: stage.guarded("new") == "closed", within=20)
@@ -341,7 +340,7 @@ async def test_an_order_that_works_is_read_for_a_close_as_long_as_it_is_worth_wa
         await stage.settle(2)
         stage.paper.fail(ORDER, status=418, times=10_000)
         with suppress(ExchangeError):
-            await stage.engine._core.desk.exchange.order(
+            await stage.engine._core.exchange.order(
                 "BTCUSDT", stage.order("high").exchange_order_id
             )
         await stage.engine.close_position("high")
@@ -395,7 +394,7 @@ async def first_of_two_fills(stage: Stage) -> None:
 
 def compare_nothing(stage: Stage) -> None:
     """Positions cannot be read all at once, so that the exchange cannot be compared with."""
-    exchange = stage.engine._core.desk.exchange
+    exchange = stage.engine._core.exchange
     positions = exchange.positions
 
     async def of_one_symbol(symbol=None, **more):
@@ -512,7 +511,7 @@ async def test_it_is_known_at_once_where_what_another_order_has_there_is_listed(
         open_theatre(state_dir=str(tmp_path)) as theatre,
         fired_while_down(theatre) as stage,
     ):
-        exchange = stage.engine._core.desk.exchange
+        exchange = stage.engine._core.exchange
         plan_orders, asked = exchange.plan_orders, []
 
         async def once(symbol=None, **more):
@@ -595,7 +594,7 @@ async def test_what_the_close_of_another_order_fills_unheard_is_not_held_to_be_c
         await stage.until(lambda: stage.protection("high").close.exchange_order_id)
         await stage.engine.close_position("low")
         assert stage.protection("high").remaining == 10, "its fill was not heard"
-        assert await count_lost("low", core.desk, core.protections) == 0
+        assert await core.protections.losing.count_lost("low") == 0
         assert stage.protection("high").remaining == 6
 
 
@@ -609,7 +608,7 @@ async def test_a_close_of_another_order_that_cannot_be_read_may_have_filled_whol
         await stage.until(lambda: held_there(stage) == 16)
         stage.paper.fail("/contract/private/order", status=502, times=10_000)
         await stage.engine.close_position("low")
-        assert await count_lost("low", core.desk, core.protections) == 0
+        assert await core.protections.losing.count_lost("low") == 0
 
 
 async def kept_in_part(stage: Stage) -> None:

@@ -129,8 +129,8 @@ async def test_a_target_that_is_passed_already_is_refused_for_what_is_held(autoj
 async def test_what_was_never_read_is_not_said_to_be_nothing(autojump_clock):
     async with open_stage() as stage:
         stage.paper.fail(POSITIONS, status=502, times=10_000)
-        stage.engine._core.desk.positions.was_read = False
-        stage.engine._core.desk.positions._latest.clear()
+        stage.engine._core.positions.was_read = False
+        stage.engine._core.positions._latest.clear()
         with pytest.raises(Unavailable, match="could not be read, so it is not known which side"):
             await stage.engine.monitor_position(watch(side=None))
         await stage.engine.monitor_position(watch())

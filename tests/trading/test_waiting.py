@@ -58,7 +58,7 @@ async def test_headers_that_forbid_to_ask_keep_a_user_for_seconds_not_for_minute
     async with open_stage() as stage:
         await stage.until(lambda: not stage.engine.not_ready())
         stage.paper.claim_limits(path, *LYING, times=1)
-        exchange = stage.engine._core.desk.exchange
+        exchange = stage.engine._core.exchange
         await (exchange.last_price("SOLUSDT") if path == DETAILS else exchange.positions())
         began = trio.current_time()
         said = ""

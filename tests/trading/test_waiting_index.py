@@ -61,19 +61,19 @@ class Prices:
 
 
 class Index(WaitingIndex):
-    """An index on a desk that has what it needs and no more."""
+    """An index with stand-ins for what it needs."""
 
     def __init__(self, offset_ms=None):
         self.journal, self.prices = Journal(), Prices()
-        self.desk = SimpleNamespace(
-            store=self.journal,
-            state=self.journal.state,
-            prices=self.prices,
+        self.working = SimpleNamespace(ours={})
+        super().__init__(
             exchange=SimpleNamespace(clock_offset_ms=offset_ms, now_ms=lambda: NOW_MS + offset_ms),
-            working=SimpleNamespace(ours={}),
+            prices=self.prices,
+            store=self.journal,
+            working=self.working,
             now_ms=lambda: NOW_MS,
+            overdue=lambda id, now_ms: None,
         )
-        super().__init__(self.desk, lambda id, now_ms: None)
 
     def accept(self, **changes):
         request, _ = checked_entry(entry(**changes), BTC)
@@ -90,7 +90,7 @@ class Index(WaitingIndex):
         return sorted(self.deadlines._waiting)
 
     def there(self):
-        return set().union(*self.desk.working.ours.values())
+        return set().union(*self.working.ours.values())
 
 
 def observed(to, filled=0):

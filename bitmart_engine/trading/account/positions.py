@@ -16,9 +16,9 @@ class PositionBook:
     Reports are dated by the exchange's clock. Where that was set back since, one that looks older is believed.
     """
 
-    def __init__(self) -> None:
-        self.earliest_ms: Callable[[int], int] = lambda there_ms: there_ms
-        """The earliest time that the exchange can have written since its clock showed one. Set by whoever measures."""
+    def __init__(self, earliest_ms: Callable[[int], int]) -> None:
+        """`earliest_ms` gives the earliest time that the exchange can have written since its clock showed one."""
+        self._earliest_ms = earliest_ms
         self._latest: dict[tuple[str, PositionSide], PositionUpdate] = {}
         self.was_read = False
         """Whether all positions were read at least once: before that, what is not known is not flat."""
@@ -31,7 +31,7 @@ class PositionBook:
             known is not None
             and known.update_time_ms is not None
             and update.update_time_ms is not None
-            and update.update_time_ms < self.earliest_ms(known.update_time_ms)
+            and update.update_time_ms < self._earliest_ms(known.update_time_ms)
         ):
             return False
         self._latest[key] = update

@@ -8,22 +8,31 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import trio
+from attrs import frozen
 
+from ...counters import Counters
 from ...exchange.budget import Urgency
+from ...exchange.client import ExchangeClient
 from ...exchange.errors import ExchangeError, Meaning, NotSent, OutcomeUnknown, Refused
 from ...exchange.orders import SubmitOrder
+from ...latency import Latencies
 from ...logs import get_logger
 from ...model.orders import EntryOrder
 from ...model.positions import Close, Protection
+from ...store import Store
 from ...store.records import CloseIntended, CloseObserved
+from ...world import World
+from ..account.positions import PositionBook
 from ..account.reconcile import is_young
-from ..desk import Desk
 from ..entries.withdrawing import asked_away
 from ..identity import close_client_order_id
-from ..protections.shared_positions import fires_there_too, is_alone, is_known, is_shared
-from ..signals.signalling import close_told
+from ..market.instruments import Instruments
+from ..order_news import OrderNews
+from ..promises import Promises
+from ..protections.shared_positions import SharedPositions
+from ..signals.signalling import Signalling
 from .attribution import fired_news
-from .cancel_exchange_stops import cancel_after_close, cancel_before_close, find_fired
+from .cancel_exchange_stops import ExchangeStopCancels, find_fired
 from .close_plan import Facts, next_step
 from .close_progress import Progress, learn
 from .close_steps import (
@@ -70,10 +79,10 @@ from .close_steps import (
 )
 from .settling import wait_settled
 from .sizing import largest, learn_limits
-from .unfilled import settled_end
+from .unfilled import UnfilledEnds
 from .view import ClosesView
 
-__all__ = ["close"]
+__all__ = ["Closing"]
 
 log = get_logger()
 
@@ -84,272 +93,276 @@ ReadEntry = Callable[[str], Awaitable[object]]
 """Reads an entry order at the exchange, by its id, and takes in what is said of it; what fails is counted."""
 
 
-async def close(id: str, desk: Desk, view: ClosesView, read_entry: ReadEntry) -> None:
-    """Close what protection `id` covers, until it is gone."""
-    progress = Progress()
-    while True:
-        facts, now = _known(id, progress, desk, view), trio.current_time()
-        step = next_step(facts, now)
-        if isinstance(step, Stop):
-            return
-        if isinstance(step, End):
-            desk.world.reached("position closed")
-            view.gone(id)
-            return
+@frozen(kw_only=True)
+class Closing:
+    """Closes what protections cover."""
+
+    _counters: Counters
+    _exchange: ExchangeClient
+    _instruments: Instruments
+    _latencies: Latencies
+    _now_ms: Callable[[], int]
+    _order_news: OrderNews
+    _positions: PositionBook
+    _promises: Promises
+    _signalling: Signalling
+    _store: Store
+    _world: World
+    _sharing: SharedPositions
+    _stop_cancels: ExchangeStopCancels
+    _unfilled: UnfilledEnds
+    _view: ClosesView
+    _read_entry: ReadEntry
+
+    async def close(self, id: str) -> None:
+        """Close what protection `id` covers, until it is gone."""
+        progress = Progress()
+        while True:
+            facts, now = self._known(id, progress), trio.current_time()
+            step = next_step(facts, now)
+            if isinstance(step, Stop):
+                return
+            if isinstance(step, End):
+                self._world.reached("position closed")
+                self._view.gone(id)
+                return
+            try:
+                answer = await self._do(step, facts)
+            except ExchangeError as failure:
+                answer = Failed(failure)
+            progress = learn(progress, step, answer, now)
+
+    def _known(self, id: str, progress: Progress) -> Facts:
+        """What is known of a close by now."""
+        protection = self._store.state.protections[id]
+        side = self._view.evidence.on(protection.symbol, protection.side)
+        return Facts(
+            progress=progress,
+            protection=protection,
+            held=self._held(protection),
+            largest=largest(protection, self._instruments),
+            young=is_young(protection, self._now_ms()),
+            told_flat=side.told_flat,
+            explained=side.explained,
+            gone=self._view.is_gone(protection),
+            all_acted=self._view.all_acted_there(id),
+            fires_there=self._sharing.fires_there_too(protection),
+            alone=self._sharing.is_alone(protection),
+            entry_open=self._entry_open(protection) is not None,
+            claims=self._view.claims.keys(),
+        )
+
+    def _held(self, protection: Protection) -> int | None:
+        held = self._positions.get(protection.symbol, protection.side)
+        return None if held is None else held.size
+
+    def _entry_open(self, protection: Protection) -> EntryOrder | None:
+        """The entry order that may still fill under the protection."""
+        entry = self._store.state.orders.get(protection.entry_id or "")
+        return entry if entry is not None and entry.state.at_exchange else None
+
+    async def _do(self, step: Step, facts: Facts) -> Answer:
+        """Do one step. Raises ExchangeError where that says no more than that it failed."""
+        protection = facts.protection
+        id, symbol = protection.id, protection.symbol
+        wait_news = self._order_news.wait_news
+        match step:
+            case FindClose():
+                return Found(await self._found(protection))
+            case AwaitStop(s) | AwaitFired(s):
+                return News(await wait_news(fired_news(id), s))
+            case LearnHeld(s):
+                with trio.move_on_after(s):
+                    await self._view.learn_position(symbol)
+            case SettleFired(order_id):
+                await self._settle_fired(order_id, protection)
+            case ReadFired(order_ids):
+                for order_id in order_ids:
+                    await self._read_fired(order_id, protection)
+            case LearnShared():
+                if self._held(protection) is None or not self._sharing.is_known(protection):
+                    await self._learn_position(protection)
+                return Shared(self._sharing.is_shared(self._store.state.protections[id]))
+            case CancelStops():
+                return Acted(await self._stop_cancels.cancel_before_close(id))
+            case ReadHeld():
+                await self._read_held(facts)
+            case FindFired():
+                await find_fired(protection, self._exchange, self._view)
+            case AskAgain(s):
+                await trio.sleep(s)
+                await self._view.observe_positions(symbol, Urgency.CLOSE)
+                held = self._positions.get(symbol, protection.side)
+                if held is None or not held.size:
+                    return Asked(None)
+                return Asked(self._view.evidence.on(symbol, protection.side).is_another(held))
+            case Send(size):
+                return await self._send(protection, size)
+            case ReadRefused(none=none):
+                await self._view.observe_positions(symbol, Urgency.CLOSE)
+                if none and self._held(protection) == 0:
+                    self._view.evidence.on(symbol, protection.side).refused()
+            case WithdrawRest():
+                entry = self._entry_open(protection)
+                if entry is not None:
+                    self._store.record(*asked_away(entry, self._now_ms()))
+            case SettleClose():
+                await self._settle_close(protection, facts.progress.before)
+            case AwaitClose(s):
+                return News(await wait_news(_sent(protection).client_order_id, s))
+            case ReadClose():
+                await self._read_close(protection)
+            case AwaitEntry(s):
+                entry = self._entry_open(protection)
+                if entry is not None:
+                    self._store.record(*asked_away(entry, self._now_ms()))
+                    await wait_news(entry.client_order_id, s)
+            case CountLeft():
+                await self._view.observe_positions(symbol, Urgency.CLOSE)
+                others = self._view.index.alive_on(symbol, protection.side)
+                covered = sum(each.remaining for each in others if each.id != id)
+                return Left((self._held(protection) or 0) - covered)
+            case Cover(size):
+                self._view.cover(id, size)
+            case Pause(s):
+                await trio.sleep(s)
+            case TakeAway():
+                await self._stop_cancels.cancel_after_close(id)
+            case AwaitSettled():
+                await wait_settled(self._store.state.protections[id], self._order_news, self._view)
+            case Fail(failure, tell):
+                return await self._fail(failure, tell, protection)
+            case Again() | End() | Stop():
+                pass
+        return None
+
+    async def _found(self, protection: Protection) -> bool:
+        """Whether the closing order, of whose end nothing is known, is at the exchange. Raises ExchangeError."""
+        update = await self._exchange.find_order(
+            protection.symbol,
+            _sent(protection).client_order_id,
+            type="market",
+            urgency=Urgency.CLOSE,
+        )
+        if update is None:
+            return False
+        self._view.on_update(update)
+        return True
+
+    async def _learn_position(self, protection: Protection) -> None:
+        """Try to read what is held. What cannot be read soon is not waited for: somebody may share it then."""
+        entry = self._entry_open(protection)
+        with trio.move_on_after(LEARNT_WITHIN_S) as late:
+            if entry is not None and entry.exchange_order_id:
+                # What it filled unheard would be taken for contracts of others, or for ours that are held still.
+                await self._read_entry(entry.id)
+            await self._view.learn_position(protection.symbol)
+        if late.cancelled_caught:
+            why = NotSent(f"not answered within {LEARNT_WITHIN_S:g} s")
+            self._view.could_not_read(protection.symbol, why)
+
+    async def _settle_fired(self, order_id: str, protection: Protection) -> None:
+        claim = self._view.claims[order_id]
+        filled = next(each.filled for each in protection.fired if each.order_id == order_id)
+        size = claim.size or protection.remaining
+        update = await self._unfilled.settled_end(claim, size, None, filled)
+        self._view.claims.pop(order_id, None)
+        self._view.on_fired(update, settled=True)
+
+    async def _read_fired(self, order_id: str, protection: Protection) -> None:
         try:
-            answer = await _do(step, facts, desk, view, read_entry)
+            ask = self._exchange.order_or_past
+            self._view.on_fired(await ask(protection.symbol, order_id, urgency=Urgency.CLOSE))
+        except Refused as refusal:
+            if refusal.meaning is not Meaning.NO_SUCH_ORDER:
+                raise
+            self._counters.add("exchange_stop_order_not_readable", id=protection.id)
+
+    async def _read_held(self, facts: Facts) -> None:
+        """The stream may not have told of the last fill or close yet. Raises ExchangeError where nothing is known to be
+        held: where something is, that is closed."""
+        try:
+            await self._view.observe_positions(facts.protection.symbol, Urgency.CLOSE)
+        except ExchangeError:
+            if not facts.held:
+                raise
+
+    async def _send(self, protection: Protection, size: int) -> Answer:
+        """Send a closing order.
+
+        One that was sent before, and of which nothing is known, may be under way still: that it is refused now says
+        nothing of that, so it goes out under the same id until the exchange has it.
+        """
+        earlier = protection.close
+        attempt = 1 if earlier is None else earlier.attempt + earlier.final
+        under_way = earlier is not None and not earlier.final
+        client_order_id = close_client_order_id(protection.id, attempt, protection.engine_id)
+        self._store.record(
+            CloseIntended(
+                protection.id,
+                Close(
+                    attempt=attempt,
+                    client_order_id=client_order_id,
+                    size=size,
+                    intended_ms=self._now_ms(),
+                ),
+            )
+        )
+        await self._promises.keep_if_possible()
+        self._world.reached("close journalled")
+        order = SubmitOrder(
+            symbol=protection.symbol,
+            side=protection.side.closing,
+            size=size,
+            client_order_id=client_order_id,
+            type="market",
+        )
+        try:
+            exchange_order_id = await self._exchange.submit_order(
+                order, leaving=lambda: self._latencies.close.end(protection.id, trio.current_time())
+            )
+        except OutcomeUnknown as failure:
+            return LostAnswer(failure)
         except ExchangeError as failure:
-            answer = Failed(failure)
-        progress = learn(progress, step, answer, now)
+            if isinstance(failure, Refused) and failure.meaning is Meaning.DUPLICATE_ID:
+                return LostAnswer(failure)
+            if not under_way:
+                self._store.record(CloseObserved(protection.id, client_order_id, "", 0, None, True))
+            return NotTaken(failure)
+        self._world.reached("close submitted")
+        taken = CloseObserved(protection.id, client_order_id, exchange_order_id, 0, None, False)
+        self._store.record(
+            taken, *self._signalling.close_told(self._store.state.protections[protection.id], taken)
+        )
+        return Taken()
 
+    async def _settle_close(self, protection: Protection, before: int | None) -> None:
+        sent = _sent(protection)
+        claim = self._view.claims[sent.exchange_order_id]
+        update = await self._unfilled.settled_end(claim, sent.size, before, sent.filled)
+        self._view.claims.pop(claim.order_id, None)
+        self._view.on_update(update, settled=True)
 
-def _known(id: str, progress: Progress, desk: Desk, view: ClosesView) -> Facts:
-    """What is known of a close by now."""
-    protection = desk.state.protections[id]
-    side = view.evidence.on(protection.symbol, protection.side)
-    return Facts(
-        progress=progress,
-        protection=protection,
-        held=_held(protection, desk),
-        largest=largest(protection, desk),
-        young=is_young(protection, desk.now_ms()),
-        told_flat=side.told_flat,
-        explained=side.explained,
-        gone=view.is_gone(protection),
-        all_acted=view.all_acted_there(id),
-        fires_there=fires_there_too(protection, desk),
-        alone=is_alone(protection, desk, view),
-        entry_open=_entry_open(protection, desk) is not None,
-        claims=view.claims.keys(),
-    )
+    async def _read_close(self, protection: Protection) -> None:
+        order_id = _sent(protection).exchange_order_id
+        try:
+            ask = self._exchange.order_or_past
+            self._view.on_update(await ask(protection.symbol, order_id, urgency=Urgency.CLOSE))
+        except Refused as refusal:
+            if refusal.meaning is not Meaning.NO_SUCH_ORDER:
+                raise
+            self._counters.add("close_order_not_readable", id=protection.id)
 
-
-def _held(protection: Protection, desk: Desk) -> int | None:
-    held = desk.positions.get(protection.symbol, protection.side)
-    return None if held is None else held.size
-
-
-def _entry_open(protection: Protection, desk: Desk) -> EntryOrder | None:
-    """The entry order that may still fill under the protection."""
-    entry = desk.state.orders.get(protection.entry_id or "")
-    return entry if entry is not None and entry.state.at_exchange else None
-
-
-async def _do(
-    step: Step, facts: Facts, desk: Desk, view: ClosesView, read_entry: ReadEntry
-) -> Answer:
-    """Do one step. Raises ExchangeError where that says no more than that it failed."""
-    protection = facts.protection
-    id, symbol = protection.id, protection.symbol
-    wait_news = desk.order_news.wait_news
-    match step:
-        case FindClose():
-            return Found(await _found(protection, desk, view))
-        case AwaitStop(s) | AwaitFired(s):
-            return News(await wait_news(fired_news(id), s))
-        case LearnHeld(s):
-            with trio.move_on_after(s):
-                await view.learn_position(symbol)
-        case SettleFired(order_id):
-            await _settle_fired(order_id, protection, desk, view)
-        case ReadFired(order_ids):
-            for order_id in order_ids:
-                await _read_fired(order_id, protection, desk, view)
-        case LearnShared():
-            if _held(protection, desk) is None or not is_known(protection, desk, view):
-                await _learn_position(protection, desk, view, read_entry)
-            return Shared(is_shared(desk.state.protections[id], desk, view))
-        case CancelStops():
-            return Acted(await cancel_before_close(id, desk, view))
-        case ReadHeld():
-            await _read_held(facts, view)
-        case FindFired():
-            await find_fired(protection, desk, view)
-        case AskAgain(s):
-            await trio.sleep(s)
-            await view.observe_positions(symbol, Urgency.CLOSE)
-            held = desk.positions.get(symbol, protection.side)
-            if held is None or not held.size:
-                return Asked(None)
-            return Asked(view.evidence.on(symbol, protection.side).is_another(held))
-        case Send(size):
-            return await _send(protection, size, desk)
-        case ReadRefused(none=none):
-            await view.observe_positions(symbol, Urgency.CLOSE)
-            if none and _held(protection, desk) == 0:
-                view.evidence.on(symbol, protection.side).refused()
-        case WithdrawRest():
-            entry = _entry_open(protection, desk)
-            if entry is not None:
-                desk.store.record(*asked_away(entry, desk.now_ms()))
-        case SettleClose():
-            await _settle_close(protection, facts.progress.before, desk, view)
-        case AwaitClose(s):
-            return News(await wait_news(_sent(protection).client_order_id, s))
-        case ReadClose():
-            await _read_close(protection, desk, view)
-        case AwaitEntry(s):
-            entry = _entry_open(protection, desk)
-            if entry is not None:
-                desk.store.record(*asked_away(entry, desk.now_ms()))
-                await wait_news(entry.client_order_id, s)
-        case CountLeft():
-            await view.observe_positions(symbol, Urgency.CLOSE)
-            others = view.index.alive_on(symbol, protection.side)
-            covered = sum(each.remaining for each in others if each.id != id)
-            return Left((_held(protection, desk) or 0) - covered)
-        case Cover(size):
-            view.cover(id, size)
-        case Pause(s):
-            await trio.sleep(s)
-        case TakeAway():
-            await cancel_after_close(id, desk, view)
-        case AwaitSettled():
-            await wait_settled(desk.state.protections[id], desk, view)
-        case Fail(failure, tell):
-            return await _fail(failure, tell, protection, desk, view)
-        case Again() | End() | Stop():
-            pass
-    return None
+    async def _fail(self, failure: Exception, tell: bool, protection: Protection) -> Answer:
+        """An attempt has failed. It goes on being tried."""
+        log.error("close_failed", id=protection.id, why=failure)
+        self._counters.count("close_failed")
+        if tell:
+            self._view.close_failed(protection, str(failure))
+        now = self._store.state.protections[protection.id]
+        return Refusing(await learn_limits(now, self._instruments, failure))
 
 
 def _sent(protection: Protection) -> Close:
     assert protection.close is not None, "a closing order was sent"
     return protection.close
-
-
-async def _found(protection: Protection, desk: Desk, view: ClosesView) -> bool:
-    """Whether the closing order, of whose end nothing is known, is at the exchange. Raises ExchangeError."""
-    update = await desk.exchange.find_order(
-        protection.symbol, _sent(protection).client_order_id, type="market", urgency=Urgency.CLOSE
-    )
-    if update is None:
-        return False
-    view.on_update(update)
-    return True
-
-
-async def _learn_position(
-    protection: Protection, desk: Desk, view: ClosesView, read_entry: ReadEntry
-) -> None:
-    """Try to read what is held. What cannot be read soon is not waited for: then somebody may share the position."""
-    entry = _entry_open(protection, desk)
-    with trio.move_on_after(LEARNT_WITHIN_S) as late:
-        if entry is not None and entry.exchange_order_id:
-            # What it filled unheard would be taken for contracts of others, or for ours that are held still.
-            await read_entry(entry.id)
-        await view.learn_position(protection.symbol)
-    if late.cancelled_caught:
-        why = NotSent(f"not answered within {LEARNT_WITHIN_S:g} s")
-        view.could_not_read(protection.symbol, why)
-
-
-async def _settle_fired(
-    order_id: str, protection: Protection, desk: Desk, view: ClosesView
-) -> None:
-    claim = view.claims[order_id]
-    filled = next(each.filled for each in protection.fired if each.order_id == order_id)
-    size = claim.size or protection.remaining
-    update = await settled_end(claim, size, None, filled, desk, view)
-    view.claims.pop(order_id, None)
-    view.on_fired(update, settled=True)
-
-
-async def _read_fired(order_id: str, protection: Protection, desk: Desk, view: ClosesView) -> None:
-    try:
-        ask = desk.exchange.order_or_past
-        view.on_fired(await ask(protection.symbol, order_id, urgency=Urgency.CLOSE))
-    except Refused as refusal:
-        if refusal.meaning is not Meaning.NO_SUCH_ORDER:
-            raise
-        desk.counters.add("exchange_stop_order_not_readable", id=protection.id)
-
-
-async def _read_held(facts: Facts, view: ClosesView) -> None:
-    """The stream may not have told of the last fill or close yet. Raises ExchangeError where nothing is known to be
-    held: where something is, that is closed."""
-    try:
-        await view.observe_positions(facts.protection.symbol, Urgency.CLOSE)
-    except ExchangeError:
-        if not facts.held:
-            raise
-
-
-async def _send(protection: Protection, size: int, desk: Desk) -> Answer:
-    """Send a closing order.
-
-    One that was sent before, and of which nothing is known, may be under way still: that it is refused now says nothing
-    of that, so it goes out under the same id until the exchange has it.
-    """
-    earlier = protection.close
-    attempt = 1 if earlier is None else earlier.attempt + earlier.final
-    under_way = earlier is not None and not earlier.final
-    client_order_id = close_client_order_id(protection.id, attempt, protection.engine_id)
-    desk.store.record(
-        CloseIntended(
-            protection.id,
-            Close(
-                attempt=attempt,
-                client_order_id=client_order_id,
-                size=size,
-                intended_ms=desk.now_ms(),
-            ),
-        )
-    )
-    await desk.promises.keep_if_possible()
-    desk.world.reached("close journalled")
-    order = SubmitOrder(
-        symbol=protection.symbol,
-        side=protection.side.closing,
-        size=size,
-        client_order_id=client_order_id,
-        type="market",
-    )
-    try:
-        exchange_order_id = await desk.exchange.submit_order(
-            order, leaving=lambda: desk.latencies.close.end(protection.id, trio.current_time())
-        )
-    except OutcomeUnknown as failure:
-        return LostAnswer(failure)
-    except ExchangeError as failure:
-        if isinstance(failure, Refused) and failure.meaning is Meaning.DUPLICATE_ID:
-            return LostAnswer(failure)
-        if not under_way:
-            desk.store.record(CloseObserved(protection.id, client_order_id, "", 0, None, True))
-        return NotTaken(failure)
-    desk.world.reached("close submitted")
-    taken = CloseObserved(protection.id, client_order_id, exchange_order_id, 0, None, False)
-    desk.store.record(taken, *close_told(desk, desk.state.protections[protection.id], taken))
-    return Taken()
-
-
-async def _settle_close(
-    protection: Protection, before: int | None, desk: Desk, view: ClosesView
-) -> None:
-    sent = _sent(protection)
-    claim = view.claims[sent.exchange_order_id]
-    update = await settled_end(claim, sent.size, before, sent.filled, desk, view)
-    view.claims.pop(claim.order_id, None)
-    view.on_update(update, settled=True)
-
-
-async def _read_close(protection: Protection, desk: Desk, view: ClosesView) -> None:
-    order_id = _sent(protection).exchange_order_id
-    try:
-        ask = desk.exchange.order_or_past
-        view.on_update(await ask(protection.symbol, order_id, urgency=Urgency.CLOSE))
-    except Refused as refusal:
-        if refusal.meaning is not Meaning.NO_SUCH_ORDER:
-            raise
-        desk.counters.add("close_order_not_readable", id=protection.id)
-
-
-async def _fail(
-    failure: Exception, tell: bool, protection: Protection, desk: Desk, view: ClosesView
-) -> Answer:
-    """An attempt has failed. It goes on being tried."""
-    log.error("close_failed", id=protection.id, why=failure)
-    desk.counters.count("close_failed")
-    if tell:
-        view.close_failed(protection, str(failure))
-    return Refusing(await learn_limits(protection.id, desk, failure))

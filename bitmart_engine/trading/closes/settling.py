@@ -15,24 +15,28 @@ from typing import Protocol
 import trio
 from attrs import frozen
 
+from ...counters import Counters
 from ...exchange.budget import Urgency
+from ...exchange.client import ExchangeClient
 from ...exchange.errors import ExchangeError
 from ...exchange.rows import PlanOrder
 from ...logs import get_logger
 from ...model.events import OrderUpdate
 from ...model.positions import Protection
 from ...model.sides import PositionSide
-from ..desk import Desk
+from ...store import Store
+from ..account.positions import PositionBook
+from ..order_news import OrderNews
 from ..protections.shared_positions import Sides
 from .attribution import whose
 
 __all__ = [
     "Looks",
     "Settles",
+    "Settling",
     "Waits",
     "innocent",
     "joined",
-    "settle",
     "still_listed",
     "wait_settled",
 ]
@@ -85,82 +89,89 @@ class Looks:
         return Looks(frozenset(innocent), not listed, certain)
 
 
-async def settle(
-    order_id: str, settling: dict[str, OrderUpdate], desk: Desk, protections: Settles
-) -> None:
-    """Book the order on whose stop it was made of, or on nobody."""
-    looks = Looks()
-    try:
-        for _ in range(LOOKS):
-            try:
-                looks = await _look(settling[order_id], looks, desk, protections)
-            except ExchangeError as failure:
-                desk.counters.add("exchange_stop_owner_read_failed", why=failure)
-            if looks.certain:
-                break
-            await trio.sleep(LOOK_AGAIN_S)
-    finally:
-        update = settling.pop(order_id)
-    ours = protections.on_fired(update, but_not=looks.innocent)
-    if not ours and not protections.explained(update):
-        log.info("exchange_stop_foreign", order_id=order_id)
-        if update.deal_size:
-            protections.closed_elsewhere(update)
-    if update.side is not None:
-        desk.order_news.wake(_settled_news(update.symbol, update.side.position_side))
+@frozen(kw_only=True)
+class Settling:
+    """Looks into whose stop an order was made of."""
+
+    _counters: Counters
+    _exchange: ExchangeClient
+    _order_news: OrderNews
+    _positions: PositionBook
+    _store: Store
+    _protections: Settles
+
+    async def settle(self, order_id: str, settling: dict[str, OrderUpdate]) -> None:
+        """Book the order on whose stop it was made of, or on nobody."""
+        looks = Looks()
+        try:
+            for _ in range(LOOKS):
+                try:
+                    looks = await self._look(settling[order_id], looks)
+                except ExchangeError as failure:
+                    self._counters.add("exchange_stop_owner_read_failed", why=failure)
+                if looks.certain:
+                    break
+                await trio.sleep(LOOK_AGAIN_S)
+        finally:
+            update = settling.pop(order_id)
+        ours = self._protections.on_fired(update, but_not=looks.innocent)
+        if not ours and not self._protections.explained(update):
+            log.info("exchange_stop_foreign", order_id=order_id)
+            if update.deal_size:
+                self._protections.closed_elsewhere(update)
+        if update.side is not None:
+            self._order_news.wake(_settled_news(update.symbol, update.side.position_side))
+
+    async def _look(self, update: OrderUpdate, looks: Looks) -> Looks:
+        """Look whose stops have not acted. Raises ExchangeError."""
+        assert update.side is not None, "it closes a side"
+        symbol, side = update.symbol, update.side.position_side
+        ask = self._exchange.plan_orders
+        plans = await ask(symbol, plan_type="profit_loss", urgency=Urgency.CLOSE)
+        await self._protections.observe_positions(symbol, Urgency.CLOSE)
+        alive = self._protections.index.alive_on(symbol, side)
+        whole = await self._whole(update, side)
+        found = whose(update, alive, self._exchange.clock_offset_ms, self._exchange.earliest_ms)
+        return looks.after(
+            innocent(update, alive, plans, whole=whole),
+            listed=bool(plans),
+            suspect=None if found is None else found[0].id,
+        )
+
+    async def _whole(self, update: OrderUpdate, side: PositionSide) -> bool:
+        """Whether all is held that should be. Raises ExchangeError.
+
+        How much was others' is known by what was said before the order was made. What was said since is without the
+        contracts that it closed: where they were ours, as many of the others' seem to be ours.
+        """
+        made_ms = update.create_time_ms
+        others = self._protections.evidence.on(update.symbol, side).others(
+            trio.current_time(),
+            BEFORE_S,
+            None if made_ms is None else self._exchange.earliest_ms(made_ms),
+        )
+        held = self._positions.get(update.symbol, side)
+        if others is None or held is None:
+            return False
+        size, should_be = held.size, others + self._protections.index.owed_on(update.symbol, side)
+        if update.deal_size and size >= should_be and made_ms is not None:
+            orders = await self._exchange.order_history(update.symbol, urgency=Urgency.CLOSE)
+            known = self._store.state.is_entry
+            size -= joined(update, [each for each in orders if not known(each.client_order_id)])
+        return size >= should_be
 
 
-async def wait_settled(protection: Protection, desk: Desk, protections: Waits) -> None:
+async def wait_settled(protection: Protection, order_news: OrderNews, protections: Waits) -> None:
     """Return when no order that may be of the protection's stops is being looked into: then why it ended is known."""
     news = _settled_news(protection.symbol, protection.side)
     with trio.move_on_after(SETTLED_WITHIN_S):
         while protections.is_settling(protection):
-            await desk.order_news.wait_news(news, SETTLED_WITHIN_S)
+            await order_news.wait_news(news, SETTLED_WITHIN_S)
 
 
 def _settled_news(symbol: str, side: PositionSide) -> str:
     """What the end of looking into an order of a side is waited for by. No client order id has a space."""
     return f"settled {symbol} {side.value}"
-
-
-async def _look(update: OrderUpdate, looks: Looks, desk: Desk, protections: Settles) -> Looks:
-    """Look whose stops have not acted. Raises ExchangeError."""
-    assert update.side is not None, "it closes a side"
-    symbol, side = update.symbol, update.side.position_side
-    ask = desk.exchange.plan_orders
-    plans = await ask(symbol, plan_type="profit_loss", urgency=Urgency.CLOSE)
-    await protections.observe_positions(symbol, Urgency.CLOSE)
-    alive = protections.index.alive_on(symbol, side)
-    whole = await _whole(update, side, desk, protections)
-    found = whose(update, alive, desk.exchange.clock_offset_ms, desk.exchange.earliest_ms)
-    return looks.after(
-        innocent(update, alive, plans, whole=whole),
-        listed=bool(plans),
-        suspect=None if found is None else found[0].id,
-    )
-
-
-async def _whole(update: OrderUpdate, side: PositionSide, desk: Desk, protections: Settles) -> bool:
-    """Whether all is held that should be. Raises ExchangeError.
-
-    How much was others' is known by what was said before the order was made. What was said since is without the
-    contracts that it closed: where they were ours, as many of the others' seem to be ours.
-    """
-    made_ms = update.create_time_ms
-    others = protections.evidence.on(update.symbol, side).others(
-        trio.current_time(),
-        BEFORE_S,
-        None if made_ms is None else desk.exchange.earliest_ms(made_ms),
-    )
-    held = desk.positions.get(update.symbol, side)
-    if others is None or held is None:
-        return False
-    size, should_be = held.size, others + protections.index.owed_on(update.symbol, side)
-    if update.deal_size and size >= should_be and made_ms is not None:
-        orders = await desk.exchange.order_history(update.symbol, urgency=Urgency.CLOSE)
-        known = desk.state.is_entry
-        size -= joined(update, [each for each in orders if not known(each.client_order_id)])
-    return size >= should_be
 
 
 def joined(update: OrderUpdate, foreign: Iterable[OrderUpdate]) -> int:

@@ -11,7 +11,7 @@ from ...exchange.budget import Urgency
 from ...exchange.errors import Meaning, Refused
 from ...model.errors import CallerError
 from ...model.positions import Protection
-from ..desk import Desk
+from ..market.instruments import Instruments
 
 __all__ = ["Most", "largest", "learn_limits"]
 
@@ -39,27 +39,28 @@ class Most:
         return self if self.size is None else Most(self.size * 2)
 
 
-async def learn_limits(id: str, desk: Desk, failure: Exception) -> int | None:
+async def learn_limits(
+    protection: Protection, instruments: Instruments, failure: Exception
+) -> int | None:
     """A close may fail for being larger than an order may be: that is unknown after a restart, and it may change.
 
     Returns the size that was refused where the limits do not say why.
     """
-    protection = desk.state.protections[id]
     symbol, refused = protection.symbol, protection.close
     out_of_range = isinstance(failure, Refused) and failure.code in OUT_OF_RANGE
     with suppress(CallerError), trio.move_on_after(LIMITS_WITHIN_S):
         if out_of_range or (isinstance(failure, Refused) and failure.meaning is Meaning.INVALID):
-            await desk.instruments.refresh(symbol, Urgency.CLOSE)
-        elif desk.instruments.known(symbol) is None:
-            await desk.instruments.get(symbol)
+            await instruments.refresh(symbol, Urgency.CLOSE)
+        elif instruments.known(symbol) is None:
+            await instruments.get(symbol)
     if out_of_range and refused is not None:
-        instrument = desk.instruments.known(symbol)
+        instrument = instruments.known(symbol)
         if instrument is None or refused.size <= instrument.market_max_size:
             return refused.size
     return None
 
 
-def largest(protection: Protection, desk: Desk) -> int | None:
+def largest(protection: Protection, instruments: Instruments) -> int | None:
     """Contracts that one market order may have; None where that is not known."""
-    instrument = desk.instruments.known(protection.symbol)
+    instrument = instruments.known(protection.symbol)
     return None if instrument is None else max(instrument.market_max_size, 1)

@@ -11,21 +11,23 @@ from __future__ import annotations
 import trio
 from attrs import evolve, frozen
 
+from ...counters import Counters
 from ...exchange.budget import Urgency
+from ...exchange.client import ExchangeClient
 from ...exchange.errors import ExchangeError, Meaning, Refused
 from ...logs import get_logger
 from ...model.events import OrderState, OrderUpdate
+from ..account.positions import PositionBook
 from ..backoff import Backoff
-from ..desk import Desk
 from .view import ClosesView
 
 __all__ = [
     "Claims",
     "Readings",
+    "UnfilledEnds",
     "as_far_as_certain",
     "counted",
     "ended_short",
-    "settled_end",
     "weighed",
 ]
 
@@ -88,88 +90,86 @@ def weighed(
     return known, not contradicted
 
 
-async def settled_end(
-    claim: OrderUpdate,
-    size: int,
-    before: int | None,
-    filled: int,
-    desk: Desk,
-    view: ClosesView,
-) -> OrderUpdate:
-    """How the closing order of `size` contracts stands that `claim` says has ended with less. Raises ExchangeError.
+@frozen(kw_only=True)
+class UnfilledEnds:
+    """Finds out how closing orders have ended that are said to have ended unfilled."""
 
-    `before` is what was held before it was sent, where that is known, and `filled` what is known to have filled.
-    """
-    began_at, readings = trio.current_time(), Readings()
-    for pause_s in Backoff(0.25, 2.0):
+    _counters: Counters
+    _exchange: ExchangeClient
+    _positions: PositionBook
+    _view: ClosesView
+
+    async def settled_end(
+        self, claim: OrderUpdate, size: int, before: int | None, filled: int
+    ) -> OrderUpdate:
+        """How the closing order of `size` contracts stands that `claim` says has ended with less. Raises ExchangeError.
+
+        `before` is what was held before it was sent, where that is known, and `filled` what is known to have filled.
+        """
+        began_at, readings = trio.current_time(), Readings()
+        for pause_s in Backoff(0.25, 2.0):
+            try:
+                update, agrees = await self._read(claim, size, before, filled)
+            except ExchangeError as failure:
+                self._counters.add("close_end_unconfirmed", why=failure)
+                since_s = trio.current_time() - began_at
+                if since_s >= POSITION_AFTER_S and await self._whole(claim, before):
+                    readings = evolve(readings, unread=readings.unread + 1)
+                    if readings.unread >= READS_IN_DOUBT:
+                        return evolve(claim, deal_size=max(filled, claim.deal_size))
+                if since_s >= TOLD_AFTER_S:
+                    raise
+            else:
+                filled = max(filled, update.deal_size)
+                readings = readings.after(update)
+                if readings.settle(update, agrees=agrees):
+                    return update
+            await trio.sleep(pause_s)
+        raise AssertionError("pauses never end")
+
+    async def _read(
+        self, claim: OrderUpdate, size: int, before: int | None, filled: int
+    ) -> tuple[OrderUpdate, bool]:
+        """What the exchange says of the order now, and whether that settles it. Raises ExchangeError."""
+        listed = True
         try:
-            update, agrees = await _read(claim, size, before, filled, desk, view)
-        except ExchangeError as failure:
-            desk.counters.add("close_end_unconfirmed", why=failure)
-            since_s = trio.current_time() - began_at
-            if since_s >= POSITION_AFTER_S and await _whole(claim, before, desk, view):
-                readings = evolve(readings, unread=readings.unread + 1)
-                if readings.unread >= READS_IN_DOUBT:
-                    return evolve(claim, deal_size=max(filled, claim.deal_size))
-            if since_s >= TOLD_AFTER_S:
+            ask = self._exchange.order_or_past
+            told = await ask(claim.symbol, claim.order_id, urgency=Urgency.CLOSE)
+        except Refused as refusal:
+            if refusal.meaning is not Meaning.NO_SUCH_ORDER:
                 raise
-        else:
-            filled = max(filled, update.deal_size)
-            readings = readings.after(update)
-            if readings.settle(update, agrees=agrees):
-                return update
-        await trio.sleep(pause_s)
-    raise AssertionError("pauses never end")
+            listed, told = False, claim
+        if not ended_short(told, size):
+            return told, True
+        traded = await self._exchange.traded_size(
+            claim.symbol, claim.order_id, urgency=Urgency.CLOSE
+        )
+        known = counted(told, traded, filled, size)
+        if max(traded, filled) > told.deal_size:
+            log.warning("close_fills_exceed_order", client=claim.client_order_id)
+        if known.deal_size >= size:
+            return known, True
+        lost = await self._lost(claim, before)
+        update, agrees = weighed(told, known, traded, lost, size)
+        if update is not known:
+            self._counters.add("close_fill_inferred", size=update.deal_size)
+            return update, agrees
+        return update, listed and agrees
 
+    async def _lost(self, claim: OrderUpdate, before: int | None) -> int:
+        """How many contracts less are held than before; 0 where that is not known. Raises ExchangeError."""
+        if claim.side is None:
+            return 0
+        await self._view.observe_positions(claim.symbol, Urgency.CLOSE)
+        held = self._positions.get(claim.symbol, claim.side.position_side)
+        return 0 if held is None or before is None else max(before - held.size, 0)
 
-async def _read(
-    claim: OrderUpdate,
-    size: int,
-    before: int | None,
-    filled: int,
-    desk: Desk,
-    view: ClosesView,
-) -> tuple[OrderUpdate, bool]:
-    """What the exchange says of the order now, and whether that settles it. Raises ExchangeError."""
-    listed = True
-    try:
-        ask = desk.exchange.order_or_past
-        told = await ask(claim.symbol, claim.order_id, urgency=Urgency.CLOSE)
-    except Refused as refusal:
-        if refusal.meaning is not Meaning.NO_SUCH_ORDER:
-            raise
-        listed, told = False, claim
-    if not ended_short(told, size):
-        return told, True
-    traded = await desk.exchange.traded_size(claim.symbol, claim.order_id, urgency=Urgency.CLOSE)
-    known = counted(told, traded, filled, size)
-    if max(traded, filled) > told.deal_size:
-        log.warning("close_fills_exceed_order", client=claim.client_order_id)
-    if known.deal_size >= size:
-        return known, True
-    lost = await _lost(claim, before, desk, view)
-    update, agrees = weighed(told, known, traded, lost, size)
-    if update is not known:
-        desk.counters.add("close_fill_inferred", size=update.deal_size)
-        return update, agrees
-    return update, listed and agrees
-
-
-async def _lost(claim: OrderUpdate, before: int | None, desk: Desk, view: ClosesView) -> int:
-    """How many contracts less are held than before; 0 where that is not known. Raises ExchangeError."""
-    if claim.side is None:
-        return 0
-    await view.observe_positions(claim.symbol, Urgency.CLOSE)
-    held = desk.positions.get(claim.symbol, claim.side.position_side)
-    return 0 if held is None or before is None else max(before - held.size, 0)
-
-
-async def _whole(claim: OrderUpdate, before: int | None, desk: Desk, view: ClosesView) -> bool:
-    """Whether all is held that was, so that nothing has filled."""
-    try:
-        return before is not None and not await _lost(claim, before, desk, view)
-    except ExchangeError:
-        return False
+    async def _whole(self, claim: OrderUpdate, before: int | None) -> bool:
+        """Whether all is held that was, so that nothing has filled."""
+        try:
+            return before is not None and not await self._lost(claim, before)
+        except ExchangeError:
+            return False
 
 
 class Claims(dict[str, OrderUpdate]):

@@ -16,18 +16,34 @@ from typing import Protocol
 import trio
 from attrs import evolve, frozen
 
+from ...counters import Counters
+from ...exchange.client import ExchangeClient
 from ...exchange.errors import ExchangeError, Meaning, Refused
 from ...logs import get_logger
 from ...model.events import OrderUpdate
 from ...model.orders import EntryOrder
-from ..desk import Desk
+from ...store import Store
+from ..account.positions import PositionBook
 from ..protections.protections import Protections
 from .progress import Unaccounted, contradicted, whole
 
 __all__ = [
-    "Absent", "Believe", "Book", "Done", "Facts", "Failed", "Found", "Pause", "ReadOrder",
-    "ReadTrades", "Traded", "after", "next_step", "settle_end", "unaccounted",
-]  # fmt: skip
+    "Absent",
+    "Believe",
+    "Book",
+    "Done",
+    "Endings",
+    "Facts",
+    "Failed",
+    "Found",
+    "Pause",
+    "ReadOrder",
+    "ReadTrades",
+    "Traded",
+    "after",
+    "next_step",
+    "unaccounted",
+]
 
 log = get_logger()
 
@@ -192,10 +208,10 @@ def _pause(facts: Facts, agreed: int | None = None) -> Pause:
     return Pause(pause_s, facts.agreed if agreed is None else agreed)
 
 
-def unaccounted(order: EntryOrder, desk: Desk, protections: Protections) -> int:
+def unaccounted(order: EntryOrder, positions: PositionBook, protections: Protections) -> int:
     """Contracts held on the order's side that no order of ours is known to have brought."""
     key = (order.symbol, order.request.side)
-    held = desk.positions.get(*key)
+    held = positions.get(*key)
     if held is None:
         return 0
     ours = sum(each.remaining for each in protections.index.alive_on(*key) if each.entry_id)
@@ -219,70 +235,66 @@ class Book(Protocol):
         ...
 
 
-async def settle_end(
-    id: str,
-    claim: OrderUpdate,
-    desk: Desk,
-    book: Book,
-    observe_positions: Callable[[str], Awaitable[None]],
-) -> None:
-    """Find out how the order ended that `claim` says has ended, and have that taken in.
+@frozen(kw_only=True)
+class Endings:
+    """Finds out how orders have ended."""
 
-    `observe_positions` reads both sides of a symbol and takes in what is held. Raises ExchangeError.
-    """
+    _counters: Counters
+    _exchange: ExchangeClient
+    _now_ms: Callable[[], int]
+    _store: Store
+    _book: Book
+    _observe_positions: Callable[[str], Awaitable[None]]
 
-    def standing() -> tuple[EntryOrder | None, Unaccounted]:
-        order = desk.state.orders.get(id)
-        return order, Unaccounted() if order is None else book.unaccounted(order)
+    async def settle_end(self, id: str, claim: OrderUpdate) -> None:
+        """Find out how the order ended that `claim` says has ended, and have that taken in.
 
-    try:
-        order, held = standing()
-        facts = Facts(claim=claim, order=order, held=held)
-        while not isinstance(step := next_step(facts, desk.now_ms()), Done):
-            answer = await _performed(id, step, claim, desk, book, observe_positions)
+        `observe_positions` reads both sides of a symbol and takes in what is held. Raises ExchangeError.
+        """
+
+        def standing() -> tuple[EntryOrder | None, Unaccounted]:
+            order = self._store.state.orders.get(id)
+            return order, Unaccounted() if order is None else self._book.unaccounted(order)
+
+        try:
             order, held = standing()
-            facts = evolve(after(facts, step, answer), order=order, held=held)
-        if step.update is not None:
-            book.believe(step.update)
-    finally:
-        book.settled(claim.client_order_id)
+            facts = Facts(claim=claim, order=order, held=held)
+            while not isinstance(step := next_step(facts, self._now_ms()), Done):
+                answer = await self._performed(id, step, claim)
+                order, held = standing()
+                facts = evolve(after(facts, step, answer), order=order, held=held)
+            if step.update is not None:
+                self._book.believe(step.update)
+        finally:
+            self._book.settled(claim.client_order_id)
 
+    async def _performed(self, id: str, step: Step, claim: OrderUpdate) -> Answer | None:
+        """What came of a step."""
+        match step:
+            case Believe(update):
+                self._book.believe(update)
+                return None
+            case Pause(seconds):
+                await trio.sleep(seconds)
+                return None
+        try:
+            if isinstance(step, ReadOrder):
+                return await self._read_order(claim)
+            await self._observe_positions(claim.symbol)
+            traded = await self._exchange.traded_size(claim.symbol, claim.order_id)
+        except ExchangeError as failure:
+            self._counters.add("order_end_unconfirmed", id=id, why=failure)
+            return Failed()
+        if isinstance(step, ReadTrades) and traded > step.update.deal_size:
+            log.warning("order_fills_exceed_order", id=id, traded=traded)
+        return Traded(traded)
 
-async def _performed(
-    id: str,
-    step: Step,
-    claim: OrderUpdate,
-    desk: Desk,
-    book: Book,
-    observe_positions: Callable[[str], Awaitable[None]],
-) -> Answer | None:
-    """What came of a step."""
-    match step:
-        case Believe(update):
-            book.believe(update)
-            return None
-        case Pause(seconds):
-            await trio.sleep(seconds)
-            return None
-    try:
-        if isinstance(step, ReadOrder):
-            return await _read_order(claim, desk)
-        await observe_positions(claim.symbol)
-        traded = await desk.exchange.traded_size(claim.symbol, claim.order_id)
-    except ExchangeError as failure:
-        desk.counters.add("order_end_unconfirmed", id=id, why=failure)
-        return Failed()
-    if isinstance(step, ReadTrades) and traded > step.update.deal_size:
-        log.warning("order_fills_exceed_order", id=id, traded=traded)
-    return Traded(traded)
-
-
-async def _read_order(claim: OrderUpdate, desk: Desk) -> Found | Absent:
-    update: OrderUpdate | None
-    try:
-        update = await desk.exchange.order(claim.symbol, claim.order_id)
-    except Refused as refusal:
-        if refusal.meaning is not Meaning.NO_SUCH_ORDER:
-            raise
-        update = await desk.exchange.find_order(claim.symbol, claim.client_order_id)
-    return Absent() if update is None else Found(update)
+    async def _read_order(self, claim: OrderUpdate) -> Found | Absent:
+        update: OrderUpdate | None
+        try:
+            update = await self._exchange.order(claim.symbol, claim.order_id)
+        except Refused as refusal:
+            if refusal.meaning is not Meaning.NO_SUCH_ORDER:
+                raise
+            update = await self._exchange.find_order(claim.symbol, claim.client_order_id)
+        return Absent() if update is None else Found(update)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import trio
 from attrs import frozen
 
+from ...exchange.client import ExchangeClient
 from ...logs import get_logger
 from ...model.decimals import plain
 from ...model.errors import BadRequest, Conflict, NotFound, Unavailable
@@ -14,8 +16,17 @@ from ...model.lifecycle import EntryState
 from ...model.orders import EntryOrder, EntryRequest
 from ...model.tickers import meanings
 from ...notify.destinations import check_url
+from ...settings import Settings
+from ...store import Store
 from ...store.records import EntryAccepted
-from ..desk import Desk
+from ...world import World
+from ..account.leverage import Leverage
+from ..agreement import Agreement
+from ..in_flight import InFlight
+from ..market.instruments import Instruments
+from ..market.prices import Prices
+from ..order_news import OrderNews
+from ..promises import Promises
 from ..requests import (
     PlaceOrder,
     checked_entry,
@@ -45,8 +56,38 @@ class Placed:
 class Ordering:
     """The user's side of entry orders. What the market and the exchange do to them is in `entries`."""
 
-    def __init__(self, desk: Desk, entries: Entries) -> None:
-        self._desk = desk
+    def __init__(
+        self,
+        *,
+        agreement: Agreement,
+        exchange: ExchangeClient,
+        in_flight: InFlight,
+        instruments: Instruments,
+        leverage: Leverage,
+        order_news: OrderNews,
+        prices: Prices,
+        promises: Promises,
+        settings: Settings,
+        store: Store,
+        world: World,
+        engine_id: str,
+        now_ms: Callable[[], int],
+        entries: Entries,
+    ) -> None:
+        """`engine_id` is the engine's own name, random: client order ids of what it accepts are derived from it."""
+        self._agreement = agreement
+        self._exchange = exchange
+        self._in_flight = in_flight
+        self._instruments = instruments
+        self._leverage = leverage
+        self._order_news = order_news
+        self._prices = prices
+        self._promises = promises
+        self._settings = settings
+        self._store = store
+        self._world = world
+        self._engine_id = engine_id
+        self._now_ms = now_ms
         self._entries = entries
 
     async def place(self, asked: PlaceOrder) -> Placed:
@@ -54,37 +95,36 @@ class Ordering:
 
         Raises BadRequest, Conflict (the id exists with another body) and Unavailable.
         """
-        desk = self._desk
-        if not desk.agreement.opening:
+        if not self._agreement.opening:
             raise Unavailable("the engine is stopping")
-        desk.promises.check()
+        self._promises.check()
         checked_id(asked.id)
         if (known := await self._known(asked)) is not None:
             return known
         if asked.callback_url is not None:
-            check_url(asked.callback_url, desk.settings.callback_allow)
-        instrument = await desk.instruments.meant_by(asked.symbol)
-        desk.prices.check(instrument.symbol)
-        request, rounded = checked_entry(asked, instrument, desk.settings.quantity_unit)
+            check_url(asked.callback_url, self._settings.callback_allow)
+        instrument = await self._instruments.meant_by(asked.symbol)
+        self._prices.check(instrument.symbol)
+        request, rounded = checked_entry(asked, instrument, self._settings.quantity_unit)
         if (known := await self._known(asked)) is not None:
             return known
-        now_ms = desk.now_ms()
+        now_ms = self._now_ms()
         order = EntryOrder(
             request=request,
             accepted_ms=now_ms,
-            engine_id=desk.engine_id,
-            accepted_there_ms=desk.there_ms(),
+            engine_id=self._engine_id,
+            accepted_there_ms=self._exchange.there_ms(),
             deadline_ms=now_ms + int(request.timeout_seconds * 1000),
         )
         with self._entries.resting(order.id):  # nothing is sent of what is not promised
-            async with desk.promises.making(order.id):
+            async with self._promises.making(order.id):
                 self._accept(order)
                 try:
-                    await desk.promises.keep()
+                    await self._promises.keep()
                 except Unavailable:
                     self._entries.forget(order.id)
                     raise
-            desk.world.reached("promise kept")
+            self._world.reached("promise kept")
         log.info(
             "order_accepted",
             id=order.id,
@@ -96,42 +136,41 @@ class Ordering:
         return Placed(order, False, rounded)
 
     def _accept(self, order: EntryOrder) -> None:
-        self._desk.store.record(EntryAccepted(order), *promised_protection(order))
+        self._store.record(EntryAccepted(order), *promised_protection(order))
         if order.request.leverage is not None:
-            self._desk.in_flight.start(self._desk.leverage.learn, order.symbol)
+            self._in_flight.start(self._leverage.learn, order.symbol)
 
     async def _known(self, asked: PlaceOrder) -> Placed | None:
         """The answer where the id is known, whatever its contract has become and whether or not the exchange answers.
 
         Raises Conflict where something else has that id.
         """
-        desk = self._desk
-        await desk.promises.wait_made(asked.id)
-        known = desk.state.orders.get(asked.id)
+        await self._promises.wait_made(asked.id)
+        known = self._store.state.orders.get(asked.id)
         if known is None:
-            if asked.id in desk.state.protections:
+            if asked.id in self._store.state.protections:
                 raise Conflict(f"a monitored position has the id {asked.id!r}", "$.id")
             return None
         if not await self._is_same(known.request, asked):
             raise Conflict(f"an order with the id {asked.id!r} exists {self._how(known)}", "$.id")
-        await desk.promises.keep()
+        await self._promises.keep()
         return Placed(known, True, moved_prices(asked, known.request))
 
     def _how(self, known: EntryOrder) -> str:
         """In what it differs from what is asked for under its id."""
-        counted, now = known.request.quantity_unit, self._desk.settings.quantity_unit
+        counted, now = known.request.quantity_unit, self._settings.quantity_unit
         if known.request.counts_quantity and counted != now:
             return f"whose quantity counts {counted}, and QUANTITY_UNIT is {now} now"
         return "with another body"
 
     async def _is_same(self, known: EntryRequest, asked: PlaceOrder) -> bool:
-        unit = self._desk.settings.quantity_unit
+        unit = self._settings.quantity_unit
         if known.asked:
             return known.asked == fingerprint(asked, unit)
         if known.symbol not in meanings(asked.symbol):
             return False
         try:  # an older journal's: only what the contract made of it is known
-            instrument = await self._desk.instruments.meant_by(asked.symbol)
+            instrument = await self._instruments.meant_by(asked.symbol)
             again, _ = checked_entry(asked, instrument, unit)
         except BadRequest:
             return False
@@ -142,24 +181,25 @@ class Ordering:
 
         Returns the order as it then stands. Raises NotFound, and Conflict once it has ended.
         """
-        desk = self._desk
-        await desk.promises.wait_made(id)
-        order = desk.state.orders.get(id)
+        await self._promises.wait_made(id)
+        order = self._store.state.orders.get(id)
         if order is None:
             raise NotFound(f"no order has the id {id!r}")
         if order.state.final:
             raise Conflict(f"the order is {order.state.value}", "$.id")
         if order.state is EntryState.WAITING:
-            desk.promises.check()
+            self._promises.check()
             self._entries.cancel_waiting(id)
-            await desk.promises.keep()
+            await self._promises.keep()
         else:
             self._entries.withdraw(id)
             with trio.move_on_after(wait_s):
-                while not desk.state.orders[id].state.final:
-                    await desk.order_news.wait_news(desk.state.orders[id].client_order_id, 0.25)
-            await desk.promises.keep_if_possible()
-        order = desk.state.orders[id]
+                while not self._store.state.orders[id].state.final:
+                    await self._order_news.wait_news(
+                        self._store.state.orders[id].client_order_id, 0.25
+                    )
+            await self._promises.keep_if_possible()
+        order = self._store.state.orders[id]
         if order.state is EntryState.FILLED:
             raise Conflict("the order is filled", "$.id")
         return order

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from attrs import frozen
+
+from ...counters import Counters
 from ...logs import get_logger
 from ...model.decimals import plain_or_none
 from ...model.lifecycle import EntryState
 from ...model.orders import EntryOrder
+from ...store import Store
 from ...store.records import EntryMoved, EntryObserved, Record
-from ..desk import Desk
+from ...world import World
+from ..market.prices import Prices
 from ..protections.protections import Protections
-from ..signals.notifications import announcement, told_of_end
-from ..signals.signalling import entry_refused, entry_told, entry_withdrawn
+from ..signals.notifications import Notifications, announcement, told_of_end
+from ..signals.signalling import Signalling
 from .outcomes import (
     Announce,
     Count,
@@ -25,58 +30,65 @@ from .outcomes import (
     TellEnd,
 )
 
-__all__ = ["record_effects"]
+__all__ = ["Recording"]
 
 log = get_logger()
 
 
-def record_effects(
-    order: EntryOrder, effects: Effects, desk: Desk, protections: Protections
-) -> None:
-    """Record what was decided of `order` with all that follows from it. Nothing, if nothing was decided."""
-    if not effects:
-        return
-    records = [record for each in effects for record in _records(order, each, desk, protections)]
-    if any(isinstance(each, Cover) for each in effects):
-        desk.world.reached("fill seen")
-    if records:
-        desk.store.record(*records)
-    for each in effects:
-        _log(order, each)
+@frozen(kw_only=True)
+class Recording:
+    """Records what was decided of entry orders."""
 
+    _counters: Counters
+    _notifications: Notifications
+    _prices: Prices
+    _signalling: Signalling
+    _store: Store
+    _world: World
+    _protections: Protections
 
-def _records(
-    order: EntryOrder, effect: Effect, desk: Desk, protections: Protections
-) -> list[Record]:
-    match effect:
-        case Count(what, why):
-            desk.counters.add(what, id=order.id, why=why)
-            return []
-        case Announce(exchange_order_id, submit_only, price):
-            tick = desk.prices.last(order.symbol)
-            return announcement(
-                desk.notifications,
-                order,
-                exchange_order_id,
-                submit_only=submit_only,
-                average_price=price,
-                last=None if tick is None else tick.last,
-            )
-        case Tell(event, facts):
-            return [*desk.notifications.of_order(order, event, **facts)]
-        case TellEnd(to, reason, error):
-            return told_of_end(desk.notifications, order, to, reason, error)
-        case SignalProgress(record, update):
-            return [*entry_told(desk, order, record, update)]
-        case SignalWithdrawn(update, why):
-            return [*entry_withdrawn(desk, order, update, why)]
-        case SignalRefused(reason, error):
-            return [*entry_refused(desk, order, reason, error)]
-        case Cover(filled, there_ms):
-            return protections.covered(order.id, filled, there_ms)
-        case EndProtection(filled):
-            return protections.order_ended(order.id, filled=filled)
-    return [effect]
+    def record_effects(self, order: EntryOrder, effects: Effects) -> None:
+        """Record what was decided of `order` with all that follows from it. Nothing, if nothing was decided."""
+        if not effects:
+            return
+        records = [record for each in effects for record in self._records(order, each)]
+        if any(isinstance(each, Cover) for each in effects):
+            self._world.reached("fill seen")
+        if records:
+            self._store.record(*records)
+        for each in effects:
+            _log(order, each)
+
+    def _records(self, order: EntryOrder, effect: Effect) -> list[Record]:
+        match effect:
+            case Count(what, why):
+                self._counters.add(what, id=order.id, why=why)
+                return []
+            case Announce(exchange_order_id, submit_only, price):
+                tick = self._prices.last(order.symbol)
+                return announcement(
+                    self._notifications,
+                    order,
+                    exchange_order_id,
+                    submit_only=submit_only,
+                    average_price=price,
+                    last=None if tick is None else tick.last,
+                )
+            case Tell(event, facts):
+                return [*self._notifications.of_order(order, event, **facts)]
+            case TellEnd(to, reason, error):
+                return told_of_end(self._notifications, order, to, reason, error)
+            case SignalProgress(record, update):
+                return [*self._signalling.entry_told(order, record, update)]
+            case SignalWithdrawn(update, why):
+                return [*self._signalling.entry_withdrawn(order, update, why)]
+            case SignalRefused(reason, error):
+                return [*self._signalling.entry_refused(order, reason, error)]
+            case Cover(filled, there_ms):
+                return self._protections.covered(order.id, filled, there_ms)
+            case EndProtection(filled):
+                return self._protections.order_ended(order.id, filled=filled)
+        return [effect]
 
 
 def _log(order: EntryOrder, effect: Effect) -> None:

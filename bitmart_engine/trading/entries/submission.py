@@ -6,26 +6,36 @@ here gives up on an order that the exchange may hold.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from functools import partial
 from typing import Protocol
 
 import trio
-from attrs import evolve
+from attrs import evolve, frozen
 
+from ...counters import Counters
 from ...exchange import errors
 from ...exchange.budget import Urgency
+from ...exchange.client import ExchangeClient
 from ...exchange.errors import MEANINGS, ExchangeError, Meaning
 from ...exchange.orders import SubmitOrder
+from ...latency import Latencies
 from ...logs import get_logger
 from ...model.events import OrderUpdate, Tick
 from ...model.instruments import Instrument
 from ...model.orders import EntryOrder
 from ...model.positions import Protection
-from ...store import JournalUnavailable
-from ..desk import Desk
+from ...settings import Settings
+from ...store import JournalUnavailable, Store
+from ...world import World
+from ..account.leverage import Leverage
+from ..agreement import Agreement
 from ..identity import is_ours
+from ..market.instruments import Instruments
+from ..market.prices import Prices
+from ..order_news import OrderNews
 from ..requests import on_grid
 from .journey import Facts, after, next_step
 from .steps import (
@@ -56,7 +66,7 @@ from .steps import (
     WaitNews,
 )
 
-__all__ = ["Book", "is_wanted", "read", "submit", "wire_order"]
+__all__ = ["Book", "Submission", "is_wanted", "wire_order"]
 
 log = get_logger()
 
@@ -94,153 +104,162 @@ class Book(Protocol):
         ...
 
 
-async def submit(id: str, desk: Desk, book: Book) -> None:
-    """Send the order whose intent was recorded, and find out what became of it; or only that, after a restart."""
-    facts = Facts.begin(desk.state.orders[id], desk.settings.request_valid_s)
-    while not isinstance(step := next_step(facts, desk.now_ms()), Done):
-        answer = await _performed(step, facts.order, desk, book)
-        order = desk.state.orders[id]
-        facts = evolve(after(facts, step, answer), order=order, searched=book.is_searched(id))
-    if isinstance(step.outcome, GivenBack) and step.outcome.rest_s:
-        log.warning("order_submit_retried", id=id, why=step.outcome.why)
-        with book.resting(id):
-            book.conclude(id, step.outcome)
-            await trio.sleep(step.outcome.rest_s)
-    else:
-        book.conclude(id, step.outcome)
+@frozen(kw_only=True)
+class Submission:
+    """Takes orders to the exchange, and reads there how they stand."""
 
+    _agreement: Agreement
+    _counters: Counters
+    _exchange: ExchangeClient
+    _instruments: Instruments
+    _latencies: Latencies
+    _leverage: Leverage
+    _now_ms: Callable[[], int]
+    _order_news: OrderNews
+    _prices: Prices
+    _settings: Settings
+    _store: Store
+    _world: World
+    _book: Book
 
-async def _performed(step: Step, order: EntryOrder, desk: Desk, book: Book) -> Answer | None:
-    """What came of a step."""
-    match step:
-        case Persist():
-            return await _persist(desk)
-        case SetLeverage(leverage, open_type):
-            return await _set_leverage(order.symbol, leverage, open_type, desk)
-        case Submit():
-            return await _send(order, desk)
-        case ReadContract():
-            return await _read_contract(order.symbol, desk)
-        case ReadLeverage():
-            return await _read_leverage(order.symbol, desk)
-        case Opened(exchange_order_id):
-            book.opened(order.id, exchange_order_id)
-        case CallUnknown(why):
-            book.called_unknown(order.id, why)
-        case LookUp():
-            return await _look_up(order, desk, book)
-        case MeasureClock():
-            return await _measure_clock(desk)
-        case Wait(seconds):
-            await trio.sleep(seconds)
-        case WaitNews(client_order_id, seconds):
-            await desk.order_news.wait_news(client_order_id, seconds)
-        case Read():
-            return Found() if await read(order.id, desk, book) else Absent()
-    return None
+    async def submit(self, id: str) -> None:
+        """Send the order whose intent was recorded, and find out what became of it; or only that, after a restart."""
+        facts = Facts.begin(self._store.state.orders[id], self._settings.request_valid_s)
+        while not isinstance(step := next_step(facts, self._now_ms()), Done):
+            answer = await self._performed(step, facts.order)
+            order = self._store.state.orders[id]
+            facts = evolve(
+                after(facts, step, answer), order=order, searched=self._book.is_searched(id)
+            )
+        if isinstance(step.outcome, GivenBack) and step.outcome.rest_s:
+            log.warning("order_submit_retried", id=id, why=step.outcome.why)
+            with self._book.resting(id):
+                self._book.conclude(id, step.outcome)
+                await trio.sleep(step.outcome.rest_s)
+        else:
+            self._book.conclude(id, step.outcome)
 
+    async def _performed(self, step: Step, order: EntryOrder) -> Answer | None:
+        """What came of a step."""
+        match step:
+            case Persist():
+                return await self._persist()
+            case SetLeverage(leverage, open_type):
+                return await self._set_leverage(order.symbol, leverage, open_type)
+            case Submit():
+                return await self._send(order)
+            case ReadContract():
+                return await self._read_contract(order.symbol)
+            case ReadLeverage():
+                return await self._read_leverage(order.symbol)
+            case Opened(exchange_order_id):
+                self._book.opened(order.id, exchange_order_id)
+            case CallUnknown(why):
+                self._book.called_unknown(order.id, why)
+            case LookUp():
+                return await self._look_up(order)
+            case MeasureClock():
+                return await self._measure_clock()
+            case Wait(seconds):
+                await trio.sleep(seconds)
+            case WaitNews(client_order_id, seconds):
+                await self._order_news.wait_news(client_order_id, seconds)
+            case Read():
+                return Found() if await self.read(order.id) else Absent()
+        return None
 
-async def _persist(desk: Desk) -> Answer:
-    try:
-        await desk.store.durable()
-    except JournalUnavailable as trouble:
-        return NotSent(str(trouble))
-    desk.world.reached("intent journalled")
-    return Accepted()
+    async def _persist(self) -> Answer:
+        try:
+            await self._store.durable()
+        except JournalUnavailable as trouble:
+            return NotSent(str(trouble))
+        self._world.reached("intent journalled")
+        return Accepted()
 
+    async def _set_leverage(self, symbol: str, leverage: Decimal, open_type: str) -> Answer:
+        try:
+            await self._leverage.ensure(symbol, leverage, open_type)
+        except ExchangeError as failure:
+            return _answer_of(failure)
+        return Accepted()
 
-async def _set_leverage(symbol: str, leverage: Decimal, open_type: str, desk: Desk) -> Answer:
-    try:
-        await desk.leverage.ensure(symbol, leverage, open_type)
-    except ExchangeError as failure:
-        return _answer_of(failure)
-    return Accepted()
+    async def _send(self, order: EntryOrder) -> Answer:
+        instrument = self._instruments.known(order.symbol)
+        sent = wire_order(order, instrument, self._store.state.protection_of(order.id))
+        try:
+            exchange_order_id = await self._exchange.submit_order(
+                sent,
+                still_wanted=partial(self._still_wanted, order.id),
+                leaving=lambda: self._latencies.entry.end(order.id, trio.current_time()),
+            )
+            self._world.reached("order submitted")
+        except ExchangeError as failure:
+            return _answer_of(failure)
+        return Accepted(exchange_order_id)
 
+    def _still_wanted(self, id: str) -> bool:
+        order = self._store.state.orders[id]
+        tick = self._prices.fresh(order.symbol)
+        return is_wanted(order, self._now_ms(), tick, may_open=self._agreement.may_open)
 
-async def _send(order: EntryOrder, desk: Desk) -> Answer:
-    instrument = desk.instruments.known(order.symbol)
-    sent = wire_order(order, instrument, desk.state.protection_of(order.id))
-    try:
-        exchange_order_id = await desk.exchange.submit_order(
-            sent,
-            still_wanted=partial(_still_wanted, order.id, desk),
-            leaving=lambda: desk.latencies.entry.end(order.id, trio.current_time()),
-        )
-        desk.world.reached("order submitted")
-    except ExchangeError as failure:
-        return _answer_of(failure)
-    return Accepted(exchange_order_id)
+    async def _read_contract(self, symbol: str) -> Answer:
+        before = now = self._instruments.known(symbol)
+        with trio.move_on_after(LEARN_WITHIN_S):
+            now = await self._instruments.refresh(symbol)
+        return Contract(before, now)
 
+    async def _read_leverage(self, symbol: str) -> Answer:
+        self._leverage.forget(symbol)
+        with trio.move_on_after(LEARN_WITHIN_S):
+            await self._leverage.learn(symbol)
+        return Setting(self._leverage.known(symbol))
 
-def _still_wanted(id: str, desk: Desk) -> bool:
-    order = desk.state.orders[id]
-    tick = desk.prices.fresh(order.symbol)
-    return is_wanted(order, desk.now_ms(), tick, may_open=desk.agreement.may_open)
+    async def _look_up(self, order: EntryOrder) -> Answer:
+        others: list[OrderUpdate] = []
+        try:
+            update = await self._exchange.find_order(
+                order.symbol,
+                order.client_order_id,
+                type=order.request.type.value,
+                fits=partial(self._fits, order, others),
+            )
+        except ExchangeError as failure:
+            self._counters.add("order_lookup_failed", id=order.id, why=failure)
+            return Lost(str(failure))
+        if update is None:
+            return Absent(tuple(others))
+        self._book.on_update(update)
+        return Found()
 
-
-async def _read_contract(symbol: str, desk: Desk) -> Answer:
-    before = now = desk.instruments.known(symbol)
-    with trio.move_on_after(LEARN_WITHIN_S):
-        now = await desk.instruments.refresh(symbol)
-    return Contract(before, now)
-
-
-async def _read_leverage(symbol: str, desk: Desk) -> Answer:
-    desk.leverage.forget(symbol)
-    with trio.move_on_after(LEARN_WITHIN_S):
-        await desk.leverage.learn(symbol)
-    return Setting(desk.leverage.known(symbol))
-
-
-async def _look_up(order: EntryOrder, desk: Desk, book: Book) -> Answer:
-    others: list[OrderUpdate] = []
-    try:
-        update = await desk.exchange.find_order(
-            order.symbol,
-            order.client_order_id,
-            type=order.request.type.value,
-            fits=partial(_fits, order, others, desk),
-        )
-    except ExchangeError as failure:
-        desk.counters.add("order_lookup_failed", id=order.id, why=failure)
-        return Lost(str(failure))
-    if update is None:
-        return Absent(tuple(others))
-    book.on_update(update)
-    return Found()
-
-
-def _fits(order: EntryOrder, others: list[OrderUpdate], desk: Desk, update: OrderUpdate) -> bool:
-    """Whether `update` is of `order`; if not, it goes to the `others`."""
-    if is_ours(order, update, desk.exchange.clock_offset_ms):
-        return True
-    others.append(update)
-    return False
-
-
-async def _measure_clock(desk: Desk) -> Answer:
-    try:
-        await desk.exchange.measure_clock()
-    except ExchangeError as failure:
-        desk.counters.add("exchange_clock_read_failed", why=failure)
-        return Lost(str(failure))
-    return Accepted()
-
-
-async def read(id: str, desk: Desk, book: Book, urgency: Urgency = Urgency.READ) -> bool:
-    """Read the order at the exchange and take in what it says. False if it could not be read."""
-    order = desk.state.orders[id]
-    try:
-        ask = desk.exchange.order
-        update = await ask(order.symbol, order.exchange_order_id, urgency=urgency)
-    except errors.Refused as refusal:
-        if refusal.meaning is not Meaning.NO_SUCH_ORDER:
-            desk.counters.add("order_read_failed", id=id, why=refusal)
+    def _fits(self, order: EntryOrder, others: list[OrderUpdate], update: OrderUpdate) -> bool:
+        """Whether `update` is of `order`; if not, it goes to the `others`."""
+        if is_ours(order, update, self._exchange.clock_offset_ms):
+            return True
+        others.append(update)
         return False
-    except ExchangeError as failure:
-        desk.counters.add("order_read_failed", id=id, why=failure)
-        return False
-    return book.on_update(update)
+
+    async def _measure_clock(self) -> Answer:
+        try:
+            await self._exchange.measure_clock()
+        except ExchangeError as failure:
+            self._counters.add("exchange_clock_read_failed", why=failure)
+            return Lost(str(failure))
+        return Accepted()
+
+    async def read(self, id: str, urgency: Urgency = Urgency.READ) -> bool:
+        """Read the order at the exchange and take in what it says. False if it could not be read."""
+        order = self._store.state.orders[id]
+        try:
+            ask = self._exchange.order
+            update = await ask(order.symbol, order.exchange_order_id, urgency=urgency)
+        except errors.Refused as refusal:
+            if refusal.meaning is not Meaning.NO_SUCH_ORDER:
+                self._counters.add("order_read_failed", id=id, why=refusal)
+            return False
+        except ExchangeError as failure:
+            self._counters.add("order_read_failed", id=id, why=failure)
+            return False
+        return self._book.on_update(update)
 
 
 def _answer_of(failure: ExchangeError) -> Answer:

@@ -28,8 +28,10 @@ from ...model.events import OrderUpdate
 from ...model.lifecycle import EntryState
 from ...model.orders import EntryOrder
 from ...model.sides import PositionSide
+from ...store import Store
 from ...store.records import EntryObserved, Record
-from ..desk import Desk
+from ..account.working import WorkingOrders
+from ..in_flight import InFlight
 
 __all__ = ["Tracking"]
 
@@ -64,12 +66,19 @@ class Tracking:
 
     def __init__(
         self,
-        desk: Desk,
+        *,
+        in_flight: InFlight,
+        store: Store,
+        working: WorkingOrders,
+        now_ms: Callable[[], int],
         read: Callable[[str], Awaitable[object]],
         read_listed: Callable[[list[str]], Awaitable[object]],
     ) -> None:
         """`read` reads one order, `read_listed` several with as few requests as it takes."""
-        self._desk = desk
+        self._in_flight = in_flight
+        self._store = store
+        self._working = working
+        self._now_ms = now_ms
         self._read = read
         self._read_listed = read_listed
         self._looks: list[tuple[float, int, _Look]] = []
@@ -80,7 +89,7 @@ class Tracking:
         self._ended: dict[tuple[str, PositionSide], dict[str, float]] = {}
         """By side, the orders that ended of late with contracts unfilled, and when."""
         self._planned = trio.Event()
-        desk.store.observe(self._on_record)
+        store.observe(self._on_record)
 
     def begin(self, order: EntryOrder) -> None:
         """Track an order that the exchange has. Tracking it twice is tracking it once."""
@@ -91,7 +100,7 @@ class Tracking:
         self._tracked[order.id] = order.client_order_id
         self._unheard.add(order.client_order_id)
         now = trio.current_time()
-        age_s = (self._desk.now_ms() - (order.submitted_ms or 0)) / 1000
+        age_s = (self._now_ms() - (order.submitted_ms or 0)) / 1000
         self._plan(now + FIRST_PUSH_WITHIN_S, _Look(order.id, order.client_order_id, 0))
         self._plan(
             now + max(0.0, PENDING_AFTER_S - age_s), _Look(order.id, order.client_order_id, None)
@@ -105,14 +114,14 @@ class Tracking:
     def grown(self, symbol: str, side: PositionSide) -> None:
         """More is held of a side than before: whatever of ours works there may have filled."""
         now = trio.current_time()
-        for id in sorted(self._desk.working.ours.get((symbol, side), ())):
-            order = self._desk.state.orders[id]
+        for id in sorted(self._working.ours.get((symbol, side), ())):
+            order = self._store.state.orders[id]
             if order.exchange_order_id and order.client_order_id not in self._suspected:
                 self._suspected[order.client_order_id] = now
                 self._plan(now + SPOKEN_OF_WITHIN_S, _Look(id, order.client_order_id, 0, now))
         for id, ended_at in self._ended.pop((symbol, side), {}).items():
-            if now - ended_at <= ENDED_OF_LATE_S and id in self._desk.state.orders:
-                self._desk.in_flight.start(self._read, id)
+            if now - ended_at <= ENDED_OF_LATE_S and id in self._store.state.orders:
+                self._in_flight.start(self._read, id)
 
     async def run(self) -> None:
         """Look at what is due, for ever. Runs as a task."""
@@ -127,10 +136,10 @@ class Tracking:
         asked = self._due(now, now)
         if len(asked) >= LISTED_FROM:
             asked += self._due(now + TOGETHER_WITHIN_S, now)
-            self._desk.in_flight.start(self._read_listed, list(dict.fromkeys(asked)))
+            self._in_flight.start(self._read_listed, list(dict.fromkeys(asked)))
             return
         for id in asked:
-            self._desk.in_flight.start(self._read, id)
+            self._in_flight.start(self._read, id)
 
     def _due(self, until: float, now: float) -> list[str]:
         """Take out the looks that are due until then, and plan the next. Returns the orders to be read."""
@@ -143,7 +152,7 @@ class Tracking:
 
     def _look(self, look: _Look, now: float) -> bool:
         """Whether the order is to be read now."""
-        order = self._desk.state.orders.get(look.id)
+        order = self._store.state.orders.get(look.id)
         if (
             order is None
             or not order.state.at_exchange
@@ -167,7 +176,7 @@ class Tracking:
     def _look_at_suspect(self, look: _Look, step: int, now: float) -> None:
         if self._suspected.get(look.client_order_id) != look.suspected_at:
             return
-        self._desk.in_flight.start(self._read, look.id)
+        self._in_flight.start(self._read, look.id)
         if step < len(POLL_AFTER_S):
             self._plan(now + POLL_AFTER_S[step], evolve(look, step=step + 1))
         else:
@@ -179,7 +188,7 @@ class Tracking:
 
     def _on_record(self, record: Record) -> None:
         if isinstance(record, EntryObserved):
-            order = self._desk.state.orders[record.id]
+            order = self._store.state.orders[record.id]
             self.begin(order)
             if order.state is EntryState.CANCELLED:
                 ended = self._ended.setdefault((order.symbol, order.request.side), {})

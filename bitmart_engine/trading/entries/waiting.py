@@ -14,9 +14,11 @@ from contextlib import contextmanager
 import trio
 from attrs import frozen
 
+from ...exchange.client import ExchangeClient
 from ...model.events import Tick
 from ...model.lifecycle import EntryState
 from ...model.orders import EntryOrder, EntryRequest
+from ...store import Store
 from ...store.records import (
     EntryAccepted,
     EntryForgotten,
@@ -25,7 +27,8 @@ from ...store.records import (
     EntryObserved,
     Record,
 )
-from ..desk import Desk
+from ..account.working import WorkingOrders
+from ..market.prices import Prices
 from .entering import PassedLevels
 from .zones import Zone, ZoneBook
 
@@ -48,15 +51,28 @@ class Touched:
 class WaitingIndex:
     """The orders that wait, by what they wait for. `overdue` is told of each whose time is up."""
 
-    def __init__(self, desk: Desk, overdue: Callable[[str, int], None]) -> None:
-        self._desk = desk
+    def __init__(
+        self,
+        *,
+        exchange: ExchangeClient,
+        prices: Prices,
+        store: Store,
+        working: WorkingOrders,
+        now_ms: Callable[[], int],
+        overdue: Callable[[str, int], None],
+    ) -> None:
+        self._exchange = exchange
+        self._prices = prices
+        self._store = store
+        self._working = working
+        self._now_ms = now_ms
         self._zones = ZoneBook()
         self._levels = PassedLevels()
         self._resting: Counter[str] = Counter()
         self._symbols: dict[str, str] = {}
         """Of the orders that have not ended."""
-        self.deadlines = Deadlines(desk.now_ms, overdue)
-        desk.store.observe(self._follow)
+        self.deadlines = Deadlines(now_ms, overdue)
+        store.observe(self._follow)
 
     def __len__(self) -> int:
         """How many zones are watched."""
@@ -75,7 +91,7 @@ class WaitingIndex:
 
     def watch_again(self, id: str) -> None:
         """Watch an order that was touched and waits still: the next price decides."""
-        order = self._desk.state.orders[id]
+        order = self._store.state.orders[id]
         if order.state is EntryState.WAITING:
             self._watch(order)
 
@@ -89,7 +105,7 @@ class WaitingIndex:
             self._resting[id] -= 1
             if not self._resting[id]:
                 del self._resting[id]
-            order = self._desk.state.orders.get(id)
+            order = self._store.state.orders.get(id)
             if order is not None and order.state is EntryState.WAITING:
                 self._arm(order)
 
@@ -115,7 +131,7 @@ class WaitingIndex:
                 return
             case _:
                 return
-        order = self._desk.state.orders[id]
+        order = self._store.state.orders[id]
         self._keep(order)
         if order.state is EntryState.WAITING:
             self._arm(order)
@@ -125,7 +141,7 @@ class WaitingIndex:
     def _keep(self, order: EntryOrder) -> None:
         """Have its symbol priced while it may need a price, and know whether it may fill at the exchange."""
         id, symbol = order.id, order.symbol
-        there = self._desk.working.ours.setdefault((symbol, order.request.side), set())
+        there = self._working.ours.setdefault((symbol, order.request.side), set())
         if order.state.at_exchange:
             there.add(id)
         else:
@@ -136,23 +152,23 @@ class WaitingIndex:
         if order.state.final:
             self._levels.forget(id)
             self._symbols.pop(id, None)
-            self._desk.prices.unneed(symbol, ("entry", id))
+            self._prices.unneed(symbol, ("entry", id))
         else:
             self._symbols[id] = symbol
-            self._desk.prices.need(symbol, ("entry", id))
+            self._prices.need(symbol, ("entry", id))
 
     def _forget(self, id: str) -> None:
         """The promise of this order was not given: it was not watched yet."""
         symbol = self._symbols.pop(id, None)
         if symbol is not None:
-            self._desk.prices.unneed(symbol, ("entry", id))
+            self._prices.unneed(symbol, ("entry", id))
 
     def _arm(self, order: EntryOrder) -> None:
         """Watch an order from now on, beginning with the last price, until its time is up."""
         if order.id not in self._resting:
             self._watch(order)
             self.deadlines.add(order.id, order.deadline_ms)
-            self._desk.prices.recheck(order.symbol)
+            self._prices.recheck(order.symbol)
 
     def _watch(self, order: EntryOrder) -> None:
         request, since_ms = order.request, self._counts_from(order)
@@ -163,10 +179,9 @@ class WaitingIndex:
 
     def _counts_from(self, order: EntryOrder) -> int | None:
         """Since when the order is taken, by the exchange's clock: no price from before enters its zone."""
-        desk = self._desk
-        if desk.exchange.clock_offset_ms is None:
+        if self._exchange.clock_offset_ms is None:
             return None
-        return desk.exchange.now_ms() - (desk.now_ms() - order.accepted_ms)
+        return self._exchange.now_ms() - (self._now_ms() - order.accepted_ms)
 
     def _let_rest(self, order: EntryOrder) -> None:
         """An order is at the exchange, and may not rest there for ever."""

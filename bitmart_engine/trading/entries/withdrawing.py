@@ -10,12 +10,16 @@ from collections.abc import Awaitable, Callable
 
 from attrs import evolve, frozen
 
+from ...counters import Counters
+from ...exchange.client import ExchangeClient
 from ...exchange.errors import ExchangeError, Refused
 from ...logs import get_logger
 from ...model.lifecycle import EntryState
 from ...model.orders import EntryOrder
+from ...store import Store
 from ...store.records import EntryCancelAsked
-from ..desk import Desk
+from ...world import World
+from ..order_news import OrderNews
 
 __all__ = [
     "Cancel",
@@ -24,10 +28,10 @@ __all__ = [
     "Read",
     "WaitForEnd",
     "WaitForNews",
+    "Withdrawals",
     "after",
     "asked_away",
     "next_step",
-    "withdraw",
 ]
 
 log = get_logger()
@@ -121,27 +125,37 @@ def _pause_s(rounds: int) -> float:
     return min(FIRST_PAUSE_S * 2.0 ** min(rounds, 10), LONGEST_PAUSE_S)
 
 
-async def withdraw(id: str, desk: Desk, read: Callable[[str], Awaitable[object]]) -> None:
-    """Cancel at the exchange until the order has ended; `read` reads it there, and takes in what is said of it."""
-    facts = Facts(order=desk.state.orders[id])
-    while not isinstance(step := next_step(facts), Done):
-        came = False
-        match step:
-            case Cancel(exchange_order_id):
-                await _cancel(id, facts.order.symbol, exchange_order_id, desk)
-            case WaitForEnd(client_order_id, seconds) | WaitForNews(client_order_id, seconds):
-                came = await desk.order_news.wait_news(client_order_id, seconds)
-            case Read():
-                await read(id)
-        facts = after(facts, step, desk.state.orders[id], came=came)
+@frozen(kw_only=True)
+class Withdrawals:
+    """Takes orders away from the exchange."""
 
+    _counters: Counters
+    _exchange: ExchangeClient
+    _order_news: OrderNews
+    _store: Store
+    _world: World
+    _read: Callable[[str], Awaitable[object]]
 
-async def _cancel(id: str, symbol: str, exchange_order_id: str, desk: Desk) -> None:
-    """Ask for the cancel. What became of the order is not learned from the answer."""
-    try:
-        await desk.exchange.cancel_order(symbol, order_id=exchange_order_id)
-        desk.world.reached("cancel submitted")
-    except Refused as refusal:
-        log.info("order_cancel_refused", id=id, why=refusal)
-    except ExchangeError as failure:
-        desk.counters.add("order_cancel_unanswered", id=id, why=failure)
+    async def withdraw(self, id: str) -> None:
+        """Cancel at the exchange until the order has ended; `read` reads it there, and takes in what is said of it."""
+        facts = Facts(order=self._store.state.orders[id])
+        while not isinstance(step := next_step(facts), Done):
+            came = False
+            match step:
+                case Cancel(exchange_order_id):
+                    await self._cancel(id, facts.order.symbol, exchange_order_id)
+                case WaitForEnd(client_order_id, seconds) | WaitForNews(client_order_id, seconds):
+                    came = await self._order_news.wait_news(client_order_id, seconds)
+                case Read():
+                    await self._read(id)
+            facts = after(facts, step, self._store.state.orders[id], came=came)
+
+    async def _cancel(self, id: str, symbol: str, exchange_order_id: str) -> None:
+        """Ask for the cancel. What became of the order is not learned from the answer."""
+        try:
+            await self._exchange.cancel_order(symbol, order_id=exchange_order_id)
+            self._world.reached("cancel submitted")
+        except Refused as refusal:
+            log.info("order_cancel_refused", id=id, why=refusal)
+        except ExchangeError as failure:
+            self._counters.add("order_cancel_unanswered", id=id, why=failure)

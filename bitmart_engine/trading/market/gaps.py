@@ -32,8 +32,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
 import trio
+from attrs import frozen
 
+from ...counters import Counters
 from ...exchange.budget import Urgency
+from ...exchange.client import ExchangeClient
 from ...exchange.errors import ExchangeError
 from ...logs import get_logger
 from ...model.events import Kline, PastTrade
@@ -41,14 +44,16 @@ from ...model.lifecycle import ProtectionState
 from ...model.positions import CloseReason, Protection
 from ...model.sides import PositionSide
 from ...model.timeframes import Timeframe
+from ...store import Store
 from ...streams.ticks import Range
+from ..account.positions import PositionBook
 from ..backoff import Backoff
+from .prices import Prices
 
 if TYPE_CHECKING:
-    from ..desk import Desk
     from ..protections.index import ProtectionIndex
 
-__all__ = ["Stops", "look_back", "touched", "touched_by_news", "touched_by_trades"]
+__all__ = ["Gaps", "Stops", "touched", "touched_by_news", "touched_by_trades"]
 
 log = get_logger()
 
@@ -182,98 +187,113 @@ def _counts_from_ms(protection: Protection, dated: Dated) -> int:
     return max(dated(protection.levelled_ms), protection.filled_there_ms) + CLOCKS_MS
 
 
-async def look_back(desk: Desk, stops: Stops, symbol: str, since_ms: int) -> None:
-    """Close what was touched of `symbol` since a time, by the exchange's clock; 0 is since whenever.
+@frozen(kw_only=True)
+class Gaps:
+    """Looks back at what went unheard, and closes what it touched."""
 
-    Returns once history has answered, however often it has to be asked; or when nothing is left that it could tell.
-    """
-    for pause_s in Backoff(RETRY_FROM_S, RETRY_UP_TO_S):
-        now_ms = desk.exchange.latest_ms(desk.now_ms())
-        first_ms = _first_bar_ms(desk, stops, symbol, since_ms)
-        if first_ms is None or first_ms > now_ms:
+    _counters: Counters
+    _exchange: ExchangeClient
+    _now_ms: Callable[[], int]
+    _positions: PositionBook
+    _prices: Prices
+    _store: Store
+    _stops: Stops
+
+    async def look_back(self, symbol: str, since_ms: int) -> None:
+        """Close what was touched of `symbol` since a time, by the exchange's clock; 0 is since whenever.
+
+        Returns once history has answered, however often it has to be asked; or when nothing is left that it could tell.
+        """
+        for pause_s in Backoff(RETRY_FROM_S, RETRY_UP_TO_S):
+            now_ms = self._exchange.latest_ms(self._now_ms())
+            first_ms = self._first_bar_ms(symbol, since_ms)
+            if first_ms is None or first_ms > now_ms:
+                return
+            first_ms = max(first_ms, now_ms - now_ms % BAR_MS - (MOST_BARS - 1) * BAR_MS)
+            try:
+                bars = await self._exchange.klines(
+                    symbol,
+                    Timeframe.M1,
+                    first_ms // 1000 - 1,
+                    now_ms // 1000,
+                    urgency=Urgency.CLOSE,
+                )
+            except ExchangeError as failure:
+                self._counters.add("gap_bars_read_failed", symbol=symbol, why=failure)
+                await trio.sleep(pause_s)
+                continue
+            asked_for = [bar for bar in bars if first_ms <= bar.open_time_s * 1000 <= now_ms]
+            armed = self._stops.index.with_stop(symbol)
+            hit = self._hit(armed, asked_for, since_ms)
+            log.info("gap_bars_checked", symbol=symbol, bars=len(asked_for), touched=list(hit))
+            rest = [each for each in armed if each.id not in hit]
+            async with trio.open_nursery() as nursery:
+                for protection in hit.values():
+                    nursery.start_soon(self._close_if_held, protection)
+                doubtful = _in_doubt(rest, asked_for, self._exchange.latest_ms)
+                if doubtful:
+                    nursery.start_soon(self._look_at_trades, symbol, doubtful)
             return
-        first_ms = max(first_ms, now_ms - now_ms % BAR_MS - (MOST_BARS - 1) * BAR_MS)
-        try:
-            bars = await desk.exchange.klines(
-                symbol, Timeframe.M1, first_ms // 1000 - 1, now_ms // 1000, urgency=Urgency.CLOSE
-            )
-        except ExchangeError as failure:
-            desk.counters.add("gap_bars_read_failed", symbol=symbol, why=failure)
+
+    async def _look_at_trades(self, symbol: str, armed: list[Protection]) -> None:
+        """Close what the last trades touched."""
+        for pause_s in itertools.islice(Backoff(RETRY_FROM_S, RETRY_UP_TO_S), TRADES_ASKED):
+            try:
+                trades = await self._exchange.past_trades(symbol, urgency=Urgency.CLOSE)
+            except ExchangeError as failure:
+                self._counters.add("gap_trades_read_failed", symbol=symbol, why=failure)
+                await trio.sleep(pause_s)
+                continue
+            exchange = self._exchange
+            hit = set(touched_by_trades(armed, trades, exchange.latest_ms, exchange.now_ms()))
+            log.info("gap_trades_checked", symbol=symbol, trades=len(trades), touched=sorted(hit))
+            async with trio.open_nursery() as nursery:
+                for each in armed:
+                    if each.id in hit:
+                        nursery.start_soon(self._close_if_held, each)
+            return
+
+    def _hit(
+        self, protections: list[Protection], bars: list[Kline], since_ms: int
+    ) -> dict[str, Protection]:
+        """Those whose stop was touched since then, by their ids."""
+        dated = self._exchange.latest_ms
+        ids = set(touched(protections, bars, dated))
+        for bar in bars:
+            if bar.open_time_s * 1000 == since_ms - since_ms % BAR_MS:
+                ids.update(touched_by_news(protections, self._prices.untold(bar), since_ms, dated))
+        return {each.id: each for each in protections if each.id in ids}
+
+    def _first_bar_ms(self, symbol: str, since_ms: int) -> int | None:
+        """When the first bar opens that could say anything; None if nothing is armed."""
+        dated = self._exchange.latest_ms
+        counts_from = [_counts_from_ms(each, dated) for each in self._stops.index.with_stop(symbol)]
+        if not counts_from:
+            return None
+        first = max(self._exchange.earliest_ms(since_ms), min(counts_from))
+        return first - first % BAR_MS
+
+    async def _close_if_held(self, touched: Protection) -> None:
+        """Fire the stop, once it is known that its position is held: the gap may have seen it go otherwise.
+
+        Where that cannot be read, what was last heard of the position counts. A stop that is moved meanwhile is not
+        fired.
+        """
+        for pause_s in Backoff(RETRY_FROM_S, RETRY_UP_TO_S):
+            try:
+                await self._stops.observe_positions(touched.symbol, Urgency.CLOSE)
+            except ExchangeError as failure:
+                self._counters.add("positions_read_failed", symbol=touched.symbol, why=failure)
+            now = self._store.state.protections.get(touched.id)
+            if now is None or now.state is not ProtectionState.ARMED:
+                return
+            if now.stop_loss != touched.stop_loss:
+                return
+            held = self._positions.get(touched.symbol, touched.side)
+            if held is not None and held.size:
+                log.warning(
+                    "protection_fired", id=now.id, reason="stop_loss", touched_in_a_gap=True
+                )
+                self._stops.fire(now.id, CloseReason.STOP_LOSS)
+                return
             await trio.sleep(pause_s)
-            continue
-        asked_for = [bar for bar in bars if first_ms <= bar.open_time_s * 1000 <= now_ms]
-        armed = stops.index.with_stop(symbol)
-        hit = _hit(desk, armed, asked_for, since_ms)
-        log.info("gap_bars_checked", symbol=symbol, bars=len(asked_for), touched=list(hit))
-        rest = [each for each in armed if each.id not in hit]
-        async with trio.open_nursery() as nursery:
-            for protection in hit.values():
-                nursery.start_soon(_close_if_held, desk, stops, protection)
-            doubtful = _in_doubt(rest, asked_for, desk.exchange.latest_ms)
-            if doubtful:
-                nursery.start_soon(_look_at_trades, desk, stops, symbol, doubtful)
-        return
-
-
-async def _look_at_trades(desk: Desk, stops: Stops, symbol: str, armed: list[Protection]) -> None:
-    """Close what the last trades touched."""
-    for pause_s in itertools.islice(Backoff(RETRY_FROM_S, RETRY_UP_TO_S), TRADES_ASKED):
-        try:
-            trades = await desk.exchange.past_trades(symbol, urgency=Urgency.CLOSE)
-        except ExchangeError as failure:
-            desk.counters.add("gap_trades_read_failed", symbol=symbol, why=failure)
-            await trio.sleep(pause_s)
-            continue
-        exchange = desk.exchange
-        hit = set(touched_by_trades(armed, trades, exchange.latest_ms, exchange.now_ms()))
-        log.info("gap_trades_checked", symbol=symbol, trades=len(trades), touched=sorted(hit))
-        async with trio.open_nursery() as nursery:
-            for each in armed:
-                if each.id in hit:
-                    nursery.start_soon(_close_if_held, desk, stops, each)
-        return
-
-
-def _hit(
-    desk: Desk, protections: list[Protection], bars: list[Kline], since_ms: int
-) -> dict[str, Protection]:
-    """Those whose stop was touched since then, by their ids."""
-    dated = desk.exchange.latest_ms
-    ids = set(touched(protections, bars, dated))
-    for bar in bars:
-        if bar.open_time_s * 1000 == since_ms - since_ms % BAR_MS:
-            ids.update(touched_by_news(protections, desk.prices.untold(bar), since_ms, dated))
-    return {each.id: each for each in protections if each.id in ids}
-
-
-def _first_bar_ms(desk: Desk, stops: Stops, symbol: str, since_ms: int) -> int | None:
-    """When the first bar opens that could say anything; None if nothing is armed."""
-    dated = desk.exchange.latest_ms
-    counts_from = [_counts_from_ms(each, dated) for each in stops.index.with_stop(symbol)]
-    if not counts_from:
-        return None
-    first = max(desk.exchange.earliest_ms(since_ms), min(counts_from))
-    return first - first % BAR_MS
-
-
-async def _close_if_held(desk: Desk, stops: Stops, touched: Protection) -> None:
-    """Fire the stop, once it is known that its position is held: the gap may have seen it go otherwise.
-
-    Where that cannot be read, what was last heard of the position counts. A stop that is moved meanwhile is not fired.
-    """
-    for pause_s in Backoff(RETRY_FROM_S, RETRY_UP_TO_S):
-        try:
-            await stops.observe_positions(touched.symbol, Urgency.CLOSE)
-        except ExchangeError as failure:
-            desk.counters.add("positions_read_failed", symbol=touched.symbol, why=failure)
-        now = desk.state.protections.get(touched.id)
-        if now is None or now.state is not ProtectionState.ARMED:
-            return
-        if now.stop_loss != touched.stop_loss:
-            return
-        held = desk.positions.get(touched.symbol, touched.side)
-        if held is not None and held.size:
-            log.warning("protection_fired", id=now.id, reason="stop_loss", touched_in_a_gap=True)
-            stops.fire(now.id, CloseReason.STOP_LOSS)
-            return
-        await trio.sleep(pause_s)

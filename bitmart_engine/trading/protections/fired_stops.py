@@ -6,23 +6,26 @@ into first (`closes.settling`), and the order is taken in, or noted as somebody 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from math import inf
 
 import trio
 
+from ...counters import Counters
+from ...exchange.client import ExchangeClient
 from ...logs import get_logger
 from ...model.events import OrderUpdate
 from ...model.lifecycle import ProtectionState
 from ...model.positions import CloseReason, Protection
 from ...model.sides import PositionSide
-from ...store import Unreadable
+from ...store import Store, Unreadable
 from ...store.records import FiredObserved, ProtectionMoved, Record
 from ..closes.attribution import fired_news, observed_there, whose
-from ..closes.settling import Settles, settle
+from ..closes.settling import Settles, Settling
 from ..closes.unfilled import Claims
-from ..desk import Desk
-from ..signals.signalling import fired_told
+from ..in_flight import InFlight
+from ..order_news import OrderNews
+from ..signals.signalling import Signalling
 from .evidence import SideEvidence
 from .rearming import Rearming
 
@@ -54,12 +57,31 @@ class FiredStops:
     """What the exchange's own stops and targets have closed, or are closing."""
 
     def __init__(
-        self, *, desk: Desk, claims: Claims, rearming: Rearming, protections: Settles
+        self,
+        *,
+        counters: Counters,
+        exchange: ExchangeClient,
+        in_flight: InFlight,
+        order_news: OrderNews,
+        signalling: Signalling,
+        store: Store,
+        now_ms: Callable[[], int],
+        claims: Claims,
+        rearming: Rearming,
+        settling: Settling,
+        protections: Settles,
     ) -> None:
-        self._desk = desk
+        self._counters = counters
+        self._exchange = exchange
+        self._in_flight = in_flight
+        self._order_news = order_news
+        self._signalling = signalling
+        self._store = store
+        self._now_ms = now_ms
         self._claims = claims
         self._rearming = rearming
         self._protections = protections
+        self._settlement = settling
         self._ends: dict[tuple[str, PositionSide], float] = {}
         self._settling: dict[str, OrderUpdate] = {}
         self._suspects: dict[str, tuple[str, CloseReason]] = {}
@@ -82,18 +104,17 @@ class FiredStops:
         first, and it is taken in, or noted as foreign, after that: then `but_not` are those whose it is not. The engine
         goes on from there as if its own had fired: it closes what is left, and withdraws the rest.
         """
-        desk = self._desk
         try:
-            protection = desk.state.fired_for(update.order_id)
+            protection = self._store.state.fired_for(update.order_id)
         except Unreadable as failure:  # of one that ended long ago: it is looked at again
-            desk.counters.add("archived_order_unreadable", why=failure)
+            self._counters.add("archived_order_unreadable", why=failure)
             return True
         if protection is not None:
             known = next(each for each in protection.fired if each.order_id == update.order_id)
             if not known.final:
                 update = self._claims.certain_of(update, settled=settled)
             if update.deal_size <= known.filled and (known.final or not update.final):
-                desk.order_news.wake(fired_news(protection.id))
+                self._order_news.wake(fired_news(protection.id))
                 return True
             reason = known.reason
         else:
@@ -102,7 +123,7 @@ class FiredStops:
             alive = [
                 each for each in self._alive_on_side_of(update) if each.id not in (but_not or ())
             ]
-            exchange = desk.exchange
+            exchange = self._exchange
             found = whose(update, alive, exchange.clock_offset_ms, exchange.earliest_ms)
             if but_not is not None:
                 suspected = self._suspected(update, alive)
@@ -115,23 +136,21 @@ class FiredStops:
                 self._settling[update.order_id] = update
                 self._suspects.setdefault(update.order_id, (protection.id, reason))
                 if not settling:
-                    desk.in_flight.start(
-                        settle, update.order_id, self._settling, desk, self._protections
-                    )
+                    self._in_flight.start(self._settlement.settle, update.order_id, self._settling)
                 return True
             update = self._claims.certain_of(update, settled=settled)
         order = observed_there(update, reason)
         records: list[Record] = [
             FiredObserved(protection.id, order),
-            *fired_told(desk, protection, order, update),
+            *self._signalling.fired_told(protection, order, update),
         ]
         if protection.state is ProtectionState.ARMED:
             side = self._protections.evidence.on(protection.symbol, protection.side)
-            records.append(fires(protection, reason, side, desk.now_ms()))
-        desk.store.record(*records)
+            records.append(fires(protection, reason, side, self._now_ms()))
+        self._store.record(*records)
         if protection.state is ProtectionState.ARMED:
             log.warning("exchange_stop_fired", id=protection.id, reason=reason.value)
-        desk.order_news.wake(fired_news(protection.id))
+        self._order_news.wake(fired_news(protection.id))
         return True
 
     def _is_doubtful(self, update: OrderUpdate, protection: Protection) -> bool:

@@ -49,9 +49,9 @@ CAMPAIGNS = (
         """        letter = self.state.dead.get(id)
         if letter is None:
             raise NotFound(f"no dead letter has the id {id!r}")
-        desk.promises.check()
+        promises.check()
 """,
-        """        desk.promises.check()
+        """        promises.check()
         letter = self.state.dead.get(id)
         if letter is None:
             raise NotFound(f"no dead letter has the id {id!r}")
@@ -62,8 +62,8 @@ CAMPAIGNS = (
         "entry-unread-before-close",
         "what an entry filled unheard is not read before its position is closed",
         "trading/closes/closing.py",
-        "            await read_entry(entry.id)\n",
-        "            pass\n",
+        "                await self._read_entry(entry.id)\n",
+        "                pass\n",
         "parts unheard",
         world=4,
         seed=7,
@@ -81,8 +81,8 @@ CAMPAIGNS = (
         "said-since-is-before",
         "what was said after a stop acted counts for what was others' before",
         "trading/closes/settling.py",
-        "        None if made_ms is None else desk.exchange.earliest_ms(made_ms),\n",
-        "        None,\n",
+        "            None if made_ms is None else self._exchange.earliest_ms(made_ms),\n",
+        "            None,\n",
         world=4,
         seed=30_000_033,
     ),
@@ -90,7 +90,7 @@ CAMPAIGNS = (
         "unheard-fills-are-dated-late",
         "what filled unheard is dated by the last of its fills",
         "trading/protections/protections.py",
-        "        if not protection.covered and not self._desk.agreement.reached:\n",
+        "        if not protection.covered and not self._agreement.reached:\n",
         "        if not protection.covered and not order.size:\n",
         "parts unheard",
         world=4,
@@ -100,11 +100,11 @@ CAMPAIGNS = (
         "stops-of-others-are-ours",
         "what any stop of the exchange closed is held to be closed by a stop of ours",
         "trading/closes/losing.py",
-        """    if not made_there(update):
-        return False
+        """        if not made_there(update):
+            return False
 """,
-        """    if made_there(update):
-        return True
+        """        if made_there(update):
+            return True
 """,
         world=2,
         seed=21_000_134,
@@ -113,8 +113,8 @@ CAMPAIGNS = (
         "closes-of-others-unheard",
         "what other closes filled unheard is held to be closed by a stop that is gone",
         "trading/closes/losing.py",
-        "        unheard = await _read_closes(protection, desk, view)\n",
-        "        unheard = 0\n",
+        "            unheard = await self._read_closes(protection)\n",
+        "            unheard = 0\n",
         world=4,
         seed=32_000_009,
     ),

@@ -55,10 +55,10 @@ NEWER = (
         "found-and-left",
         "an order that the exchange has, and a journal older than it does not, is left to itself",
         "trading/entries/entries.py",
-        """            desk.counters.count("order_found_at_exchange")
+        """            self._counters.count("order_found_at_exchange")
             self._adopt(order, update)
 """,
-        """            desk.counters.count("order_found_at_exchange")
+        """            self._counters.count("order_found_at_exchange")
 """,
         "old journal",
     ),
@@ -97,16 +97,16 @@ NEWER = (
         "limits-are-never-learnt",
         "a close that is refused for its size is sent again as it was",
         "trading/closes/closing.py",
-        "    return Refusing(await learn_limits(protection.id, desk, failure))\n",
-        "    return Refusing(None)\n",
+        "        return Refusing(await learn_limits(now, self._instruments, failure))\n",
+        "        return Refusing(None)\n",
         "other contracts",
     ),
     Patch(
         "nobody-else-is-there",
         "a stop at the exchange and a close may both act, though others hold a part of the side",
         "trading/protections/shared_positions.py",
-        "    if protection.others_held:\n        return True\n",
-        "    if protection.others_held is not None:\n        return False\n",
+        "        if protection.others_held:\n            return True\n",
+        "        if protection.others_held is not None:\n            return False\n",
         "late orders,own contracts,another program",
     ),
     Patch(

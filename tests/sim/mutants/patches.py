@@ -27,9 +27,9 @@ PATCHES = (
         "drop-on-failed-close",
         "a protection is given up when its close fails",
         "trading/closes/closing.py",
-        "    return Refusing(await learn_limits(protection.id, desk, failure))\n",
-        """    view.gone(protection.id)
-    return Refusing(await learn_limits(protection.id, desk, failure))
+        "        return Refusing(await learn_limits(now, self._instruments, failure))\n",
+        """        self._view.gone(protection.id)
+        return Refusing(await learn_limits(now, self._instruments, failure))
 """,
     ),
     Patch(
@@ -88,8 +88,8 @@ PATCHES = (
         "wrong-close-side",
         "a position is closed by opening more of it",
         "trading/closes/closing.py",
-        "        side=protection.side.closing,\n        size=size,\n",
-        "        side=protection.side.opening,\n        size=size,\n",
+        "            side=protection.side.closing,\n            size=size,\n",
+        "            side=protection.side.opening,\n            size=size,\n",
     ),
     Patch(
         "open-before-agreeing",
@@ -114,9 +114,9 @@ PATCHES = (
         "order-before-intent",
         "an order goes out before its intent is on disk",
         "trading/entries/submission.py",
-        """            return await _persist(desk)
+        """                return await self._persist()
 """,
-        """            return Accepted()
+        """                return Accepted()
 """,
     ),
     Patch(
@@ -168,10 +168,10 @@ PATCHES = (
         "give-up-closing",
         "a failed close is not tried again",
         "trading/closes/closing.py",
-        "        progress = learn(progress, step, answer, now)\n",
-        """        if isinstance(step, Fail):
-            return
-        progress = learn(progress, step, answer, now)
+        "            progress = learn(progress, step, answer, now)\n",
+        """            if isinstance(step, Fail):
+                return
+            progress = learn(progress, step, answer, now)
 """,
     ),
     Patch(
