@@ -30,6 +30,7 @@ from .journal_cli import backup, journal
 from .logs import configure_logs
 from .loop_watch import LoopWatch
 from .options import env_file_option, read_settings
+from .outages_file import keep_outages
 from .process import CannotStart, End, fail, run, say
 from .remote import COMMANDS, EXIT_CODES
 from .replay_cli import replay
@@ -328,18 +329,23 @@ async def _serve(
         except Unguarded as left:
             raise CannotStart(str(left), 2) from None
         end.ask = engine.stop
-        async with trio.open_nursery() as nursery:
-            watch = HealthWatch(engine)
-            address = await nursery.start(partial(serve_control, watch=watch), engine, listeners)
-            say(_engine_lines(settings, address, exchange, new=new))
-            say(f"unguarded       {each}" for each in engine.unguarded())
-            nursery.start_soon(
-                supervised, partial(alerts.run, engine, watch), "alerts", engine.counters
-            )
-            if (manager := manager_of(os.environ)) is not None:
-                nursery.start_soon(keep_told, engine, manager)
-            await engine.wait_stopping()
-            end.begin()
+        async with trio.open_nursery() as beside:
+            async with trio.open_nursery() as serving:
+                watch = HealthWatch(engine)
+                serve_to = partial(serve_control, watch=watch)
+                address = await serving.start(serve_to, engine, listeners)
+                say(_engine_lines(settings, address, exchange, new=new))
+                say(f"unguarded       {each}" for each in engine.unguarded())
+                for name, task in (
+                    ("outages", partial(keep_outages, engine)),
+                    ("alerts", partial(alerts.run, engine, watch)),
+                ):
+                    beside.start_soon(supervised, task, name, engine.counters)
+                if (manager := manager_of(os.environ)) is not None:
+                    serving.start_soon(keep_told, engine, manager)
+                await engine.wait_stopping()
+                end.begin()
+            beside.cancel_scope.cancel()
 
 
 def _engine_lines(

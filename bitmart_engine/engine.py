@@ -54,6 +54,7 @@ from .logs import get_logger
 from .model.errors import BadRequest
 from .model.notifications import Notification
 from .notify.outbox import Ending, Outbox, Settlement, open_outbox
+from .outages import Outages
 from .running import VIEW, Engine
 from .settings import IN_MEMORY, Settings, is_new
 from .store import JournalUnavailable, MemoryJournal, Store, check_environment_mark, open_journal
@@ -111,6 +112,7 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
                 )
             )
 
+        outages = Outages(complete_since_ms=world.wall_ms())
         async with (
             open_exchange(
                 settings, world, counters, latencies, concerns=store.state.concerns
@@ -125,6 +127,9 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
                 dated_twice=exchange.dated_twice,
                 login_refused=_clock_of(exchange, counters),
                 key_taken_at=exchange.key_taken_at,
+                entered=lambda name, standing, why: outages.entered(
+                    name, standing, why, world.wall_ms()
+                ),
             ) as streams,
             open_trading(
                 settings, world, counters, store, exchange, streams, clock, latencies
@@ -138,7 +143,16 @@ async def open_engine(settings: Settings, *, world: World | None = None) -> Asyn
             if not settings.missing_credentials:
                 streams.hold(ENGINE, (ORDERS, POSITIONS, BALANCE))
             engine = Engine(
-                settings, world, counters, store, exchange, outbox, streams, core, latencies
+                settings,
+                world,
+                counters,
+                store,
+                exchange,
+                outbox,
+                streams,
+                core,
+                latencies,
+                outages,
             )
             if world.collector is not None:
                 world.collector.started()

@@ -31,6 +31,7 @@ from .model.positions import Protection
 from .model.tickers import meanings
 from .nearness import nothing_near
 from .notify.outbox import Outbox, OutboxStatistics, Waiting
+from .outages import Outages
 from .settings import Settings
 from .store import JournalError, State, Store, Telling
 from .store.records import EntriesPaused, NotificationOwed, Record, ViewChanged
@@ -93,6 +94,7 @@ class Engine:
         streams: Streams,
         core: EngineCore,
         latencies: Latencies,
+        outages: Outages,
     ) -> None:
         self.settings = settings
         self.started_ms = world.wall_ms()
@@ -105,6 +107,8 @@ class Engine:
         self._streams = streams
         self._core = core
         self._latencies = latencies
+        self.outages = outages
+        """When connections were down."""
         self._stopping = trio.Event()
         self._changed = trio.Event()
         self._readers = count(1)

@@ -390,6 +390,20 @@ async def test_it_goes_on_when_nobody_reads_what_it_says(tmp_path: Path) -> None
         assert await command.ends() == 0
 
 
+async def test_an_engine_with_alerts_and_a_monitor_ends_by_itself_too(tmp_path: Path) -> None:
+    """What runs beside it for ever is ended with it, and keeps it from nothing."""
+    beside = {"HEARTBEAT_URL": "http://127.0.0.1:9/", "ALERT_URLS": "json://127.0.0.1:9/"}
+    env = {**ANY_PORT, **beside}
+    async with started(*PAPER, "--state-dir", "state", cwd=tmp_path, env=env) as command:
+        control = command.address("control API")
+        async with httpx.AsyncClient() as http:
+            await http.post(f"{control}/stop")
+        assert await command.ends() == 0
+    assert b"shutdown_cut_short" not in command.log
+    assert b"engine_ended" in command.log
+    assert (tmp_path / "state" / "outages.json").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "env", "said"),
     [

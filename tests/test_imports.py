@@ -24,6 +24,7 @@ TOOLS = {
     "latency",
     "log_events",
     "logs",
+    "outages",
     "setting_values",
     "loop_watch",
     "settings",
@@ -41,6 +42,7 @@ ENGINE = {
     "health_watch",
     "keeping",
     "nearness",
+    "outages_file",
     "running",
 }
 """The engine as one thing, and what it is opened with."""

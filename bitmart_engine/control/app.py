@@ -21,6 +21,7 @@ from . import (
     metrics,
     openapi,
     orders,
+    outages,
     outbox,
     page,
     positions,
@@ -50,6 +51,7 @@ GROUPS = (
     klines,
     openapi,
     health,
+    outages,
     metrics,
     page,
 )

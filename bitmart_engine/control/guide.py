@@ -56,6 +56,7 @@ ENDPOINTS = {
     "GET /events": "what happens, as Server-Sent Events or a WebSocket: ?types=, ?symbol=, ?last_event_id=",
     "GET /openapi.json": "all of this for programs: the OpenAPI document",
     "GET /api/health": "what is wrong and since when, and who keeps the stops: the engine, the exchange, both, nobody",
+    "GET /api/outages": "when connections were down in the last seven days, and why",
     "GET /metrics": "the same and more in numbers, for Prometheus",
     "GET /": "the live page, for a browser; it asks for the token, and needs none itself",
     "GET /page/{name}": "the files that the live page consists of",

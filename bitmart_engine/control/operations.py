@@ -19,6 +19,7 @@ from .hooks import CALLBACKS
 from .klines import KlineList
 from .metrics import TEXT_FORMAT
 from .orders import OneOrder, OrderCancelled, OrderList, OrderPlaced, Overview
+from .outages import OutagesOfConnections
 from .outbox import NotificationList, NotificationRetried, OneNotification, OutboxState
 from .positions import (
     OnePosition,
@@ -172,6 +173,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /readyz": Operation("check_ready", "engine", Readiness, (*READ, 503)),
     "GET /metrics": Operation("get_metrics", "engine", "Metrics", content_type=TEXT_FORMAT),
     "GET /api/health": Operation("get_health", "engine", Health),
+    "GET /api/outages": Operation("get_outages", "engine", OutagesOfConnections),
     "POST /klines/subscribe": KLINES,
     "POST /subscribe": evolve(KLINES, name="subscribe"),
     "POST /klines/unsubscribe": evolve(KLINES, name="unsubscribe_klines"),

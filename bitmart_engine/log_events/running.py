@@ -36,6 +36,8 @@ ENGINE = {
     "alert_given_up": "An alert was not taken within an hour and given up; try `bitmart-engine alert`.",
     "alert_not_taken": "An alert was not taken by one of its addresses; it is sent again.",
     "heartbeat_failed": "The monitor at HEARTBEAT_URL could not be told that the engine is ready; it may alarm.",
+    "outages_not_kept": "The outages of connections could not be written; a restart may forget some. Check the disk.",
+    "outages_unreadable": "The outages of before the start could not be read; they are counted anew.",
     "task_crashed": (
         "A task that the engine can do without for a while has crashed, and begins again after a pause; report the "
         "traceback."

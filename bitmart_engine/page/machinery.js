@@ -5,6 +5,13 @@ import { html } from "./html.js";
 import { Panel, Side, State, Table, When } from "./table.js";
 import { t, word } from "./words.js";
 
+// How often and for how long a connection was down in seven days, where the engine tells.
+function week(connections, name) {
+  if (!connections) return "–";
+  const found = connections.find((each) => each.name === name);
+  return found ? t("outages", { n: found.count, s: duration(found.sum_s) }) : t("none");
+}
+
 export function Connections({ store }) {
   const columns = [
     [t("name"), (row) => row.name],
@@ -13,6 +20,7 @@ export function Connections({ store }) {
     [t("last_message"), (row) => (row.last_message_age_s === null ? "–" : t("s_ago", { s: row.last_message_age_s.toFixed(1) })), "n"],
     [t("reconnects"), (row) => grouped(row.reconnects), "n"],
     [t("channels"), (row) => row.channels, "n"],
+    [t("week"), (row) => week(store.extras.outages?.connections, row.name), "n"],
     [t("last_error"), (row) => oneLine(row.last_error ?? t("none"))],
   ];
   return html`<${Panel} name="connections" title=${t("connections")}>

@@ -11,7 +11,7 @@ const PAST_KEPT = 1000;
 const PAST_ASKED = 300;
 const LISTS_AT_MOST_EVERY_MS = 3000;
 const CANDLES_KEPT = 1000;
-const EXTRAS = { summary: "api/summary", trades: "api/trades", fills: "api/fills", instruments: "api/instruments" };
+const EXTRAS = { summary: "api/summary", trades: "api/trades", fills: "api/fills", instruments: "api/instruments", outages: "api/outages" };
 const KEPT_ONCE_READ = new Set(["instruments"]);
 
 // Two clocks, so that neither a machine that slept nor a clock that was set makes old data look fresh.

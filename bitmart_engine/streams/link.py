@@ -71,6 +71,7 @@ class Link:
         login_refused: Callable[[], Awaitable[None]] = nothing_to_do,
         key_taken_at: Callable[[], float] = never,
         dropped: Callable[[Link], None] = lambda link: None,
+        entered: Callable[[Link], None] = lambda link: None,
     ) -> None:
         """`needed` topics are asked for until they are acknowledged. `login_refused` measures the exchange's clock, by
         which `world` goes. `key_taken_at` says when, by Trio's clock, the exchange last took the key elsewhere."""
@@ -93,6 +94,7 @@ class Link:
             refused=refused,
         )
         self._dropped = dropped
+        self._entered = entered
         self._backoff = Backoff(settings.reconnect_delay_s, world.random)
         self._login_backoff = Backoff(LOGIN_RETRY_S, world.random, LOGIN_RETRY_CAP_S)
         self._ledger = self._new_ledger()
@@ -148,6 +150,11 @@ class Link:
     def is_acked(self, topic: str) -> bool:
         """Whether the present connection is subscribed to the topic."""
         return self._ledger.is_acked(topic)
+
+    @property
+    def last_error(self) -> str | None:
+        """Why the last connection ended; it stays after a reconnect."""
+        return self._last_error
 
     def statistics(self) -> ConnectionStatistics:
         """How the link stands."""
@@ -264,5 +271,6 @@ class Link:
     def _enter(self, state: State) -> None:
         self.state = state
         self._since_ms = self._world.wall_ms()
+        self._entered(self)
         if state is State.UP:
             log.info("connection_up", connection=self.name, channels=len(self.topics))

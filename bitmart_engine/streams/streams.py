@@ -20,6 +20,7 @@ from ..housekeeping import supervised
 from ..logs import get_logger
 from ..model.events import AccountFrame, Kline, PrivateLost, PrivateReady, Trade
 from ..model.timeframes import Timeframe
+from ..outages import Standing
 from ..settings import Settings
 from ..world import World
 from . import normalize
@@ -41,6 +42,8 @@ __all__ = ["Streams", "open_streams"]
 
 CONNECTED = frozenset({State.LOGGING_IN, State.SUBSCRIBING, State.UP})
 LOGGED_IN = frozenset({State.SUBSCRIBING, State.UP})
+STANDING = {State.UP: Standing.UP, State.CLOSED: Standing.UNWANTED}
+"""Of a connection in these states; in all others it is down."""
 NO_ROOM = "no room on the connections that BitMart allows"
 
 log = get_logger()
@@ -57,6 +60,7 @@ async def open_streams(
     dated_twice: Callable[[int], bool] = lambda ms: False,
     login_refused: Callable[[], Awaitable[None]] = nothing_to_do,
     key_taken_at: Callable[[], float] = never,
+    entered: Callable[[str, Standing, str], None] = lambda name, standing, why: None,
     most_connections: int = MAX_CONNECTIONS,
 ) -> AsyncGenerator[Streams, None]:
     """The streams, without a connection yet: the first held topic opens one.
@@ -65,8 +69,9 @@ async def open_streams(
     With `read_bars` klines that a subscriber missed are filled in from the exchange's history. The clock of `world` is
     the exchange's, as soon as `clock_known` says so; before, it may be wrong by minutes. `dated_twice` says whether it
     shows a time (Unix ms) again after it was set back. `login_refused` has it measured; `key_taken_at` says when, by
-    Trio's clock, the exchange last took the key elsewhere. On exit every
-    connection is closed, politely within a second, and every listener's iteration ends.
+    Trio's clock, the exchange last took the key elsewhere. `entered` is told of every state that a connection enters,
+    with why the one before it ended. On exit every connection is closed, politely within a second, and every listener's
+    iteration ends.
     """
     async with trio.open_nursery() as nursery:
         streams = Streams(
@@ -79,6 +84,7 @@ async def open_streams(
             dated_twice,
             login_refused,
             key_taken_at,
+            entered,
             most_connections,
         )
         try:
@@ -103,6 +109,7 @@ class Streams:
         dated_twice: Callable[[int], bool],
         login_refused: Callable[[], Awaitable[None]],
         key_taken_at: Callable[[], float],
+        entered: Callable[[str, Standing, str], None],
         most_connections: int,
     ) -> None:
         self.bus = Bus(counters)
@@ -128,6 +135,7 @@ class Streams:
         """The way of every price into `ticks`."""
         self._clock_known = clock_known
         self._login_refused = login_refused
+        self._entered = entered
         self._key_taken_at = key_taken_at
         self._refused: dict[str, str] = {}
         self._last_data_at: dict[str, float] = {}
@@ -332,9 +340,14 @@ class Streams:
             login_refused=self._login_refused,
             key_taken_at=self._key_taken_at,
             dropped=self._on_dropped,
+            entered=self._on_entered,
         )
         self._nursery.start_soon(link.run, name=name)
         return link
+
+    def _on_entered(self, link: Link) -> None:
+        standing = STANDING.get(link.state, Standing.DOWN)
+        self._entered(link.name, standing, link.last_error or "")
 
     def _link_of(self, topic: str) -> Link | None:
         if not is_private(topic):

@@ -111,3 +111,19 @@ async def test_entries_are_paused_and_resumed_over_http(desk: Desk) -> None:
     resumed = await desk.ask("POST", "/resume")
     assert (resumed.json()["paused"], resumed.json()["since_ms"]) == (False, None)
     assert (await desk.ask("GET", "/status")).json()["paused_ms"] is None
+
+
+async def test_outages_are_told_with_their_sums(desk: Desk) -> None:
+    await _green(desk)
+    assert (await desk.get("/api/outages"))["connections"] == []
+    desk.paper.drop_connections("private")
+    await desk.until(lambda: bool(desk.engine.not_ready()))
+    await desk.until(lambda: not desk.engine.not_ready())
+    found = await desk.get("/api/outages")
+    (row,) = found["outages"]
+    (private,) = found["connections"]
+    assert (row["connection"], private["name"], private["count"]) == ("private", "private", 1)
+    assert row["ended_ms"] >= row["began_ms"]
+    assert private["sum_s"] == private["longest_s"] == row["lasted_s"]
+    assert (private["down"], found["kept"]) == (False, False)
+    assert 0 < found["complete_since_ms"] <= row["began_ms"]

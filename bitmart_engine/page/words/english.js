@@ -83,6 +83,8 @@ export const NAMES = {
   reconnects: "Reconnects",
   channels: "Channels",
   last_error: "Last error",
+  week: "7 days",
+  outages: "{n} × down, {s}",
   none: "none",
   name: "Name",
   from_when: "Since",

@@ -83,6 +83,8 @@ export const NAMES = {
   reconnects: "Reconnexions",
   channels: "Canaux",
   last_error: "Dernière erreur",
+  week: "7 jours",
+  outages: "{n} × coupée, {s}",
   none: "aucune",
   name: "Nom",
   from_when: "Depuis",
