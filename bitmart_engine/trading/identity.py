@@ -16,9 +16,9 @@ from random import Random
 
 from ..model.events import OrderUpdate
 from ..model.orders import EntryOrder
+from .clock_tolerance import SAME_ID_SINCE_MS
 
 __all__ = [
-    "CLOCKS_DIFFER_MS",
     "close_client_order_id",
     "entry_client_order_id",
     "is_ours",
@@ -26,8 +26,6 @@ __all__ = [
 ]
 
 TAKEN_AS_IT_IS = re.compile(r"[A-Za-z0-9]{1,32}")
-CLOCKS_DIFFER_MS = 2_000
-"""How much earlier than its intent, by the exchange's clock as it was measured, an order may seem to be made."""
 
 
 def new_engine_id(random: Random, now_ms: int) -> str:
@@ -75,7 +73,7 @@ def is_ours(order: EntryOrder, update: OrderUpdate, ahead_ms: int | None) -> boo
         surely_since = made_ms is not None and bool(accepted) and made_ms >= max(accepted)
         return surely_since and _in_zone(order, update)
     since_ms = min(filter(None, [*accepted, order.intended_there_ms]), default=0)
-    return not since_ms or made_ms is None or made_ms + CLOCKS_DIFFER_MS >= since_ms
+    return not since_ms or made_ms is None or made_ms + SAME_ID_SINCE_MS >= since_ms
 
 
 def _in_zone(order: EntryOrder, update: OrderUpdate) -> bool:

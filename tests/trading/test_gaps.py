@@ -24,8 +24,9 @@ from bitmart_engine.store.records import (
     ProtectionMoved,
     ProtectionOpened,
 )
+from bitmart_engine.trading.clock_tolerance import SURELY_SINCE_MS
 from bitmart_engine.trading.entries.zones import Zone, ZoneBook
-from bitmart_engine.trading.market.gaps import CLOCKS_MS, touched, touched_by_trades
+from bitmart_engine.trading.market.gaps import touched, touched_by_trades
 from tests.support.stage import HOOK, open_stage, open_theatre
 from tests.test_recovery import crashing
 
@@ -147,7 +148,7 @@ def test_exactly_those_are_touched_of_whom_a_bar_from_after_they_were_set_says_s
     expected = []
     for n, (long, stop, set_s) in enumerate(stops):
         for minute, (low, span) in enumerate(extremes):
-            after = minute * 60 >= set_s + ahead_s + CLOCKS_MS / 1000
+            after = minute * 60 >= set_s + ahead_s + SURELY_SINCE_MS / 1000
             if after and (low <= stop if long else low + span >= stop):
                 expected.append(str(n))
                 break

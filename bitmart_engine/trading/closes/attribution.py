@@ -15,6 +15,7 @@ from decimal import Decimal
 from ...model.events import OrderUpdate
 from ...model.lifecycle import ProtectionState
 from ...model.positions import CloseReason, FiredOrder, Protection
+from ..clock_tolerance import MAY_BE_SINCE_MS
 
 __all__ = ["Earliest", "fired_news", "made_there", "never_set_back", "observed_there", "whose"]
 
@@ -24,8 +25,6 @@ MADE_THERE = ("stop_loss", "take_profit", "plan_order", "planorder")
 """The types of such orders, as they are pushed and as they are read over REST."""
 SAME_CLOSE = {STOP: CloseReason.STOP_LOSS, TARGET: CloseReason.TAKE_PROFIT}
 NEVER = Decimal("Infinity")
-CLOCKS_MS = 5_000
-"""How far our idea of the exchange's clock may be wrong, for an order to count as made since."""
 
 
 def made_there(update: OrderUpdate) -> bool:
@@ -122,7 +121,9 @@ def _made_since(
         return True
     if protection.filled_there_ms:
         return made_ms >= earliest_ms(protection.filled_there_ms)
-    return clock_ahead_ms is None or (made_ms >= protection.created_ms + clock_ahead_ms - CLOCKS_MS)
+    return clock_ahead_ms is None or (
+        made_ms >= protection.created_ms + clock_ahead_ms - MAY_BE_SINCE_MS
+    )
 
 
 def _reached(update: OrderUpdate, protection: Protection, reason: CloseReason) -> bool:

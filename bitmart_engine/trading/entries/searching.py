@@ -23,7 +23,8 @@ from ...model.lifecycle import EntryState
 from ...model.orders import EntryOrder
 from ...model.positions import Protection
 from ...store import Store
-from ..identity import CLOCKS_DIFFER_MS, close_client_order_id, entry_client_order_id, is_ours
+from ..clock_tolerance import SAME_ID_SINCE_MS
+from ..identity import close_client_order_id, entry_client_order_id, is_ours
 
 __all__ = ["ATTEMPTS", "Search"]
 
@@ -123,7 +124,7 @@ class Search:
         ahead_ms, made_ms = self._exchange.clock_offset_ms, update.create_time_ms
         if protection.engine_id or made_ms is None or ahead_ms is None:
             return True
-        return made_ms + CLOCKS_DIFFER_MS >= protection.created_ms + ahead_ms
+        return made_ms + SAME_ID_SINCE_MS >= protection.created_ms + ahead_ms
 
     async def _working(self, symbols: list[str]) -> tuple[list[OrderUpdate], set[str]]:
         """The working orders, and the symbols of which there are more than one answer holds."""

@@ -48,6 +48,7 @@ from ...store import Store
 from ...streams.ticks import Range
 from ..account.positions import PositionBook
 from ..backoff import Backoff
+from ..clock_tolerance import SURELY_SINCE_MS
 from .prices import Prices
 
 if TYPE_CHECKING:
@@ -72,8 +73,6 @@ class Stops(Protocol):
 BAR_MS = 60_000
 MOST_BARS = 499
 """One answer holds 500 (fact sheet 5.2); whether it includes either end of what is asked for is not established."""
-CLOCKS_MS = 1_000
-"""How far our idea of the exchange's clock may be wrong: a bar has to open so much later than the stop was set."""
 RETRY_FROM_S = 0.5
 RETRY_UP_TO_S = 5.0
 TRADES_ASKED = 5
@@ -137,7 +136,7 @@ def touched_by_trades(
     trades = [
         trade
         for trade in trades
-        if trade.price > 0 and (now_ms is None or trade.at_s * 1000 <= now_ms + CLOCKS_MS)
+        if trade.price > 0 and (now_ms is None or trade.at_s * 1000 <= now_ms + SURELY_SINCE_MS)
     ]
     return [
         each.id
@@ -184,7 +183,7 @@ def _counts_from_ms(protection: Protection, dated: Dated) -> int:
 
     Not before the exchange itself says that its order filled: its clock may have been set back while no engine ran.
     """
-    return max(dated(protection.levelled_ms), protection.filled_there_ms) + CLOCKS_MS
+    return max(dated(protection.levelled_ms), protection.filled_there_ms) + SURELY_SINCE_MS
 
 
 @frozen(kw_only=True)

@@ -23,6 +23,7 @@ from ...store import Store
 from ..account.positions import PositionBook
 from ..account.reconcile import is_young
 from ..backoff import Backoff
+from ..clock_tolerance import MAY_BE_SINCE_MS
 from ..closes.attribution import made_there
 from ..closes.settling import Waits, wait_settled
 from ..order_news import OrderNews
@@ -36,7 +37,6 @@ ASK_AGAIN_S = 0.5
 ASK_UP_TO_S = 5.0
 LOOK_EVERY = 4
 """With every so manieth answer it is looked for what closed the contracts, and whether our stop is listed."""
-CLOCKS_MS = 5_000
 
 
 class Confirmed(Waits, Sides, Protocol):
@@ -113,7 +113,7 @@ class Confirming:
             evidence.expect(
                 sum(each.remaining for each in self._protections.index.alive_on(symbol, side))
             )
-        since_ms = protection.covered_ms + (self._exchange.clock_offset_ms or 0) - CLOCKS_MS
+        since_ms = protection.covered_ms + (self._exchange.clock_offset_ms or 0) - MAY_BE_SINCE_MS
         for update in await self._exchange.order_history(symbol):
             closes = update.side is not None and update.side is side.closing and update.deal_size
             if closes and (update.update_time_ms or 0) >= since_ms:

@@ -23,6 +23,7 @@ from attrs import Factory, define, evolve, frozen
 
 from ...model.events import PositionUpdate
 from ...model.sides import PositionSide
+from ..clock_tolerance import MAY_BE_SINCE_MS
 
 __all__ = ["ROUNDED_MS", "Ended", "Evidence", "SideEvidence", "Word", "is_same_position"]
 
@@ -35,8 +36,6 @@ UNTOLD = (4, 25.0)
 CONTRADICTED = (5, 60.0)
 """How many answers have to show nothing, over how many seconds: see above, and where our stop is listed meanwhile."""
 REMEMBERED_S = 30.0
-CLOCKS_MS = 5_000
-"""How far our idea of the exchange's clock may be wrong."""
 ROUNDED_MS = 1_000
 """How far the times may differ that a push and a read tell of one opening."""
 SAME_PRICE = Decimal("0.000001")
@@ -269,7 +268,7 @@ def _same_opening(
         return abs(opened_ms - others.opened_ms) <= ROUNDED_MS
     if ended.marks or clock_ahead_ms is None:
         return None
-    return opened_ms <= ended.covered_ms + clock_ahead_ms + CLOCKS_MS
+    return opened_ms <= ended.covered_ms + clock_ahead_ms + MAY_BE_SINCE_MS
 
 
 def _same_price(known: Marks | None, others: Marks | None, price: Decimal | None) -> bool | None:
