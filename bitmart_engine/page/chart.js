@@ -112,6 +112,11 @@ export class Chart {
     return this._series.priceToCoordinate(+price);
   }
 
+  // How many levels are drawn.
+  get lines() {
+    return this._lines.length;
+  }
+
   _at(event) {
     return event.clientY - this._element.getBoundingClientRect().top;
   }

@@ -63,9 +63,9 @@ function Naked({ naked }) {
   return html`<${Figure} name="naked" title=${t("f_naked")} value=${duration(naked.longest_s)} sub=${sub} />`;
 }
 
-function Owed({ outbox }) {
-  const sub = t("f_owed_sub", { dead: grouped(outbox.dead) });
-  return html`<${Figure} name="owed" title=${t("f_owed")} value=${grouped(outbox.owed)} sub=${sub} level=${outbox.dead ? "amber" : ""} />`;
+function Owed({ owed, dead }) {
+  const sub = t("f_owed_sub", { dead: grouped(dead) });
+  return html`<${Figure} name="owed" title=${t("f_owed")} value=${grouped(owed)} sub=${sub} level=${dead ? "amber" : ""} />`;
 }
 
 export function Figures({ store }) {
@@ -80,6 +80,6 @@ export function Figures({ store }) {
     <${Orders} store=${store} />
     <${Stops} kept=${health?.stops_kept} />
     <${Naked} naked=${health?.naked} />
-    <${Owed} outbox=${status.outbox} />
+    <${Owed} owed=${status.outbox.owed} dead=${store.dead} />
   </dl>`;
 }

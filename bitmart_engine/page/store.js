@@ -36,7 +36,7 @@ export class Store {
     this.candles = null; // {symbol, timeframe, bars}
     this.onCandle = () => {};
     this._changed = changed;
-    this._lastId = null;
+    this.lastId = null;
     this._told = [];
     this._starting = clocks();
     this._stop = new AbortController();
@@ -63,6 +63,11 @@ export class Store {
   // Seconds without a word on the stream, or without a status.
   get silentS() {
     return Math.max(sinceS(this._heardAt ?? this._starting), sinceS(this._statusAt ?? this._starting));
+  }
+
+  // Notifications that are given up, and not sent again since; the status counts all that ever were since the start.
+  get dead() {
+    return this.notifications.filter((each) => each.state === "dead").length;
   }
 
   changed() {
@@ -164,13 +169,13 @@ export class Store {
   async _listen(signal) {
     while (!signal.aborted) {
       const ended = await readEvents({
-        after: this._lastId,
+        after: this.lastId,
         silentMs: SILENT_S * 1000,
         stop: signal,
         heard: () => (this._heardAt = clocks()),
         told: (events) => this._take(events),
       });
-      if (ended.status === 400) this._lastId = null;
+      if (ended.status === 400) this.lastId = null;
       await pause(1000, signal);
       this.readSoon();
     }
@@ -178,7 +183,7 @@ export class Store {
 
   _take(events) {
     for (const each of events) {
-      if (each.id !== undefined) this._lastId = each.id;
+      if (each.id !== undefined) this.lastId = each.id;
       if (each.type === "lagged") {
         this._listsAt = 0;
         this._note({ of: "page", what: "missed", at: Date.now(), id: "", symbol: "" });

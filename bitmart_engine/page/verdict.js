@@ -26,7 +26,7 @@ export function verdict(known, silentS, nowMs) {
   return { level: reasons[0]?.level ?? "green", reasons };
 }
 
-function judge({ status, protections, orders }, say, nowMs) {
+function judge({ status, protections, orders, dead }, say, nowMs) {
   const armed = [...protections.values()].filter((each) => each.state === "armed" || each.state === "closing");
   if (!status.is_running) say("red", "r_ended");
   if (status.journal.trouble) say("red", "r_journal", { why: status.journal.trouble });
@@ -51,7 +51,7 @@ function judge({ status, protections, orders }, say, nowMs) {
   if (status.missing_credentials.length) say("amber", "r_no_account");
   else if (status.not_ready.length) say(armed.length ? "red" : "amber", "r_not_ready", { why: status.not_ready.join("; ") });
   if (status.paused_ms) say("amber", "r_paused");
-  if (status.outbox.dead) say("amber", "r_dead", { n: status.outbox.dead });
+  if (dead) say("amber", "r_dead", { n: dead });
   if (status.exchange.clock_skewed) say("amber", "r_skew", { ms: Math.round(status.exchange.clock_offset_ms) });
   if (status.foreign_orders?.length) say("amber", "r_foreign", { n: status.foreign_orders.length });
 }
