@@ -31,6 +31,7 @@ from .model.events import (
     Tick,
     Trade,
 )
+from .model.fills import AccountFill, Liquidity, Whose
 from .model.lifecycle import EntryState, ProtectionState
 from .model.notifications import Notification
 from .model.orders import EntryOrder
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from .on_paper import PaperEngine, open_paper_engine
 
 __all__ = [
+    "AccountFill",
     "AddressUnavailable",
     "BadRequest",
     "BalanceUpdate",
@@ -82,6 +84,7 @@ __all__ = [
     "KnownBalance",
     "Lagged",
     "LatencyStatistics",
+    "Liquidity",
     "Listener",
     "LoopStatistics",
     "LoopWatch",
@@ -112,6 +115,7 @@ __all__ = [
     "Unavailable",
     "Unguarded",
     "Waiting",
+    "Whose",
     "World",
     "configure_logs",
     "make_app",

@@ -17,6 +17,7 @@
         |-- tracking                 orders that the stream is silent about: read over REST
         |-- futures_orders           what became of orders that ended while nobody listened
         |-- balance                  the account's balance, read now and then beside what is pushed
+        |-- fills                    what the account's orders matched and cost, pushed or read from the exchange's list
         |-- raw_events               order and position frames, forwarded as they came
         |-- keep_warm                a connection for the next order, while anything is armed
         |-- instruments, leverage    read again every minute, while anything is armed
@@ -24,8 +25,8 @@
         `-- in flight                one task for each submit, look-up, cancel or close
     collector, loop watch            with `serve` only: garbage is collected when no price is near; what held the loop
 
-Housekeeping (backfill, the clocks, the collector, tracking, futures_orders, balance, raw_events, keep_warm,
-instruments, leverage) that crashes is told of and begins again; any other task that crashes ends the engine.
+Housekeeping (backfill, the clocks, the collector, tracking, futures_orders, balance, fills, raw_events,
+keep_warm, instruments, leverage) that crashes is told of and begins again; any other task that crashes ends the engine.
 
 It starts from the outside in and stops from the inside out: first nothing new is opened, then what is in flight gets
 its bounded time, then the connections close, then the outbox has a last second, then the process may go.

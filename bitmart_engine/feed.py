@@ -18,6 +18,7 @@ from attrs import field, frozen
 
 from .counters import Counters
 from .model.events import BalanceUpdate, Kline, OrderUpdate, PositionUpdate
+from .model.fills import AccountFill
 from .model.orders import EntryOrder
 from .model.positions import Protection
 from .store.records import (
@@ -59,6 +60,7 @@ class Happening(Enum):
     ORDER = "order"
     POSITION = "position"
     BALANCE = "balance"
+    FILL = "fill"
     ENTRY = "entry"
     PROTECTION = "protection"
 
@@ -70,7 +72,16 @@ class Withdrawn:
     id: str
 
 
-What = Kline | OrderUpdate | PositionUpdate | BalanceUpdate | EntryOrder | Protection | Withdrawn
+What = (
+    Kline
+    | OrderUpdate
+    | PositionUpdate
+    | BalanceUpdate
+    | AccountFill
+    | EntryOrder
+    | Protection
+    | Withdrawn
+)
 
 
 @frozen
@@ -139,6 +150,10 @@ class Feed:
         """Take in what the bus carries."""
         symbol = None if isinstance(event, BalanceUpdate) else event.symbol
         self._tell(OF_BUS[type(event)], symbol, event)
+
+    def filled(self, fill: AccountFill) -> None:
+        """Take in a fill, or what more is known of one, once it is kept."""
+        self._tell(Happening.FILL, fill.symbol, fill)
 
     def recorded(self, record: Record) -> None:
         """Take in what the store recorded, after it did."""

@@ -25,6 +25,7 @@ from .loop_watch import LoopStatistics
 from .model.errors import BadRequest, Conflict, NotFound, Unavailable
 from .model.events import BalanceUpdate, Event, Kline, OrderUpdate, PositionUpdate, Tick
 from .model.fields import converted, number, symbol_of, text
+from .model.fills import AccountFill
 from .model.notifications import Notification
 from .model.orders import EntryOrder
 from .model.positions import Protection
@@ -115,6 +116,7 @@ class Engine:
         self.feed = Feed(store.state, world.wall_ms, counters)
         store.observe(self._wake)
         store.observe(self.feed.recorded)
+        core.fills.observe(self.feed.filled)
         streams.bus.observe(self.feed.heard, Kline, OrderUpdate, PositionUpdate, BalanceUpdate)
 
     # Entry orders
@@ -299,6 +301,32 @@ class Engine:
     def balance(self) -> KnownBalance | None:
         """The account's USDT, as last heard of; None until then."""
         return self._core.balance.known
+
+    async def fills(
+        self,
+        *,
+        symbol: str = "",
+        since_ms: int = 0,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> list[AccountFill]:
+        """What the account's orders matched, whosever they are: the newest first, older than the fill `after`.
+
+        Pushes are in it within moments, and what they missed once the exchange's list was read. Raises Conflict without
+        credentials, BadRequest for an `after` that is no fill, and Unavailable while the fills cannot be read.
+        """
+        self._need_credentials()
+        found = await self._core.fills.page(
+            symbol=symbol, since_ms=since_ms, after=after, limit=limit
+        )
+        if found is None:
+            raise BadRequest(f"no fill has the id {(after or '')[:100]!r}", "after")
+        return found
+
+    @property
+    def fills_read_until_ms(self) -> int | None:
+        """Up to when the exchange's own list of fills was read since the start; None: not yet."""
+        return self._core.fills.read_until_ms
 
     def prices(self) -> Mapping[str, tuple[Tick, float, bool]]:
         """For every streamed symbol: its last tick, that tick's age in seconds, and whether it is stale."""

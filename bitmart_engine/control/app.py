@@ -14,6 +14,7 @@ from ..health_watch import HealthWatch
 from . import (
     callbacks,
     events,
+    fills,
     futures_orders,
     guide,
     health,
@@ -44,6 +45,7 @@ GROUPS = (
     subscriptions,
     orders,
     futures_orders,
+    fills,
     positions,
     outbox,
     callbacks,

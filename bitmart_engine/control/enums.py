@@ -13,6 +13,7 @@ from ..feed import Happening
 from ..health import HealthLevel
 from ..model.events import OrderState
 from ..model.fields import SIDES
+from ..model.fills import Liquidity, Whose
 from ..model.futures_orders import FuturesStatus
 from ..model.lifecycle import EntryState, ProtectionState
 from ..model.orders import OrderType
@@ -36,6 +37,8 @@ BY_VALUE: Mapping[type[Enum], tuple[str, str]] = {
         "FuturesStatus",
         "how an order of the account stands; what filled in part and was then cancelled is filled",
     ),
+    Whose: ("Whose", "what kind of order it was that filled; by_hand: sent by somebody else"),
+    Liquidity: ("Liquidity", "whether the order had waited in the book, or took what waited there"),
     CallbackState: ("CallbackState", "what came of a callback or a signal"),
     OutboxState: ("OutboxState", "where a notification stands; a delivered one is not shown"),
     Happening: ("EventType", "of an event of GET /events"),

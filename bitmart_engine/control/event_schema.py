@@ -14,6 +14,7 @@ SHOWN_BY_TYPE: Mapping[Happening, tuple[str, ...]] = {
     Happening.ORDER: ("OrderUpdate",),
     Happening.POSITION: ("PositionUpdate",),
     Happening.BALANCE: ("BalanceUpdate",),
+    Happening.FILL: ("AccountFill",),
     Happening.ENTRY: ("Order", "Withdrawn"),
     Happening.PROTECTION: ("Position", "Withdrawn"),
 }

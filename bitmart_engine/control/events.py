@@ -24,9 +24,11 @@ from ..feed import FeedReader, Gap, Happening, Told
 from ..feed import Withdrawn as WithdrawnKept
 from ..model.decimals import plain
 from ..model.errors import BadRequest
+from ..model.fills import AccountFill
 from ..model.orders import EntryOrder
 from ..model.positions import Protection
 from .bodies import unknown
+from .fills import fill_view
 from .pieces import encoded
 from .queries import check_parameters, list_asked
 from .views import order_view, protection_view
@@ -199,6 +201,8 @@ def _data(what: object) -> object:
         return order_view(what, history=False)
     if isinstance(what, Protection):
         return protection_view(what, history=False)
+    if isinstance(what, AccountFill):
+        return fill_view(what)
     if isinstance(what, WithdrawnKept):
         return Withdrawn(id=what.id)
     return shown(what)

@@ -12,6 +12,7 @@ from ..model.futures_orders import FuturesStatus
 from ..model.lifecycle import EntryState, ProtectionState
 from .callbacks import CallbackList
 from .enums import one_of
+from .fills import FillList
 from .futures_orders import FuturesOrderList, OneFuturesOrder
 from .guide import Help
 from .health import Alive, Health, Paused, Readiness, Stopping
@@ -29,7 +30,7 @@ from .positions import (
     PositionReleased,
 )
 from .queries import DEFAULT_LIMIT, MAX_LIMIT
-from .shapes import COUNT, TEXT, Schema, listing
+from .shapes import COUNT, MS, TEXT, Schema, listing
 from .status import Status
 from .subscriptions import KlinesSubscribed, Subscribed
 from .wire import Answer
@@ -41,6 +42,7 @@ TAGS: Mapping[str, str] = {
     "orders": "entry orders, which wait for a price and then go out",
     "protections": "the stop-loss and take-profit that are kept over positions",
     "positions": "the same as protections, by the name that they had first",
+    "money": "what the account's orders matched, and what that cost and earned",
     "futures_orders": "the account's orders at the exchange, of whomever they are",
     "subscriptions": "what is streamed for readers; monitors hear what they need in any case",
     "market": "prices",
@@ -107,6 +109,7 @@ LIMIT = parameter(
     "how many at most",
     {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
 )
+SINCE = parameter("since", "not older than this time, Unix ms", MS)
 AFTER = parameter("after", "the id that ended the page before", TEXT)
 
 
@@ -226,6 +229,13 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     **PROTECTIONS,
     **SAME_AS_PROTECTIONS,
+    "GET /api/fills": Operation(
+        "list_fills",
+        "money",
+        FillList,
+        (*CHECKED, 409, 503),
+        parameters=(SINCE, SYMBOL, LIMIT, AFTER),
+    ),
     "GET /api/outbox": Operation(
         "list_notifications",
         "outbox",

@@ -26,6 +26,7 @@ __all__ = [
     "DEFAULT_LIMIT",
     "MAX_LIMIT",
     "Asked",
+    "Span",
     "archive_page",
     "asked_for",
     "check_parameters",
@@ -33,11 +34,14 @@ __all__ = [
     "limit_asked",
     "list_asked",
     "page",
+    "since_asked",
+    "span_asked",
 ]
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 PARAMETERS = ("state", "symbol", "limit", "after")
+SPAN_PARAMETERS = ("since", "symbol", "limit", "after")
 LOOKED_AT_AT_ONCE = 10
 """Between two checkpoints: half a millisecond, if all of them have to be read from disk."""
 SPARE = 10
@@ -81,6 +85,35 @@ def asked_for(
     check_parameters(request.args, parameters, lists=named)
     symbol = request.args.get("symbol", "").upper()
     return Asked(_states(states, named), symbol, _limit(), request.args.get("after"))
+
+
+@frozen
+class Span:
+    """A page of what happened since a time; no `symbol` means any."""
+
+    symbol: str
+    since_ms: int
+    limit: int
+    after: str | None
+
+
+def span_asked() -> Span:
+    """The page of what happened, of the present request. Raises BadRequest naming the parameter."""
+    check_parameters(request.args, SPAN_PARAMETERS)
+    return Span(
+        request.args.get("symbol", "").upper(),
+        since_asked(),
+        _limit(),
+        request.args.get("after"),
+    )
+
+
+def since_asked() -> int:
+    """The `since` of the present request, Unix ms; 0 where there is none. Raises BadRequest."""
+    text = request.args.get("since", "0")
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise BadRequest("must be a time in Unix ms, such as 1785726000000", "since")
+    return int(text)
 
 
 def check_parameters(

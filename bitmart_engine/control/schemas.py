@@ -18,6 +18,7 @@ from .enums import ENUMS
 from .errors import Crash
 from .event_schema import EVENT, by_type
 from .events import LEFT_OUT, Lagged, Message, Withdrawn
+from .fills import AccountFill
 from .futures_orders import FuturesOrder
 from .health import NotReady
 from .notices import NOTICES
@@ -29,7 +30,7 @@ from .views import Order, Position
 
 __all__ = ["COMPONENTS"]
 
-IN_ANSWERS = (Order, Position, FuturesOrder, Notification, Callback)
+IN_ANSWERS = (Order, Position, FuturesOrder, AccountFill, Notification, Callback)
 """What answers list in pieces."""
 REFUSALS = (Error, Crash, NotReady)
 EVENTS = (Message, Lagged, Withdrawn)

@@ -14,13 +14,14 @@ import msgspec
 from ..counters import Counters
 from ..model.decimals import to_contracts
 from ..model.events import OrderUpdate
+from ..model.fills import AccountFill
 from .budget import Urgency
 from .calls import Calls
 from .classify import CANCEL, ORDER, SUBMIT
 from .errors import CutShort, Meaning, Refused
 from .market import MarketClient
 from .orders import SubmitOrder, encode_order
-from .rows import Listed, PlanOrder, order_of, plan_order_of, read_rows
+from .rows import Listed, PlanOrder, account_fill_of, order_of, plan_order_of, read_rows
 from .wire import fields_of, needed, needed_decimal, reading, text_of, whole_of
 
 __all__ = ["MOST_HISTORY", "OrderClient"]
@@ -255,6 +256,16 @@ class OrderClient(MarketClient):
                 for row in rows
                 if whole_of(row.get("side")) not in (2, 3)
             ]
+
+    async def account_fills(
+        self, *, start_s: int, end_s: int | None = None, urgency: Urgency = Urgency.OPEN
+    ) -> list[AccountFill]:
+        """The fills of the account in a time, of whomever: at most 200, so that many may not be all.
+
+        What is asked for history's sake waits behind everything else.
+        """
+        data = await self._private(TRADES, urgency, start_time=start_s, end_time=end_s)
+        return self._read_rows(TRADES, data, account_fill_of, None)
 
     async def _traded(
         self,

@@ -16,6 +16,7 @@ from attrs import frozen
 
 from ..model.decimals import plain, to_contracts
 from ..model.events import Kline, OrderState, OrderUpdate, PastTrade, PositionUpdate, plan_order_id
+from ..model.fills import AccountFill, Liquidity
 from ..model.instruments import Instrument
 from ..model.sides import OrderSide, PositionSide
 from ..model.timeframes import Timeframe
@@ -44,6 +45,7 @@ __all__ = [
     "PlanKind",
     "PlanOrder",
     "PositionSettings",
+    "account_fill_of",
     "balance_of",
     "instrument_of",
     "kline_of",
@@ -60,6 +62,7 @@ T = TypeVar("T")
 UNLIMITED = 1_000_000_000
 """Contracts in one order where no limit is told, or one below a single contract: then the exchange has to say no."""
 PlanKind = Literal["stop_loss", "take_profit", "plan"]
+LIQUIDITY = {each.value: each for each in Liquidity}
 PROTECTING: Mapping[str, PlanKind] = {"stop_loss": "stop_loss", "take_profit": "take_profit"}
 
 
@@ -366,3 +369,29 @@ def instrument_of(row: Mapping[str, Any]) -> Instrument:
         max_leverage=needed_decimal(row, "max_leverage"),
         trading=text_of(row.get("status") or "Trading").lower() == "trading",
     )
+
+
+def account_fill_of(data: msgspec.Raw) -> AccountFill:
+    """A fill of the account's, as the list of trades has it. Whose it is, nobody has asked yet."""
+    row = fields_of(data)
+    side = whole_of(row.get("side"))
+    return AccountFill(
+        id=text_of(needed(row, "trade_id")),
+        symbol=symbol_of(row),
+        side=OrderSide(side) if side in set(OrderSide) else None,
+        price=needed_price(row, "price"),
+        size=to_contracts(needed_decimal(row, "vol")),
+        at_ms=needed_time(row, "create_time"),
+        exchange_order_id=text_of(needed(row, "order_id")),
+        fee=decimal_of(row.get("paid_fees")),
+        liquidity=LIQUIDITY.get(text_of(row.get("exec_type")).lower()),
+        realised=decimal_of(row.get("realised_profit")),
+    )
+
+
+def needed_time(row: Mapping[str, Any], name: str) -> int:
+    """A time, in the unit of its field, that the row is nothing without."""
+    at = time_of(needed(row, name))
+    if at is None:
+        raise Unreadable(f"a row whose {name} is no time")
+    return at

@@ -111,6 +111,14 @@ ACCOUNT = {
     ),
     "positions_read_failed": "The positions could not be read; it is tried again.",
     "balance_read_failed": "The balance could not be read; it is tried again.",
+    "fills_read_failed": "The exchange's list of fills could not be read; it is tried again, and nothing waits for it.",
+    "fills_cut_short": "The exchange lists no more than 200 fills of one second; the others are missing.",
+    "fills_put_aside": (
+        "The file of the fills could not be used and was given another name; a new one is filled from the exchange's "
+        "list, which goes back for days."
+    ),
+    "fill_dropped": "Too many fills wait to be written; the exchange's list has what was dropped.",
+    "fill_owner_unreadable": "It could not be read whose a fill is; it is asked again within a minute.",
     "futures_orders_read_failed": "The orders of the account could not be read; it is tried again.",
     "futures_order_event_invalid": "An order of the account was told in a way that cannot be kept, and was left out.",
     "futures_order_not_found": (

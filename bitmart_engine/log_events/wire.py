@@ -28,6 +28,7 @@ STREAMS = {
     "push_of_unwanted_topic": "A push came of a channel that nobody has subscribed any more.",
     "order_event_state_unknown": "An order was pushed with a state that is not known; it is taken for working.",
     "order_event_side_unknown": "An order was pushed with a side that is not known.",
+    "order_fee_malformed": "The fee of a fill in an order push cannot be read; the fill is kept without it.",
     "order_last_trade_malformed": (
         "An order was pushed with a last trade that cannot be read; the rest of the push was taken."
     ),

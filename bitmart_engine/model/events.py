@@ -15,6 +15,7 @@ from .sides import OrderSide, PositionSide
 from .timeframes import Timeframe
 
 __all__ = [
+    "PLANNED",
     "AccountFrame",
     "BalanceUpdate",
     "Event",
@@ -146,6 +147,9 @@ class Fill:
     trade_id: int
     price: Decimal
     size: int
+    fee: Decimal | None = None
+    """As it was told, with whatever sign; None where it was not told."""
+    fee_currency: str | None = None
 
 
 @frozen(kw_only=True)
@@ -193,6 +197,7 @@ class OrderUpdate:
 
 
 PLANNED = "PLAN_"
+"""How the client order ids of orders begin that the exchange made of a plan."""
 
 
 def plan_order_id(said: str, client_order_id: str) -> str:

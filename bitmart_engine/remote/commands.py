@@ -298,7 +298,7 @@ def callbacks(session: Session, id: str, **query: Any) -> None:
 @click.option(
     "--types",
     metavar="TYPE,...",
-    help="Only these: kline, order, position, balance, entry, protection.",
+    help="Only these: kline, order, position, balance, fill, entry, protection.",
 )
 @click.option("--symbol", help="Only those of this symbol.")
 @click.option(

@@ -270,6 +270,10 @@ TOLD_OF = {
     ),
     "position": ("side", "size", "entry_price", "liquidation_price"),
     "balance": ("currency", "available", "frozen", "position_deposit"),
+    "fill": (
+        "id", "whose", "side", "price", "size", "fee", "fee_currency", "liquidity", "order_id",
+        "protection_id",
+    ),
     "entry": ("id", "state", "reason", "side", "filled_size", "size", "average_price"),
     "protection": ("id", "state", "reason", "side", "covered", "closed", "stop_loss", "take_profit"),
 }  # fmt: skip

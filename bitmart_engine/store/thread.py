@@ -26,11 +26,11 @@ Job = Callable[[], Any]
 
 
 @contextmanager
-def in_a_thread() -> Iterator[Run]:
+def in_a_thread(name: str = "journal") -> Iterator[Run]:
     """Runs what blocks in one thread, which ends with the block: one thing after the other, in the order asked."""
     jobs: SimpleQueue[tuple[Job, trio.lowlevel.Task] | None] = SimpleQueue()
     thread = Thread(
-        target=_work, args=(jobs, trio.lowlevel.current_trio_token()), name="journal", daemon=True
+        target=_work, args=(jobs, trio.lowlevel.current_trio_token()), name=name, daemon=True
     )
     thread.start()
 

@@ -7,6 +7,7 @@ an order. Values are read leniently, by `said`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import msgspec
 from msgspec import Raw
@@ -74,13 +75,21 @@ class OrderData(msgspec.Struct):
 
 
 class LastTrade(
-    msgspec.Struct, rename={"trade_id": "lastTradeID", "price": "fillPrice", "size": "fillQty"}
+    msgspec.Struct,
+    rename={
+        "trade_id": "lastTradeID",
+        "price": "fillPrice",
+        "size": "fillQty",
+        "fee_currency": "feeCcy",
+    },
 ):
     """The fill that an order push was sent for."""
 
     trade_id: Raw
     price: Raw
     size: Raw
+    fee: Raw = NOTHING
+    fee_currency: Raw = NOTHING
 
 
 class PositionData(msgspec.Struct):
@@ -180,7 +189,16 @@ def _fill(raw: Raw, counters: Counters, order_id: str) -> Fill | None:
     if trade_id is None or price is None or size is None:
         counters.add("order_last_trade_malformed", order_id=order_id)
         return None
-    return Fill(trade_id, price, size)
+    return Fill(trade_id, price, size, *_fee(trade, counters, order_id))
+
+
+def _fee(trade: LastTrade, counters: Counters, order_id: str) -> tuple[Decimal | None, str | None]:
+    """What a fill cost, and in which currency; a malformed one is left out, and the fill stays."""
+    try:
+        return decimal(trade.fee), text(trade.fee_currency).upper() or None
+    except (ValueError, ArithmeticError, msgspec.MsgspecError, RecursionError):
+        counters.add("order_fee_malformed", order_id=order_id)
+        return None, None
 
 
 def positions(raw: bytes) -> Iterator[PositionUpdate]:

@@ -14,6 +14,7 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -36,12 +37,13 @@ from ..model.events import (
     Tick,
 )
 from ..model.lifecycle import ProtectionState
-from ..settings import Settings
+from ..settings import IN_MEMORY, Settings
 from ..store import Store, Unreadable
 from ..streams.bus import Lagged, Listener
 from ..streams.streams import Streams
 from ..world import World
 from .account.balance import BalanceBook
+from .account.fills import FillBook
 from .account.futures_orders import FuturesOrders
 from .account.leverage import Leverage
 from .account.positions import PositionBook
@@ -318,6 +320,17 @@ class EngineCore:
             store=store,
             now_ms=now_ms,
         )
+        where = settings.state_dir
+        self.fills = FillBook(
+            counters=counters,
+            errors=errors,
+            exchange=exchange,
+            store=store,
+            directory=None if where == IN_MEMORY else Path(where),
+            history_days=settings.history_days,
+            run=world.run_blocking,
+            now_ms=now_ms,
+        )
         self.found: Findings | None = None
         """What the first comparison after the start found; None until there was one."""
         self._losses = Losses()
@@ -355,6 +368,7 @@ class EngineCore:
             self.protections.on_update(event)
         self.tracking.heard(event)  # last, for it may be what the order is tracked from
         self.futures_orders.take(event)
+        self.fills.take(event)
 
     async def _read_listed(self, ids: list[str]) -> None:
         with self.errors.surviving("look at orders", orders=len(ids)):
@@ -390,6 +404,7 @@ class EngineCore:
         self.agreement.reached = False
         self.agreement.seeing = isinstance(event, PrivateReady)
         self._lost_sight.set()
+        self.fills.read_soon()
 
     async def keep_reconciled(self) -> None:
         """Agree with the exchange: now, whenever the private stream comes or goes, and regularly. Runs as a task.
@@ -618,6 +633,7 @@ async def open_trading(
                 monitors.start_soon(core.keep_reconciled)
                 monitors.start_soon(supervised, core.futures_orders.run, "futures_orders", counters)
                 monitors.start_soon(supervised, core.balance.run, "balance", counters)
+                monitors.start_soon(supervised, core.fills.run, "fills", counters)
                 if settings.raw_events_uri:
                     forward = partial(core.raw_events.run, streams.bus)
                     monitors.start_soon(supervised, forward, "raw_events", counters)

@@ -218,7 +218,7 @@ def test_an_order_is_read_whole() -> None:
         position_mode="hedge_mode",
         create_time_ms=1785726000123,
         update_time_ms=1785726001456,
-        last_fill=Fill(1247592391, Decimal(65000), 4),
+        last_fill=Fill(1247592391, Decimal(65000), 4, Decimal("-0.156"), "USDT"),
     )
     assert isinstance(event, OrderUpdate)
     assert event.raw == raw
@@ -271,6 +271,18 @@ def test_a_missing_or_unknown_state_never_ends_an_order(state: Any) -> None:
 
 def test_an_unknown_side_is_not_guessed() -> None:
     assert order(state=2, side=9).side is None
+
+
+def test_a_malformed_fee_does_not_lose_the_fill() -> None:
+    counters = Counters()
+    trade = {"lastTradeID": 7, "fillQty": "4", "fillPrice": "65000", "fee": {}, "feeCcy": "USDT"}
+    data = [
+        {"order": {"order_id": 1, "symbol": "B", "state": 2, "deal_size": 4, "last_trade": trade}}
+    ]
+    (event,) = read(ORDERS, data, counters)
+    assert isinstance(event, OrderUpdate)
+    assert event.last_fill == Fill(7, Decimal(65000), 4)
+    assert counters.counts() == {"order_fee_malformed": 1}
 
 
 @pytest.mark.parametrize(
