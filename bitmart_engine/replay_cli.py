@@ -100,6 +100,11 @@ FEE = _number("-0.01", "0.1")
     show_default=True,
     help="What `quantity` counts, as QUANTITY_UNIT says it of an engine.",
 )
+@click.option(
+    "--every-candle",
+    is_flag=True,
+    help="Play quiet candles, too, in which nothing can happen: slower, with the same result.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The report as one JSON document.")
 @click.option(
     "--log-level",
@@ -119,6 +124,7 @@ def replay(
     taker_fee: Decimal | None,
     balance: Decimal | None,
     quantity_unit: str,
+    every_candle: bool,
     as_json: bool,
     log_level: str,
 ) -> None:

@@ -162,6 +162,12 @@ class PaperExchange(Trouble):
         self.books.trade(symbol, price, now_ms)
         self._broadcast.settle(None)
 
+    def past_trade(self, symbol: str, price: Decimal, size: int, at_ms: int) -> None:
+        """A public trade of the past: it is in the candles and fills what it reaches, and nobody is told of it."""
+        self.candles[symbol].add(price, size, at_ms // 1000)
+        self.books.trade(symbol, price, at_ms)
+        self._broadcast.settle(None)
+
     def hold(self, symbol: str) -> None:
         """The market leaves this symbol alone; `set_price` still moves it."""
         self._held.add(self._instrument(symbol).symbol)

@@ -26,6 +26,8 @@ class Floor(Protocol):
 
     def market_trade(self, symbol: str, price: Decimal, size: int, *, buy: bool) -> None: ...
 
+    def past_trade(self, symbol: str, price: Decimal, size: int, at_ms: int) -> None: ...
+
 
 class Market:
     """A source of trades. The base class makes none: prices move only by `set_price`."""

@@ -39,6 +39,7 @@ SECONDS_BELOW = 100_000_000_000
 """A number of seconds is smaller until the year 5138; a number of milliseconds is larger since 1973."""
 EARLIEST_MS, LATEST_MS = 946_684_800_000, 4_102_444_800_000
 """The years 2000 to 2099: what lies outside is no time of a candle."""
+LARGEST_EXPONENT = 20
 MINUTE_MS = 60_000
 
 
@@ -87,7 +88,7 @@ def read_time(text: str) -> int:
             moment = moment.replace(tzinfo=UTC)
         at_ms = round(moment.timestamp() * 1000)
     else:
-        if not number.is_finite():
+        if not _is_sane(number):
             raise ValueError(text)
         at_ms = int(number * 1000 if abs(number) < SECONDS_BELOW else number)
     if not EARLIEST_MS <= at_ms < LATEST_MS:
@@ -155,7 +156,11 @@ def _number(where: str, column: str, text: str) -> Decimal:
         number = Decimal(text.strip())
     except InvalidOperation:
         raise CandleError(f"{where}: column {column!r}: {text!r} is not a number") from None
-    least = Decimal(0)
-    if not number.is_finite() or number < least or (column != "volume" and number == least):
+    if not _is_sane(number) or number < 0 or (column != "volume" and not number):
         raise CandleError(f"{where}: column {column!r}: {text!r} is not a number above 0")
     return number
+
+
+def _is_sane(number: Decimal) -> bool:
+    """Whether arithmetic with it ends: 1e999999 is a number too."""
+    return number.is_finite() and abs(number.adjusted()) <= LARGEST_EXPONENT

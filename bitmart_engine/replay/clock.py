@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import trio
 from trio._core import _run as scheduling
 
-__all__ = ["JumpingClock", "run_seeded"]
+__all__ = ["JumpingClock", "WorldTime", "run_seeded"]
 
 T = TypeVar("T")
 SHUFFLE, ORDERED = "_r", "_ALLOW_DETERMINISTIC_SCHEDULING"
@@ -42,6 +42,41 @@ class JumpingClock(trio.abc.Clock):
             return math.inf
         self._now = max(self._now, deadline)
         return 0
+
+
+class WorldTime:
+    """Unix time of a replay, in ms: Trio's clock, and what the world's has leapt ahead of it.
+
+    A leap is what a suspended machine goes through: the world's time goes on, Trio's clock stands still.
+    """
+
+    def __init__(self, begins_ms: int) -> None:
+        self._begins_ms = begins_ms
+        self._leapt_ms = 0
+        self._leapt = trio.Event()
+
+    def now_ms(self) -> int:
+        return self._begins_ms + self._leapt_ms + round(trio.current_time() * 1000)
+
+    def boot(self) -> tuple[str, int]:
+        """The machine's boot, and for how many ms it has been up, sleep included."""
+        return "replay", self.now_ms() - self._begins_ms
+
+    def at(self, ms: float) -> float:
+        """When it will be `ms`, on Trio's clock, unless there is a leap."""
+        return (ms - self._begins_ms - self._leapt_ms) / 1000
+
+    def leap_to(self, ms: int) -> None:
+        """Let it be `ms` at once."""
+        self._leapt_ms += max(0, ms - self.now_ms())
+        self._leapt.set()
+        self._leapt = trio.Event()
+
+    async def sleep_until(self, ms: float) -> None:
+        """Wait until it is `ms`, however it comes to be."""
+        while trio.current_time() < (due := self.at(ms)):
+            with trio.move_on_at(due):
+                await self._leapt.wait()
 
 
 def run_seeded(seed: int, main: Callable[..., Awaitable[T]], *args: Any) -> T:

@@ -5,14 +5,16 @@ those only the ones count that somebody waits for. So the market trades at the o
 (a zone's edge, a stop, a target, a resting order), at the extremes and at the close. A stop is filled at its price,
 and not at the candle's low. From a close to the next open the price jumps: a stop in that gap is filled at the open.
 
-The four parts of a candle are equally long. At each level on the way the market stops for a second of its own time, or
-less where there are many, so that the engine has acted before the price goes on.
+The parts of a candle are equally long. At each level on the way the market stops for a second of its own time, or less
+where there are many, so that the engine has acted before the price goes on. Candles in which nothing can happen are
+passed over (`leaping`).
 """
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from decimal import Decimal
 from typing import Literal
 
@@ -21,11 +23,17 @@ import trio
 from ..paper import Market
 from ..paper.market import Floor
 from .candles import Candle, interval_ms
+from .clock import WorldTime
+from .leaping import Band, Calm, next_to_play
 
 __all__ = ["CandleMarket", "PathKind", "Wishes", "stations"]
 
 PathKind = Literal["nearer", "worst"]
 AT_A_LEVEL_S = 1.0
+TRADES = 4
+"""Of a candle: open, both extremes, close."""
+AWAKE_BEFORE_MS = 5_000
+"""How long before the next candle a leap ends: the engine notices within a second that time has passed."""
 
 
 class Wishes:
@@ -38,6 +46,18 @@ class Wishes:
     def side_at_risk(self) -> int:
         """1 where longs are held or waited for, -1 where shorts are, 0 where neither or both."""
         return 0
+
+    def bands(self) -> Iterable[Band]:
+        """The same prices, for a candle that has none of them."""
+        return ()
+
+    def state(self) -> Hashable:
+        """How everything stands; None while something is under way."""
+        return None
+
+    def until_ms(self) -> float:
+        """When something is to happen whatever the price is."""
+        return math.inf
 
 
 def stations(candle: Candle, low_first: bool) -> tuple[Decimal, Decimal, Decimal]:
@@ -55,15 +75,23 @@ class CandleMarket(Market):
     """
 
     def __init__(
-        self, candles: Sequence[Candle], symbol: str, path: PathKind = "nearer", seed: int = 0
+        self,
+        candles: Sequence[Candle],
+        symbol: str,
+        time: WorldTime,
+        path: PathKind = "nearer",
+        seed: int = 0,
+        *,
+        leaps: bool = True,
     ) -> None:
         self._candles = candles
         self._symbol = symbol
+        self._time = time
         self._path = path
+        self._leaps = leaps
         self._seed = seed
         self._every_ms = interval_ms(candles)
         self._begun = trio.Event()
-        self._zero = 0.0
         self.wishes = Wishes()
         self.done = trio.Event()
 
@@ -77,9 +105,8 @@ class CandleMarket(Market):
         """When the last candle closes."""
         return self._candles[-1].at_ms + self._every_ms
 
-    def begin(self, first_at: float) -> None:
-        """Let the first candle open at `first_at` of Trio's clock."""
-        self._zero = first_at
+    def begin(self) -> None:
+        """Let the first candle come, when its time comes."""
         self._begun.set()
 
     def opening_prices(self) -> dict[str, Decimal]:
@@ -87,14 +114,36 @@ class CandleMarket(Market):
 
     async def run(self, floor: Floor) -> None:
         await self._begun.wait()
-        player = _Player(self, floor, self._symbol, self._every_ms, self._zero)
-        previous_ms = self.first_ms
-        for candle in self._candles:
-            await player.stand_still(previous_ms, candle.at_ms)
-            await player.play(candle, self._low_first)
-            previous_ms = candle.at_ms + self._every_ms
-        await player.at(self.end_ms)
+        player = _Player(self.wishes, floor, self._symbol, self._time, self._every_ms)
+        calm, number, count = Calm(), 0, len(self._candles)
+        while number < count:
+            if self._leaps and calm.has_come(self.wishes.state(), self._time.now_ms()):
+                number = await self._leap(floor, number)
+            if number < count:
+                if number:
+                    before_ms = self._candles[number - 1].at_ms + self._every_ms
+                    await player.stand_still(before_ms, self._candles[number].at_ms)
+                await player.play(self._candles[number], self._low_first)
+                number += 1
+        await self._time.sleep_until(self.end_ms)
         self.done.set()
+
+    async def _leap(self, floor: Floor, first: int) -> int:
+        """Pass over the candles from `first` on in which nothing can happen. Returns the next one to play."""
+        price, wishes = floor.last_price(self._symbol), self.wishes
+        next = next_to_play(
+            self._candles, first, price, wishes.bands(), wishes.until_ms(), self._every_ms
+        )
+        if next == first:
+            return first
+        for number in range(first, next):
+            candle = self._candles[number]
+            for price in (candle.low, candle.high, candle.close):
+                floor.past_trade(self._symbol, price, 1, candle.at_ms)
+        upto_ms = self._candles[next].at_ms if next < len(self._candles) else self.end_ms
+        self._time.leap_to(upto_ms - AWAKE_BEFORE_MS)
+        await self._time.sleep_until(upto_ms - 1)
+        return next
 
     def _low_first(self, candle: Candle) -> bool:
         down, up = candle.open - candle.low, candle.high - candle.open
@@ -109,42 +158,36 @@ class _Player:
     """Makes the trades of one candle after the other."""
 
     def __init__(
-        self, market: CandleMarket, floor: Floor, symbol: str, every_ms: int, zero: float
+        self, wishes: Wishes, floor: Floor, symbol: str, time: WorldTime, every_ms: int
     ) -> None:
-        self._market = market
+        self._wishes = wishes
         self._floor = floor
         self._symbol = symbol
+        self._time = time
         self._every_ms = every_ms
-        self._zero = zero
-        self._tick = floor.instruments[symbol].tick_size
-
-    async def at(self, market_ms: float) -> None:
-        await trio.sleep_until(self._at_s(market_ms))
-
-    def _at_s(self, market_ms: float) -> float:
-        return self._zero + (market_ms - self._market.first_ms) / 1000
+        self._contract_size = floor.instruments[symbol].contract_size
 
     async def stand_still(self, from_ms: int, to_ms: int) -> None:
         """Candles are missing: the last price is repeated in place of each."""
         for missing_ms in range(from_ms, to_ms, self._every_ms):
-            await self.at(missing_ms)
-            self._trade(self._floor.last_price(self._symbol), 1)
+            if missing_ms > self._time.now_ms():
+                await self._time.sleep_until(missing_ms)
+                self._trade(self._floor.last_price(self._symbol), 1)
 
     async def play(self, candle: Candle, low_first: Callable[[Candle], bool]) -> None:
-        floor, symbol = self._floor, self._symbol
-        size = max(1, int(candle.volume / floor.instruments[symbol].contract_size) // 4)
-        await self.at(candle.at_ms)
+        """Go from the candle's open to its close."""
+        size = max(1, int(candle.volume / self._contract_size) // TRADES)
+        await self._time.sleep_until(candle.at_ms)
         self._trade(candle.open, size)
-        await trio.sleep(min(AT_A_LEVEL_S, self._every_ms / 16000))  # what it sets off is decided
-        part_ms = self._every_ms / 4
+        part_ms = self._every_ms / TRADES
+        await trio.sleep(min(AT_A_LEVEL_S, part_ms / 4000))  # what the open sets off is decided
         for number, station in enumerate(stations(candle, low_first(candle)), start=1):
-            await self._walk(station, self._at_s(candle.at_ms + number * part_ms), size)
+            await self._walk(station, self._time.at(candle.at_ms + number * part_ms), size)
 
     async def _walk(self, to: Decimal, due: float, size: int) -> None:
         """Go to a price, by way of every level that somebody waits for."""
         while (level := self._next_level(to)) is not None:
-            left_s = due - trio.current_time()
-            await trio.sleep(min(AT_A_LEVEL_S, left_s / 4))
+            await trio.sleep(min(AT_A_LEVEL_S, (due - trio.current_time()) / 4))
             self._trade(level, 1)
         await trio.sleep_until(due)
         self._trade(to, size)
@@ -153,8 +196,8 @@ class _Player:
         """The nearest level strictly between the last price and `to`."""
         here = self._floor.last_price(self._symbol)
         if here < to:
-            return min((x for x in self._market.wishes.levels() if here < x < to), default=None)
-        return max((x for x in self._market.wishes.levels() if to < x < here), default=None)
+            return min((x for x in self._wishes.levels() if here < x < to), default=None)
+        return max((x for x in self._wishes.levels() if to < x < here), default=None)
 
     def _trade(self, price: Decimal, size: int) -> None:
         buy = price >= self._floor.last_price(self._symbol)

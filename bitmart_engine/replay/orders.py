@@ -17,6 +17,7 @@ from attrs import frozen
 from ..control.bodies import decode_parts, parse
 from ..model.errors import BadRequest, CallerError
 from ..model.instruments import Instrument
+from ..model.urls import check_url
 from ..trading.requests import PlaceOrder, Unit, checked_entry
 from .candles import read_time
 
@@ -56,6 +57,8 @@ def read_orders(
     for where, raw in _bodies(path):
         try:
             order = _order(where, raw)
+            if order.asked.callback_url is not None:
+                check_url(order.asked.callback_url)
             checked_entry(order.asked, instrument, unit)
             _check_place(order, instrument, first_ms, end_ms)
         except BadRequest as error:
@@ -67,7 +70,7 @@ def read_orders(
         orders.append(order)
     if not orders:
         raise OrderError(f"{path}: there are no orders in it")
-    return sorted(orders, key=lambda each: each.at_ms or first_ms)
+    return sorted(orders, key=lambda each: each.at_ms or 0)
 
 
 def _bodies(path: Path) -> Iterator[tuple[str, bytes]]:

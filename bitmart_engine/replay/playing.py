@@ -7,8 +7,9 @@ count as delivered, the journal is in memory. Nothing is read from the environme
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from decimal import Decimal
 
 import trio
@@ -17,32 +18,39 @@ from attrs import evolve, frozen
 from ..engine import Engine, open_engine
 from ..model.errors import CallerError
 from ..model.instruments import Instrument
-from ..model.lifecycle import EntryState
+from ..model.lifecycle import EntryState, ProtectionState
 from ..model.orders import EntryOrder
 from ..model.sides import PositionSide
 from ..paper import (
+    Books,
     Direction,
-    Fill,
     PaperConfig,
     PaperExchange,
     PaperInstrument,
     open_paper_exchange,
 )
 from ..settings import IN_MEMORY, Settings
+from ..trading.entries.waiting import rests_until_ms
 from ..trading.requests import Unit
 from ..world import World
 from .candles import Candle, interval_ms
-from .clock import run_seeded
+from .clock import WorldTime, run_seeded
+from .leaping import Band
 from .market import CandleMarket, PathKind, Wishes
 from .network import HOST, Requests, dialler, in_line
-from .orders import TimedOrder, named
+from .orders import OrderError, TimedOrder, named
 from .trades import CANDLES_ENDED, Execution, Plan
 
 __all__ = ["Played", "Rules", "instrument_of", "play"]
 
-BEFORE_S = 300.0
+BEFORE_MS = 300_000
 """By how much the engine is started before the first candle opens."""
 READY_WITHIN_S = 120.0
+TOLD_EVERY_S = 30.0
+"""How often the exchange repeats what the trades have told already: tickers, positions, running bars."""
+UNDER_WAY = (EntryState.SUBMITTING, EntryState.UNKNOWN)
+KINDS = ("stop_loss", "take_profit")
+"""What orders are called at the exchange that it made of the stops and targets that it keeps."""
 SETTLES_S = 10.0
 """How long the engine has, after the last candle, for what it has begun."""
 LONGEST_STALE_S = 3600.0
@@ -59,6 +67,8 @@ class Rules:
     taker_fee: Decimal = PaperConfig().taker_fee
     balance: Decimal = PaperConfig().balance
     unit: Unit = "base"
+    leaps: bool = True
+    """Whether candles in which nothing can happen are passed over."""
 
 
 @frozen(kw_only=True)
@@ -110,19 +120,21 @@ async def _play(candles: Sequence[Candle], orders: Sequence[TimedOrder], rules: 
         maker_fee=rules.maker_fee,
         taker_fee=rules.taker_fee,
         balance=rules.balance,
+        ticker_interval_s=TOLD_EVERY_S,
+        position_interval_s=TOLD_EVERY_S,
+        kline_interval_s=TOLD_EVERY_S,
     )
-    market = CandleMarket(candles, contract.symbol, rules.path, rules.seed)
-    begins_ms = market.first_ms - round(BEFORE_S * 1000)
-
-    def now_ms() -> int:
-        return begins_ms + round(trio.current_time() * 1000)
-
+    time = WorldTime(candles[0].at_ms - BEFORE_MS)
+    market = CandleMarket(candles, contract.symbol, time, rules.path, rules.seed, leaps=rules.leaps)
     async with (
         trio.open_nursery() as servers,
-        open_paper_exchange(config, market=market, now_ms=now_ms, serve_sockets=False) as exchange,
+        open_paper_exchange(
+            config, market=market, now_ms=time.now_ms, serve_sockets=False
+        ) as exchange,
     ):
         world = World(
-            wall_ms=now_ms,
+            wall_ms=time.now_ms,
+            boot=time.boot,
             dial=dialler(exchange, servers),
             http_transport=lambda: Requests(exchange),
             random=random.Random(f"engine:{rules.seed}"),
@@ -131,17 +143,20 @@ async def _play(candles: Sequence[Candle], orders: Sequence[TimedOrder], rules: 
         async with open_engine(
             _settings(config, rules, interval_ms(candles)), world=world
         ) as engine:
-            market.wishes = _Waited(engine, exchange, contract)
+            market.wishes = waited = _Waited(engine, exchange, contract, orders)
             with trio.fail_after(READY_WITHIN_S):
                 await engine.wait_ready()
-            await _place(engine, orders, market, begins_ms)
-            await market.done.wait()
-            await trio.sleep(SETTLES_S)
-            executions = list(_executions(exchange.books.fills, engine))
+            refused = await _place(engine, orders, waited, market, time)
+            if refused is None:
+                await market.done.wait()
+                await trio.sleep(SETTLES_S)
+            executions = list(_executions(exchange.books, engine))
             played = Played(
                 executions=executions, orders=_orders(engine, orders), end_ms=market.end_ms
             )
         servers.cancel_scope.cancel()
+    if refused is not None:
+        raise refused
     return played
 
 
@@ -159,42 +174,55 @@ def _settings(config: PaperConfig, rules: Rules, every_ms: int) -> Settings:
         quantity_unit=rules.unit,
         stale_after_s=min(LONGEST_STALE_S, max(10.0, every_ms / 1000 * 2)),
         price_jump_percent=1000,
+        history_days=36_500,
     )
 
 
 async def _place(
-    engine: Engine, orders: Sequence[TimedOrder], market: CandleMarket, begins_ms: int
-) -> None:
-    """Place each order at its time; the market begins once those of the beginning are placed."""
+    engine: Engine,
+    orders: Sequence[TimedOrder],
+    waited: _Waited,
+    market: CandleMarket,
+    time: WorldTime,
+) -> OrderError | None:
+    """Place each order at its time; the market begins once those of the beginning are placed.
+
+    Returns what is wrong with the first that is refused, and places no more.
+    """
     begun = False
-    for order in orders:
-        if order.at_ms is not None and not begun:
-            market.begin(BEFORE_S)
-            begun = True
+    for number, order in enumerate(orders, start=1):
         if order.at_ms is not None:
-            await trio.sleep_until((order.at_ms - begins_ms) / 1000)
+            if not begun:
+                market.begin()
+                begun = True
+            await time.sleep_until(order.at_ms)
         try:
             await engine.place_order(order.asked)
         except CallerError as error:
-            raise named(order.where, error) from None
+            return named(order.where, error)
+        waited.placed = number
     if not begun:
-        market.begin(BEFORE_S)
+        market.begin()
+    return None
 
 
 def _orders(engine: Engine, orders: Iterable[TimedOrder]) -> list[EntryOrder]:
-    return [engine.state.orders[each.asked.id] for each in orders]
+    known = engine.state.orders
+    return [known[each.asked.id] for each in orders if each.asked.id in known]
 
 
-def _executions(fills: Iterable[Fill], engine: Engine) -> Iterator[Execution]:
+def _executions(books: Books, engine: Engine) -> Iterator[Execution]:
     """The exchange's fills, each with the entry order that it belongs to, as the engine's journal has it."""
     state = engine.state
-    for fill in fills:
+    for fill in books.fills:
         entry = state.entry_of(fill.client_order_id)
         closing = state.closing_of(fill.client_order_id) or state.fired_for(str(fill.order_id))
+        kind = books.orders[fill.order_id].type
+        by_exchange = kind in KINDS
         trade, reason = entry.id if entry else "", ""
         if closing is not None and entry is None:
             trade = closing.entry_id or closing.id
-            reason = closing.closing_for.value if closing.closing_for else "closed"
+            reason = closing.closing_for.value if closing.closing_for else ""
         yield Execution(
             at_ms=fill.at_ms,
             trade=trade,
@@ -205,43 +233,77 @@ def _executions(fills: Iterable[Fill], engine: Engine) -> Iterator[Execution]:
             price=fill.price,
             size=fill.size,
             fee=fill.fee,
-            reason=reason,
+            reason=kind if by_exchange else reason,
+            closed_by="exchange" if by_exchange else "engine",
         )
 
 
 class _Waited(Wishes):
     """The prices at which something is to happen: of what the engine waits for, and of what rests at the exchange."""
 
-    def __init__(self, engine: Engine, exchange: PaperExchange, contract: PaperInstrument) -> None:
-        self._engine = engine
-        self._exchange = exchange
+    def __init__(
+        self,
+        engine: Engine,
+        exchange: PaperExchange,
+        contract: PaperInstrument,
+        orders: Sequence[TimedOrder],
+    ) -> None:
+        self._state = engine.state
+        self._books = exchange.books
         self._contract = contract
+        self._orders = orders
+        self.placed = 0
+        """How many of the orders are placed."""
 
     def levels(self) -> Iterator[Decimal]:
-        state = self._engine.state
-        for order in state.orders.alive():
-            request = order.request
-            if order.state is EntryState.WAITING:
-                yield from (request.zone_min, request.zone_max)
-            yield from (
-                each for each in (request.stop_loss, request.take_profit) if each is not None
-            )
-        for protection in state.protections.alive():
-            for level in (protection.stop_loss, protection.take_profit):
-                if level is not None:
-                    yield level
+        for band in self.bands():
+            yield from (band.low, band.high)
         tick = self._contract.tick_size
-        for working in self._exchange.books.ledger.working(self._contract.symbol):
-            if (
-                working.price is not None
-            ):  # the trade at its price, or the next one if that is where the price is
-                yield working.price
+        for working in self._books.ledger.working(self._contract.symbol):
+            if working.price is not None:  # it fills beyond its price, where that is the last one
                 yield working.price - tick if working.side.is_buy else working.price + tick
 
+    def bands(self) -> Iterator[Band]:
+        for order in self._state.orders.alive():
+            request = order.request
+            if order.state is EntryState.WAITING:
+                yield Band(request.zone_min, request.zone_max)
+            for level in (request.stop_loss, request.take_profit):
+                if level is not None:
+                    yield Band(level, level)
+        for protection in self._state.protections.alive():
+            for level in (protection.stop_loss, protection.take_profit):
+                if level is not None:
+                    yield Band(level, level)
+        for working in self._books.ledger.working(self._contract.symbol):
+            if working.price is not None:
+                yield Band(working.price, working.price)
+
     def side_at_risk(self) -> int:
-        state = self._engine.state
-        held = {each.side for each in state.protections.alive() if each.remaining}
-        sides = held or {each.request.side for each in state.orders.alive()}
+        held = {each.side for each in self._state.protections.alive() if each.remaining}
+        sides = held or {each.request.side for each in self._state.orders.alive()}
         if len(sides) != 1:
             return 0
         return 1 if PositionSide.LONG in sides else -1
+
+    def state(self) -> Hashable:
+        orders, protections = self._state.orders.alive(), self._state.protections.alive()
+        if any(each.state in UNDER_WAY for each in orders):
+            return None
+        if any(each.state is ProtectionState.CLOSING for each in protections):
+            return None
+        return (
+            self.placed,
+            len(self._books.fills),
+            tuple((each.id, each.state, each.filled) for each in orders),
+            tuple((each.id, each.state, each.covered, each.closed) for each in protections),
+        )
+
+    def until_ms(self) -> float:
+        times: list[float] = [
+            each.at_ms for each in self._orders[self.placed :] if each.at_ms is not None
+        ]
+        for order in self._state.orders.alive():
+            rests = rests_until_ms(order)
+            times += [order.deadline_ms, *([] if rests is None else [rests])]
+        return min(times, default=math.inf)

@@ -86,6 +86,7 @@ def _trade(trade: Trade) -> Mapping[str, object]:
         "exit_ms": trade.exit_ms,
         "average_out": plain(trade.average_out),
         "exit_reason": trade.reason,
+        "closed_by": trade.closed_by,
         "open": trade.open,
         "held_s": (trade.exit_ms - trade.entry_ms) // 1000,
         "gross": plain(trade.gross),

@@ -36,6 +36,8 @@ class Execution:
     fee: Decimal
     reason: str = ""
     """Why it closes."""
+    closed_by: str = ""
+    """Whose order it is that closes: the engine's, or one of the exchange's own making."""
 
 
 @frozen(kw_only=True)
@@ -58,6 +60,7 @@ class Trade:
     exit_ms: int
     average_out: Decimal
     reason: str
+    closed_by: str
     open: bool
     gross: Decimal
     fees: Decimal
@@ -109,6 +112,7 @@ class _Open:
     fees: Decimal = ZERO
     exit_ms: int = 0
     reasons: dict[str, None] = field(factory=dict)
+    closers: dict[str, None] = field(factory=dict)
 
     @property
     def left(self) -> int:
@@ -120,6 +124,7 @@ class _Open:
         self.fees += fill.fee * size / fill.size
         self.exit_ms = fill.at_ms
         self.reasons[fill.reason] = None
+        self.closers[fill.closed_by] = None
 
 
 def shown(amount: Decimal) -> Decimal:
@@ -175,6 +180,7 @@ def _done(
         exit_ms=end_ms if still else trade.exit_ms,
         average_out=shown(out / trade.size_in),
         reason=" ".join(trade.reasons),
+        closed_by=" ".join(trade.closers),
         open=bool(still),
         gross=shown((out - trade.value_in) * contract_size * sign),
         fees=shown(trade.fees),
