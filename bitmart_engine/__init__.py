@@ -32,6 +32,7 @@ from .model.events import (
     Trade,
 )
 from .model.fills import AccountFill, Liquidity, Whose
+from .model.halting import Halt, HaltLevel
 from .model.lifecycle import EntryState, ProtectionState
 from .model.notifications import Notification
 from .model.orders import EntryOrder
@@ -78,6 +79,8 @@ __all__ = [
     "Fact",
     "Fill",
     "Findings",
+    "Halt",
+    "HaltLevel",
     "HealthLevel",
     "JournalError",
     "Kline",

@@ -19,11 +19,14 @@ from attrs import field, frozen
 from .counters import Counters
 from .model.events import BalanceUpdate, Kline, OrderUpdate, PositionUpdate
 from .model.fills import AccountFill
+from .model.halting import Halt
 from .model.orders import EntryOrder
 from .model.positions import Protection
 from .store.records import (
     CloseIntended,
     CloseObserved,
+    EntriesHalted,
+    EntriesPaused,
     EntryAccepted,
     EntryAnnounced,
     EntryCancelAsked,
@@ -43,7 +46,7 @@ from .store.records import (
 from .store.state import State
 from .streams.bus import Bus, Lagged, Listener
 
-__all__ = ["Feed", "FeedReader", "Gap", "Happening", "Told", "Withdrawn"]
+__all__ = ["Feed", "FeedReader", "Gap", "Happening", "Told", "Trading", "Withdrawn"]
 
 KEPT = 1000
 """Of each type, for readers who come back."""
@@ -63,6 +66,7 @@ class Happening(Enum):
     FILL = "fill"
     ENTRY = "entry"
     PROTECTION = "protection"
+    TRADING = "trading"
 
 
 @frozen
@@ -70,6 +74,15 @@ class Withdrawn:
     """An entry order, or a protection, that could not be kept safe: there is no such thing after all."""
 
     id: str
+
+
+@frozen
+class Trading:
+    """Whether entries go out: `running`, `paused` or `halted`, and at which level."""
+
+    state: str
+    halt: Halt | None
+    at_ms: int
 
 
 What = (
@@ -81,12 +94,13 @@ What = (
     | EntryOrder
     | Protection
     | Withdrawn
+    | Trading
 )
 
 
 @frozen
 class Told:
-    """One event of the feed. `id` only grows; `what` is how things stood then. A balance has no symbol."""
+    """One event of the feed. `id` only grows; `what` is how things stood then. Balances and trading have no symbol."""
 
     id: int
     at_ms: int
@@ -169,6 +183,8 @@ class Feed:
             self._withdraw(Happening.ENTRY, record.id)
         elif isinstance(record, ProtectionForgotten):
             self._withdraw(Happening.PROTECTION, record.id)
+        elif isinstance(record, EntriesHalted | EntriesPaused):
+            self._tell_trading(record.at_ms)
 
     def close(self) -> None:
         """End every reader's iteration, once it has read what waits for it. Idempotent."""
@@ -183,6 +199,11 @@ class Feed:
         protection = self._state.protections.get(id)
         if protection is not None:
             self._tell(Happening.PROTECTION, protection.symbol, protection)
+
+    def _tell_trading(self, at_ms: int) -> None:
+        halt = self._state.halt
+        state = "running" if self._state.paused_ms is None else "paused"
+        self._tell(Happening.TRADING, None, Trading("halted" if halt else state, halt, at_ms))
 
     def _withdraw(self, type: Happening, id: str) -> None:
         """Take back what was told of it, if it was told to anybody."""

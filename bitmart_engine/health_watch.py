@@ -70,6 +70,15 @@ class HealthWatch:
         if engine.state.paused_ms is not None:
             said = "entries are paused: no order goes out until they are resumed"
             found.append(Fact("entries_paused", HealthLevel.AMBER, said))
+        if (halt := engine.state.halt) is not None:
+            orders, positions = engine.halt_leaves()
+            left = (
+                f"; {orders} orders and {positions} positions are left"
+                if orders or positions
+                else ""
+            )
+            said = f"trading is halted ({halt.level.value}) until it is resumed{left}"
+            found.append(Fact("trading_halted", HealthLevel.AMBER, said))
         offset_ms = engine.exchange().clock_offset_ms
         if offset_ms is not None and abs(offset_ms) > SKEW_WARNED_MS:
             said = f"the exchange's clock is {offset_ms / 1000:+.1f} s from this machine's"

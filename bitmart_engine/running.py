@@ -26,6 +26,7 @@ from .model.errors import BadRequest, Conflict, NotFound, Unavailable
 from .model.events import BalanceUpdate, Event, Kline, OrderUpdate, PositionUpdate, Tick
 from .model.fields import converted, number, symbol_of, text
 from .model.fills import AccountFill
+from .model.halting import Halt, HaltLevel
 from .model.notifications import Notification
 from .model.orders import EntryOrder
 from .model.positions import Protection
@@ -514,10 +515,28 @@ class Engine:
         await self._core.promises.keep()
         return since_ms
 
+    async def halt(self, level: HaltLevel) -> Halt:
+        """Use the kill switch: open nothing new, also cancel every entry order, also close every position of ours.
+
+        It lasts until `resume`, across restarts. A level may be raised, and asked for again; with `flatten` that closes
+        what is guarded by then. Contracts that no protection covers are their owner's, and stay. Returns once it is
+        durable and begun. Raises Conflict for a level below the present one and without credentials, and Unavailable
+        where the journal cannot be written: then it is done all the same, and a restart may forget it.
+        """
+        self._need_credentials()
+        return await self._core.halting.halt(level)
+
+    def halt_leaves(self) -> tuple[int, int]:
+        """Orders and positions that a halt is about and that have not ended yet."""
+        return self._core.halting.left()
+
     async def resume(self) -> None:
-        """Undo `pause`: orders whose zone the price is in go out at once. Durable on return; raises Unavailable."""
+        """Undo `pause` and `halt`: orders whose zone the price is in go out at once. Durable on return.
+
+        Raises Unavailable. What was cancelled or is being closed is not brought back.
+        """
         self._core.promises.check()
-        if self.state.paused_ms is not None:
+        if self.state.paused_ms is not None or self.state.halt is not None:
             self._store.record(EntriesPaused(self._world.wall_ms(), False))
             log.warning("entries_resumed")
         await self._core.promises.keep()

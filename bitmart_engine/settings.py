@@ -283,7 +283,7 @@ class Settings:
     )
     alert_on: frozenset[str] = _setting(
         "ALERT_ON",
-        ("critical", "error", "exchange_stop_missing", "machine_slept"),
+        ("critical", "error", "exchange_stop_missing", "machine_slept", "trading_halted"),
         as_events,
         "of what: levels and ids of the log's events, separated by commas",
     )

@@ -74,7 +74,7 @@ def in_words(record: r.Record) -> str:
                 answer = f" ({record.answer})" if record.answer else ""
                 return f"callback delivered{times}{answer}, key {record.id}"
             return f"callback given up{times}, key {record.id}" + _because(record.why)
-        case r.EntriesPaused() | r.FuturesOrderSeen() | r.ViewChanged():
+        case r.EntriesHalted() | r.EntriesPaused() | r.FuturesOrderSeen() | r.ViewChanged():
             return type(record).__name__
         case _:
             assert_never(record)

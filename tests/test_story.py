@@ -85,6 +85,7 @@ def test_a_record_in_words(record, words):
 
 def test_every_kind_of_record_that_is_of_an_order_has_words_above():
     assert {type(record) for record, _ in WORDS} == set(get_args(r.Record)) - {
+        r.EntriesHalted,
         r.EntriesPaused,
         r.FuturesOrderSeen,
         r.ViewChanged,

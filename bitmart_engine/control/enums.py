@@ -15,6 +15,7 @@ from ..model.events import OrderState
 from ..model.fields import SIDES
 from ..model.fills import Liquidity, Whose
 from ..model.futures_orders import FuturesStatus
+from ..model.halting import HaltLevel
 from ..model.lifecycle import EntryState, ProtectionState
 from ..model.orders import OrderType
 from ..model.positions import CloseReason
@@ -43,6 +44,7 @@ BY_VALUE: Mapping[type[Enum], tuple[str, str]] = {
     OutboxState: ("OutboxState", "where a notification stands; a delivered one is not shown"),
     Happening: ("EventType", "of an event of GET /events"),
     Timeframe: ("Timeframe", "how long a kline is"),
+    HaltLevel: ("HaltLevel", "what is halted; each level includes those before it"),
     HealthLevel: ("HealthLevel", "red: a stop or a promise may be at risk; amber: nothing held is"),
     Status: ("SignalStatus", "what became of the order that a signal tells of"),
 }
@@ -65,6 +67,7 @@ CHOICES: Mapping[str, tuple[Sequence[str], str]] = {
         ),
         "why it is gone; a level also where the exchange's own stop did it, see `closed_by`",
     ),
+    "TradingState": (("running", "paused", "halted"), "whether entries go out"),
     "SignalKind": (("ENTRY", "STOP_LOSS", "TAKE_PROFIT"), "what an order is for"),
     "SignalSide": (("LONG", "SHORT"), "of a position"),
 }

@@ -17,7 +17,9 @@ SHOWN_BY_TYPE: Mapping[Happening, tuple[str, ...]] = {
     Happening.FILL: ("AccountFill",),
     Happening.ENTRY: ("Order", "Withdrawn"),
     Happening.PROTECTION: ("Position", "Withdrawn"),
+    Happening.TRADING: ("Trading",),
 }
+WITHOUT_SYMBOL = (Happening.BALANCE, Happening.TRADING)
 
 
 def by_type(message: Schema) -> Mapping[str, Schema]:
@@ -30,7 +32,7 @@ def _event(message: Schema, type: Happening) -> Schema:
     fields = {
         **message["properties"],
         "type": always(type.value),
-        "symbol": {"type": "null" if type is Happening.BALANCE else "string"},
+        "symbol": {"type": "null" if type in WITHOUT_SYMBOL else "string"},
         "data": shown[0] if len(shown) == 1 else {"anyOf": shown},
     }
     return {"type": "object", "properties": fields, "required": message["required"]}

@@ -21,10 +21,12 @@ from quart.wrappers.response import ResponseBody
 
 from ..engine import Engine
 from ..feed import FeedReader, Gap, Happening, Told
+from ..feed import Trading as TradingKept
 from ..feed import Withdrawn as WithdrawnKept
 from ..model.decimals import plain
 from ..model.errors import BadRequest
 from ..model.fills import AccountFill
+from ..model.halting import HaltLevel
 from ..model.orders import EntryOrder
 from ..model.positions import Protection
 from .bodies import unknown
@@ -32,9 +34,18 @@ from .fills import fill_view
 from .pieces import encoded
 from .queries import check_parameters, list_asked
 from .views import order_view, protection_view
-from .wire import Count, UnixMs, always
+from .wire import Count, UnixMs, always, named
 
-__all__ = ["LEFT_OUT", "Lagged", "Message", "Withdrawn", "endpoints", "event_view", "shown"]
+__all__ = [
+    "LEFT_OUT",
+    "Lagged",
+    "Message",
+    "Trading",
+    "Withdrawn",
+    "endpoints",
+    "event_view",
+    "shown",
+]
 
 PARAMETERS = ("types", "symbol", "last_event_id")
 AT_ONCE = 100
@@ -73,6 +84,16 @@ class Withdrawn:
 
     id: str
     state: Annotated[str, always("withdrawn")] = "withdrawn"
+
+
+@frozen(kw_only=True, slots=False)
+class Trading:
+    """Whether entries go out. `since_ms` is when the kill switch was used first."""
+
+    state: Annotated[str, named("TradingState")]
+    level: HaltLevel | None
+    since_ms: UnixMs | None
+    at_ms: UnixMs
 
 
 @frozen
@@ -205,6 +226,9 @@ def _data(what: object) -> object:
         return fill_view(what)
     if isinstance(what, WithdrawnKept):
         return Withdrawn(id=what.id)
+    if isinstance(what, TradingKept):
+        level, since_ms = (what.halt.level, what.halt.since_ms) if what.halt else (None, None)
+        return Trading(state=what.state, level=level, since_ms=since_ms, at_ms=what.at_ms)
     return shown(what)
 
 

@@ -28,7 +28,8 @@ ENDPOINTS = {
     "POST /balance/subscribe": "hold the channel of balance events for readers",
     "POST /balance/unsubscribe": "undo that; the engine goes on hearing them, and GET /events tells them",
     "POST /pause": "let no waiting order go out, across restarts; stops and targets are watched on",
-    "POST /resume": "undo that; what is in its zone goes out at once",
+    "POST /api/halt": "the kill switch: open nothing new, cancel every entry, or close every position too",
+    "POST /resume": "undo a pause or a halt; what is in its zone goes out at once",
     "POST /stop": "stop the engine; names the positions that nobody guards meanwhile",
     "POST /api/place-order": "wait for the price to enter a zone, then place the order",
     "POST /api/monitor-position": "guard a position with a stop-loss and a take-profit",
@@ -147,6 +148,7 @@ EXAMPLES = (
     Example("see what is under way", "GET", "/api/orders/status"),
     Example("move the stop", "PATCH", "/api/protections/position-123", {"stop_loss": 64100}),
     Example("cancel the order", "DELETE", "/api/orders/order-123"),
+    Example("open nothing new until POST /resume", "POST", "/api/halt", {"level": "no_new"}),
     Example("see the engine at a glance", "GET", "/status"),
 )
 

@@ -32,7 +32,7 @@ from .wire import (
     view_of,
 )
 
-__all__ = ["WATCH", "Alive", "Health", "NotReady", "Paused", "Readiness", "Stopping", "endpoints"]
+__all__ = ["WATCH", "Alive", "Health", "NotReady", "Readiness", "Stopping", "endpoints"]
 
 log = get_logger()
 
@@ -134,15 +134,6 @@ class Health(Answer):
     age_s: Seconds
 
 
-@frozen(kw_only=True, slots=False)
-class Paused(Answer):
-    """Whether entries are paused, and since when."""
-
-    message: str
-    paused: bool
-    since_ms: UnixMs | None
-
-
 def health_of(report: Report, now_ms: int) -> Health:
     """A report as it is answered."""
     kept = report.kept
@@ -185,7 +176,7 @@ def _naked(naked: Naked) -> NakedTime:
 
 
 def endpoints(engine: Engine) -> Blueprint:
-    """GET /healthz, GET /readyz, GET /api/health, POST /pause, POST /resume, POST /stop."""
+    """GET /healthz, GET /readyz, GET /api/health, POST /stop."""
     routes = Blueprint("health", __name__)
 
     @routes.get("/healthz")
@@ -204,19 +195,6 @@ def endpoints(engine: Engine) -> Blueprint:
     async def troubles() -> Response:
         watch: HealthWatch = current_app.extensions[WATCH]
         return answer(health_of(await watch.latest(), engine.now_ms()))
-
-    @routes.post("/pause")
-    async def pause() -> Response:
-        await no_body()
-        since_ms = await engine.pause()
-        said = "entries are paused: orders wait, stops and targets are watched on"
-        return answer(Paused(message=said, paused=True, since_ms=since_ms))
-
-    @routes.post("/resume")
-    async def resume() -> Response:
-        await no_body()
-        await engine.resume()
-        return answer(Paused(message="entries go out again", paused=False, since_ms=None))
 
     @routes.post("/stop")
     async def stop() -> Response:

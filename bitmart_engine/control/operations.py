@@ -15,7 +15,8 @@ from .enums import one_of
 from .fills import FillList
 from .futures_orders import FuturesOrderList, OneFuturesOrder
 from .guide import Help
-from .health import Alive, Health, Paused, Readiness, Stopping
+from .halting import Halted, Paused
+from .health import Alive, Health, Readiness, Stopping
 from .hooks import CALLBACKS
 from .klines import KlineList
 from .metrics import TEXT_FORMAT
@@ -169,6 +170,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /status": Operation("get_status", "engine", Status),
     "GET /help": Operation("get_help", "engine", Help),
     "POST /pause": Operation("pause_entries", "engine", Paused, WRITE),
+    "POST /api/halt": Operation("halt_trading", "engine", Halted, (*WRITE, 409), "HaltAsked"),
     "POST /resume": Operation("resume_entries", "engine", Paused, WRITE),
     "POST /stop": Operation("stop_engine", "engine", Stopping, WRITE),
     "GET /openapi.json": Operation("get_document", "engine", "Document"),

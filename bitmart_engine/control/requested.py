@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from ..trading.requests import MonitorPosition, PlaceOrder
 from .enums import choice
+from .halting import HaltAsked
 from .positions import Levels
 from .shapes import Schema, listing, maybe, named
 from .subscriptions import KlineView
@@ -75,5 +76,6 @@ def _kind(hint: Any) -> Schema:
 
 
 BODIES: Mapping[str, Schema] = {
-    each.__name__: _body_of(each) for each in (PlaceOrder, MonitorPosition, Levels, KlineView)
+    each.__name__: _body_of(each)
+    for each in (PlaceOrder, MonitorPosition, Levels, KlineView, HaltAsked)
 }

@@ -17,7 +17,7 @@ from .callbacks import Callback
 from .enums import ENUMS
 from .errors import Crash
 from .event_schema import EVENT, by_type
-from .events import LEFT_OUT, Lagged, Message, Withdrawn
+from .events import LEFT_OUT, Lagged, Message, Trading, Withdrawn
 from .fills import AccountFill
 from .futures_orders import FuturesOrder
 from .health import NotReady
@@ -33,7 +33,7 @@ __all__ = ["COMPONENTS"]
 IN_ANSWERS = (Order, Position, FuturesOrder, AccountFill, Notification, Callback)
 """What answers list in pieces."""
 REFUSALS = (Error, Crash, NotReady)
-EVENTS = (Message, Lagged, Withdrawn)
+EVENTS = (Message, Lagged, Withdrawn, Trading)
 NORMALIZED = (Kline, OrderUpdate, PositionUpdate, BalanceUpdate)
 """Events of the exchange, which are shown by the names of their fields."""
 

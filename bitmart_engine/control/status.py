@@ -20,6 +20,7 @@ from ..streams.topics import ORDERS, POSITIONS
 from ..trading.account.balance import KnownBalance
 from ..version import VERSION
 from .answers import answer
+from .halting import HaltState, halt_state
 from .orders import is_monitored, is_pending
 from .pieces import count
 from .positions import held
@@ -175,6 +176,7 @@ class Status(Answer):
     not_ready: list[str]
     missing_credentials: tuple[str, ...]
     paused_ms: UnixMs | None
+    halt: HaltState | None
     public_ws_connected: bool
     private_ws_connected: bool
     authenticated: bool
@@ -225,6 +227,7 @@ def endpoints(engine: Engine) -> Blueprint:
                 not_ready=engine.not_ready(),
                 missing_credentials=engine.settings.missing_credentials,
                 paused_ms=state.paused_ms,
+                halt=halt_state(engine),
                 public_ws_connected=streams.public_connected,
                 private_ws_connected=streams.private_connected,
                 authenticated=streams.authenticated,

@@ -6,7 +6,11 @@ __all__ = ["ACCOUNT", "ORDERS", "PROTECTIONS"]
 
 ORDERS = {
     "entries_paused": "A user paused the entries: no waiting order goes out until they are resumed; stops go on.",
-    "entries_resumed": "A user resumed the entries: waiting orders go out again.",
+    "entries_resumed": "A user resumed the entries, paused or halted: waiting orders go out again.",
+    "trading_halted": (
+        "A user used the kill switch: nothing new is opened until it is resumed; `cancel` takes every entry order "
+        "back, `flatten` closes every position too."
+    ),
     "order_accepted": "An order was accepted and waits for the price to enter its zone.",
     "order_open": "The order is at the exchange.",
     "order_partially_filled": "A part of the order has filled.",

@@ -298,7 +298,7 @@ def callbacks(session: Session, id: str, **query: Any) -> None:
 @click.option(
     "--types",
     metavar="TYPE,...",
-    help="Only these: kline, order, position, balance, fill, entry, protection.",
+    help="Only these: kline, order, position, balance, fill, entry, protection, trading.",
 )
 @click.option("--symbol", help="Only those of this symbol.")
 @click.option(
@@ -335,9 +335,31 @@ def pause(session: Session) -> None:
     session.tell(answer, lambda: [session.screen.line(str(answer.body.get("message", "paused")))])
 
 
+@remote_command("halt no_new", "halt flatten --url http://127.0.0.1:8091")
+@click.argument("level", type=click.Choice(["no_new", "cancel", "flatten"]))
+def halt(session: Session, level: str) -> None:
+    """The kill switch, until 'resume', across restarts.
+
+    no_new opens nothing new. cancel also takes every entry order back. flatten also closes every position that the
+    engine guards, at the market; contracts that it does not guard stay. The level can be raised.
+    """
+    answer = session.remote.ask("POST", "api", "halt", body={"level": level})
+
+    def lines() -> list[str]:
+        left = answer.body.get("halt", {})
+        said = [str(answer.body.get("message", "halted"))]
+        if left.get("orders_left") or left.get("positions_left"):
+            said.append(
+                f"left: {left.get('orders_left')} orders, {left.get('positions_left')} positions; 'status' says more"
+            )
+        return [session.screen.line(each) for each in said]
+
+    session.tell(answer, lines)
+
+
 @remote_command("resume", "resume --url http://127.0.0.1:8091")
 def resume(session: Session) -> None:
-    """Undo 'pause': orders whose zone the price is in go out at once."""
+    """Undo 'pause' and 'halt': orders whose zone the price is in go out at once."""
     answer = session.remote.ask("POST", "resume")
     session.tell(answer, lambda: [session.screen.line(str(answer.body.get("message", "resumed")))])
 
@@ -356,7 +378,7 @@ def stop(session: Session) -> None:
 
 COMMANDS = (
     status, place, orders, cancel, positions, protect, monitor, close,
-    subscribe, unsubscribe, events, outbox, callbacks, pause, resume, stop,
+    subscribe, unsubscribe, events, outbox, callbacks, pause, halt, resume, stop,
 )  # fmt: skip
 
 

@@ -276,6 +276,7 @@ TOLD_OF = {
     ),
     "entry": ("id", "state", "reason", "side", "filled_size", "size", "average_price"),
     "protection": ("id", "state", "reason", "side", "covered", "closed", "stop_loss", "take_profit"),
+    "trading": ("state", "level"),
 }  # fmt: skip
 """What matters of an event, by its type. Of one of another type everything is shown."""
 

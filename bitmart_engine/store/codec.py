@@ -101,7 +101,7 @@ def subject_of(record: Record) -> Subject:
             return "notification", record.id
         case r.ViewChanged():
             return "view", ""
-        case r.EntriesPaused():
+        case r.EntriesHalted() | r.EntriesPaused():
             return "entries", ""
         case _:
             assert_never(record)

@@ -21,6 +21,7 @@ from zlib import crc32
 from attrs import frozen
 
 from ..model.futures_orders import FuturesOrder
+from ..model.halting import Halt
 from ..model.notifications import DeadLetter, Notification
 from ..model.orders import EntryOrder
 from ..model.positions import Protection
@@ -369,6 +370,9 @@ def _write(
     connection.execute(
         "INSERT OR REPLACE INTO meta VALUES ('paused', ?)", (json.dumps(state.paused_ms),)
     )
+    connection.execute(
+        "INSERT OR REPLACE INTO meta VALUES ('halt', ?)", (pack(state.halt) if state.halt else "",)
+    )
 
 
 def _ended_ms(
@@ -388,3 +392,6 @@ def _read_meta(connection: sqlite3.Connection, state: State) -> None:
     row = connection.execute("SELECT value FROM meta WHERE key = 'paused'").fetchone()
     if row is not None and row[0] != "null":  # older journals have none
         state.paused_ms = unpack(int, row[0])
+    row = connection.execute("SELECT value FROM meta WHERE key = 'halt'").fetchone()
+    if row is not None and row[0]:
+        state.halt = unpack(Halt, row[0])

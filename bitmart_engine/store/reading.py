@@ -23,7 +23,7 @@ OWED = "SELECT subject FROM journal WHERE kind = 'NotificationOwed' AND instr(bo
 WRITTEN = """
     SELECT seq, at_ms, kind, body FROM journal
     WHERE subject IN (SELECT value FROM json_each(?))
-    AND kind NOT IN ('EntriesPaused', 'FuturesOrderSeen', 'ViewChanged')
+    AND kind NOT IN ('EntriesHalted', 'EntriesPaused', 'FuturesOrderSeen', 'ViewChanged')
     ORDER BY seq
 """
 

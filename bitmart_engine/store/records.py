@@ -10,6 +10,7 @@ from decimal import Decimal
 from attrs import frozen
 
 from ..model.futures_orders import FuturesOrder
+from ..model.halting import HaltLevel
 from ..model.lifecycle import EntryState, ProtectionState
 from ..model.notifications import Notification
 from ..model.orders import EntryOrder
@@ -18,6 +19,7 @@ from ..model.positions import Close, CloseReason, FiredOrder, Protection
 __all__ = [
     "CloseIntended",
     "CloseObserved",
+    "EntriesHalted",
     "EntriesPaused",
     "EntryAccepted",
     "EntryAnnounced",
@@ -249,14 +251,26 @@ class ViewChanged:
 
 @frozen
 class EntriesPaused:
-    """A user paused the entries, or resumed them: whether orders that wait for their zone may go out."""
+    """A user paused the entries, or resumed them: whether orders that wait for their zone may go out.
+
+    Resuming ends what was halted as well.
+    """
 
     at_ms: int
     paused: bool
 
 
+@frozen
+class EntriesHalted:
+    """A user used the kill switch, or raised its level: nothing new is opened until the entries are resumed."""
+
+    at_ms: int
+    level: HaltLevel
+
+
 Record = (
-    EntriesPaused
+    EntriesHalted
+    | EntriesPaused
     | EntryAccepted
     | EntryIntended
     | EntryObserved

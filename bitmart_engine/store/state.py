@@ -9,6 +9,7 @@ from typing import Any
 from attrs import evolve
 
 from ..model.futures_orders import FuturesOrder
+from ..model.halting import Halt
 from ..model.lifecycle import (
     ENTRY_MOVES,
     PROTECTION_MOVES,
@@ -24,6 +25,7 @@ from .codec import subject_of, unpacking
 from .records import (
     CloseIntended,
     CloseObserved,
+    EntriesHalted,
     EntriesPaused,
     EntryAccepted,
     EntryAnnounced,
@@ -68,6 +70,8 @@ class State:
         self.viewed: set[str] = set()
         self.paused_ms: int | None = None
         """Since when entries are paused; None while they are not."""
+        self.halt: Halt | None = None
+        """The kill switch, from its use until the entries are resumed."""
         self.entry_by_client_id: dict[str, str] = {}
         self.protection_by_client_id: dict[str, str] = {}
         """Also by the exchange's order ids, all digits as ours never are, of what it closed of them itself."""
@@ -340,9 +344,17 @@ class State:
     @apply.register
     def _(self, record: EntriesPaused) -> None:
         if not record.paused:
-            self.paused_ms = None
+            self.paused_ms = self.halt = None
         elif self.paused_ms is None:
             self.paused_ms = record.at_ms
+
+    @apply.register
+    def _(self, record: EntriesHalted) -> None:
+        now = self.halt
+        if now is None:
+            self.halt = Halt(record.level, record.at_ms)
+        elif record.level.includes(now.level):
+            self.halt = Halt(record.level, now.since_ms)
 
     def _moved(self, id: str, to: EntryState, at_ms: int, reason: str = "") -> EntryOrder:
         now = self.orders[id]

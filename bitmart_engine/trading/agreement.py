@@ -39,7 +39,8 @@ class Agreement:
     @property
     def may_open(self) -> bool:
         """Whether an entry may go out now."""
-        allowed = self.opening and self._store.state.paused_ms is None
+        state = self._store.state
+        allowed = self.opening and state.paused_ms is None and state.halt is None
         return allowed and self.reached and self._store.trouble is None
 
     def doubt(self) -> None:

@@ -74,6 +74,7 @@ from .entries.submission import Submission
 from .entries.tracking import Tracking
 from .entries.withdrawing import Withdrawals
 from .event_errors import EventErrors
+from .halting import Halting
 from .identity import new_engine_id
 from .in_flight import InFlight, landing, run_in_flight
 from .market.gaps import Gaps
@@ -197,6 +198,15 @@ class EngineCore:
             engine_id=engine_id,
             now_ms=now_ms,
             entries=self.entries,
+        )
+        self.halting = Halting(
+            errors=errors,
+            order_news=order_news,
+            promises=promises,
+            store=store,
+            now_ms=now_ms,
+            entries=self.entries,
+            protections=self.protections,
         )
         self.monitoring = Monitoring(
             agreement=agreement,
@@ -509,6 +519,7 @@ class EngineCore:
         self.found = self.found or found
         self.latest = found
         self._resume_rest()
+        self.halting.look()
         return True
 
     def _certain(self, actions: list[Action], *, plans_read: bool) -> list[Action]:
@@ -628,6 +639,8 @@ async def open_trading(
                 exchange.recall_clock(*known)
             if not settings.missing_credentials:
                 core.resume()
+                core.halting.look()
+                monitors.start_soon(core.halting.run)
                 agreement.seeing = streams.statistics().authenticated
                 streams.bus.observe(core.lose_sight, PrivateReady, PrivateLost)
                 monitors.start_soon(core.keep_reconciled)

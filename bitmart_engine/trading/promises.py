@@ -13,10 +13,17 @@ import trio
 from attrs import define, field
 
 from ..counters import Counters
-from ..model.errors import Unavailable
+from ..model.errors import Conflict, Unavailable
+from ..model.halting import Halt
 from ..store import JournalUnavailable, Store
 
-__all__ = ["Promises"]
+__all__ = ["Promises", "refuse_while_halted"]
+
+
+def refuse_while_halted(halt: Halt | None) -> None:
+    """Raises Conflict while nothing new may be promised."""
+    if halt is not None:
+        raise Conflict(f"trading is halted ({halt.level.value}): POST /resume ends that")
 
 
 @define

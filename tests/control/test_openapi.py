@@ -172,6 +172,7 @@ async def test_what_happens_is_told_as_described(desk: Desk) -> None:
         await desk.post("/klines/subscribe", {"symbol": "BTCUSDT", "tfs": ["1m"]})
         await desk.post("/api/place-order", ORDER)
         await desk.fill()
+        await desk.ask("POST", "/api/halt", {"level": "no_new"})
         with trio.fail_after(30):
             while seen != set(by_type) - {"lagged"}:
                 for each in await reader.some(100):

@@ -9,12 +9,14 @@ from attrs import evolve
 from hypothesis import strategies as st
 
 from bitmart_engine.model.futures_orders import OrderEvent, upsert
+from bitmart_engine.model.halting import HaltLevel
 from bitmart_engine.model.lifecycle import ENTRY_MOVES, PROTECTION_MOVES, EntryState
 from bitmart_engine.model.positions import Close, CloseReason, FiredOrder
 from bitmart_engine.store import State
 from bitmart_engine.store.records import (
     CloseIntended,
     CloseObserved,
+    EntriesHalted,
     EntriesPaused,
     EntryAccepted,
     EntryAnnounced,
@@ -116,6 +118,8 @@ class History:
 
     def _view(self) -> Record:
         if self._pick([False] * 3 + [True]):
+            if self._pick([False] * 3 + [True]):
+                return EntriesHalted(self.now_ms, self._pick(list(HaltLevel)))
             return EntriesPaused(self.now_ms, self._pick([True, False]))
         return ViewChanged((self._pick("abc"), self._pick("abc")), self._pick([True, False]))
 

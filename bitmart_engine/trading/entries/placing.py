@@ -26,7 +26,7 @@ from ..in_flight import InFlight
 from ..market.instruments import Instruments
 from ..market.prices import Prices
 from ..order_news import OrderNews
-from ..promises import Promises
+from ..promises import Promises, refuse_while_halted
 from ..requests import (
     PlaceOrder,
     checked_entry,
@@ -101,6 +101,7 @@ class Ordering:
         checked_id(asked.id)
         if (known := await self._known(asked)) is not None:
             return known
+        refuse_while_halted(self._store.state.halt)
         if asked.callback_url is not None:
             check_url(asked.callback_url, self._settings.callback_allow)
         instrument = await self._instruments.meant_by(asked.symbol)
@@ -118,6 +119,7 @@ class Ordering:
         )
         with self._entries.resting(order.id):  # nothing is sent of what is not promised
             async with self._promises.making(order.id):
+                refuse_while_halted(self._store.state.halt)
                 self._accept(order)
                 try:
                     await self._promises.keep()

@@ -6,7 +6,7 @@ decided without waiting.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from math import inf
 
 import trio
@@ -198,6 +198,21 @@ class Protections:
         if protection.state is ProtectionState.ARMED:
             side = self.evidence.on(protection.symbol, protection.side)
             self._store.record(fires(protection, reason, side, self._now_ms()))
+
+    def fire_all(self, reason: CloseReason, first: Sequence[Record]) -> None:
+        """Start closing all that is armed, in one unit with the records `first`. Does not block."""
+        now_ms = self._now_ms()
+        armed = [
+            each
+            for each in self._store.state.protections.alive()
+            if each.state is ProtectionState.ARMED
+        ]
+        for each in armed:
+            log.warning("protection_fired", id=each.id, reason=reason.value)
+        fired = [
+            fires(each, reason, self.evidence.on(each.symbol, each.side), now_ms) for each in armed
+        ]
+        self._store.record(*first, *fired)
 
     # What the exchange says
 
