@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from bitmart_engine.model.errors import BadRequest, Conflict, NotFound
+from bitmart_engine.store.retention import forget_old
 from tests.support.stage import CANCEL, SUBMIT, entry, open_stage
 
 LEVERAGE = "/contract/private/submit-leverage"
@@ -123,6 +124,19 @@ async def test_a_later_deadline_does_not_delay_an_earlier_one(autojump_clock):
         await stage.place("early", timeout_seconds=Decimal("2.5"))
         await stage.settle(3)
         assert (stage.state("early"), stage.state("late")) == ("expired", "waiting")
+
+
+async def test_an_order_that_ended_may_be_forgotten_before_its_deadline_comes(autojump_clock):
+    async with open_stage() as stage:
+        await stage.place("long", entry_zone_max="64995", timeout_seconds=Decimal(100))
+        await stage.engine.cancel_order("long")
+        await stage.place("other", entry_zone_max="64995", timeout_seconds=Decimal(200))
+        await stage.settle(10)
+        stage.engine.state.owed.clear()
+        forget_old(stage.engine.state, stage.engine.state.orders["other"].accepted_ms + 5_000)
+        assert list(stage.engine.state.orders) == ["other"]
+        await stage.settle(200)
+        assert stage.state("other") == "expired"
 
 
 async def test_the_same_request_again_is_a_duplicate_and_another_body_a_conflict(autojump_clock):

@@ -195,7 +195,7 @@ async def test_after_the_end_nothing_is_tracked(autojump_clock):
         await stage.engine.cancel_order("a")
         await stage.settle(130)
         tracking = stage.engine._core.tracking
-        assert (tracking._looks, tracking._tracked, tracking._unheard) == ([], {}, set())
+        assert (len(tracking._looks), tracking._tracked, tracking._unheard) == (0, {}, set())
 
 
 LIST = "/contract/private/get-open-orders"

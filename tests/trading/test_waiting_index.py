@@ -87,7 +87,8 @@ class Index(WaitingIndex):
         return self
 
     def due(self):
-        return sorted(self.deadlines._waiting)
+        timers = self.deadlines._timers
+        return sorted((at, key[0]) for at, _, key in timers._heap if key in timers)
 
     def there(self):
         return set().union(*self.working.ours.values())
@@ -148,6 +149,16 @@ def test_whatever_is_recorded_only_orders_that_wait_are_watched(data):
         assert (len(index) == 1) is (state is EntryState.WAITING)
         assert (index.there() == {"a"}) is state.at_exchange
         assert bool(index.prices.needed) is not state.final
+
+
+@pytest.mark.parametrize(
+    "records",
+    [(INTENDED, observed(EntryState.FILLED, 10)), (EntryMoved("a", NOW_MS, EntryState.CANCELLED),)],
+)
+def test_an_order_that_has_ended_has_no_deadline(records):
+    index = Index().accept()
+    assert index.due() == [(DEADLINE_MS, "a")]
+    assert index.told(*records).due() == []
 
 
 def test_an_order_that_rests_is_watched_only_afterwards():

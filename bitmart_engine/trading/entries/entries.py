@@ -306,7 +306,7 @@ class Entries:
                 if self._now_ms() >= order.deadline_ms:
                     self._overdue(id, self._now_ms())
                 else:
-                    self.deadlines.add(id, order.deadline_ms)
+                    self.deadlines.waits_until(id, order.deadline_ms)
         self._unsearched.clear()
 
     # Time

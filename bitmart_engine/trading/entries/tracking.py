@@ -11,14 +11,11 @@ was said.
 An order that works on a side of which more is held than before is suspected of having filled: unless the stream speaks
 of it within a second it is read, and a few times more, for its own channel may be dead while others are not.
 
-What waits here is data in one heap, not a task for each order.
+What waits here is data, timers by the look that is due, not a task for each order.
 """
 
 from __future__ import annotations
 
-import heapq
-import itertools
-import math
 from collections.abc import Awaitable, Callable
 
 import trio
@@ -32,6 +29,7 @@ from ...store import Store
 from ...store.records import EntryObserved, Record
 from ..account.working import WorkingOrders
 from ..in_flight import InFlight
+from ..timers import Timers
 
 __all__ = ["Tracking"]
 
@@ -81,8 +79,7 @@ class Tracking:
         self._now_ms = now_ms
         self._read = read
         self._read_listed = read_listed
-        self._looks: list[tuple[float, int, _Look]] = []
-        self._numbers = itertools.count()
+        self._looks: Timers[_Look] = Timers()
         self._tracked: dict[str, str] = {}
         self._unheard: set[str] = set()
         self._suspected: dict[str, float] = {}
@@ -128,7 +125,7 @@ class Tracking:
         while True:
             self._look_at_due(trio.current_time())
             self._planned = trio.Event()
-            with trio.CancelScope(deadline=self._looks[0][0] if self._looks else math.inf):
+            with trio.CancelScope(deadline=self._looks.next_at):
                 await self._planned.wait()
 
     def _look_at_due(self, now: float) -> None:
@@ -143,12 +140,7 @@ class Tracking:
 
     def _due(self, until: float, now: float) -> list[str]:
         """Take out the looks that are due until then, and plan the next. Returns the orders to be read."""
-        asked = []
-        while self._looks and self._looks[0][0] <= until:
-            look = heapq.heappop(self._looks)[2]
-            if self._look(look, now):
-                asked.append(look.id)
-        return asked
+        return [look.id for look in self._looks.due(until) if self._look(look, now)]
 
     def _look(self, look: _Look, now: float) -> bool:
         """Whether the order is to be read now."""
@@ -183,7 +175,7 @@ class Tracking:
             del self._suspected[look.client_order_id]
 
     def _plan(self, at: float, look: _Look) -> None:
-        heapq.heappush(self._looks, (at, next(self._numbers), look))
+        self._looks.schedule(look, at)
         self._planned.set()
 
     def _on_record(self, record: Record) -> None:

@@ -6,7 +6,6 @@ exchange may have is known to be there, and nobody names a zone to arm or disarm
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from ...store.records import (
 )
 from ..account.working import WorkingOrders
 from ..market.prices import Prices
+from ..timers import Timers
 from .entering import PassedLevels
 from .zones import Zone, ZoneBook
 
@@ -152,6 +152,7 @@ class WaitingIndex:
         if order.state.final:
             self._levels.forget(id)
             self._symbols.pop(id, None)
+            self.deadlines.drop(id)
             self._prices.unneed(symbol, ("entry", id))
         else:
             self._symbols[id] = symbol
@@ -167,7 +168,7 @@ class WaitingIndex:
         """Watch an order from now on, beginning with the last price, until its time is up."""
         if order.id not in self._resting:
             self._watch(order)
-            self.deadlines.add(order.id, order.deadline_ms)
+            self.deadlines.waits_until(order.id, order.deadline_ms)
             self._prices.recheck(order.symbol)
 
     def _watch(self, order: EntryOrder) -> None:
@@ -187,7 +188,7 @@ class WaitingIndex:
         """An order is at the exchange, and may not rest there for ever."""
         until_ms = rests_until_ms(order)
         if until_ms is not None and order.state.at_exchange:
-            self.deadlines.add(order.id, until_ms)
+            self.deadlines.rests_until(order.id, until_ms)
 
 
 def rests_until_ms(order: EntryOrder) -> int | None:
@@ -199,28 +200,36 @@ def rests_until_ms(order: EntryOrder) -> int | None:
 
 
 class Deadlines:
-    """Tells of each deadline once it has come, whatever has become of its owner: that is for the owner to know."""
+    """Tells of each deadline once it has come: whether its order waits or rests still is for the owner to know."""
 
     def __init__(self, now_ms: Callable[[], int], overdue: Callable[[str, int], None]) -> None:
         self._now_ms = now_ms
         self._overdue = overdue
-        self._waiting: list[tuple[int, str]] = []
+        self._timers: Timers[tuple[str, bool]] = Timers()
+        """By order, and whether it is at the exchange: how long it may rest there does not shorten its wait."""
         self._added = trio.Event()
 
-    def add(self, id: str, deadline_ms: int) -> None:
-        """Tell of `id` at Unix time `deadline_ms`. One that was added before stays."""
-        heapq.heappush(self._waiting, (deadline_ms, id))
+    def waits_until(self, id: str, deadline_ms: int) -> None:
+        """Tell of `id` at Unix time `deadline_ms`, until when it may wait."""
+        self._timers.schedule((id, False), deadline_ms)
         self._added.set()
+
+    def rests_until(self, id: str, until_ms: int) -> None:
+        """Tell of `id` at Unix time `until_ms`, until when it may rest at the exchange."""
+        self._timers.schedule((id, True), until_ms)
+        self._added.set()
+
+    def drop(self, id: str) -> None:
+        """Tell nothing more of `id`: it has ended, and may be forgotten before its deadlines come."""
+        self._timers.cancel((id, False))
+        self._timers.cancel((id, True))
 
     async def run(self) -> None:
         """Tell of what has come, for ever. Runs as a task."""
         while True:
             now_ms = self._now_ms()
-            while self._waiting and self._waiting[0][0] <= now_ms:
-                self._overdue(heapq.heappop(self._waiting)[1], now_ms)
+            for id, _ in self._timers.due(now_ms):
+                self._overdue(id, now_ms)
             self._added = trio.Event()
-            nap_s = LONGEST_NAP_S
-            if self._waiting:
-                nap_s = min(nap_s, (self._waiting[0][0] - now_ms) / 1000)
-            with trio.move_on_after(nap_s):
+            with trio.move_on_after(min(LONGEST_NAP_S, (self._timers.next_at - now_ms) / 1000)):
                 await self._added.wait()

@@ -14,8 +14,6 @@ left out is told as it stands with its next news.
 
 from __future__ import annotations
 
-import heapq
-import math
 from collections.abc import Callable
 
 import trio
@@ -33,6 +31,7 @@ from ..agreement import Agreement
 from ..closes.attribution import made_there
 from ..event_errors import EventErrors
 from ..identity import is_ours
+from ..timers import Timers
 from .account_signals import foreign_signals, foreign_status
 from .notifications import Notifications
 from .signal_forms import Status
@@ -79,7 +78,7 @@ class ForeignSignals:
         self._now_ms = now_ms
         self._held: dict[str, OrderUpdate | None] = {}
         """By the exchange's order id, what is held back: the latest update, unless an earlier engine held it back."""
-        self._due: list[tuple[float, str]] = []
+        self._due: Timers[str] = Timers()
         self._planned = trio.Event()
         self._owed = {each.id for each in store.state.owed.values() if each.lane.startswith(LANE)}
         store.observe(self._on_record)
@@ -110,10 +109,10 @@ class ForeignSignals:
             await self._take_up()
         while True:
             now = trio.current_time()
-            while self._due and self._due[0][0] <= now:
-                self._release(heapq.heappop(self._due)[1])
+            for order_id in self._due.due(now):
+                self._release(order_id)
             self._planned = trio.Event()
-            with trio.CancelScope(deadline=self._due[0][0] if self._due else math.inf):
+            with trio.CancelScope(deadline=self._due.next_at):
                 await self._planned.wait()
 
     async def _take_up(self) -> None:
@@ -131,7 +130,7 @@ class ForeignSignals:
 
     def _hold_back(self, order_id: str, update: OrderUpdate | None) -> None:
         if order_id not in self._held:
-            heapq.heappush(self._due, (trio.current_time() + HELD_BACK_S, order_id))
+            self._due.schedule(order_id, trio.current_time() + HELD_BACK_S)
             self._planned.set()
         self._held[order_id] = update
 

@@ -178,7 +178,7 @@ PATCHES = (
         "deadlines-forgotten",
         "orders wait for ever",
         "trading/entries/waiting.py",
-        "            self._watch(order)\n            self.deadlines.add(order.id, order.deadline_ms)\n",
+        "            self._watch(order)\n            self.deadlines.waits_until(order.id, order.deadline_ms)\n",
         "            self._watch(order)\n",
     ),
     *NEWER,
