@@ -6,6 +6,12 @@ import pytest
 import structlog
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--pictures", action="store_true", help="write the pictures of the live page in the docs"
+    )
+
+
 @pytest.fixture(autouse=True)
 def quiet_logs() -> None:
     """Log lines are not what tests are read for; those that check them capture them themselves."""

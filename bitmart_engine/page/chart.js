@@ -24,7 +24,7 @@ export class Chart {
     this._chart = createChart(element, {
       autoSize: true,
       layout: { attributionLogo: false, fontFamily: "inherit", fontSize: 11 },
-      timeScale: { timeVisible: true, secondsVisible: false, rightOffset: 4 },
+      timeScale: { timeVisible: true, secondsVisible: false, rightOffset: 8 },
       rightPriceScale: { borderVisible: false },
     });
     this._series = this._chart.addSeries(CandlestickSeries, { borderVisible: false });

@@ -5,7 +5,7 @@ import { happened, isNews } from "./past.js";
 import { Panel, Table, When } from "./table.js";
 import { t, word } from "./words.js";
 
-const BAD = new Set(["rejected", "unknown", "missed"]);
+const BAD = new Set(["rejected", "unknown", "missed", "down", "engine_down"]);
 const GOOD = new Set(["filled", "partially_filled", "armed"]);
 
 const tone = ({ what, reason }) => (BAD.has(what) || reason === "liquidation" ? "bad" : GOOD.has(what) ? "good" : "");

@@ -5,11 +5,26 @@ import { html } from "./html.js";
 import { Panel, Side, State, Table, When } from "./table.js";
 import { t, word } from "./words.js";
 
-// How often and for how long a connection was down in seven days, where the engine tells.
-function week(connections, name) {
-  if (!connections) return "–";
-  const found = connections.find((each) => each.name === name);
-  return found ? t("outages", { n: found.count, s: duration(found.sum_s) }) : t("none");
+const WEEK_MS = 7 * 86400000;
+const STRIP = 168; // one unit an hour
+
+// Seven days of a connection, what it was down marked in it, and how often and for how long that was; where the engine tells.
+function Week({ told, name }) {
+  if (!told) return "–";
+  const from = Date.now() - WEEK_MS;
+  const found = told.connections.find((each) => each.name === name);
+  const at = (ms) => Math.max(0, ((ms - from) / WEEK_MS) * STRIP);
+  const down = told.outages.filter((each) => each.connection === name).slice(0, 200);
+  return html`<svg class="week" viewBox=${`0 0 ${STRIP} 10`} preserveAspectRatio="none" role="img" aria-label=${t("week_strip", { name })}>
+      <rect class="ran" width=${STRIP} height="10" />
+      ${down.map((each) => html`<rect class="down" x=${at(each.began_ms)} width=${Math.max(1, (each.lasted_s * 1000 * STRIP) / WEEK_MS)} height="10" />`)}
+    </svg><span>${found ? t("outages", { n: found.count, s: duration(found.sum_s) }) : t("none")}</span>`;
+}
+
+// The engine itself belongs to the list where there was a time in which none ran.
+function connectionsOf({ status, extras }) {
+  const away = extras.outages?.connections.some((each) => each.name === "engine");
+  return away ? [...status.connections, { name: "engine", state: "up", since: null, last_message_age_s: null, reconnects: null, channels: "–", last_error: null }] : status.connections;
 }
 
 export function Connections({ store }) {
@@ -20,11 +35,11 @@ export function Connections({ store }) {
     [t("last_message"), (row) => (row.last_message_age_s === null ? "–" : t("s_ago", { s: row.last_message_age_s.toFixed(1) })), "n"],
     [t("reconnects"), (row) => grouped(row.reconnects), "n"],
     [t("channels"), (row) => row.channels, "n"],
-    [t("week"), (row) => week(store.extras.outages?.connections, row.name), "n"],
+    [t("week"), (row) => html`<${Week} told=${store.extras.outages} name=${row.name} />`, "weeks"],
     [t("last_error"), (row) => oneLine(row.last_error ?? t("none"))],
   ];
   return html`<${Panel} name="connections" title=${t("connections")}>
-    <${Table} label=${t("connections")} columns=${columns} rows=${store.status.connections} keyOf=${(row) => row.name} empty=${t("none")} />
+    <${Table} label=${t("connections")} columns=${columns} rows=${connectionsOf(store)} keyOf=${(row) => row.name} empty=${t("none")} />
   </${Panel}>`;
 }
 

@@ -49,13 +49,20 @@ function read(storage) {
   }
 }
 
-// The engine's own story: when it was started, and which connection came back.
-function ofEngine({ status, startedMs }) {
+// The engine's own story: when it was started, and what was down; where it does not tell, which connection came back.
+function ofEngine({ status, startedMs, extras }) {
   const started = { at: startedMs, what: "started", of: "engine", id: "", symbol: "" };
+  if (extras.outages) return [started, ...extras.outages.outages.map(ofOutage)];
   const back = status.connections
     .filter((each) => each.state === "up" && each.reconnects > 0)
     .map((each) => ({ at: each.since, what: "up", of: "engine", id: each.name, symbol: "" }));
   return [started, ...back];
+}
+
+function ofOutage({ connection, began_ms: at, ended_ms: until, lasted_s: s, why }) {
+  const [what, id] = connection === "engine" ? ["engine_down", ""] : ["down", connection];
+  const lasted = until === null ? t("still") : t("lasted", { d: duration(s) });
+  return { at, what, of: "outage", id, symbol: "", text: why ? `${lasted}: ${why}` : lasted };
 }
 
 export function Since({ store, lastHere, show, redraw }) {

@@ -157,4 +157,7 @@ export const NAMES = {
   median: "Median",
   p99: "99 %",
   longest: "Longest",
+  lasted: "for {d}",
+  still: "until now",
+  week_strip: "{name}: outages of the last 7 days",
 };

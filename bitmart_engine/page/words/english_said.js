@@ -149,4 +149,6 @@ export const SAID = {
   l_request_setting: "exchange: setting",
   l_request_account: "exchange: account",
   l_request_market: "exchange: market",
+  h_down: "connection was down",
+  h_engine_down: "no engine ran",
 };

@@ -157,4 +157,7 @@ export const NAMES = {
   median: "Médiane",
   p99: "99 %",
   longest: "Maximum",
+  lasted: "pendant {d}",
+  still: "jusqu’à maintenant",
+  week_strip: "{name} : coupures des 7 derniers jours",
 };

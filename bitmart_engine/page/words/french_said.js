@@ -149,4 +149,6 @@ export const SAID = {
   l_request_setting: "bourse : réglage",
   l_request_account: "bourse : compte",
   l_request_market: "bourse : marché",
+  h_down: "connexion coupée",
+  h_engine_down: "aucun moteur ne tournait",
 };
