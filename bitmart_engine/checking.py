@@ -42,7 +42,7 @@ def _rows(settings: Settings) -> Iterator[tuple[str, str, str]]:
 
 
 def _shown(value: object, *, secret: bool) -> str:
-    if value in ("", ()):
+    if value in ("", (), None):
         return NOTHING
     if secret:
         return SECRET

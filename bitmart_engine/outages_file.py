@@ -9,18 +9,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import trio
 from attrs import frozen
 
 from .engine import Engine
-from .logs import get_logger
 from .outages import Outage, OutageReport
 from .settings import IN_MEMORY
+from .state_files import read_state_file, write_state_file
 
 __all__ = ["FILE_NAME", "keep_outages"]
-
-log = get_logger()
 
 FILE_NAME = "outages.json"
 LOOKS_EVERY_S = 5.0
@@ -56,12 +53,8 @@ async def keep_outages(engine: Engine) -> None:
 
 
 def _remember(engine: Engine, path: Path) -> None:
-    try:
-        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
-    except FileNotFoundError:
-        return
-    except (OSError, msgspec.MsgspecError, UnicodeError) as failure:
-        log.warning("outages_unreadable", path=str(path), why=failure)
+    kept = read_state_file(path, _Kept)
+    if kept is None:
         return
     past = OutageReport(kept.outages, kept.complete_since_ms, kept=True)
     engine.outages.remember(past, kept.alive_ms, engine.started_ms)
@@ -71,12 +64,8 @@ def _write(engine: Engine, path: Path) -> bool:
     """Whether it is on disk. At most 150 KB, and not synced: less than a millisecond."""
     now_ms = engine.now_ms()
     report = engine.outages.report(now_ms)
-    draft = path.with_suffix(".new")
     try:
-        draft.write_bytes(
-            msgspec.json.encode(_Kept(now_ms, report.complete_since_ms, report.outages))
-        )
-        draft.replace(path)
+        write_state_file(path, _Kept(now_ms, report.complete_since_ms, report.outages))
     except OSError as failure:
         engine.count("outages_not_kept", why=failure)
         return False

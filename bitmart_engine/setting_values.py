@@ -18,6 +18,7 @@ __all__ = [
     "as_flag",
     "as_header_value",
     "as_hosts",
+    "as_hour",
     "as_networks",
     "as_number",
     "as_path",
@@ -57,6 +58,13 @@ def as_number(
         return number
 
     return convert
+
+
+def as_hour(variable: str, value: object) -> int | None:
+    if value is None or not str(value).strip():
+        return None
+    hour: int = as_number(int, 0, 23)(variable, value)
+    return hour
 
 
 def as_text(variable: str, value: object) -> str:

@@ -25,6 +25,7 @@ from .setting_values import (
     as_flag,
     as_header_value,
     as_hosts,
+    as_hour,
     as_networks,
     as_number,
     as_path,
@@ -287,6 +288,12 @@ class Settings:
         as_events,
         "of what: levels and ids of the log's events, separated by commas",
     )
+    alert_daily_at: int | None = _setting(
+        "ALERT_DAILY_AT",
+        None,
+        as_hour,
+        "the hour (UTC, 0 to 23) of a daily summary to ALERT_URLS; empty: there is none",
+    )
     heartbeat_url: str = _setting(
         "HEARTBEAT_URL",
         "",
@@ -386,6 +393,7 @@ def describe_settings() -> list[tuple[str, str, str]]:
     for each in attrs.fields(Settings):
         if "variable" in each.metadata:
             value = getattr(defaults, each.name)
+            value = "" if value is None else value
             text = {True: "1", False: "0"}.get(value) if isinstance(value, bool) else None
             if text is None:
                 text = listed(value) if isinstance(value, (tuple, frozenset)) else str(value)

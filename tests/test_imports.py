@@ -28,6 +28,7 @@ TOOLS = {
     "setting_values",
     "loop_watch",
     "settings",
+    "state_files",
     "version",
     "world",
 }

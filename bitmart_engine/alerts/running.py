@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Mapping
+from pathlib import Path
 
 import trio
 
 from ..engine import Engine
+from ..health import Report
 from ..health_watch import HealthWatch
-from ..settings import Settings
+from ..model.decimals import plain
+from ..settings import IN_MEMORY, Settings
+from ..state_files import read_state_file, write_state_file
+from .daily import Daily, Standings
 from .heartbeat import keep_beating
+from .kept import FILE_NAME, Kept, taken_up
 from .sending import Sender
 from .watching import Alert, Heard, Readiness, Standing
 
@@ -31,6 +38,10 @@ class Alerts:
         if sender is None and settings.alert_urls:
             self._sender = Sender(settings.alert_urls)
         self._lines: deque[tuple[str, str, Mapping[str, object]]] = deque(maxlen=MOST_HEARD)
+        self._daily: Daily | None = None
+        self._path: Path | None = None
+        """Where what is owed is kept, once this process may use the directory."""
+        self._written = 0
 
     def hear(self, event: str, level: str, fields: Mapping[str, object]) -> None:
         """A line of the log, from whatever thread."""
@@ -48,25 +59,87 @@ class Alerts:
                     engine.counters,
                 )
             if self._sender is not None:
+                self._take_up(engine, self._sender)
                 nursery.start_soon(self._sender.run, engine.counters)
-                nursery.start_soon(self._watch, engine, watch, self._sender)
+                try:
+                    await self._watch(engine, watch, self._sender)
+                finally:
+                    self._keep(engine)
 
     async def _watch(self, engine: Engine, watch: HealthWatch, sender: Sender) -> None:
         heard, readiness, standing = Heard(self._settings.alert_on), Readiness(), Standing()
         while True:
             now_s = trio.current_time()
             while self._lines:
-                heard.hear(*self._lines.popleft(), now_s)
+                line = self._lines.popleft()
+                heard.hear(*line, now_s)
+                if self._daily is not None:
+                    self._daily.hear(*line)
             alerts = [heard.due(now_s)]
             if not engine.stopping:
+                report = await watch.latest()
                 alerts.append(readiness.observe(engine.not_ready(), now_s))
-                alerts += standing.observe(await watch.latest(), now_s)
+                alerts += standing.observe(report, now_s)
+                if self._daily is not None and self._daily.due(engine.now_ms()):
+                    alerts.append(self._daily.summary(_standings(engine, report), engine.now_ms()))
             for alert in alerts:
                 if alert is not None:
-                    sender.offer(alert)
+                    sender.offer(alert, engine.now_ms())
+            if sender.changes != self._written:
+                self._keep(engine)
             await trio.sleep(LOOKS_EVERY_S)
 
-    def last_words(self, why: str) -> None:
-        """Say what ended the process, or kept it from starting. Takes at most five seconds. Not inside of Trio."""
-        if self._sender is not None:
-            self._sender.send_now(Alert("critical", "bitmart-engine: the engine has ended", why))
+    def _take_up(self, engine: Engine, sender: Sender) -> None:
+        """Go on with what the last process owed; once, however often `run` begins again."""
+        if self._path is not None:
+            return
+        kept, now_ms = Kept(), engine.now_ms()
+        if self._settings.state_dir != IN_MEMORY:
+            self._path = Path(self._settings.state_dir) / FILE_NAME
+            kept = read_state_file(self._path, Kept) or kept
+        sender.owe(taken_up(kept.owed, now_ms))
+        if self._settings.alert_daily_at is not None and self._daily is None:
+            self._daily = Daily(self._settings.alert_daily_at, kept.summary_ms or now_ms)
+
+    def _keep(self, engine: Engine | None = None) -> None:
+        """Write down what is owed."""
+        if self._path is None or self._sender is None:
+            return
+        self._written = self._sender.changes
+        kept = Kept(self._sender.owed(), 0 if self._daily is None else self._daily.told_ms)
+        try:
+            write_state_file(self._path, kept)
+        except OSError as failure:
+            if engine is not None:
+                engine.count("alerts_not_kept", why=failure)
+
+    def last_words(self, why: str, now_ms: int | None = None) -> None:
+        """Say what ended the process, or kept it from starting. Takes at most five seconds. Not inside of Trio.
+
+        What no address takes now is said after the next start, if this process got as far as to use its directory.
+        """
+        if self._sender is None:
+            return
+        said = Alert("critical", "bitmart-engine: the engine has ended", why)
+        taken = self._sender.send_now(said)
+        at_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+        self._sender.owe_what_is_left(said, taken, at_ms)
+        self._keep()
+
+
+def _standings(engine: Engine, report: Report) -> Standings:
+    known, state = engine.balance(), engine.state
+    available = None
+    if known is not None:
+        available = f"{plain(known.balance.available)} {known.balance.currency}"
+    return Standings(
+        report=report,
+        outages=engine.outages.report(engine.now_ms()),
+        not_ready=tuple(engine.not_ready()),
+        orders=len(state.orders.alive()),
+        protections=len(state.protections.alive()),
+        owed=engine.outbox().owed,
+        given_up=len(state.dead),
+        available=available,
+        uptime_s=engine.uptime_s,
+    )

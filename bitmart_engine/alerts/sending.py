@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
+from itertools import count
 from typing import Any
 
 import trio
 
 from ..counters import Counters
 from ..trading.backoff import Backoff
+from .kept import Owed, digest
 from .watching import Alert
 
 __all__ = ["AlertsUnusable", "Sender"]
@@ -47,9 +49,14 @@ class Sender:
     def __init__(self, addresses: Sequence[str], *, in_thread: InThread = _in_thread) -> None:
         """Raises AlertsUnusable."""
         self._services = _services(addresses)
+        self._digests = [digest(each) for each in addresses]
         self._in_thread = in_thread
         self._counters = Counters()
-        self._queues: list[trio.MemorySendChannel[Alert]] = []
+        self._queues: list[trio.MemorySendChannel[int]] = []
+        self._numbers = count()
+        self._owed: dict[int, tuple[int, Owed]] = {}
+        self.changes = 0
+        """How often what is owed has changed."""
 
     async def run(self, counters: Counters) -> None:
         """Send what is offered until cancelled; what is not taken is counted."""
@@ -57,31 +64,66 @@ class Sender:
         self._queues.clear()
         async with trio.open_nursery() as nursery:
             for send in self._services:
-                sender, receiver = trio.open_memory_channel[Alert](MOST_WAITING)
+                sender, receiver = trio.open_memory_channel[int](MOST_WAITING)
                 self._queues.append(sender)
                 nursery.start_soon(self._serve, send, receiver)
+            for number, (place, _) in list(self._owed.items()):
+                self._queue(place, number)
 
-    def offer(self, alert: Alert) -> None:
+    def offer(self, alert: Alert, at_ms: int = 0) -> None:
         """Have it sent soon. Never blocks; where too many wait already it is dropped, and counted."""
-        for queue in self._queues:
-            try:
-                queue.send_nowait(alert)
-            except trio.WouldBlock:
-                self._counters.add("alert_dropped", title=alert.title)
+        self.owe([Owed(each, alert, at_ms) for each in self._digests])
+
+    def owe(self, owed: Iterable[Owed]) -> None:
+        """The same of messages that only some addresses have not taken. Those of no address of now are let go."""
+        for each in owed:
+            for place, known in enumerate(self._digests):
+                if known == each.address:
+                    number = next(self._numbers)
+                    self._owed[number] = place, each
+                    if self._queues:
+                        self._queue(place, number)
+                    self.changes += 1
+                    break
+
+    def owed(self) -> tuple[Owed, ...]:
+        """What no address has taken, or given up on, yet."""
+        return tuple(each for _, each in self._owed.values())
+
+    def _queue(self, place: int, number: int) -> None:
+        try:
+            self._queues[place].send_nowait(number)
+        except trio.WouldBlock:
+            _, dropped = self._owed.pop(number)
+            self._counters.add("alert_dropped", title=dropped.alert.title)
 
     async def _serve(
-        self, send: Callable[[Alert], bool], alerts: trio.MemoryReceiveChannel[Alert]
+        self, send: Callable[[Alert], bool], numbers: trio.MemoryReceiveChannel[int]
     ) -> None:
-        async for alert in alerts:
-            gives_up_at = trio.current_time() + KEPT_FOR_S
-            for pause_s in Backoff(5.0, 300.0):
-                if await self._in_thread(partial(send, alert)):
-                    break
-                self._counters.add("alert_not_taken", title=alert.title)
-                if trio.current_time() + pause_s > gives_up_at:
-                    self._counters.add("alert_given_up", title=alert.title)
-                    break
-                await trio.sleep(pause_s)
+        async for number in numbers:
+            _, owed = self._owed[number]
+            await self._deliver(send, owed.alert)
+            del self._owed[number]
+            self.changes += 1
+
+    async def _deliver(self, send: Callable[[Alert], bool], alert: Alert) -> None:
+        gives_up_at = trio.current_time() + KEPT_FOR_S
+        for pause_s in Backoff(5.0, 300.0):
+            if await self._in_thread(partial(send, alert)):
+                break
+            self._counters.add("alert_not_taken", title=alert.title)
+            if trio.current_time() + pause_s > gives_up_at:
+                self._counters.add("alert_given_up", title=alert.title)
+                break
+            await trio.sleep(pause_s)
+
+    def owe_what_is_left(self, alert: Alert, taken: Sequence[bool], at_ms: int) -> None:
+        """Owe a message to the addresses that `send_now` says have not taken it."""
+        self.owe(
+            Owed(each, alert, at_ms)
+            for each, took in zip(self._digests, taken, strict=True)
+            if not took
+        )
 
     def send_now(self, alert: Alert, within_s: float = LAST_WORDS_S) -> list[bool]:
         """Send it to all at once, outside of Trio. Returns of each address whether it took it in that time."""

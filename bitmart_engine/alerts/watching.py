@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from attrs import define, field, frozen
 
-from ..health import HealthLevel, Report
+from ..health import HealthLevel, Report, Trouble
 from ..log_events import SENTENCES
+from .durations import lasted
 
 __all__ = ["Alert", "Heard", "Readiness", "Standing"]
 
@@ -79,28 +80,44 @@ class Heard:
 
 @define
 class Standing:
-    """Red troubles: told when they begin and when they are over, a flapping one at most once a minute."""
+    """Red troubles: told when they begin and when they are over, each kind at most once a minute, together.
+
+    A kind is an id, whatever it is of. What begins within the minute waits for its end, and is named then if it is so
+    still; what is over waits as well. The first of a kind is told at once.
+    """
 
     _told: dict[tuple[str, str], float] = field(factory=dict)
-    """Since when, of those that somebody was told of and that are not over."""
+    """Since when, of those that somebody was told of and that nobody was told the end of."""
     _over: dict[tuple[str, str], float] = field(factory=dict)
+    """Of these, since when they are over."""
+    _began_at: dict[str, float] = field(factory=dict)
+    """By kind, when one was last told to have begun."""
+    _ended_at: dict[str, float] = field(factory=dict)
 
     def observe(self, report: Report, now_s: float) -> list[Alert]:
         """What to say of a look at the engine's health."""
         red = {(e.id, e.subject): e for e in report.troubles if e.level is HealthLevel.RED}
+        for key in self._told:
+            if key in red:
+                self._over.pop(key, None)
+            else:
+                self._over.setdefault(key, now_s)
         said = []
-        for key, since in list(self._told.items()):
-            if key not in red:
-                del self._told[key]
-                self._over[key] = now_s
-                title = f"bitmart-engine: over after {_duration(now_s - since)}: {_named(*key)}"
-                said.append(Alert("info", title, "It is over."))
-        for key, trouble in red.items():
-            rested = now_s - self._over.get(key, -AGAIN_S) >= AGAIN_S
-            if key not in self._told and rested:
-                self._told[key] = now_s
-                said.append(Alert("critical", f"bitmart-engine: {_named(*key)}", trouble.what))
-        self._over = {key: at for key, at in self._over.items() if now_s - at < AGAIN_S}
+        over = [key for key in self._over if _rested(self._ended_at, key[0], now_s)]
+        if over:
+            said.append(_ends(over, self._told, self._over))
+        for key in over:
+            self._ended_at[key[0]] = now_s
+            del self._told[key], self._over[key]
+        begun = [
+            trouble
+            for key, trouble in red.items()
+            if key not in self._told and _rested(self._began_at, key[0], now_s)
+        ]
+        for each in begun:
+            self._told[each.id, each.subject] = self._began_at[each.id] = now_s
+        if begun:
+            said.append(_beginnings(begun))
         return said
 
 
@@ -118,17 +135,43 @@ class Readiness:
             self._since, self._told = None, False
             if since is None or not told:
                 return None
-            lasted = _duration(now_s - since)
-            return Alert(
-                "info", f"bitmart-engine: ready again after {lasted}", "All is well again."
-            )
+            long = lasted(now_s - since)
+            return Alert("info", f"bitmart-engine: ready again after {long}", "All is well again.")
         if self._since is None:
             self._since = now_s
         if self._told or now_s - self._since < NOT_READY_S:
             return None
         self._told = True
-        lasted = _duration(now_s - self._since)
-        return Alert("error", f"bitmart-engine: not ready for {lasted}", "\n".join(missing))
+        long = lasted(now_s - self._since)
+        return Alert("error", f"bitmart-engine: not ready for {long}", "\n".join(missing))
+
+
+def _rested(told_at: Mapping[str, float], id: str, now_s: float) -> bool:
+    """Whether a message may name this kind again; one that names several is one."""
+    told_s = told_at.get(id)
+    return told_s is None or told_s == now_s or now_s - told_s >= AGAIN_S
+
+
+def _beginnings(troubles: Sequence[Trouble]) -> Alert:
+    first, more = troubles[0], len(troubles) - 1
+    title = f"bitmart-engine: {_named(first.id, first.subject)}"
+    if not more:
+        return Alert("critical", title, first.what)
+    lines = [f"{_named(each.id, each.subject)}: {each.what}" for each in troubles]
+    return Alert("critical", f"{title} and {more} more", "\n".join(lines))
+
+
+def _ends(
+    keys: Sequence[tuple[str, str]],
+    began: Mapping[tuple[str, str], float],
+    ended: Mapping[tuple[str, str], float],
+) -> Alert:
+    first, more = _named(*keys[0]), len(keys) - 1
+    if not more:
+        after = lasted(ended[keys[0]] - began[keys[0]])
+        return Alert("info", f"bitmart-engine: over after {after}: {first}", "It is over.")
+    lines = [f"{_named(*key)}: over after {lasted(ended[key] - began[key])}" for key in keys]
+    return Alert("info", f"bitmart-engine: over: {first} and {more} more", "\n".join(lines))
 
 
 def _named(id: str, subject: str) -> str:
@@ -148,9 +191,3 @@ def _line(event: str, kind: _Kind) -> str:
 def _shown(fields: Mapping[str, object]) -> str:
     pairs = [f"{name}={value}" for name, value in fields.items() if name not in HIDDEN]
     return " ".join(pairs)[:MOST_SHOWN]
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

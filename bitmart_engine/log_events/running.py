@@ -34,10 +34,11 @@ ENGINE = {
     "service_manager_not_told": "The service manager could not be told how the engine is; it goes on without.",
     "alert_dropped": "An alert was dropped: too many wait for their address.",
     "alert_given_up": "An alert was not taken within an hour and given up; try `bitmart-engine alert`.",
+    "alerts_not_kept": "Alerts that are owed could not be written down; a restart may lose them. Check the disk.",
     "alert_not_taken": "An alert was not taken by one of its addresses; it is sent again.",
     "heartbeat_failed": "The monitor at HEARTBEAT_URL could not be told that the engine is ready; it may alarm.",
     "outages_not_kept": "The outages of connections could not be written; a restart may forget some. Check the disk.",
-    "outages_unreadable": "The outages of before the start could not be read; they are counted anew.",
+    "state_file_unreadable": "A file of statistics or of owed alerts could not be read; it is begun anew.",
     "task_crashed": (
         "A task that the engine can do without for a while has crashed, and begins again after a pause; report the "
         "traceback."

@@ -130,3 +130,49 @@ def test_a_red_trouble_that_flaps_is_told_once_a_minute():
         look = _look(health, second, *([red] if second % 2 else []))
         told += [each for each in standing.observe(look, second) if each.level == "critical"]
     assert 9 <= len(told) <= 10
+
+
+def _naked(*symbols: str) -> list[Fact]:
+    return [Fact("stop_unwatched", HealthLevel.RED, f"stop of {each}", each) for each in symbols]
+
+
+def test_troubles_that_begin_and_end_together_are_one_message_each():
+    standing, health = Standing(), Health()
+    [told] = standing.observe(_look(health, 1, *_naked("BTCUSDT", "ETHUSDT", "SOLUSDT")), 1)
+    assert told.title == "bitmart-engine: stop_unwatched BTCUSDT and 2 more"
+    assert told.body.splitlines()[1] == "stop_unwatched ETHUSDT: stop of ETHUSDT"
+    [over] = standing.observe(_look(health, 241), 241)
+    assert over.title == "bitmart-engine: over: stop_unwatched BTCUSDT and 2 more"
+    assert over.body.splitlines()[2] == "stop_unwatched SOLUSDT: over after 4 min"
+
+
+def test_another_of_the_same_kind_waits_for_the_minute_and_another_kind_does_not():
+    standing, health = Standing(), Health()
+    assert standing.observe(_look(health, 0, *_naked("BTCUSDT")), 0)
+    other = Fact("close_unfinished", HealthLevel.RED, "not closed", "a")
+    [told] = standing.observe(_look(health, 5, *_naked("BTCUSDT", "ETHUSDT"), other), 5)
+    assert told.title == "bitmart-engine: close_unfinished a"
+    red = [*_naked("BTCUSDT", "ETHUSDT"), other]
+    assert standing.observe(_look(health, 59, *red), 59) == []
+    [told] = standing.observe(_look(health, 60, *red), 60)
+    assert told.title == "bitmart-engine: stop_unwatched ETHUSDT"
+
+
+def test_what_is_red_again_before_its_end_could_be_told_is_not_over():
+    standing, health = Standing(), Health()
+    standing.observe(_look(health, 0, *_naked("BTCUSDT", "ETHUSDT")), 0)
+    [over] = standing.observe(_look(health, 10, *_naked("ETHUSDT")), 10)
+    assert over.title == "bitmart-engine: over after 10 s: stop_unwatched BTCUSDT"
+    assert standing.observe(_look(health, 20), 20) == []  # its kind was told a moment ago
+    assert standing.observe(_look(health, 30, *_naked("ETHUSDT")), 30) == []
+    assert standing.observe(_look(health, 80, *_naked("ETHUSDT")), 80) == []
+    [over] = standing.observe(_look(health, 90), 90)
+    assert over.title == "bitmart-engine: over after 90 s: stop_unwatched ETHUSDT"
+
+
+def test_an_hour_of_flapping_symbols_is_two_messages_a_minute_at_most():
+    standing, health, told = Standing(), Health(), 0
+    for second in range(3600):
+        red = _naked(*(f"S{number}" for number in range(5) if (second + number) % 7 < 3))
+        told += len(standing.observe(_look(health, second, *red), second))
+    assert told <= 2 * 61
