@@ -105,6 +105,11 @@ FEE = _number("-0.01", "0.1")
     is_flag=True,
     help="Play quiet candles, too, in which nothing can happen: slower, with the same result.",
 )
+@click.option(
+    "--chart",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw candles, entries, exits and stops: a file of type .svg, or .html with the table.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The report as one JSON document.")
 @click.option(
     "--log-level",
@@ -125,6 +130,7 @@ def replay(
     balance: Decimal | None,
     quantity_unit: str,
     every_candle: bool,
+    chart: Path | None,
     as_json: bool,
     log_level: str,
 ) -> None:
@@ -136,7 +142,7 @@ def replay(
 
     \b
     bitmart-engine replay btc-1m.csv --orders orders.jsonl
-    bitmart-engine replay btc-1m.csv --orders orders.jsonl --path worst --json
+    bitmart-engine replay btc-1m.csv --orders orders.jsonl --path worst --chart trades.html
     """
     from .replay.candles import CandleError, interval_ms, read_candles
     from .replay.orders import OrderError, read_orders
@@ -144,6 +150,8 @@ def replay(
     from .replay.report import report_of
 
     configure_logs(log_level, None)
+    if chart is not None and chart.suffix.lower() not in (".svg", ".html"):
+        raise click.UsageError(f"--chart {chart}: the name must end in .svg or .html")
     began = time.monotonic()
     contract = _contract(symbol.upper(), tick_size, contract_size)
     given: dict[str, Any] = {
@@ -166,8 +174,10 @@ def replay(
     report = report_of(played, read, every_ms, rules)
     if as_json:
         say([json.dumps(report.as_json(), indent=2)])
-        return
-    _say_tables(report, time.monotonic() - began)
+    else:
+        _say_tables(report, time.monotonic() - began)
+    if chart is not None:
+        _draw(report, chart)
 
 
 def _contract(
@@ -193,6 +203,16 @@ def _contract(
 
 def _only_given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _draw(report: Any, file: Path) -> None:
+    from .replay.chart import drawing, page
+
+    try:
+        draw = page if file.suffix.lower() == ".html" else drawing
+        file.write_text(draw(report), encoding="utf-8")
+    except OSError as error:
+        fail(f"{file}: cannot be written: {error.strerror}", 2)
 
 
 def _say_tables(report: Any, took_s: float) -> None:

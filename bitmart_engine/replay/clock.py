@@ -82,7 +82,7 @@ class WorldTime:
 def run_seeded(seed: int, main: Callable[..., Awaitable[T]], *args: Any) -> T:
     """`trio.run` on a jumping clock, with everything in an order that depends on `seed` alone.
 
-    Garbage is collected between runs only: when it comes depends on what else the process has done.
+    Garbage is collected where the run asks for it only: when it comes depends on what else the process has done.
     """
     inside: Any = scheduling
     shuffle: Any = getattr(inside, SHUFFLE, None)

@@ -12,6 +12,7 @@ passed over (`leaping`).
 
 from __future__ import annotations
 
+import gc
 import math
 import random
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -30,6 +31,8 @@ __all__ = ["CandleMarket", "PathKind", "Wishes", "stations"]
 
 PathKind = Literal["nearer", "worst"]
 AT_A_LEVEL_S = 1.0
+CANDLES_A_COLLECTION = 500
+"""After how many played candles garbage is collected, which in a replay happens at no other time (`clock`)."""
 TRADES = 4
 """Of a candle: open, both extremes, close."""
 AWAKE_BEFORE_MS = 5_000
@@ -115,7 +118,7 @@ class CandleMarket(Market):
     async def run(self, floor: Floor) -> None:
         await self._begun.wait()
         player = _Player(self.wishes, floor, self._symbol, self._time, self._every_ms)
-        calm, number, count = Calm(), 0, len(self._candles)
+        calm, number, played, count = Calm(), 0, 0, len(self._candles)
         while number < count:
             if self._leaps and calm.has_come(self.wishes.state(), self._time.now_ms()):
                 number = await self._leap(floor, number)
@@ -124,7 +127,9 @@ class CandleMarket(Market):
                     before_ms = self._candles[number - 1].at_ms + self._every_ms
                     await player.stand_still(before_ms, self._candles[number].at_ms)
                 await player.play(self._candles[number], self._low_first)
-                number += 1
+                number, played = number + 1, played + 1
+                if played % CANDLES_A_COLLECTION == 0:
+                    gc.collect()
         await self._time.sleep_until(self.end_ms)
         self.done.set()
 

@@ -174,6 +174,7 @@ def _settings(config: PaperConfig, rules: Rules, every_ms: int) -> Settings:
         quantity_unit=rules.unit,
         stale_after_s=min(LONGEST_STALE_S, max(10.0, every_ms / 1000 * 2)),
         price_jump_percent=1000,
+        ping_interval_s=60,
         history_days=36_500,
     )
 

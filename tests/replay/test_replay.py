@@ -308,3 +308,20 @@ def test_an_order_that_the_engine_refuses_when_it_is_placed_ends_the_replay_with
     )
     with pytest.raises(OrderError, match=r"^line 9: field 'leverage': leverage 1000 is outside"):
         play([one], [TimedOrder(asked, None, "line 9")], rules)
+
+
+@pytest.mark.parametrize(("name", "begins"), [("c.svg", "<svg "), ("C.HTML", "<!doctype html>")])
+def test_a_chart_is_written_and_is_the_same_each_time(files, name, begins):
+    chart = files.directory / name
+    files.report(candles(QUIET, DOWN, UP, QUIET), [DIP], "--chart", str(chart))
+    first = chart.read_text()
+    files.report(candles(QUIET, DOWN, UP, QUIET), [DIP], "--chart", str(chart))
+    assert first.startswith(begins)
+    assert chart.read_text() == first
+
+
+@pytest.mark.parametrize("name", ["c.png", "no/such/place.svg"])
+def test_a_chart_that_cannot_be_is_refused_with_exit_code_2(files, name):
+    result = files.run(GOOD, [DIP], "--chart", str(files.directory / name))
+    assert result.exit_code == 2
+    assert name in result.stderr
