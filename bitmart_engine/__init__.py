@@ -50,6 +50,7 @@ from .running import (
     OutboxStatistics,
     Placed,
     PlaceOrder,
+    Risk,
     StreamsStatistics,
     Waiting,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "PrivateReady",
     "Protection",
     "ProtectionState",
+    "Risk",
     "SettingError",
     "Settings",
     "State",

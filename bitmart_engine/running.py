@@ -47,7 +47,7 @@ from .trading.account.reconcile import Findings
 from .trading.core import EngineCore
 from .trading.entries.placing import Placed
 from .trading.protections.monitoring import Monitored
-from .trading.requests import MonitorPosition, PlaceOrder
+from .trading.requests import MonitorPosition, PlaceOrder, Risk
 from .world import World
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "OutboxStatistics",
     "PlaceOrder",
     "Placed",
+    "Risk",
     "StreamsStatistics",
     "Waiting",
 ]

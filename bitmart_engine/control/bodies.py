@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import attrs
@@ -18,7 +18,7 @@ import msgspec
 from quart import request
 
 from ..model.errors import BadRequest
-from ..model.fields import check_nesting, located, number, too_deep
+from ..model.fields import check_nesting, inside, located, number, too_deep
 from .errors import NotJson, TooLarge
 
 __all__ = [
@@ -140,6 +140,9 @@ def _readers(kind: type[attrs.AttrsInstance]) -> Mapping[str, Read]:
 
 
 def _reader(hint: Any) -> Read:
+    for each in get_args(hint):
+        if isinstance(each, type) and attrs.has(each):
+            return partial(_object, each)
     return _number if Decimal in (get_args(hint) or (hint,)) else _anything
 
 
@@ -148,6 +151,14 @@ def _anything(raw: bytes, path: str) -> Any:
         return msgspec.json.decode(raw)
     except msgspec.DecodeError as error:
         raise located(str(error), path) from None
+
+
+def _object(kind: type[attrs.AttrsInstance], raw: bytes, path: str) -> Any:
+    """An object inside the body, whose numbers are exact too; what null means, the class says."""
+    if not raw.startswith(b"{"):
+        return _anything(raw, path)
+    with inside(path):
+        return decode(kind, raw)
 
 
 def _number(raw: bytes, path: str) -> Decimal | None:

@@ -63,6 +63,11 @@ class OrderPlaced(Answer):
     symbol: str
     size: Contracts
     quantity_base: Annotated[DecimalText, about("the same in the base currency")]
+    risk: Annotated[
+        DecimalText | UnsetType,
+        about("USDT lost at the stop from the farthest edge of the zone, without fees"),
+    ] = UNSET
+    margin: Annotated[DecimalText | UnsetType, about("USDT bound at the leverage, at most")] = UNSET
     duplicate: Duplicate = UNSET
     rounded: Annotated[
         Mapping[str, DecimalText] | UnsetType,
@@ -127,6 +132,8 @@ def endpoints(engine: Engine) -> Blueprint:
                 symbol=order.symbol,
                 size=order.request.size,
                 quantity_base=plain(order.request.quantity),
+                risk=UNSET if order.request.risk is None else plain(order.request.risk),
+                margin=UNSET if order.request.margin is None else plain(order.request.margin),
                 duplicate=placed.duplicate or UNSET,
                 rounded=rounded or UNSET,
             )

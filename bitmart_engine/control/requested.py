@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import attrs
 from msgspec import UNSET
 
-from ..trading.requests import MonitorPosition, PlaceOrder
+from ..trading.requests import MonitorPosition, PlaceOrder, Risk
 from .enums import choice
 from .halting import HaltAsked
 from .positions import Levels
@@ -66,6 +66,8 @@ def _given(name: str, hint: Any, default: object) -> Schema:
 def _kind(hint: Any) -> Schema:
     if hint is Decimal:
         return GIVEN_DECIMAL
+    if isinstance(hint, type) and attrs.has(hint):
+        return named(hint.__name__)
     if get_origin(hint) is Literal:
         return choice(*get_args(hint))
     if get_origin(hint) is tuple:
@@ -77,5 +79,5 @@ def _kind(hint: Any) -> Schema:
 
 BODIES: Mapping[str, Schema] = {
     each.__name__: _body_of(each)
-    for each in (PlaceOrder, MonitorPosition, Levels, KlineView, HaltAsked)
+    for each in (PlaceOrder, MonitorPosition, Levels, KlineView, HaltAsked, Risk)
 }

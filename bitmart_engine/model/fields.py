@@ -9,7 +9,8 @@ alone is a list of one. Nothing else is guessed. Errors are BadRequest with the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from functools import lru_cache
@@ -27,6 +28,7 @@ __all__ = [
     "checked",
     "converted",
     "in_words",
+    "inside",
     "located",
     "number",
     "side_word",
@@ -101,7 +103,38 @@ def converted(value: object, hint: Any, path: str) -> Any:
             value = (value,)
         if get_origin(each) is not None and issubclass(get_origin(each), Mapping):
             return _mapping(value, path)
+        if isinstance(each, type) and attrs.has(each):
+            return _object(value, each, path)
     return _of_kind(value, hint, path)
+
+
+@contextmanager
+def inside(path: str) -> Iterator[None]:
+    """Errors of what is read in the block are located below the field at `path`."""
+    try:
+        yield
+    except BadRequest as error:
+        raise BadRequest(error.message, path + (error.field or "$").removeprefix("$")) from None
+
+
+def _object(value: object, kind: type[attrs.AttrsInstance], path: str) -> object:
+    """An attrs class of an object with its fields, or as it is."""
+    if isinstance(value, kind):
+        return value
+    given = _mapping(value, path)
+    assert isinstance(given, Mapping), "else it is refused"
+    known = [each.name for each in attrs.fields(kind)]
+    for name in given:
+        if name not in known:
+            raise BadRequest(
+                f"unknown field {name[:100]!r}; there are: {', '.join(known)}",
+                f"{path}.{name[:100]}",
+            )
+    for each in attrs.fields(kind):
+        if each.default is attrs.NOTHING and each.name not in given:
+            raise BadRequest(f"Missing required field: {each.name}", f"{path}.{each.name}")
+    with inside(path):
+        return kind(**given)
 
 
 def number(value: object, path: str) -> Decimal:

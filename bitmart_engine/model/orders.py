@@ -31,6 +31,11 @@ class Moment:
     reason: str = ""
 
 
+def farthest(side: PositionSide, zone_min: Decimal, zone_max: Decimal, stop: Decimal) -> Decimal:
+    """How far the stop is from the edge of the zone that is farthest from it."""
+    return zone_max - stop if side is PositionSide.LONG else stop - zone_min
+
+
 @frozen(kw_only=True, weakref_slot=False)
 class EntryRequest:
     """What was asked for, checked and on the instrument's grid. It never changes."""
@@ -64,8 +69,23 @@ class EntryRequest:
     """By how much of each of its bounds the zone was widened. `zone_min` and `zone_max` have it in them."""
     quantity_unit: Literal["base", "contracts"] = "base"
     """What `quantity` counted where that was given. Where it was contracts, they are `size`."""
+    risk_amount: Decimal | None = None
+    """What may be lost at the stop, in the quote currency, where the size was asked for by that."""
     callback_url: str | None = None
     metadata: Mapping[str, object] = Factory(dict)
+
+    @property
+    def risk(self) -> Decimal | None:
+        """What is lost at the stop if all of it fills at the edge of the zone that is farthest from it, in the quote
+        currency, without fees; None without a stop."""
+        if self.stop_loss is None:
+            return None
+        return self.quantity * farthest(self.side, self.zone_min, self.zone_max, self.stop_loss)
+
+    @property
+    def margin(self) -> Decimal | None:
+        """What it binds at the highest price of its zone, in the quote currency; None without a leverage."""
+        return None if self.leverage is None else self.quantity * self.zone_max / self.leverage
 
     @property
     def counts_quantity(self) -> bool:

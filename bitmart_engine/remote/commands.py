@@ -97,6 +97,11 @@ def positions(session: Session, id: str | None, **query: Any) -> None:
     "--quantity",
     help="In place of --size: in the base currency, unless the engine's QUANTITY_UNIT says contracts.",
 )
+@click.option(
+    "--risk",
+    metavar="USDT",
+    help="In place of --size: what may be lost at the stop, without fees; the size follows.",
+)
 @click.option("--stop", "--stop-loss", "stop_loss", metavar="PRICE", help="The stop-loss.")
 @click.option("--target", "--take-profit", "take_profit", metavar="PRICE", help="The take-profit.")
 @click.option("--leverage", metavar="X", help="Times.")
@@ -138,6 +143,7 @@ def place(
     zone: tuple[str, str],
     id: str | None,
     metadata: str | None,
+    risk: str | None,
     wait: bool,
     wait_at_most: float,
     **asked: Any,
@@ -150,7 +156,9 @@ def place(
         "side": side.lower(),
         "entry_zone_min": zone[0],
         "entry_zone_max": zone[1],
-        **_given({**asked, "metadata": _object(metadata)}),
+        **_given(
+            {**asked, "risk": {"amount": risk} if risk else None, "metadata": _object(metadata)}
+        ),
     }
     answer = promise(session, "place-order", id, body)
     if not wait:

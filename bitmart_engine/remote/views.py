@@ -63,6 +63,10 @@ _TOLD = msgspec.json.Decoder(_AllTold)
 # Entry orders
 
 
+def _usdt(amount: object, where: str) -> str | None:
+    return None if amount is None else f"{amount} USDT {where}"
+
+
 def placed(answer: View, screen: Screen) -> list[str]:
     """What was promised."""
     rounded = answer.get("rounded") or {}
@@ -72,6 +76,8 @@ def placed(answer: View, screen: Screen) -> list[str]:
             ("status", answer.get("status")),
             ("symbol", answer.get("symbol")),
             ("size", contracts(answer.get("size"))),
+            ("risk", _usdt(answer.get("risk"), "at the stop")),
+            ("margin", _usdt(answer.get("margin"), "at most")),
             ("rounded", ", ".join(f"{name} to {price}" for name, price in rounded.items()) or None),
             ("duplicate", "yes, this id was promised before" if answer.get("duplicate") else None),
         ],

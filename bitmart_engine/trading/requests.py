@@ -21,12 +21,13 @@ from ..model.fields import checked
 from ..model.identifiers import LONGEST_ID as LONGEST_ORDER_ID
 from ..model.identifiers import is_identifier, is_text
 from ..model.instruments import NOISE, WHOLE_WITHIN, Instrument
-from ..model.orders import EntryOrder, EntryRequest, OrderType
+from ..model.orders import EntryOrder, EntryRequest, OrderType, farthest
 from ..model.sides import PositionSide
 
 __all__ = [
     "MonitorPosition",
     "PlaceOrder",
+    "Risk",
     "Unit",
     "checked_entry",
     "checked_id",
@@ -53,9 +54,17 @@ Unit = Literal["base", "contracts"]
 """What `quantity` counts: the base currency, or whole contracts. Source: the setting QUANTITY_UNIT."""
 
 
+@frozen(field_transformer=checked)
+class Risk:
+    """How much may be lost at the stop, in USDT: the size of the order follows."""
+
+    amount: Decimal
+
+
 @frozen(kw_only=True, field_transformer=checked)
 class PlaceOrder:
-    """An entry order as users ask for it: one of `quantity`, in the unit of QUANTITY_UNIT, and `size`, in contracts.
+    """An entry order as users ask for it: one of `quantity`, in the unit of QUANTITY_UNIT, `size`, in contracts, and
+    `risk`, in USDT at the stop.
 
     `entry_zone_tolerance_percent` widens the zone by that much of each of its bounds, on both sides.
     """
@@ -67,6 +76,7 @@ class PlaceOrder:
     entry_zone_max: Decimal
     quantity: Decimal | None = None
     size: int | None = None
+    risk: Risk | None = None
     leverage: Decimal | None = None
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
@@ -157,7 +167,14 @@ def checked_entry(
     stop_loss, take_profit = checked_levels(
         side, asked.stop_loss, asked.take_profit, instrument, zone_min, zone_max
     )
-    size, quantity = _checked_size(asked, instrument, type, unit)
+    if asked.risk is not None and stop_loss is None:
+        raise BadRequest("is needed, for the size follows from the risk at the stop", "$.stop_loss")
+    per_contract = (
+        None
+        if stop_loss is None
+        else (farthest(side, zone_min, zone_max, stop_loss) * instrument.contract_size)
+    )
+    size, quantity = _checked_size(asked, instrument, type, unit, per_contract)
     counted = "base" if asked.quantity is None else unit
     if asked.leverage is not None and (error := instrument.leverage_error(asked.leverage)):
         raise BadRequest(error, "$.leverage")
@@ -194,6 +211,7 @@ def checked_entry(
         resting_timeout_seconds=None if resting is None else shared(resting),
         entry_zone_tolerance_percent=shared(tolerance),
         quantity_unit=counted,
+        risk_amount=None if asked.risk is None else shared(asked.risk.amount),
         callback_url=asked.callback_url,
         metadata=checked_metadata(asked.metadata),
     )
@@ -235,6 +253,8 @@ def fingerprint(asked: PlaceOrder, unit: Unit = "base") -> str:
         elif each.name == "side":
             value = parse_side(value).value
         if value != default:
+            if isinstance(value, Risk):
+                value = {"amount": plain(value.amount)}
             said[each.name] = plain(value) if isinstance(value, Decimal) else value
     if asked.quantity is not None and unit != "base":
         said["quantity_unit"] = unit
@@ -279,6 +299,9 @@ def does_not_fit(request: EntryRequest, size: int, instrument: Instrument) -> st
     """
     if request.zone_min > request.zone_max:
         return f"no price on the tick grid ({plain(instrument.tick_size)}) lies in the zone now"
+    risk = evolve(request, quantity=size * instrument.contract_size).risk
+    if request.risk_amount is not None and risk is not None and risk > request.risk_amount:
+        return f"{size} contracts risk {plain(risk)} now, and {plain(request.risk_amount)} was asked for"
     if request.asked_quantity is None:
         return None
     return instrument.size_error(size, market=request.type is OrderType.MARKET)
@@ -334,13 +357,24 @@ def checked_levels(
 
 
 def _checked_size(
-    asked: PlaceOrder, instrument: Instrument, type: OrderType, unit: Unit
+    asked: PlaceOrder,
+    instrument: Instrument,
+    type: OrderType,
+    unit: Unit,
+    risk_per_contract: Decimal | None,
 ) -> tuple[int, Decimal]:
-    if (asked.size is None) == (asked.quantity is None):
+    if sum(each is not None for each in (asked.size, asked.quantity, asked.risk)) != 1:
         counts = "contracts" if unit == "contracts" else "base currency"
-        raise BadRequest(f"give one of quantity ({counts}) and size (contracts)", "$.quantity")
+        raise BadRequest(
+            f"give one of quantity ({counts}), size (contracts) and risk (USDT at the stop)",
+            "$.quantity",
+        )
     if asked.size is not None:
         size, path = asked.size, "$.size"
+    elif asked.risk is not None:
+        assert risk_per_contract is not None, "it needs a stop"
+        path = "$.risk.amount"
+        size = _size_by_risk(asked.risk, instrument, risk_per_contract)
     else:
         assert asked.quantity is not None
         _check_positive(asked.quantity, "$.quantity")
@@ -353,6 +387,22 @@ def _checked_size(
     if error := instrument.size_error(size, market=type is OrderType.MARKET):
         raise BadRequest(error, path)
     return size, shared(size * instrument.contract_size)
+
+
+def _size_by_risk(risk: Risk, instrument: Instrument, per_contract: Decimal) -> int:
+    """The most contracts that lose no more than the amount at the stop."""
+    _check_positive(risk.amount, "$.risk.amount")
+    size = int(risk.amount / per_contract)
+    while size * per_contract > risk.amount:  # the quotient was rounded
+        size -= 1
+    if size < instrument.min_size:
+        needed = instrument.min_size * per_contract
+        raise BadRequest(
+            f"{plain(risk.amount)} is less than {plain(needed)}, what the smallest order"
+            f" ({instrument.min_size} contracts) risks at this stop",
+            "$.risk.amount",
+        )
+    return size
 
 
 def _contracts(quantity: Decimal) -> int:

@@ -19,6 +19,8 @@ async def test_an_order_is_promised_and_shown(desk: Desk) -> None:
         "symbol": "BTCUSDT",
         "size": 10,
         "quantity_base": "0.01",
+        "risk": "15",
+        "margin": "64.5",
     }
     shown = (await desk.get("/api/orders/order-123"))["order"]
     assert shown["entry_zone_min"] == "64000"
@@ -27,6 +29,21 @@ async def test_an_order_is_promised_and_shown(desk: Desk) -> None:
     assert shown["deadline_ms"] - shown["accepted_ms"] == 300_000
     assert [each["state"] for each in shown["history"]] == ["waiting"]
     assert shown["history"][0]["at_ms"] == shown["accepted_ms"]
+
+
+async def test_an_order_is_sized_by_its_risk_and_says_what_it_risks_and_binds(desk: Desk) -> None:
+    asked = {**ORDER, "risk": {"amount": "50"}, "leverage": 10}
+    both = await desk.ask("POST", "/api/place-order", asked)
+    assert (both.status_code, both.json()["field"]) == (400, "$.quantity")
+    del asked["quantity"]
+    placed = await desk.post("/api/place-order", asked)
+    assert (placed["size"], placed["quantity_base"]) == (33, "0.033")
+    assert (placed["risk"], placed["margin"]) == ("49.5", "212.85")
+    assert (await desk.post("/api/place-order", asked))["duplicate"] is True
+    small = await desk.ask("POST", "/api/place-order", {**asked, "id": "b", "risk": {"amount": 1}})
+    assert "1 is less than 1.5, what the smallest order" in small.json()["error"]
+    odd = await desk.ask("POST", "/api/place-order", {**asked, "id": "b", "risk": {"amont": 1}})
+    assert (odd.status_code, odd.json()["field"]) == (400, "$.risk.amont")
 
 
 async def test_the_same_order_again_is_a_duplicate_and_another_one_a_conflict(desk: Desk) -> None:

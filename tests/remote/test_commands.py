@@ -52,7 +52,7 @@ async def test_an_order_is_promised_and_shown(desk: Desk) -> None:
     )
     assert text == (
         "order    a\nstatus   waiting\nsymbol   BTCUSDT\nsize     10 contracts\n"
-        "rounded  stop_loss to 63000.1\n"
+        "risk     14.999 USDT at the stop\nrounded  stop_loss to 63000.1\n"
     )
     heading, line = (await desk.done("orders")).splitlines()
     assert heading.split()[:4] == ["ID", "SYMBOL", "SIDE", "STATE"]
@@ -62,6 +62,11 @@ async def test_an_order_is_promised_and_shown(desk: Desk) -> None:
     one = await desk.done("orders", "a")
     assert re.search(r"^zone +64000\.\.64500$", one, re.MULTILINE)
     assert one.splitlines()[-1].split()[1:] == ["waiting", "-"]
+
+
+async def test_an_order_can_be_sized_by_what_it_risks(desk: Desk) -> None:
+    text = await desk.done("place", *ZONE, "--risk", "50", "--stop", "63000", "--leverage", "10")
+    assert "size    33 contracts\nrisk    49.5 USDT at the stop\nmargin  212.85 USDT" in text
 
 
 async def test_everything_that_can_be_said_of_an_order_arrives(desk: Desk) -> None:
