@@ -1,7 +1,6 @@
 // The page: what stands where, which theme and language, and which act is being asked about.
 import { Confirm, pausing, placing, stopping } from "./acts.js";
 import { token } from "./api.js";
-import { Extras } from "./extras.js";
 import { bothClocks, duration, local, oneLine, utc } from "./format.js";
 import { html, render, useEffect, useState } from "./html.js";
 import { Market, symbolsOf } from "./market.js";
@@ -9,6 +8,7 @@ import { Figures } from "./figures.js";
 import { Exposure, Protections } from "./held.js";
 import { Log } from "./log.js";
 import { Connections, Dropped, Keeping, Latency, Outbox } from "./machinery.js";
+import { Fills, Trades } from "./money.js";
 import { Orders } from "./orders.js";
 import { Place, newForm } from "./place.js";
 import { LastHere, Since } from "./since.js";
@@ -116,12 +116,13 @@ function Page({ store, lastHere, theme, setTheme, redraw }) {
           <${Exposure} store=${store} act=${setAct} show=${setSymbol} />
           <${Protections} store=${store} act=${setAct} show=${setSymbol} />
           <${Orders} store=${store} act=${setAct} show=${setSymbol} />
-          <${Extras} store=${store} />
+          <${Trades} told=${store.extras.trades} show=${setSymbol} />
           <${Connections} store=${store} />
           <${Keeping} health=${store.health} />
           <${Latency} latency=${store.status.latency} />
           <${Dropped} store=${store} />
           <${Outbox} store=${store} act=${setAct} />
+          <${Fills} told=${store.extras.fills} show=${setSymbol} />
           <${Log} store=${store} show=${setSymbol} />
         </div>`}
     </main>

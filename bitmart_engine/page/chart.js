@@ -112,9 +112,13 @@ export class Chart {
     return this._series.priceToCoordinate(+price);
   }
 
-  // How many levels are drawn.
+  // How many levels, and how many marks, are drawn.
   get lines() {
     return this._lines.length;
+  }
+
+  get marked() {
+    return this._markers.markers().length;
   }
 
   _at(event) {

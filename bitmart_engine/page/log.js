@@ -29,7 +29,7 @@ export function Log({ store, show }) {
   const rows = happened(store).filter(isNews);
   const columns = [
     ["UTC", (row) => html`<${When} ms=${row.at} />`],
-    [t("local"), (row) => (row.at ? local(row.at) : "–"), "time"],
+    [t("local"), (row) => (row.at ? local(row.at) : "–"), "tight"],
     [t("events"), (row) => html`<${Happened} one=${row} show=${show} />`, "wholly"],
   ];
   return html`<${Panel} name="log" title=${t("log")} wide>

@@ -29,7 +29,7 @@ function connectionsOf({ status, extras }) {
 
 export function Connections({ store }) {
   const columns = [
-    [t("name"), (row) => row.name],
+    [t("name"), (row) => row.name, "tight"],
     [t("state"), (row) => html`<span class=${row.state === "up" ? "good" : "bad"}>${word("s_", row.state)}</span>`],
     [t("from_when"), (row) => html`<${When} ms=${row.since} />`],
     [t("last_message"), (row) => (row.last_message_age_s === null ? "–" : t("s_ago", { s: row.last_message_age_s.toFixed(1) })), "n"],

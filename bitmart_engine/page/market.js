@@ -4,6 +4,7 @@ import { moving } from "./acts.js";
 import { Chart } from "./chart.js";
 import { grouped, utc } from "./format.js";
 import { html, useEffect, useRef, useState } from "./html.js";
+import { buys } from "./money.js";
 import { Panel } from "./table.js";
 import { isOver } from "./past.js";
 import { keeper } from "./verdict.js";
@@ -55,10 +56,8 @@ function levelsOfOrder(order) {
 
 const short = (id) => (id.length > 10 ? `${id.slice(0, 9)}…` : id);
 
-// Marks on the candles: fills of entries, closes, and moves of stops and targets that the page saw. `seconds` is a candle's length.
-export function marksOf(store, symbol, seconds) {
-  const marks = [];
-  const add = (ms, mark) => ms && marks.push({ ...mark, time: Math.floor(ms / 1000 / seconds) * seconds });
+// Fills as far as orders and protections tell them: the average of an entry, the price of a close.
+function markAverages(store, symbol, add) {
   for (const order of store.past.orders.values()) {
     if (order.symbol !== symbol || !order.filled_size) continue;
     const at = order.history?.findLast((each) => each.state === "filled" || each.state === "partially_filled");
@@ -68,6 +67,15 @@ export function marksOf(store, symbol, seconds) {
     if (each.symbol !== symbol || each.state !== "closed") continue;
     add(each.history?.at(-1)?.at_ms, { buys: each.side !== "long", text: `${t("closed_at")} ${each.close_price ?? "?"}` });
   }
+}
+
+// Marks on the candles: fills, and moves of stops and targets that the page saw. `seconds` is a candle's length.
+export function marksOf(store, symbol, seconds) {
+  const marks = [];
+  const add = (ms, mark) => ms && marks.push({ ...mark, time: Math.floor(ms / 1000 / seconds) * seconds });
+  const fills = store.extras.fills?.fills?.filter((each) => each.symbol === symbol) ?? [];
+  for (const fill of fills) add(fill.at_ms, { buys: buys(fill), text: `${fill.size} @ ${fill.price}` });
+  if (!fills.length) markAverages(store, symbol, add);
   for (const { at, what, symbol: of, from, to } of store.notes) {
     if (of !== symbol || to === undefined || to === null) continue;
     add(at, { price: to, kind: what === "moved_stop" ? "down" : "up", text: `${t(what === "moved_stop" ? "stop" : "target")} ${from ?? "–"} → ${to}` });

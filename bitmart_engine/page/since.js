@@ -1,9 +1,10 @@
 // "Since you were last here": when that was, which this browser remembers, and what has happened from then on.
-import { bothClocks, duration, utc } from "./format.js";
+import { bothClocks, duration, usdt, utc } from "./format.js";
 import { html } from "./html.js";
 import { Panel, When } from "./table.js";
 import { happened, isNews, tally } from "./past.js";
 import { Happened } from "./log.js";
+import { earnedSince } from "./money.js";
 import { t } from "./words.js";
 
 const KEY = "bitmart-engine last here";
@@ -70,10 +71,13 @@ export function Since({ store, lastHere, show, redraw }) {
   const { since } = lastHere;
   const all = [...happened(store), ...ofEngine(store)].filter((each) => each.at > (since ?? 0) && isNews(each));
   all.sort((a, b) => b.at - a.at);
+  const earned = earnedSince(store.extras.trades, since ?? 0);
   const ago = since === null ? t("since_first") : t("since_ago", { d: duration((now - since) / 1000), when: utc(since) });
   const note = html`<span title=${since === null ? "" : bothClocks(since)}>${ago}</span>`;
   return html`<${Panel} name="since" title=${t("since_here")} note=${note}>
-    <div class="tally">${tally(all).map(([what, n]) => html`<span class=${what}>${t(`p_${what}`, { n })}</span>`)}
+    <div class="tally">${earned?.count > 0 && html`<span class=${earned.sum < 0 ? "down" : "up"}>
+        ${t(earned.unknown ? "p_earned_part" : "p_earned", { usdt: usdt(earned.sum, true), n: earned.unknown })}</span>`}
+      ${tally(all).map(([what, n]) => html`<span class=${what}>${t(`p_${what}`, { n })}</span>`)}
       <button class="quiet" onClick=${() => (lastHere.seen(now), redraw())}>${t("since_seen")}</button></div>
     ${all.length === 0 && html`<p class="empty">${t("since_nothing")}</p>`}
     ${all.length > 0 && html`<ol class="story" tabindex="0" aria-label=${t("since_here")}>

@@ -164,6 +164,7 @@ export class Store {
 
   readSoon() {
     this._listsAt = Math.min(this._listsAt, Date.now() - LISTS_EVERY_MS + LISTS_AT_MOST_EVERY_MS);
+    this._extrasAt = Math.min(this._extrasAt, Date.now() - EXTRAS_EVERY_MS + LISTS_AT_MOST_EVERY_MS);
   }
 
   async _listen(signal) {

@@ -13,7 +13,21 @@ import bitmart_engine
 PAGE = Path(bitmart_engine.__file__).parent / "page"
 MODULES = sorted(each for each in PAGE.rglob("*.js") if "vendor" not in each.parts)
 MOST_LINES = 300
-FREE_PREFIXES = ("theme_", "mode_", "v_", "h_", "c_", "s_", "p_", "k_", "l_", "q_")
+FREE_PREFIXES = (
+    "theme_",
+    "mode_",
+    "v_",
+    "h_",
+    "c_",
+    "s_",
+    "p_",
+    "k_",
+    "l_",
+    "q_",
+    "o_",
+    "m_",
+    "w_",
+)
 """Words that are looked up by what the engine says."""
 
 
