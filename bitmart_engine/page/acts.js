@@ -2,10 +2,11 @@
 import { ask, path } from "./api.js";
 import { grouped, typedPrice } from "./format.js";
 import { html, useEffect, useRef, useState } from "./html.js";
+import { isOver } from "./past.js";
 import { TOO_OLD_S, keeper } from "./verdict.js";
 import { t } from "./words.js";
 
-// An act: {title, says(value), verb, danger, input, run(value)}; `run` returns the id or word of what was done.
+// An act: {title, says(value), verb, danger, input or choices, run(value)}; `run` returns the id or word of what was done.
 
 export function cancelling(order) {
   return {
@@ -60,12 +61,29 @@ export function stopping(protections) {
 
 // Entries as a whole: pause them, or resume them where they are paused.
 export function pausing(status) {
-  const paused = status.paused_ms !== null && status.paused_ms !== undefined;
+  const paused = Boolean(status.paused_ms ?? status.halt);
   return {
     title: paused ? t("resume") : t("pause"),
     says: () => (paused ? t("will_resume") : t("will_pause")),
     verb: paused ? t("yes_resume") : t("yes_pause"),
     run: async () => (await ask("POST", paused ? "resume" : "pause")).message,
+  };
+}
+
+const HALTS = ["no_new", "cancel", "flatten"];
+
+// The kill switch: how much is chosen in its dialog; a level in use is not gone back from but by resuming.
+export function halting(store) {
+  const orders = [...store.orders.values()].filter((each) => !isOver(each)).length;
+  const positions = [...store.protections.values()].filter((each) => each.remaining > 0).length;
+  const levels = HALTS.slice(Math.max(0, HALTS.indexOf(store.status.halt?.level)));
+  return {
+    title: t("halt"),
+    choices: levels.map((value) => ({ value, text: t(`v_${value}`) })),
+    says: (level) => t(`will_halt_${level}`, { orders, positions }),
+    verb: t("yes_halt"),
+    danger: true,
+    run: async (level) => (await ask("POST", "api/halt", { level })).message,
   };
 }
 
@@ -109,7 +127,7 @@ export function tooOld(store) {
 
 export function Confirm({ act, store, done, back }) {
   const dialog = useRef(null);
-  const [value, setValue] = useState(act.input?.value ?? "");
+  const [value, setValue] = useState(act.input?.value ?? act.choices?.[0].value ?? "");
   const [asking, setAsking] = useState(false);
   const [trouble, setTrouble] = useState("");
   useEffect(() => {
@@ -132,7 +150,7 @@ export function Confirm({ act, store, done, back }) {
     setAsking(true);
     setTrouble("");
     try {
-      const what = await act.run(price);
+      const what = await act.run(act.choices ? value : price);
       store.readSoon();
       done(t("done", { what: `${act.title}, ${what}` }));
     } catch (error) {
@@ -149,6 +167,9 @@ export function Confirm({ act, store, done, back }) {
       html`<label>${act.input.label}
         <input name="level" inputmode="decimal" autocomplete="off" value=${value} onInput=${(event) => setValue(event.target.value)} autofocus />
       </label>`}
+      ${act.choices && html`<fieldset class="choices"><legend>${t("halt_level")}</legend>
+        ${act.choices.map((each) => html`<label><input type="radio" name="choice" value=${each.value} checked=${each.value === value} onChange=${() => setValue(each.value)} /> ${each.text}</label>`)}
+      </fieldset>`}
       <p id="act-says">${act.says(price ?? value)}</p>
       <p class="trouble" role="alert">${trouble}</p>
       <div class="buttons">

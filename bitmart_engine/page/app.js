@@ -1,5 +1,5 @@
 // The page: what stands where, which theme and language, and which act is being asked about.
-import { Confirm, pausing, placing, stopping } from "./acts.js";
+import { Confirm, halting, pausing, placing, stopping } from "./acts.js";
 import { token } from "./api.js";
 import { bothClocks, duration, local, oneLine, utc } from "./format.js";
 import { html, render, useEffect, useState } from "./html.js";
@@ -14,7 +14,7 @@ import { Place, newForm } from "./place.js";
 import { LastHere, Since } from "./since.js";
 import { Store } from "./store.js";
 import { TOO_OLD_S, sinceMs } from "./verdict.js";
-import { NAMES, has, language, speak, t } from "./words.js";
+import { NAMES, has, language, speak, t, word } from "./words.js";
 
 const THEMES = ["auto", "light", "dark"];
 const THEME_KEY = "bitmart-engine theme";
@@ -27,7 +27,7 @@ function Clock() {
 
 // A trouble that the page has no words for is told in the engine's own.
 function reasonText({ code, values }) {
-  return has(code) || values.what === undefined ? t(code, { ...values, side: values.side && t(values.side) }) : oneLine(values.what, 300);
+  return has(code) || values.what === undefined ? t(code, { ...values, side: values.side && t(values.side), level: values.level && word("v_", values.level) }) : oneLine(values.what, 300);
 }
 
 function Verdict({ store }) {
@@ -96,12 +96,12 @@ function Page({ store, lastHere, theme, setTheme, redraw }) {
       <h1>bitmart-engine</h1>
       ${status && html`<span class=${`mode ${status.mode}`}>${t(`mode_${status.mode}`)}</span>`}
       <${Clock} />
-      ${status && html`<span class="muted">${t("uptime", { d: duration(status.uptime_s) })}</span>`}
       <span class="space"></span>
       <${Choice} label=${t("lang")} value=${language()} options=${Object.entries(NAMES)} choose=${(name) => (speak(name), redraw())} />
       <${Choice} label=${t("theme")} value=${theme} options=${THEMES.map((each) => [each, t(`theme_${each}`)])} choose=${setTheme} />
       ${status && html`<button class="primary" onClick=${() => setForm(newForm(shown))}>${t("place")}…</button>
       <button class="quiet" onClick=${() => setAct(pausing(status))}>${pausing(status).title}…</button>
+      <button class="danger quiet" onClick=${() => setAct(halting(store))}>${t("halt")}…</button>
       <button class="danger quiet" onClick=${() => setAct(stopping(store.protections))}>${t("stop_engine")}…</button>`}
     </header>
     <main>
@@ -131,7 +131,7 @@ function Page({ store, lastHere, theme, setTheme, redraw }) {
     ${act?.dialog && html`<${act.dialog} act=${act} store=${store} back=${() => setAct(null)} />`}
     ${act && !act.dialog && html`<${Confirm} act=${act} store=${store} done=${(what) => (ended(), setSaid(what))} back=${() => setAct(null)} />`}
     <footer>
-      ${status && html`<span>${t("version", { v: status.version })}</span>`}
+      ${status && html`<span>${t("version", { v: status.version })}, ${t("uptime", { d: duration(status.uptime_s) })}</span>`}
       ${token.get() && html`<button class="link" onClick=${() => (token.forget(), location.reload())}>${t("forget")}</button>`}
       <span>${t("charts_by")} <a href="https://www.tradingview.com/" rel="noopener noreferrer" target="_blank">TradingView Lightweight Charts™</a>, Copyright © 2026 TradingView, Inc.</span>
     </footer>`;

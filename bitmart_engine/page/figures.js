@@ -43,8 +43,9 @@ function Balance({ balance }) {
 function Orders({ store }) {
   const alive = [...store.orders.values()].filter((each) => !isOver(each));
   const waiting = alive.filter((each) => each.state === "waiting").length;
-  const paused = store.status.paused_ms !== null;
-  const sub = paused ? t("f_paused") : t("f_orders_sub", { waiting: grouped(waiting), working: grouped(alive.length - waiting) });
+  const { paused_ms: pausedMs, halt } = store.status;
+  const paused = Boolean(halt ?? pausedMs);
+  const sub = paused ? t(halt ? "f_halted" : "f_paused") : t("f_orders_sub", { waiting: grouped(waiting), working: grouped(alive.length - waiting) });
   return html`<${Figure} name="orders" title=${t("f_orders")} value=${grouped(alive.length)} sub=${sub} level=${paused ? "amber" : ""} />`;
 }
 

@@ -189,6 +189,7 @@ export class Store {
         this._listsAt = 0;
         this._note({ of: "page", what: "missed", at: Date.now(), id: "", symbol: "" });
       }
+      if (each.type === "trading") this._note({ of: "trading", what: `trading_${each.data.state}`, at: each.at_ms, id: "", symbol: "" });
       if (each.type === "notice") this._note({ of: "notice", what: each.data.id, at: each.at_ms, id: "", symbol: each.symbol, text: each.data.what });
       if (each.type === "kline") this._takeCandle(each.data);
       if (each.type === "entry" || each.type === "protection") {

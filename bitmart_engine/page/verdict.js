@@ -6,7 +6,7 @@ const CLOSING_LONG_S = 30;
 // Troubles of GET /api/health that the page finds itself, in its own words.
 const OWN_WORDS = new Set(
   ("journal_trouble stopping not_resumed unguarded no_credentials not_logged_in account_not_subscribed account_not_read exchange_held_back " +
-    "public_connection_down entries_paused clock_skewed callbacks_given_up order_unknown close_unfinished").split(" "),
+    "public_connection_down entries_paused trading_halted clock_skewed callbacks_given_up order_unknown close_unfinished").split(" "),
 );
 const RANK = { green: 0, amber: 1, red: 2 };
 
@@ -50,7 +50,8 @@ function judge({ status, protections, orders, dead }, say, nowMs) {
   }
   if (status.missing_credentials.length) say("amber", "r_no_account");
   else if (status.not_ready.length) say(armed.length ? "red" : "amber", "r_not_ready", { why: status.not_ready.join("; ") });
-  if (status.paused_ms) say("amber", "r_paused");
+  if (status.halt) say("amber", "r_halted", { level: status.halt.level, orders: status.halt.orders_left, positions: status.halt.positions_left });
+  else if (status.paused_ms) say("amber", "r_paused");
   if (dead) say("amber", "r_dead", { n: dead });
   if (status.exchange.clock_skewed) say("amber", "r_skew", { ms: Math.round(status.exchange.clock_offset_ms) });
   if (status.foreign_orders?.length) say("amber", "r_foreign", { n: status.foreign_orders.length });

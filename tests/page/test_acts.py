@@ -7,7 +7,7 @@ from functools import partial
 
 import trio
 
-from ..control.conftest import Desk
+from ..control.conftest import ORDER, Desk
 from .conftest import Browser, Visit, bought
 
 
@@ -206,3 +206,39 @@ async def test_a_callback_that_was_given_up_is_sent_again_when_asked(
         await desk.until(lambda: desk.engine.outbox().delivered == 1)
         nursery.cancel_scope.cancel()
     assert len(taken) == 1
+
+
+async def test_the_kill_switch_says_what_each_level_does_and_can_be_undone(
+    desk: Desk, browser: Browser
+) -> None:
+    await bought(desk)
+    await desk.post("/api/place-order", {**ORDER, "id": "waits"})
+    await desk.until(lambda: desk.engine.state.orders["waits"].state.value != "submitting")
+
+    def halt(visit: Visit) -> list[str]:
+        said = []
+        visit.open(desk.address)
+        visit.page.wait_for_selector("#orders tbody tr")
+        visit.page.click("header button:has-text('Halt')")
+        for level in ("no_new", "cancel", "flatten"):
+            visit.page.check(f"dialog input[value={level}]")
+            said.append(visit.page.inner_text("#act-says"))
+        faults = visit.faults_of_access()
+        visit.page.click("dialog button[type=submit]")
+        visit.page.wait_for_selector(".verdict:has-text('Trading is halted')")
+        visit.page.wait_for_selector("#exposure .empty")
+        visit.page.wait_for_selector("#log:has-text('trading was halted')")
+        visit.page.click("header button:has-text('Resume entries')")
+        visit.page.click("dialog button[type=submit]")
+        visit.page.wait_for_selector(".verdict:not(:has-text('halted'))")
+        assert visit.complaints == []
+        assert faults == []
+        return said
+
+    said = await browser.run(halt)
+    assert "No new entry goes out" in said[0]
+    assert "each of the 1 entry orders is cancelled" in said[1]
+    assert "each of the 1 guarded positions is closed" in said[2]
+    assert desk.engine.state.protections["order-123"].state.value == "closed"
+    assert desk.engine.state.orders["waits"].state.value == "cancelled"
+    assert desk.engine.state.halt is None

@@ -172,4 +172,9 @@ export const NAMES = {
   liquidity: "Maker or taker",
   whose: "Of",
   of_order: "Order",
+  halt: "Halt trading",
+  halt_level: "How much",
+  v_no_new: "Nothing new",
+  v_cancel: "Cancel every entry too",
+  v_flatten: "Close every position too",
 };

@@ -172,4 +172,9 @@ export const NAMES = {
   liquidity: "Maker ou taker",
   whose: "De",
   of_order: "Ordre",
+  halt: "Arrêt du trading",
+  halt_level: "Jusqu’où",
+  v_no_new: "Rien de nouveau",
+  v_cancel: "Annuler aussi chaque entrée",
+  v_flatten: "Clôturer aussi chaque position",
 };
