@@ -12,9 +12,7 @@ from ..model.futures_orders import FuturesOrder
 from ..model.halting import Halt
 from ..model.lifecycle import (
     ENTRY_MOVES,
-    PROTECTION_MOVES,
     EntryState,
-    ProtectionState,
     move,
 )
 from ..model.notifications import DeadLetter, Notification
@@ -22,6 +20,7 @@ from ..model.orders import EntryOrder, Moment
 from ..model.positions import Protection
 from .archive import Archive
 from .codec import subject_of, unpacking
+from .protection_fold import protection_after
 from .records import (
     CloseIntended,
     CloseObserved,
@@ -49,9 +48,6 @@ from .records import (
 )
 
 __all__ = ["State"]
-
-MOST_FILL_TIMES = 100
-"""How many of the latest fills of a protection's order keep their times."""
 
 
 class State:
@@ -222,99 +218,26 @@ class State:
             self.protection_by_entry[made.entry_id] = made.id
 
     @apply.register
-    def _(self, record: ProtectionCovers) -> None:
-        now = self.protections[record.id]
-        further = now.filled_further_ms
-        if now.filled_there_ms and record.there_ms:
-            further = (*further, record.there_ms)[-MOST_FILL_TIMES:]
-        self.protections[record.id] = evolve(
-            now,
-            covered=record.covered,
-            covered_ms=record.at_ms,
-            filled_there_ms=now.filled_there_ms or record.there_ms,
-            filled_further_ms=further,
-        )
-
-    @apply.register
-    def _(self, record: ProtectionLevelled) -> None:
-        now = self.protections[record.id]
-        moved = record.stop_loss != now.stop_loss
-        self.protections[record.id] = evolve(
-            now,
-            stop_loss=record.stop_loss,
-            take_profit=record.take_profit,
-            levelled_ms=record.at_ms if moved else now.levelled_ms,
-        )
-
-    @apply.register
-    def _(self, record: ProtectionKept) -> None:
-        self.protections[record.id] = evolve(
-            self.protections[record.id],
-            exchange_stop_loss=record.stop_loss,
-            exchange_take_profit=record.take_profit,
-            exchange_plans=record.plans,
-            exchange_parts=record.parts,
-        )
-
-    @apply.register
-    def _(self, record: ProtectionMoved) -> None:
-        now = self.protections[record.id]
-        to = move(PROTECTION_MOVES, now.state, record.to)
-        arms = to is ProtectionState.ARMED and now.state is not to
-        self.protections[record.id] = evolve(
-            now,
-            state=to,
-            levelled_ms=record.at_ms if arms else now.levelled_ms,
-            reason=record.reason or now.reason,
-            closing_for=record.closing_for or now.closing_for,
-            close_price=record.close_price or now.close_price,
-            others_held=now.others_held if record.others_held is None else record.others_held,
-            unexplained=record.unexplained,
-            history=(*now.history, Moment(to.value, record.at_ms, record.reason)),
-        )
+    def _(
+        self,
+        record: ProtectionCovers
+        | ProtectionLevelled
+        | ProtectionKept
+        | ProtectionMoved
+        | CloseObserved,
+    ) -> None:
+        self.protections[record.id] = protection_after(self.protections[record.id], record)
 
     @apply.register
     def _(self, record: CloseIntended) -> None:
         self.protection_by_client_id[record.close.client_order_id] = record.id
-        self.protections[record.id] = evolve(self.protections[record.id], close=record.close)
-
-    @apply.register
-    def _(self, record: CloseObserved) -> None:
-        now = self.protections[record.id]
-        close = now.close
-        if close is None or close.client_order_id != record.client_order_id:
-            raise ValueError(f"{record.client_order_id} is not the close of {record.id}")
-        filled = max(close.filled, record.filled)
-        self.protections[record.id] = evolve(
-            now,
-            closed=now.closed + filled - close.filled,
-            close=evolve(
-                close,
-                exchange_order_id=record.exchange_order_id or close.exchange_order_id,
-                filled=filled,
-                average_price=record.average_price or close.average_price,
-                final=close.final or record.final,
-            ),
-        )
+        self.protections[record.id] = protection_after(self.protections[record.id], record)
 
     @apply.register
     def _(self, record: FiredObserved) -> None:
-        now, order = self.protections[record.id], record.order
-        known = next((each for each in now.fired if each.order_id == order.order_id), None)
-        before = known.filled if known is not None else 0
-        if known is not None:
-            order = evolve(
-                order,
-                filled=max(before, order.filled),
-                average_price=order.average_price or known.average_price,
-                final=known.final or order.final,
-            )
-        self.protection_by_client_id[order.order_id] = record.id
-        self.protections[record.id] = evolve(
-            now,
-            closed=now.closed + order.filled - before,
-            fired=(*(each for each in now.fired if each is not known), order),
-        )
+        after = protection_after(self.protections[record.id], record)
+        self.protection_by_client_id[record.order.order_id] = record.id
+        self.protections[record.id] = after
 
     @apply.register
     def _(self, record: FuturesOrderSeen) -> None:

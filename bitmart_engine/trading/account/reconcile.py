@@ -11,16 +11,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
 
-from attrs import Factory, evolve, frozen
+from attrs import Factory, frozen
 
 from ...exchange.rows import PlanOrder
 from ...model.events import OrderUpdate, PositionUpdate
 from ...model.lifecycle import EntryState, ProtectionState
 from ...model.orders import EntryOrder
-from ...model.positions import Protection
+from ...model.positions import FiredOrder, Protection
 from ...model.sides import PositionSide
 from ...store import State, Unreadable
-from ..closes.attribution import Earliest, never_set_back, whose
+from ...store.protection_fold import protection_after
+from ...store.records import FiredObserved, ProtectionCovers, ProtectionMoved
+from ..closes.attribution import Earliest, never_set_back, observed_there, whose
 from ..entries.progress import observed
 from ..protections.exchange_stops import Brought, Keeps, keeping
 
@@ -190,9 +192,12 @@ def _as_filled(
 def _filled(protection: Protection, filled: int | None) -> Protection:
     if filled is None:
         return protection
-    waits = protection.state is ProtectionState.PENDING_FILL
-    state = ProtectionState.ARMED if waits else protection.state
-    return evolve(protection, covered=filled, state=state)
+    id, at_ms = protection.id, protection.covered_ms
+    protection = protection_after(protection, ProtectionCovers(id, filled, at_ms))
+    if protection.state is ProtectionState.PENDING_FILL:
+        moved = ProtectionMoved(id, at_ms, ProtectionState.ARMED)
+        protection = protection_after(protection, moved)
+    return protection
 
 
 def _fired(
@@ -214,22 +219,27 @@ def _fired(
         before = next(each for each in known.fired if each.order_id == update.order_id)
         if update.deal_size <= before.filled and (before.final or not update.final):
             return []
-        closed, reason = update.deal_size - before.filled, before.reason
+        reason = before.reason
     else:
         found = whose(update, on_side, clock_ahead_ms, earliest_ms)
         if found is None:
             return []
         known, reason = found
-        closed = update.deal_size
     for place, each in enumerate(on_side):
         if each.id == known.id:
-            on_side[place] = evolve(
-                each,
-                closed=each.closed + max(closed, 0),
-                state=ProtectionState.CLOSING,
-                closing_for=each.closing_for or reason,
-            )
+            order = observed_there(update, reason)
+            on_side[place] = _after_fire(each, order)
     return [Fired(known.id, update)]
+
+
+def _after_fire(protection: Protection, order: FiredOrder) -> Protection:
+    """The protection once it is taken in that the exchange made `order` of a stop or target of it."""
+    id, at_ms = protection.id, protection.covered_ms
+    protection = protection_after(protection, FiredObserved(id, order))
+    if protection.state is ProtectionState.ARMED:
+        to, why = ProtectionState.CLOSING, order.reason
+        return protection_after(protection, ProtectionMoved(id, at_ms, to, why.value, why))
+    return protection
 
 
 def _reconcile_side(

@@ -81,9 +81,9 @@ NEWER = (
     Patch(
         "moved-stop-is-forgotten",
         "a stop that was moved is where it was",
-        "store/state.py",
-        "            stop_loss=record.stop_loss,\n",
-        "            stop_loss=now.stop_loss,\n",
+        "store/protection_fold.py",
+        "                stop_loss=record.stop_loss,\n",
+        "                stop_loss=now.stop_loss,\n",
     ),
     Patch(
         "empty-once-is-enough",
