@@ -39,6 +39,8 @@ from .model.orders import EntryOrder
 from .model.positions import CloseReason, Protection
 from .model.sides import OrderSide, PositionSide
 from .model.timeframes import Timeframe
+from .model.trades import Trade as AccountTrade
+from .model.trades import TradeState
 from .running import (
     ExchangeStatistics,
     Findings,
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccountFill",
+    "AccountTrade",
     "AddressUnavailable",
     "BadRequest",
     "BalanceUpdate",
@@ -117,6 +120,7 @@ __all__ = [
     "Tick",
     "Timeframe",
     "Trade",
+    "TradeState",
     "Unavailable",
     "Unguarded",
     "Waiting",

@@ -31,6 +31,7 @@ from .model.notifications import Notification
 from .model.orders import EntryOrder
 from .model.positions import Protection
 from .model.tickers import meanings
+from .model.trades import Trade
 from .nearness import nothing_near
 from .notify.outbox import Outbox, OutboxStatistics, Waiting
 from .outages import Outages
@@ -44,6 +45,7 @@ from .streams.streams import Streams
 from .streams.topics import ORDERS, POSITIONS, asset_topic, kline_topic
 from .trading.account.balance import KnownBalance
 from .trading.account.reconcile import Findings
+from .trading.account.trades import trade_found
 from .trading.core import EngineCore
 from .trading.entries.placing import Placed
 from .trading.protections.monitoring import Monitored
@@ -324,6 +326,30 @@ class Engine:
         if found is None:
             raise BadRequest(f"no fill has the id {(after or '')[:100]!r}", "after")
         return found
+
+    async def trades(
+        self,
+        *,
+        symbol: str = "",
+        since_ms: int = 0,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> list[Trade]:
+        """What entries and monitored positions came to, of which a fill since then is known: the latest begun first.
+
+        Raises what `fills` raises; `after` is the id of a trade.
+        """
+        self._need_credentials()
+        found = await self._core.fills.trades(
+            symbol=symbol, since_ms=since_ms, after=after, limit=limit
+        )
+        if found is None:
+            raise BadRequest(f"no trade has the id {(after or '')[:100]!r}", "after")
+        trades = []
+        for id, fills in found:
+            trades.append(trade_found(id, fills, self.state, self._core.instruments.known))
+            await trio.lowlevel.checkpoint()
+        return trades
 
     @property
     def fills_read_until_ms(self) -> int | None:

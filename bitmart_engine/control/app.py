@@ -29,6 +29,7 @@ from . import (
     positions,
     status,
     subscriptions,
+    trades,
 )
 from .access import AccessRule, Asker
 from .bodies import MAX_BODY_BYTES
@@ -47,6 +48,7 @@ GROUPS = (
     orders,
     futures_orders,
     fills,
+    trades,
     positions,
     outbox,
     callbacks,

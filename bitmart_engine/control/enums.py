@@ -21,6 +21,7 @@ from ..model.orders import OrderType
 from ..model.positions import CloseReason
 from ..model.sides import OrderSide, PositionSide
 from ..model.timeframes import Timeframe
+from ..model.trades import TradeState
 from ..trading.signals.signal_forms import Status
 from .callbacks import CallbackState
 from .outbox import OutboxState
@@ -40,6 +41,7 @@ BY_VALUE: Mapping[type[Enum], tuple[str, str]] = {
     ),
     Whose: ("Whose", "what kind of order it was that filled; by_hand: sent by somebody else"),
     Liquidity: ("Liquidity", "whether the order had waited in the book, or took what waited there"),
+    TradeState: ("TradeState", "whether all is closed that was opened, as far as is known"),
     CallbackState: ("CallbackState", "what came of a callback or a signal"),
     OutboxState: ("OutboxState", "where a notification stands; a delivered one is not shown"),
     Happening: ("EventType", "of an event of GET /events"),

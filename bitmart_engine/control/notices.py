@@ -83,6 +83,17 @@ ESTIMATED: Schema = {
     **FLAG,
     "description": "no order says the price: it is the last one, or a level",
 }
+CAME_TO: Mapping[str, Schema] = {
+    name: {**DECIMAL, "description": f"as of a trade, where known: {what}"}
+    for name, what in {
+        "gross_pnl": "USDT, without fees",
+        "fees": "USDT",
+        "realised_pnl": "USDT, after fees",
+        "percent": "realised_pnl in percent of what the entry was worth",
+        "r": "realised_pnl in multiples of the risk at the first stop",
+        "stop_slippage": "by how much worse than its level a stop was filled",
+    }.items()
+}
 LATE: Mapping[str, Schema] = {
     "late_fill": {**FLAG, "description": "it filled after it had been told to have ended"}
 }
@@ -134,7 +145,11 @@ POSITION_CALLBACKS: Mapping[str, tuple[str, Schema, str]] = {
         "ClosedCallback",
         _of_position(
             "closed",
-            {"closed_by": named("ClosedBy"), "close_price_estimated": ESTIMATED},
+            {
+                "closed_by": named("ClosedBy"),
+                "close_price_estimated": ESTIMATED,
+                **CAME_TO,
+            },
             reason=named("ClosedReason"),
             close_order_id={**EXCHANGE_ID, "description": "empty where no order is known"},
             **_exact("close_price", known=False),

@@ -34,6 +34,7 @@ from .queries import DEFAULT_LIMIT, MAX_LIMIT
 from .shapes import COUNT, MS, TEXT, Schema, listing
 from .status import Status
 from .subscriptions import KlinesSubscribed, Subscribed
+from .trades import TradeList
 from .wire import Answer
 
 __all__ = ["ANYTHING", "OPERATIONS", "TAGS", "Operation"]
@@ -235,6 +236,13 @@ OPERATIONS: Mapping[str, Operation] = {
         "list_fills",
         "money",
         FillList,
+        (*CHECKED, 409, 503),
+        parameters=(SINCE, SYMBOL, LIMIT, AFTER),
+    ),
+    "GET /api/trades": Operation(
+        "list_trades",
+        "money",
+        TradeList,
         (*CHECKED, 409, 503),
         parameters=(SINCE, SYMBOL, LIMIT, AFTER),
     ),

@@ -26,11 +26,12 @@ from .operations import OPERATIONS
 from .outbox import Notification
 from .requested import BODIES
 from .shapes import ANY_OBJECT, CONTRACTS, COUNT, DECIMAL, MS, Schema, by_name, named
+from .trades import Trade
 from .views import Order, Position
 
 __all__ = ["COMPONENTS"]
 
-IN_ANSWERS = (Order, Position, FuturesOrder, AccountFill, Notification, Callback)
+IN_ANSWERS = (Order, Position, FuturesOrder, AccountFill, Trade, Notification, Callback)
 """What answers list in pieces."""
 REFUSALS = (Error, Crash, NotReady)
 EVENTS = (Message, Lagged, Withdrawn, Trading)

@@ -51,6 +51,19 @@ def orders(session: Session, id: str | None, **query: Any) -> None:
     _more(session, answer)
 
 
+@remote_command("trades --since 1785726000000", "trades --json | jq .trades[].realised_pnl")
+@click.option("--since", type=int, metavar="MS", help="Only those with a fill since then, Unix ms.")
+@click.option("--symbol", help="Only those of this symbol.")
+@click.option("--limit", type=int, help="How many.  [default: 100]")
+@click.option("--after", callback=checked_id, metavar="ID", help="Go on after this one.")
+def trades(session: Session, **query: Any) -> None:
+    """What entries came to: average prices, fees, PnL and R; '-' where it is not known, and --json says why."""
+    answer = session.remote.ask("GET", "api", "trades", query=_given(query))
+    found = answer.body.get("trades", [])
+    session.tell(answer, lambda: views.trades(found, session.screen) or ["no trades"])
+    _more(session, answer)
+
+
 @remote_command("positions --state armed", "positions order-123")
 @click.argument("id", callback=checked_id, required=False)
 @click.option("--state", help="Only those in this state, or in one of several with commas between.")
@@ -386,7 +399,7 @@ def stop(session: Session) -> None:
 
 COMMANDS = (
     status, place, orders, cancel, positions, protect, monitor, close,
-    subscribe, unsubscribe, events, outbox, callbacks, pause, halt, resume, stop,
+    trades, subscribe, unsubscribe, events, outbox, callbacks, pause, halt, resume, stop,
 )  # fmt: skip
 
 

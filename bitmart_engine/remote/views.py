@@ -25,6 +25,7 @@ __all__ = [
     "placed",
     "protection",
     "protections",
+    "trades",
 ]
 
 ORDERS = (
@@ -41,6 +42,12 @@ PROTECTIONS = (
 HELD = (
     Column("HELD"), Column("SIDE"), Column("SIZE", right=True), Column("COVERED", right=True),
     Column("ENTRY", right=True), Column("LIQUIDATION", right=True),
+)  # fmt: skip
+TRADES = (
+    Column("ID", id=True), Column("SYMBOL"), Column("SIDE"), Column("STATE"), Column("WHY"),
+    Column("SIZE", right=True), Column("ENTRY", right=True), Column("EXIT", right=True),
+    Column("FEES", right=True, spare=True), Column("PNL", right=True), Column("%", right=True),
+    Column("R", right=True), Column("OPENED", spare=True), Column("TOOK", spare=True),
 )  # fmt: skip
 MOMENTS = (Column("AT"), Column("STATE"), Column("WHY"))
 LETTERS = (
@@ -126,6 +133,43 @@ def order(each: View, screen: Screen) -> list[str]:
         screen,
     )
     return [*lines, "", *moments(each.get("history") or (), screen)]
+
+
+# Trades
+
+
+def trades(found: Sequence[View], screen: Screen) -> list[str]:
+    """A line for each trade."""
+    return table(
+        TRADES,
+        (
+            (
+                each.get("id"), each.get("symbol"), each.get("side"), each.get("state"),
+                each.get("reason"), each.get("size"), each.get("entry_price"),
+                each.get("exit_price"), each.get("fees"), each.get("realised_pnl"),
+                _short(each.get("percent")), _short(each.get("r")),
+                screen.time(each.get("opened_ms")), _took(each.get("duration_ms")),
+            )
+            for each in found
+        ),
+        screen,
+    )  # fmt: skip
+
+
+def _short(number: object) -> str | None:
+    """A ratio, to two decimals."""
+    try:
+        return None if number is None else f"{float(str(number)):.2f}"
+    except ValueError:  # of an engine that answers otherwise
+        return str(number)
+
+
+def _took(ms: object) -> str | None:
+    if not isinstance(ms, int):
+        return None
+    minutes, seconds = divmod(ms // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}"
 
 
 # Positions

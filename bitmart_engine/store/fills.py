@@ -124,6 +124,32 @@ class FillTable:
         )
         return [_fill(row) for row in rows]
 
+    def trades(
+        self, *, symbol: str, since_ms: int, after: str | None, limit: int
+    ) -> list[str] | None:
+        """The ids of at most `limit` trades with a fill since then, the latest begun first, begun before `after`.
+
+        None if there is no such trade.
+        """
+        at, id = (2**62, "")
+        if after is not None:
+            row = (
+                self._open()
+                .execute("SELECT min(at_ms) FROM fills WHERE trade_id = ?", (after,))
+                .fetchone()
+            )
+            if row[0] is None:
+                return None
+            at, id = row[0], after
+        rows = self._open().execute(
+            "SELECT trade_id, min(at_ms) AS first FROM fills"
+            " WHERE trade_id IS NOT NULL AND (? = '' OR symbol = ?) GROUP BY trade_id"
+            " HAVING max(at_ms) >= ? AND (first, trade_id) < (?, ?)"
+            " ORDER BY first DESC, trade_id DESC LIMIT ?",
+            (symbol, symbol, since_ms, at, id, limit),
+        )
+        return [each for each, _ in rows]
+
     def unsettled(self, since_ms: int) -> list[AccountFill]:
         """Fills of which it may become known later whose they are: of which nothing is known, and others since then."""
         rows = self._open().execute(

@@ -141,6 +141,18 @@ class EngineCore:
         signalling = Signalling(
             notifications=notifications, settings=settings, store=store, now_ms=now_ms
         )
+        where = settings.state_dir
+        self.fills = FillBook(
+            counters=counters,
+            errors=errors,
+            exchange=exchange,
+            store=store,
+            directory=None if where == IN_MEMORY else Path(where),
+            history_days=settings.history_days,
+            run=world.run_blocking,
+            instrument=instruments.known,
+            now_ms=now_ms,
+        )
         self.protections = Protections(
             agreement=agreement,
             counters=counters,
@@ -148,6 +160,7 @@ class EngineCore:
             exchange=exchange,
             latencies=latencies,
             in_flight=in_flight,
+            came_to=self.fills.alive.came_to,
             notifications=notifications,
             order_news=order_news,
             positions=positions,
@@ -330,17 +343,6 @@ class EngineCore:
             store=store,
             now_ms=now_ms,
         )
-        where = settings.state_dir
-        self.fills = FillBook(
-            counters=counters,
-            errors=errors,
-            exchange=exchange,
-            store=store,
-            directory=None if where == IN_MEMORY else Path(where),
-            history_days=settings.history_days,
-            run=world.run_blocking,
-            now_ms=now_ms,
-        )
         self.found: Findings | None = None
         """What the first comparison after the start found; None until there was one."""
         self._losses = Losses()
@@ -374,11 +376,11 @@ class EngineCore:
             if event.size > (0 if before is None else before.size):
                 self.tracking.grown(event.symbol, event.side)
             return
+        self.fills.take(event)  # first, for what it came to is told with what follows
         if not self.entries.on_update(event, pushed=True):
             self.protections.on_update(event)
         self.tracking.heard(event)  # last, for it may be what the order is tracked from
         self.futures_orders.take(event)
-        self.fills.take(event)
 
     async def _read_listed(self, ids: list[str]) -> None:
         with self.errors.surviving("look at orders", orders=len(ids)):

@@ -1,4 +1,4 @@
-"""Fills over HTTP: listed, paged, filtered, and told as they come."""
+"""Fills and trades over HTTP: listed, paged, filtered."""
 
 from __future__ import annotations
 
@@ -58,3 +58,24 @@ async def test_a_wrong_parameter_is_named(desk: Desk) -> None:
     for query, field in (("since=yesterday", "since"), ("after=7", "after"), ("sym=B", "sym")):
         refused = await desk.ask("GET", f"{URL}?{query}")
         assert (refused.status_code, refused.json()["field"]) == (400, field), refused.text
+
+
+async def test_a_trade_shows_what_it_came_to_and_why_a_number_is_missing(desk: Desk) -> None:
+    await filled(desk)
+    (trade,) = (await desk.get("/api/trades"))["trades"]
+    assert (trade["id"], trade["state"], trade["size"]) == ("order-123", "open", 10)
+    assert trade["entry_price"] == str(desk.engine.state.orders["order-123"].average_price)
+    assert (trade["exit_price"], trade["gross_pnl"]) == (None, "0")
+    assert trade["realised_pnl"] == f"-{trade['fees']}"
+    assert trade["unknown"]["exit_price"] == "nothing of it is closed yet"
+    await desk.post("/api/positions/order-123/close")
+    with trio.fail_after(10):
+        while trade["state"] != "closed":
+            (trade,) = (await desk.get("/api/trades"))["trades"]
+            await trio.sleep(0.01)
+    assert trade["reason"] == "manual"
+    for name in ("fees", "gross_pnl", "realised_pnl", "percent", "risk", "r", "exit_price"):
+        assert trade[name] is not None, trade
+    assert set(trade["unknown"]) == {"funding", "stop_slippage"}
+    assert (await desk.get("/api/trades?after=order-123"))["trades"] == []
+    assert (await desk.ask("GET", "/api/trades?after=x")).json()["field"] == "after"

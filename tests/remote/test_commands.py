@@ -359,3 +359,23 @@ async def test_every_body_that_was_sent_of_an_order_is_shown_with_its_answer(des
     unknown = await desk.types("callbacks", "nobody")
     assert unknown.exit_code == 1
     assert "no order and no position has the id 'nobody'" in unknown.stderr
+
+
+async def test_trades_are_shown_with_what_they_came_to(desk: Desk) -> None:
+    assert await desk.done("trades") == "no trades\n"
+    await desk.done("place", *ZONE, *LEVELS, "--size", "10", "--id", "a")
+    await desk.fill("a")
+    await desk.done("close", "a")
+    await desk.until(lambda: desk.engine.state.protections["a"].state.final)
+    with trio.fail_after(10):
+        while (trade := (await desk.json("trades"))["trades"][0])["state"] != "closed":
+            await trio.sleep(0.01)
+    head, row = (await desk.done("trades")).splitlines()
+    assert head.split() == [
+        *("ID", "SYMBOL", "SIDE", "STATE", "WHY", "SIZE", "ENTRY", "EXIT", "FEES", "PNL", "%"),
+        *("R", "OPENED", "TOOK"),
+    ]
+    assert row.split()[:6] == ["a", "BTCUSDT", "long", "closed", "manual", "10"]
+    assert trade["realised_pnl"] in row
+    wrong = await desk.types("trades", "--after", "b")
+    assert "no trade has the id 'b'" in wrong.stderr

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from bitmart_engine import BadRequest, Liquidity, Unavailable, Whose
+from bitmart_engine import BadRequest, Liquidity, TradeState, Unavailable, Whose
 from bitmart_engine.feed import Gap, Happening
 from bitmart_engine.model.fills import AccountFill
 from bitmart_engine.model.sides import OrderSide
@@ -197,3 +197,95 @@ async def test_a_fill_is_an_event_and_again_when_more_is_known(autojump_clock):
             some = await reader.some(10)
         told = [each.what for each in some if not isinstance(each, Gap)]
         assert [each.liquidity for each in told] == [None, Liquidity.MAKER]  # type: ignore[union-attr]
+
+
+async def test_a_trade_is_told_with_what_it_came_to_and_listed_the_same(autojump_clock):
+    async with open_stage() as stage:
+        await stage.bought()
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded() == "closed")
+        await stage.until(lambda: "closed" in stage.receiver.names())
+        told = next(each for each in stage.receiver.events() if each["event"] == "closed")
+        await stage.settle(1)
+        (trade,) = await stage.engine.trades()
+        entry, close = stage.paper.books.fills
+        gross = (close.price - entry.price) * 10 * Decimal("0.001")
+        fees = entry.fee + close.fee
+        assert trade.gross_pnl == gross
+        assert abs((trade.fees or 0) - fees) < Decimal("1e-7")
+        assert trade.realised_pnl == gross - (trade.fees or 0)
+        assert trade.risk == (entry.price - 64500) * 10 * Decimal("0.001")
+        assert trade.r == trade.realised_pnl / trade.risk
+        assert trade.stop_slippage == 64500 - close.price
+        assert set(trade.unknown) == {"funding"}
+        assert trade.state is TradeState.CLOSED
+        assert Decimal(told["realised_pnl"]) == trade.realised_pnl
+        assert Decimal(told["fees"]) == trade.fees
+        assert abs(Decimal(told["r"]) - trade.r) < Decimal("1e-7")
+
+
+async def test_a_short_that_won_is_mirrored(autojump_clock):
+    async with open_stage() as stage:
+        await stage.bought(side="short", stop_loss=65500, take_profit=64500)
+        stage.move(64400)
+        await stage.until(lambda: stage.guarded() == "closed")
+        await stage.settle(1)
+        (trade,) = await stage.engine.trades()
+        entry, close = stage.paper.books.fills
+        assert trade.gross_pnl == (entry.price - close.price) * 10 * Decimal("0.001")
+        assert (trade.gross_pnl or 0) > 0
+
+
+async def test_a_trade_whose_fills_were_pushed_before_a_restart_is_told_whole(
+    autojump_clock, tmp_path
+):
+    async with open_theatre(state_dir=str(tmp_path)) as theatre:
+        async with theatre.engine() as stage:
+            await stage.bought()
+        async with theatre.engine() as stage:
+            await stage.engine.wait_ready()
+            await closed(stage)
+            await stage.until(lambda: "closed" in stage.receiver.names())
+            (told,) = [e for e in stage.receiver.events() if e["event"] == "closed"]
+            (trade,) = await stage.engine.trades()
+            assert Decimal(told["realised_pnl"]) == trade.realised_pnl
+
+
+async def test_what_somebody_else_closed_has_no_pnl_and_says_why(autojump_clock):
+    async with open_stage() as stage:
+        await stage.bought()
+        await stage.open_by_hand(side=3, size=10)
+        await stage.until(lambda: stage.guarded() == "closed", within=200)
+        await stage.settle(5)
+        (trade,) = await stage.engine.trades()
+        assert (trade.realised_pnl, trade.entry_price) == (None, stage.order().average_price)
+        assert "closed by others" in trade.unknown["realised_pnl"]
+        (told,) = [e for e in stage.receiver.events() if e["event"] == "closed"]
+        assert "realised_pnl" not in told
+
+
+async def test_a_bug_in_the_money_of_a_position_ends_it_all_the_same(autojump_clock):
+    async with open_stage() as stage:
+        await stage.bought()
+
+        def broken(*_: object) -> None:
+            raise RuntimeError("a bug")
+
+        stage.engine._core.protections._came_to = broken  # type: ignore[assignment]
+        await closed(stage)
+        assert stage.engine.dropped()["event_crashed"] == 1
+
+
+async def test_trades_are_paged_from_the_latest_begun(autojump_clock):
+    async with open_stage() as stage:
+        for id in ("a", "b", "c"):
+            stage.move(65000)
+            await stage.bought(id)
+            await closed(stage, id)
+        page = await stage.engine.trades(limit=2)
+        assert [each.id for each in page] == ["c", "b"]
+        assert [each.id for each in await stage.engine.trades(after="b")] == ["a"]
+        last = page[0].opened_ms or 0
+        assert [each.id for each in await stage.engine.trades(since_ms=last)] == ["c"]
+        with pytest.raises(BadRequest, match="no trade has the id"):
+            await stage.engine.trades(after="none")

@@ -28,12 +28,14 @@ from ...exchange.order_client import MOST_HISTORY
 from ...model.errors import Unavailable
 from ...model.events import OrderUpdate
 from ...model.fills import AccountFill
+from ...model.instruments import Instrument
 from ...store import Store
 from ...store.fills import FillTable
 from ...store.thread import in_a_thread
 from ...world import Run
 from ..event_errors import EventErrors
-from .whose import attributed, known_by, of_the_book
+from .alive_fills import AliveFills
+from .whose import OrderKnown, attributed, known_by, of_the_book
 
 __all__ = ["FillBook"]
 
@@ -78,6 +80,7 @@ class FillBook:
         directory: Path | None,
         history_days: int,
         run: Run | None,
+        instrument: Callable[[str], Instrument | None],
         now_ms: Callable[[], int],
     ) -> None:
         """`directory` is where they are kept; None: in memory only, for as long as this lives."""
@@ -85,6 +88,7 @@ class FillBook:
         self._errors = errors
         self._exchange = exchange
         self._store = store
+        self.alive = AliveFills(store.state, instrument)
         self._table = FillTable(directory)
         self._in_memory = directory is None
         self._history_ms = history_days * DAY_MS
@@ -126,7 +130,9 @@ class FillBook:
             fee_currency=said.fee_currency,
             client_order_id=update.client_order_id,
         )
-        fill = attributed(fill, known_by(update), self._store.state)
+        order = known_by(update)
+        fill = self._attributed(fill, order)
+        self.alive.take(fill, order)
         if len(self._waiting) >= MOST_WAITING:
             self._counters.add("fill_dropped", symbol=fill.symbol)
             self._waiting.popleft()
@@ -153,6 +159,24 @@ class FillBook:
     async def of_trades(self, ids: Sequence[str]) -> list[AccountFill]:
         """The fills of some trades, the oldest first. A checkpoint. Raises Unavailable."""
         return await self._asked(lambda: self._table.of_trades(ids))
+
+    async def trades(
+        self, *, symbol: str, since_ms: int, after: str | None, limit: int
+    ) -> list[tuple[str, list[AccountFill]]] | None:
+        """At most `limit` trades with a fill since then, the latest begun first, begun before the trade `after`; None
+        if that is none. Each with all of its fills. A checkpoint. Raises Unavailable.
+        """
+
+        def ask() -> list[tuple[str, list[AccountFill]]] | None:
+            ids = self._table.trades(symbol=symbol, since_ms=since_ms, after=after, limit=limit)
+            if ids is None:
+                return None
+            found: dict[str, list[AccountFill]] = {each: [] for each in ids}
+            for fill in self._table.of_trades(ids):
+                found[fill.trade_id or ""].append(fill)
+            return list(found.items())
+
+        return await self._asked(ask)
 
     @property
     def read_until_ms(self) -> int | None:
@@ -186,6 +210,7 @@ class FillBook:
             aside = await run(self._table.open)
             if aside is not None:
                 self._counters.add("fills_put_aside", why=aside)
+            self.alive.know(await run(self._table.of_trades, self.alive.ids()))
             self._run = run
             self._opened.set()
             try:
@@ -217,7 +242,9 @@ class FillBook:
                 raise
 
     async def _put(self, run: Run, fills: Sequence[AccountFill]) -> None:
-        for fill in await run(self._table.put, fills):
+        news = await run(self._table.put, fills)
+        self.alive.know(news)
+        for fill in news:
             for observer in self._observers:
                 with self._errors.surviving("fill to tell"):
                     observer(fill)
@@ -268,9 +295,12 @@ class FillBook:
     async def _known(self, fill: AccountFill) -> AccountFill:
         """`fill`, with whose it is as far as that is known. A checkpoint."""
         await trio.lowlevel.checkpoint()
+        return self._attributed(fill, None)
+
+    def _attributed(self, fill: AccountFill, order: OrderKnown | None) -> AccountFill:
         state = self._store.state
         try:
-            return attributed(fill, of_the_book(fill, state), state)
+            return attributed(fill, order or of_the_book(fill, state), state)
         except ValueError as failure:  # it is asked again, and meanwhile it is nobody's
             self._counters.add("fill_owner_unreadable", why=failure)
             return fill
@@ -280,6 +310,7 @@ class FillBook:
         while True:
             await trio.sleep(SETTLED_EVERY_S)
             since_ms = self._exchange.now_ms() - SETTLED_WITHIN_S * 1000
+            self.alive.forget_ended()
             found = await run(self._table.unsettled, since_ms)
             await self._put(run, [await self._known(each) for each in found])
 

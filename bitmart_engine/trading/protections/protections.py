@@ -6,7 +6,7 @@ decided without waiting.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from math import inf
 
 import trio
@@ -80,6 +80,7 @@ class Protections:
         errors: EventErrors,
         exchange: ExchangeClient,
         in_flight: InFlight,
+        came_to: Callable[[Protection, CloseReason], Mapping[str, object]],
         latencies: Latencies,
         notifications: Notifications,
         order_news: OrderNews,
@@ -91,6 +92,7 @@ class Protections:
         now_ms: Callable[[], int],
     ) -> None:
         self._agreement = agreement
+        self._came_to = came_to
         self._counters = counters
         self._errors = errors
         self._exchange = exchange
@@ -481,9 +483,16 @@ class Protections:
                 close_order_id=order_id,
                 **close_price(protection, reason, price, None if tick is None else tick.last),
                 size=protection.closed or protection.covered,
+                **self._money(protection, reason),
             ),
         )
         log.info("position_closed", id=id, reason=reason.value, price=plain_or_none(price))
+
+    def _money(self, protection: Protection, reason: CloseReason) -> Mapping[str, object]:
+        """What it came to, as far as that is known. Whatever is wrong with that, the position is gone."""
+        with self._errors.surviving("money of a position", id=protection.id):
+            return self._came_to(protection, reason)
+        return {}
 
     def confirmed(self, id: str) -> None:
         """Whether the position is gone is no longer being asked."""
