@@ -29,10 +29,12 @@ from .housekeeping import supervised
 from .journal_cli import backup, journal
 from .logs import configure_logs
 from .loop_watch import LoopWatch
-from .options import env_file_option, read_settings
+from .options import env_file_option, read_settings, state_dir_option
 from .outages_file import keep_outages
 from .process import CannotStart, End, fail, run, say
 from .remote import COMMANDS, EXIT_CODES
+from .remote.client import checked_url
+from .remote.completing import SHELLS, script
 from .replay_cli import replay
 from .settings import IN_MEMORY, Settings, is_new
 from .store import JournalError
@@ -108,8 +110,8 @@ def _common_options(command: Command) -> Command:
 def main() -> None:
     """A trading engine for BitMart Futures V2.
 
-    'serve' and 'paper' run until they are stopped; 'alert', 'backup', 'check', 'journal' and 'replay' need no engine;
-    the other commands ask a running one.
+    'serve' and 'paper' run until they are stopped; 'alert', 'backup', 'check', 'doctor', 'journal' and 'replay' need
+    no engine; the other commands ask a running one.
     """
 
 
@@ -217,6 +219,38 @@ def check(env_file: Path | None) -> None:
     """
     configure_logs("error", None)
     say(settings_report(read_settings(env_file)))
+
+
+@main.command()
+@env_file_option
+@state_dir_option
+@click.option("--url", help="Where the engine is asked how it is.  [default: CTRL_ADDR]")
+def doctor(env_file: Path | None, state_dir: Path | None, url: str | None) -> None:
+    """Make a report to attach to a bug: versions, settings, sizes, counts, and what a running engine says of itself.
+
+    It holds no secret (of those it says whether they are set), no balance, and of orders and positions only those that
+    are in trouble; it names hosts and directories. Changes nothing.
+    """
+    from .doctor import examined
+
+    configure_logs("error", None)
+    settings = read_settings(env_file)
+    if state_dir is not None:
+        settings = evolve(settings, state_dir=str(state_dir))
+    try:
+        say(examined(settings, None if url is None else checked_url(url)))
+    except ValueError as wrong:
+        raise click.BadParameter(str(wrong), param_hint="--url") from None
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print what SHELL has to read to complete commands, options, states and ids.
+
+    For bash: eval "$(bitmart-engine completion bash)"
+    """
+    click.echo(script(main, shell))
 
 
 @main.command()

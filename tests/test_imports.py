@@ -50,6 +50,7 @@ ENGINE = {
 COMMANDS = {
     "checking",
     "cli",
+    "doctor",
     "journal_cli",
     "on_paper",
     "options",

@@ -14,6 +14,7 @@ import click
 
 from . import glance, views
 from .client import Answer, Code, Failed
+from .completing import order_ids, order_states, protection_ids, protection_states
 from .promises import FINAL, follow, fresh_id, order_in, promise
 from .session import EXIT_CODES, Session, checked_id, remote_command
 
@@ -33,8 +34,12 @@ def status(session: Session) -> None:
 
 
 @remote_command("orders --state waiting,open", "orders order-123")
-@click.argument("id", callback=checked_id, required=False)
-@click.option("--state", help="Only those in this state, or in one of several with commas between.")
+@click.argument("id", callback=checked_id, required=False, shell_complete=order_ids)
+@click.option(
+    "--state",
+    shell_complete=order_states,
+    help="Only those in this state, or in one of several with commas between.",
+)
 @click.option("--symbol", help="Only those of this symbol.")
 @click.option("--limit", type=int, help="How many.  [default: 100]")
 @click.option("--after", callback=checked_id, metavar="ID", help="Go on after this one.")
@@ -65,8 +70,12 @@ def trades(session: Session, **query: Any) -> None:
 
 
 @remote_command("positions --state armed", "positions order-123")
-@click.argument("id", callback=checked_id, required=False)
-@click.option("--state", help="Only those in this state, or in one of several with commas between.")
+@click.argument("id", callback=checked_id, required=False, shell_complete=protection_ids)
+@click.option(
+    "--state",
+    shell_complete=protection_states,
+    help="Only those in this state, or in one of several with commas between.",
+)
 @click.option("--symbol", help="Only those of this symbol.")
 @click.option("--limit", type=int, help="How many.  [default: 100]")
 @click.option("--after", callback=checked_id, metavar="ID", help="Go on after this one.")
@@ -183,7 +192,7 @@ def place(
 
 
 @remote_command("cancel order-123", "cancel order-123 --json")
-@click.argument("id", callback=checked_id)
+@click.argument("id", callback=checked_id, shell_complete=order_ids)
 def cancel(session: Session, id: str) -> None:
     """Cancel the order ID, here or at the exchange."""
     answer = session.remote.ask("DELETE", "api", "orders", id)
@@ -226,7 +235,7 @@ def monitor(
 
 
 @remote_command("protect order-123 --stop 64800", "protect order-123 --drop")
-@click.argument("id", callback=checked_id)
+@click.argument("id", callback=checked_id, shell_complete=protection_ids)
 @click.option("--stop", "--stop-loss", "stop_loss", metavar="PRICE", help="Move the stop-loss.")
 @click.option("--target", "--take-profit", "take_profit", metavar="PRICE", help="Move the target.")
 @click.option("--drop", is_flag=True, help="Protect it no longer; the position stays.")
@@ -246,7 +255,7 @@ def protect(session: Session, id: str, drop: bool, **levels: str | None) -> None
 
 
 @remote_command("close order-123", "close order-123 --json")
-@click.argument("id", callback=checked_id)
+@click.argument("id", callback=checked_id, shell_complete=protection_ids)
 def close(session: Session, id: str) -> None:
     """Close the position of the protection ID now, at the market. 'positions ID' shows when it is closed."""
     answer = session.remote.ask("POST", "api", "protections", id, "close")
@@ -299,7 +308,7 @@ def outbox(session: Session, retry: str | None, owed: bool, **query: Any) -> Non
 
 
 @remote_command("callbacks order-123", "callbacks order-123 --limit 5 --json")
-@click.argument("id", callback=checked_id)
+@click.argument("id", callback=checked_id, shell_complete=order_ids)
 @click.option("--limit", type=int, help="How many, the latest.  [default: 100]")
 def callbacks(session: Session, id: str, **query: Any) -> None:
     """What was sent, or is owed, of the order or position ID, in the order made: each body and its answer."""

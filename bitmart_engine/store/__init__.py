@@ -14,6 +14,7 @@ from .errors import (
     JournalUnusable,
     NotAJournal,
 )
+from .inspecting import JournalFacts, inspect_journal
 from .journal import Journal, MemoryJournal
 from .opening import open_journal
 from .reading import Written, read_story
@@ -26,6 +27,7 @@ __all__ = [
     "Journal",
     "JournalCorrupted",
     "JournalError",
+    "JournalFacts",
     "JournalIncomplete",
     "JournalLocked",
     "JournalTooNew",
@@ -42,6 +44,7 @@ __all__ = [
     "Written",
     "check_environment_mark",
     "copy_journal",
+    "inspect_journal",
     "open_journal",
     "read_story",
 ]
