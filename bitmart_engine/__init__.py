@@ -33,6 +33,7 @@ from .model.events import (
 )
 from .model.fills import AccountFill, Liquidity, Whose
 from .model.halting import Halt, HaltLevel
+from .model.instruments import Instrument
 from .model.lifecycle import EntryState, ProtectionState
 from .model.notifications import Notification
 from .model.orders import EntryOrder
@@ -86,6 +87,7 @@ __all__ = [
     "Halt",
     "HaltLevel",
     "HealthLevel",
+    "Instrument",
     "JournalError",
     "Kline",
     "KnownBalance",

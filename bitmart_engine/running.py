@@ -27,6 +27,7 @@ from .model.events import BalanceUpdate, Event, Kline, OrderUpdate, PositionUpda
 from .model.fields import converted, number, symbol_of, text
 from .model.fills import AccountFill
 from .model.halting import Halt, HaltLevel
+from .model.instruments import Instrument
 from .model.notifications import Notification
 from .model.orders import EntryOrder
 from .model.positions import Protection
@@ -222,6 +223,14 @@ class Engine:
         """Show balance events to readers, or not. The engine sees them in any case."""
         self._need_credentials()
         return await self._view([BALANCE], subscribed=subscribed)
+
+    async def instrument(self, symbol: str) -> Instrument:
+        """What an order for `symbol` has to fit, at most a minute old. Raises BadRequest, Unavailable."""
+        return await self._core.instruments.meant_by(symbol_of(symbol))
+
+    def instruments_known(self) -> list[Instrument]:
+        """The instruments that were looked up since the start, by symbol."""
+        return self._core.instruments.all_known()
 
     @asynccontextmanager
     async def klines(

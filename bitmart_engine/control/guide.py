@@ -56,6 +56,7 @@ ENDPOINTS = {
     "POST /api/outbox/{id}/retry": "owe a dead one again",
     "GET /api/callbacks/{id}": "what was sent, or is owed, of one order or position, and its answers: ?limit= (100)",
     "GET /api/klines/{symbol}/{tf}": "the last klines, the newest last: ?limit= (100, at most 1000)",
+    "GET /api/instruments": "tick, size of a contract and limits: of ?symbol=, or of those looked up so far",
     "GET /events": "what happens, as Server-Sent Events or a WebSocket: ?types=, ?symbol=, ?last_event_id=",
     "GET /openapi.json": "all of this for programs: the OpenAPI document",
     "GET /api/health": "what is wrong and since when, and who keeps the stops: the engine, the exchange, both, nobody",

@@ -18,6 +18,7 @@ from .guide import Help
 from .halting import Halted, Paused
 from .health import Alive, Health, Readiness, Stopping
 from .hooks import CALLBACKS
+from .instruments import InstrumentList
 from .klines import KlineList
 from .metrics import TEXT_FORMAT
 from .orders import OneOrder, OrderCancelled, OrderList, OrderPlaced, Overview
@@ -178,6 +179,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /healthz": Operation("check_alive", "engine", Alive, (403, 500)),
     "GET /readyz": Operation("check_ready", "engine", Readiness, (*READ, 503)),
     "GET /metrics": Operation("get_metrics", "engine", "Metrics", content_type=TEXT_FORMAT),
+    "GET /api/instruments": Operation(
+        "list_instruments", "market", InstrumentList, (*CHECKED, 503), parameters=(SYMBOL,)
+    ),
     "GET /api/health": Operation("get_health", "engine", Health),
     "GET /api/outages": Operation("get_outages", "engine", OutagesOfConnections),
     "POST /klines/subscribe": KLINES,

@@ -100,8 +100,9 @@ export function placing(body) {
   return {
     title: t("place"),
     says: () =>
-      t("will_place", {
+      t(body.risk ? "will_place_risk" : "will_place", {
         size: body.size,
+        risk: body.risk?.amount,
         symbol: body.symbol,
         side: t(body.side),
         min: grouped(body.entry_zone_min),

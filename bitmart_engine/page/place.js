@@ -11,12 +11,13 @@ const FIELDS = [
   ["entry_zone_min", "field_min"],
   ["entry_zone_max", "field_max"],
   ["size", "field_size"],
+  ["risk", "field_risk"],
   ["leverage", "field_leverage"],
   ["stop_loss", "field_stop"],
   ["take_profit", "field_target"],
   ["timeout_seconds", "field_timeout"],
 ];
-const NEEDED = new Set(["id", "symbol", "entry_zone_min", "entry_zone_max", "size"]);
+const NEEDED = new Set(["id", "symbol", "entry_zone_min", "entry_zone_max"]);
 
 // An id that is also a client order id: 1 to 32 letters and digits.
 function newId() {
@@ -38,41 +39,54 @@ export function bodyOf(form) {
     if (value === null) return null;
     body[name] = name === "symbol" ? value.toUpperCase() : value;
   }
-  if (!/^\d+$/.test(body.size)) return null;
-  return { ...body, size: Number(body.size) };
+  const { size, risk, ...rest } = body;
+  if ((size === undefined) === (risk === undefined)) return null;
+  if (size !== undefined) return /^\d+$/.test(size) ? { ...rest, size: Number(size) } : null;
+  return body.stop_loss === undefined ? null : { ...rest, risk: { amount: risk } };
+}
+
+// Why there is no body, as a word of the page.
+function lacks(form) {
+  if ((form.size ?? "").trim() && (form.risk ?? "").trim()) return "preview_both";
+  return (form.risk ?? "").trim() && !(form.stop_loss ?? "").trim() ? "preview_risk_stop" : "preview_none";
 }
 
 // Lines about an order not placed yet. `price`, `contract` (base currency in one) and `available` (USDT) are null where not known.
+// As the engine does, the risk is reckoned from the edge of the zone that is farthest from the stop.
 export function previewOf(body, { price, contract, available }) {
-  if (!body) return [{ text: t("preview_none") }];
   const [low, high, stop, target] = PRICES.map((name) => (body[name] === undefined ? null : Number(body[name])));
-  const middle = (low + high) / 2;
+  const edge = body.side === "long" ? high : low;
   const said = [];
-  const say = (key, values, bad = false) => said.push({ text: t(key, values), bad });
+  const say = (key, values, more = {}) => said.push({ text: t(key, values), ...more });
   if (price === null) say("no_price", { symbol: body.symbol });
   else if (price >= low && price <= high) say("preview_in", {});
   else say("preview_far", { p: percent((price < low ? low - price : price - high) / price) });
+
+  const wrong = stop !== null && (body.side === "long" ? stop >= low : stop <= high);
+  const amount = Number(body.risk?.amount ?? 0);
+  const size = body.size ?? (contract === null || wrong ? null : Math.floor(amount / (Math.abs(edge - stop) * contract)));
   if (contract === null) say("preview_size_unknown", { symbol: body.symbol });
-  else {
-    const base = body.size * contract;
+  else if (size === 0) say("preview_too_small", { risk: usdt(amount) }, { bad: true });
+  else if (size !== null) {
+    const base = size * contract;
     const leverage = Number(body.leverage ?? 1);
-    say("preview_size", { base: grouped(+base.toPrecision(10)), coin: body.symbol.replace(/USDT$/, ""), usdt: usdt(base * middle), margin: usdt((base * middle) / leverage), leverage });
+    if (body.risk) say("preview_contracts", { n: grouped(size), risk: usdt(amount) });
+    say("preview_size", { base: grouped(+base.toPrecision(10)), coin: body.symbol.replace(/USDT$/, ""), usdt: usdt(base * high), margin: usdt((base * high) / leverage), leverage });
   }
-  if (stop === null) say("preview_no_stop", {}, true);
+  if (stop === null) say("preview_no_stop", {}, { bad: true });
   else {
-    const wrong = body.side === "long" ? stop >= low : stop <= high;
-    if (wrong) say("preview_wrong_stop", {}, true);
-    say("preview_stop", { p: percent((middle - stop) / middle) });
-    if (contract !== null && !wrong) {
-      const loss = Math.abs(middle - stop) * body.size * contract;
+    if (wrong) say("preview_wrong_stop", {}, { bad: true });
+    say("preview_stop", { p: percent((edge - stop) / edge) });
+    if (contract !== null && size && !wrong) {
+      const loss = Math.abs(edge - stop) * size * contract;
       const share = available > 0 ? ` ${t("preview_risk_share", { p: percent(loss / available) })}` : "";
       said.push({ text: `${t("preview_risk", { loss: usdt(loss) })}${share}`, strong: true });
     }
   }
-  if (target !== null) say("preview_target", { p: percent((target - middle) / middle) });
-  if (target !== null && contract !== null) say("preview_gain", { gain: usdt(Math.abs(target - middle) * body.size * contract) });
-  if (stop !== null && target !== null && stop !== middle) {
-    say("preview_ratio", { r: Math.abs((target - middle) / (middle - stop)).toFixed(2) });
+  if (target !== null) say("preview_target", { p: percent((target - edge) / edge) });
+  if (target !== null && contract !== null && size) say("preview_gain", { gain: usdt(Math.abs(target - edge) * size * contract) });
+  if (stop !== null && target !== null && stop !== edge) {
+    say("preview_ratio", { r: Math.abs((target - edge) / (edge - stop)).toFixed(2) });
   }
   return said;
 }
@@ -87,6 +101,9 @@ export function Place({ store, form, setForm, confirm, back }) {
   }, []);
   const set = (name) => (event) => setForm({ ...form, [name]: event.target.value });
   const body = bodyOf(form);
+  useEffect(() => {
+    if (body) store.readInstrument(body.symbol);
+  }, [body?.symbol]);
   const facts = {
     price: body ? lastPrice(store, body.symbol) : null,
     contract: body ? (contractSizes(store).get(body.symbol) ?? null) : null,
@@ -117,7 +134,7 @@ export function Place({ store, form, setForm, confirm, back }) {
         )}
       </div>
       <section class="preview" aria-live="polite" aria-label=${t("preview")}>
-        ${previewOf(body, facts).map(({ text, bad, strong }) => html`<div class=${bad ? "bad" : strong ? "strong" : ""}>${text}</div>`)}
+        ${(body ? previewOf(body, facts) : [{ text: t(lacks(form)) }]).map(({ text, bad, strong }) => html`<div class=${bad ? "bad" : strong ? "strong" : ""}>${text}</div>`)}
       </section>
       <div class="buttons">
         <button type="button" onClick=${() => dialog.current.close()}>${t("back")}</button>

@@ -11,8 +11,8 @@ const PAST_KEPT = 1000;
 const PAST_ASKED = 300;
 const LISTS_AT_MOST_EVERY_MS = 3000;
 const CANDLES_KEPT = 1000;
-const EXTRAS = { summary: "api/summary", trades: "api/trades", fills: "api/fills", instruments: "api/instruments", outages: "api/outages" };
-const KEPT_ONCE_READ = new Set(["instruments"]);
+const INSTRUMENT_AGAIN_MS = 15000;
+const EXTRAS = { summary: "api/summary", trades: "api/trades", fills: "api/fills", outages: "api/outages" };
 
 // Two clocks, so that neither a machine that slept nor a clock that was set makes old data look fresh.
 const clocks = () => ({ wall: Date.now(), steady: performance.now() });
@@ -31,6 +31,7 @@ export class Store {
     this.past = { orders: new Map(), protections: new Map() }; // with what ended longer ago
     this.notes = []; // what the page saw itself: moves of stops and targets, gaps
     this.startedMs = null;
+    this.instruments = new Map();
     this.verdict = { level: "amber", reasons: [{ level: "amber", code: "asking", values: {} }] };
     this.verdictSince = Date.now();
     this.candles = null; // {symbol, timeframe, bars}
@@ -98,6 +99,7 @@ export class Store {
         this._listening ??= allowed(); // the stream, once the token is known to be good
         this.phase = "live";
         if (gone) this._listsAt = 0;
+        for (const { symbol } of status.positions ?? []) this.readInstrument(symbol);
         if (!this._askedPast) await this._readPast();
         if (Date.now() - this._listsAt > LISTS_EVERY_MS) await this._readLists();
         if (Date.now() - this._extrasAt > EXTRAS_EVERY_MS) this._readExtras(signal);
@@ -130,6 +132,19 @@ export class Store {
     this._told.forEach((each) => this._apply(each)); // what was told meanwhile may be newer
   }
 
+  // Of one symbol what its orders have to fit; asked for once, and again only if that came to nothing.
+  async readInstrument(symbol) {
+    if (this.instruments.has(symbol)) return;
+    this.instruments.set(symbol, null);
+    try {
+      const { instruments } = await get(`api/instruments?symbol=${path(symbol)}`);
+      for (const each of instruments) this.instruments.set(each.symbol, each);
+    } catch {
+      setTimeout(() => this.instruments.delete(symbol), INSTRUMENT_AGAIN_MS);
+    }
+    this.changed();
+  }
+
   // What ended before: once, because the stream and the lists tell of the rest.
   async _readPast() {
     const [{ orders }, { positions }] = await Promise.all([get(`api/orders?limit=${PAST_ASKED}`), get(`api/protections?limit=${PAST_ASKED}`)]);
@@ -152,7 +167,7 @@ export class Store {
   async _readExtras(signal) {
     this._extrasAt = Date.now();
     for (const [name, where] of Object.entries(EXTRAS)) {
-      if (signal.aborted || this.extras[name] === null || (KEPT_ONCE_READ.has(name) && this.extras[name])) continue;
+      if (signal.aborted || this.extras[name] === null) continue;
       try {
         this.extras[name] = await get(where);
       } catch (error) {

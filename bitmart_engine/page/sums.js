@@ -9,8 +9,8 @@ export function contractSizes(store) {
     const [quantity, size] = LEARNED_FROM.map((name) => Number(order[name]));
     if (quantity > 0 && size > 0) sizes.set(order.symbol, quantity / size);
   }
-  for (const each of store.extras.instruments?.instruments ?? []) {
-    if (Number(each.contract_size) > 0) sizes.set(each.symbol, Number(each.contract_size));
+  for (const [symbol, each] of store.instruments) {
+    if (Number(each?.contract_size) > 0) sizes.set(symbol, Number(each.contract_size));
   }
   return sizes;
 }

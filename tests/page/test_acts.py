@@ -92,6 +92,7 @@ async def test_an_order_is_placed_after_a_preview(desk: Desk, browser: Browser) 
         visit.page.click("header button.primary")
         for name, value in values.items():
             visit.page.fill(f"dialog input[name={name}]", value)
+        visit.page.wait_for_selector("dialog .preview:has-text('At the stop')")
         preview = visit.page.inner_text("dialog .preview")
         visit.page.click("dialog button[type=submit]")
         said = visit.page.inner_text("#act-says")
@@ -101,10 +102,45 @@ async def test_an_order_is_placed_after_a_preview(desk: Desk, browser: Browser) 
 
     preview, said = await browser.run(place)
     assert "0.77 % from the price now to the zone" in preview
-    assert "reward to risk 3.00" in preview
+    assert "0.01 BTC, worth 645.00 USDT, 64.50 USDT of margin at 10×" in preview
+    assert "At the stop 15.01 USDT are lost, before fees (0.15 % of what is available)" in preview
+    assert "reward to risk 2.33" in preview
     assert "10 contracts of BTCUSDT, long" in said
     order = desk.engine.state.orders["fromThePage"]
     assert (order.request.zone_max, order.size) == (Decimal("64500.5"), 10)
+
+
+async def test_an_order_is_placed_by_what_it_may_lose(desk: Desk, browser: Browser) -> None:
+    values = {
+        "id": "byRisk",
+        "symbol": "btcusdt",
+        "entry_zone_min": "64000",
+        "entry_zone_max": "64500",
+        "size": "3",
+        "risk": "20",
+        "stop_loss": "63000",
+    }
+
+    def place(visit: Visit) -> tuple[str, str]:
+        visit.open(desk.address)
+        visit.page.click("header button.primary")
+        for name, value in values.items():
+            visit.page.fill(f"dialog input[name={name}]", value)
+        visit.page.wait_for_selector("dialog .preview:has-text('not both')")
+        visit.page.fill("dialog input[name=size]", "")
+        visit.page.wait_for_selector("dialog .preview:has-text('13 contracts')")
+        preview = visit.page.inner_text("dialog .preview")
+        visit.page.click("dialog button[type=submit]")
+        said = visit.page.inner_text("#act-says")
+        visit.page.click("dialog button[type=submit]")
+        visit.page.wait_for_selector("#orders:has-text('byRisk')")
+        assert visit.complaints == []
+        return preview, said
+
+    preview, said = await browser.run(place)
+    assert "At the stop 19.50 USDT are lost" in preview
+    assert "loses no more than 20 USDT at its stop 63 000" in said
+    assert desk.engine.state.orders["byRisk"].size == 13
 
 
 async def test_entries_are_paused_and_resumed_and_the_page_says_so(

@@ -177,4 +177,5 @@ export const NAMES = {
   v_no_new: "Nothing new",
   v_cancel: "Cancel every entry too",
   v_flatten: "Close every position too",
+  field_risk: "or lose at most (USDT)",
 };

@@ -177,4 +177,5 @@ export const NAMES = {
   v_no_new: "Rien de nouveau",
   v_cancel: "Annuler aussi chaque entrée",
   v_flatten: "Clôturer aussi chaque position",
+  field_risk: "ou perdre au plus (USDT)",
 };

@@ -51,6 +51,10 @@ class Instruments:
         entry = self._known.get(symbol)
         return entry[1] if entry else None
 
+    def all_known(self) -> list[Instrument]:
+        """Those that were looked up before, by symbol."""
+        return [instrument for _, (_, instrument) in sorted(self._known.items())]
+
     async def get(self, symbol: str) -> Instrument:
         """The instrument called `symbol`, at most a minute old where the exchange answers within 2 s.
 
