@@ -121,6 +121,10 @@ export class Chart {
     return this._markers.markers().length;
   }
 
+  get texts() {
+    return this._markers.markers().map((each) => each.text);
+  }
+
   _at(event) {
     return event.clientY - this._element.getBoundingClientRect().top;
   }

@@ -19,7 +19,7 @@ export function Trades({ told, show }) {
     [t("id"), (row) => html`<${Id} of=${row} show=${show} />`],
     [t("symbol"), (row) => row.symbol],
     [t("side"), (row) => (row.side ? html`<${Side} side=${row.side} />` : "–")],
-    [t("state"), (row) => html`<span class="state">${word("s_", row.state)}</span> ${row.reason && oneLine(word("c_", row.reason))}`],
+    [t("state"), (row) => html`<span class="state">${word("x_", row.state)}</span> ${row.reason && oneLine(word("c_", row.reason))}`],
     [t("size"), (row) => html`<${Plain} of=${row} name="size" />`, "n"],
     [t("price_in"), (row) => html`<${Plain} of=${row} name="entry_price" />`, "n"],
     [t("price_out"), (row) => html`<${Plain} of=${row} name="exit_price" />`, "n"],

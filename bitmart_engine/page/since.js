@@ -72,7 +72,7 @@ export function Since({ store, lastHere, show, redraw }) {
   const all = [...happened(store), ...ofEngine(store)].filter((each) => each.at > (since ?? 0) && isNews(each));
   all.sort((a, b) => b.at - a.at);
   const earned = earnedSince(store.extras.trades, since ?? 0);
-  const ago = since === null ? t("since_first") : t("since_ago", { d: duration((now - since) / 1000), when: utc(since) });
+  const ago = since === null ? t("since_first") : t("since_ago", { d: duration((now - since) / 1000), when: utc(since).slice(0, -3) });
   const note = html`<span title=${since === null ? "" : bothClocks(since)}>${ago}</span>`;
   return html`<${Panel} name="since" title=${t("since_here")} note=${note}>
     <div class="tally">${earned?.count > 0 && html`<span class=${earned.sum < 0 ? "down" : "up"}>

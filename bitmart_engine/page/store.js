@@ -12,7 +12,7 @@ const PAST_ASKED = 300;
 const LISTS_AT_MOST_EVERY_MS = 3000;
 const CANDLES_KEPT = 1000;
 const INSTRUMENT_AGAIN_MS = 15000;
-const EXTRAS = { summary: "api/summary", trades: "api/trades", fills: "api/fills", outages: "api/outages" };
+const EXTRAS = { trades: "api/trades", fills: "api/fills", outages: "api/outages" };
 
 // Two clocks, so that neither a machine that slept nor a clock that was set makes old data look fresh.
 const clocks = () => ({ wall: Date.now(), steady: performance.now() });

@@ -39,6 +39,10 @@ async def test_a_stop_is_moved_by_dragging_it_and_only_once_that_is_confirmed(
         asked = float(visit.page.input_value("input[name=level]"))
         visit.page.click("dialog button[type=submit]")
         visit.page.wait_for_selector("text=Done: Move")
+        visit.page.wait_for_selector("#log:has-text('stop moved')")
+        visit.page.wait_for_function(
+            "() => document.querySelector('.chart').chart.texts.some(each => each.startsWith('stop 63900 → '))"
+        )
         assert visit.complaints == []
         return said, asked
 
@@ -228,7 +232,7 @@ async def test_a_callback_that_was_given_up_is_sent_again_when_asked(
         said: str = visit.page.inner_text("#act-says")
         visit.page.click("dialog button[type=submit]")
         visit.page.wait_for_selector("text=Done: Send again")
-        visit.page.wait_for_selector(".verdict:has-text('1 notifications were given up')")
+        visit.page.wait_for_selector(".verdict:has-text('Notifications given up: 1')")
         assert visit.complaints == []
         return said
 
@@ -273,8 +277,8 @@ async def test_the_kill_switch_says_what_each_level_does_and_can_be_undone(
 
     said = await browser.run(halt)
     assert "No new entry goes out" in said[0]
-    assert "each of the 1 entry orders is cancelled" in said[1]
-    assert "each of the 1 guarded positions is closed" in said[2]
+    assert "every entry order (1) is cancelled" in said[1]
+    assert "every guarded position (1) is closed" in said[2]
     assert desk.engine.state.protections["order-123"].state.value == "closed"
     assert desk.engine.state.orders["waits"].state.value == "cancelled"
     assert desk.engine.state.halt is None

@@ -13,7 +13,7 @@ import bitmart_engine
 PAGE = Path(bitmart_engine.__file__).parent / "page"
 MODULES = sorted(each for each in PAGE.rglob("*.js") if "vendor" not in each.parts)
 MOST_LINES = 300
-FREE_PREFIXES = re.compile("theme_|mode_|will_halt_|[vhcspklqomw]_")
+FREE_PREFIXES = re.compile("theme_|mode_|will_halt_|[vhcspklqomwx]_")
 """Words that are looked up by what the engine says."""
 
 

@@ -19,7 +19,7 @@ from .conftest import Browser, Visit
 
 KEPT = Path(control.__file__).parent / "pictures"
 LARGEST_BYTES = 150_000
-DESKTOP = {"width": 1280, "height": 760}
+DESKTOP = {"width": 1240, "height": 720}
 PHONE = {"width": 390, "height": 844}
 PICTURES: dict[str, dict[str, Any]] = {
     "page-light.png": {"viewport": DESKTOP, "color_scheme": "light"},

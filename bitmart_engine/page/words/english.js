@@ -104,7 +104,6 @@ export const NAMES = {
   v_engine: "the engine",
   v_exchange: "the exchange",
   v_nobody: "nobody",
-  summary: "Summary",
   place: "Place an order",
   place_verb: "Place",
   stop_engine: "Stop the engine",

@@ -104,7 +104,6 @@ export const NAMES = {
   v_engine: "le moteur",
   v_exchange: "la bourse",
   v_nobody: "personne",
-  summary: "Résumé",
   place: "Placer un ordre",
   place_verb: "Placer",
   stop_engine: "Arrêter le moteur",
