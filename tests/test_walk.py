@@ -6,11 +6,15 @@ test, `examples` are the project's. Ports are those of the README, so they must 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -52,6 +56,14 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def alone() -> Iterator[None]:
+    """Walks use the same ports: one at a time, whichever processes run them."""
+    with (Path(tempfile.gettempdir()) / "bitmart-engine-walk.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @define
 class Shell:
     """Runs lines in a directory. What a line leaves in the background is ended by `end`."""
@@ -82,7 +94,8 @@ class Shell:
 
     def end(self) -> None:
         for group in self.left:
-            os.killpg(group, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it may have ended by itself
+                os.killpg(group, signal.SIGKILL)
 
 
 async def port_is_free(port: int) -> bool:
@@ -94,7 +107,7 @@ async def port_is_free(port: int) -> bool:
     return False
 
 
-async def test_every_line_of_the_walk_works_as_it_stands(checkout):
+async def test_every_line_of_the_walk_works_as_it_stands(checkout, alone):
     busy = [port for port in PORTS if not await port_is_free(port)]
     assert not busy, f"the walk needs ports {busy} of this machine to be free"
     steps = commands()
