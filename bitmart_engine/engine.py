@@ -64,7 +64,7 @@ from .streams.streams import open_streams
 from .streams.subscriptions import ENGINE, check_topic
 from .streams.topics import ORDERS, POSITIONS, asset_topic
 from .trading.backoff import Backoff
-from .trading.core import open_trading
+from .trading.opening import open_trading
 from .world import World
 
 __all__ = ["Engine", "open_engine"]

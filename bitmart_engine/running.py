@@ -305,7 +305,7 @@ class Engine:
 
         Until then `positions`, `foreign_positions` and `foreign_orders` are what was heard by chance: no proof.
         """
-        return self._core.latest is not None
+        return self._core.comparing.latest is not None
 
     def positions(self) -> list[PositionUpdate]:
         """What the exchange holds for the account, of whomever it is."""
@@ -396,11 +396,11 @@ class Engine:
 
     def found(self) -> Findings | None:
         """What the first comparison with the exchange found after the start; None until there was one."""
-        return self._core.found
+        return self._core.comparing.found
 
     def foreign_positions(self) -> Mapping[str, int]:
         """Contracts held beyond what the protections cover, by `SYMBOL side`, when last compared."""
-        return self._core.latest.foreign_positions if self._core.latest else {}
+        return self._core.comparing.latest.foreign_positions if self._core.comparing.latest else {}
 
     def foreign_orders(self) -> tuple[OrderUpdate, ...]:
         """Working orders at the exchange that are not the engine's, when last compared. They are left alone."""
@@ -484,7 +484,7 @@ class Engine:
             missing.append(Fact("journal_trouble", RED, self._store.trouble))
         if self._stopping.is_set():
             missing.append(Fact("stopping", AMBER, "the engine is stopping"))
-        for (what, id), why in sorted(self._core.not_resumed.items()):
+        for (what, id), why in sorted(self._core.resuming.not_resumed.items()):
             said = f"{what} {id!r} of before the start could not be taken up: {why}"
             missing.append(Fact("not_resumed", RED, said, f"{what} {id}"))
         if left := self.unguarded():

@@ -17,8 +17,8 @@ from bitmart_engine.model.notifications import Notification
 from bitmart_engine.paper import DEFAULT_SYMBOLS, PaperInstrument
 from bitmart_engine.store import JournalError, JournalLocked
 from bitmart_engine.store.records import NotificationOwed
-from bitmart_engine.trading.core import EngineCore
 from bitmart_engine.trading.entries.entries import Entries
+from bitmart_engine.trading.resuming import Resuming
 from tests.support.stage import HOOK, SUBMIT, entry, open_stage, open_theatre
 
 OPEN_ORDERS = "/contract/private/get-open-orders"
@@ -349,7 +349,7 @@ async def test_a_callback_that_an_older_engine_owes_goes_out_as_it_was(tmp_path,
                 url=HOOK,
                 kind="placed",
                 body=older,
-                created_ms=stage.engine._core.now_ms(),
+                created_ms=stage.engine.now_ms(),
             )
             stage.engine._store.record(NotificationOwed(note))
         theatre.receiver.answer = lambda request: 200
@@ -455,7 +455,7 @@ async def test_a_start_that_fails_ends_with_its_error(tmp_path, autojump_clock, 
     def failing(self):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(EngineCore, "resume", failing)
+    monkeypatch.setattr(Resuming, "resume", failing)
     async with open_theatre() as theatre:
         with trio.fail_after(60), pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True):
             async with theatre.engine(state_dir=str(tmp_path / "lives")):

@@ -172,7 +172,7 @@ async def held_after_all(stage: Stage) -> None:
     await stage.settle(30)
     stage.paper.alter_answer("/contract/private/position-v2", "empty", 10_000)
     stage.paper.freeze("futures/position", until="forever")
-    await stage.engine._core.refresh()
+    await stage.engine._core.comparing.refresh()
     await stage.until(lambda: stage.guarded() == "closed", within=120)
     stage.paper.clear_faults()
     await stage.until(lambda: "rearmed" in names(stage))

@@ -222,7 +222,7 @@ async def _ask(stage: Stage, liar: Liar, chance: random.Random, report: Report) 
         with suppress(ExchangeError):
             await ask()
     if chance.random() < 0.3:
-        await stage.engine._core.refresh()
+        await stage.engine._core.comparing.refresh()
     liar.lies = False
     report.told["REST"] += sum(liar.told.values()) - before
 

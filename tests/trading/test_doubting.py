@@ -42,7 +42,7 @@ async def test_an_empty_comparison_ends_no_protection(autojump_clock, times, kep
         await stage.bought(exchange_protection=kept)
         await stage.settle(30)
         stage.paper.alter_answer(POSITIONS, "empty", times)
-        assert await stage.engine._core.refresh()
+        assert await stage.engine._core.comparing.refresh()
         await stage.settle(40)
         assert "closed" not in stage.receiver.names()
         await still_fires(stage)
@@ -89,7 +89,7 @@ async def test_a_stop_that_fires_while_positions_are_answered_empty_closes(
         await stage.bought(exchange_protection=kept)
         await stage.settle(30)
         stage.paper.alter_answer(POSITIONS, "empty", times)
-        await stage.engine._core.refresh()
+        await stage.engine._core.comparing.refresh()
         for plan in stage.paper.books.plans.waiting():
             stage.paper.books.plans.cancel(plan.plan_id)
         stage.move(64400)
@@ -152,7 +152,7 @@ async def ended_wrongly(stage: Stage) -> None:
     await stage.settle(30)
     stage.paper.alter_answer(POSITIONS, "empty", 10_000)
     stage.paper.freeze("futures/position", until="forever")
-    await stage.engine._core.refresh()
+    await stage.engine._core.comparing.refresh()
     await stage.until(lambda: stage.guarded() == "closed", within=120)
     stage.paper.clear_faults()
 

@@ -85,7 +85,7 @@ async def test_a_doubt_that_a_comparison_raises_brings_the_next_one_soon(autojum
     async with open_stage() as stage:
         await stage.settle(5)
         room = stage.engine._core
-        refresh, times = room.refresh, []
+        refresh, times = room.comparing.refresh, []
 
         async def doubting() -> bool:
             times.append(trio.current_time())
@@ -93,6 +93,6 @@ async def test_a_doubt_that_a_comparison_raises_brings_the_next_one_soon(autojum
                 room.agreement.doubt()
             return await refresh()
 
-        room.refresh = doubting
+        room.comparing.refresh = doubting
         await stage.until(lambda: len(times) >= 2, within=150)
         assert times[1] - times[0] < 10

@@ -137,7 +137,7 @@ async def test_a_list_that_cannot_be_read_says_nothing_and_delays_no_entry(fault
         else:
             stage.paper.delay(PLANS, 600, times=1000)
         since = trio.current_time()
-        assert await stage.engine._core.refresh()
+        assert await stage.engine._core.comparing.refresh()
         assert trio.current_time() - since < PLANS_WITHIN_S + 0.1
         stage.paper.drop_connections("private")
         await stage.place("b")

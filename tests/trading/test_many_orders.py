@@ -48,7 +48,7 @@ async def test_beside_three_hundred_orders_of_one_symbol_the_engine_agrees_and_t
         await stage.settle(0.1)
         assert stage.engine.not_ready()
         await stage.until(lambda: not stage.engine.not_ready(), within=15)
-        found = stage.engine._core.latest
+        found = stage.engine._core.comparing.latest
         assert found.foreign_orders_at_least
         assert found.foreign_orders >= 95
         assert not found.unknown
@@ -71,7 +71,7 @@ async def test_an_order_of_ours_beyond_the_listed_hundred_is_read_by_its_id(auto
         mine = stage.order().exchange_order_id
         assert mine not in {each.order_id for each in listed}
         stage.network.arrived.clear()
-        assert await stage.engine._core.refresh()
+        assert await stage.engine._core.comparing.refresh()
         assert "/contract/private/order" in stage.network.arrived
         assert stage.state() == "open"
         stage.move(64900)

@@ -199,7 +199,7 @@ CAMPAIGNS = (
     Patch(
         "clock-of-before-is-forgotten",
         "what acted after the exchange's clock was set back while no engine ran is older than what it acted for",
-        "trading/core.py",
+        "trading/opening.py",
         "            if known is not None:\n                exchange.recall_clock(*known)\n",
         "",
         world=4,

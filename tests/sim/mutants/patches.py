@@ -146,8 +146,8 @@ PATCHES = (
     Patch(
         "protections-stay-asleep",
         "protections are not taken up again after a restart",
-        "trading/core.py",
-        "            self.protections.resume(protection.id)\n",
+        "trading/resuming.py",
+        "            self._protections.resume(protection.id)\n",
         "            pass\n",
     ),
     Patch(
