@@ -45,6 +45,7 @@ ENGINE = {
     "nearness",
     "outages_file",
     "running",
+    "standing",
 }
 """The engine as one thing, and what it is opened with."""
 COMMANDS = {

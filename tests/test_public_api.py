@@ -24,6 +24,7 @@ from bitmart_engine import (
     serve_control,
 )
 from bitmart_engine.paper import ManualMarket
+from bitmart_engine.standing import Standing
 
 from .support.stage import open_stage, open_theatre
 
@@ -46,7 +47,8 @@ def mentioned(hint: object) -> set[type]:
 
 
 def public_members() -> dict[str, object]:
-    found = {name: each for name, each in vars(Engine).items() if not name.startswith("_")}
+    every = {**vars(Standing), **vars(Engine)}
+    found = {name: each for name, each in every.items() if not name.startswith("_")}
     return {name: each.fget if isinstance(each, property) else each for name, each in found.items()}
 
 

@@ -22,6 +22,7 @@ from bitmart_engine.control.guide import ENDPOINTS
 from bitmart_engine.model.lifecycle import ENTRY_MOVES, PROTECTION_MOVES, mermaid
 from bitmart_engine.paper import unknowns
 from bitmart_engine.settings import describe_settings
+from bitmart_engine.standing import Standing
 
 ROOT = Path(__file__).parent.parent
 FRONT = ROOT / "README.md"
@@ -83,7 +84,7 @@ def calls_table() -> str:
 def engine_table() -> str:
     """What the engine can be asked: a line for each public member, with the first sentence of its docstring."""
     rows = []
-    for name, member in vars(Engine).items():
+    for name, member in (*vars(Engine).items(), *vars(Standing).items()):
         if not name.startswith("_"):
             call = name if isinstance(member, property) else f"{name}()"
             sentence = re.split(r"(?<=\.) |\n\n", inspect.getdoc(member), maxsplit=1)[0]
