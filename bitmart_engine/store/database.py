@@ -16,59 +16,33 @@ from pathlib import Path
 from typing import final
 from zlib import crc32
 
-from attrs import frozen
-
 from ..clocks import Mark
 from ..model.notifications import PASSING
 from . import kept
 from .archive import Archive
-from .codec import Subject, encode, pack, subject_of, unpack
-from .errors import JournalMoved, JournalUnusable, code_of, corrupted, explained
+from .codec import Subject, pack, unpack
+from .connecting import configure, connect, explaining, has_meta
+from .errors import JournalMoved, code_of
 from .lock import lock_file
 from .records import Record
 from .schema import MIGRATIONS, Migration, check, prepare
 from .shelf import Shelf
 from .state import State
+from .units import Unit
 from .wal import await_next, begin, check_together, check_wal, close_wal, wal_of
 
-__all__ = ["CrashPoint", "Database", "Unit", "no_crash"]
+__all__ = ["CrashPoint", "Database", "no_crash"]
 
 CrashPoint = Callable[[str], None]
 """Called with "before commit" and "after commit", for a test that wants the process to die there."""
 
 WAL_PAGES = 1000
-BUSY_S = 2.0
-"""How long another program, an operator's shell say, may keep the file locked."""
-KEPT_WAL_BYTES = 64 * 1024 * 1024
 STEP = 500
 """Rows removed in one transaction, so that a commit never waits long."""
 
 
 def no_crash(point: str) -> None:
     """The crash point of real life."""
-
-
-@frozen
-class Unit:
-    """Records that were appended together. `first_seq` numbers the first of them; the others follow."""
-
-    first_seq: int
-    at_ms: int
-    rows: tuple[tuple[str, str, str], ...]
-    """Kind, subject and body of each."""
-
-    @classmethod
-    def of(cls, first_seq: int, at_ms: int, records: Sequence[Record]) -> Unit:
-        """Raises TypeError or ValueError if a record holds what JSON cannot."""
-        rows = []
-        for record in records:
-            kind, body = encode(record)
-            rows.append((kind, subject_of(record)[1], body))
-        return cls(first_seq, at_ms, tuple(rows))
-
-    @property
-    def last_seq(self) -> int:
-        return self.first_seq + len(self.rows) - 1
 
 
 @final
@@ -107,22 +81,22 @@ class Database:
 
         One that lacks what was in its WAL is refused unless `accept_older`.
         """
-        with _explaining(path):
+        with explaining(path):
             lock = lock_file(path)
             try:
                 if not accept_older:
                     check_wal(path)
-                connection = _connect(path)
+                connection = connect(path)
             except BaseException:
                 os.close(lock)
                 raise
         database = cls(path, lock, connection, crash_point)
         try:
-            with _explaining(path):
+            with explaining(path):
                 check(connection, path)
-                if not accept_older and _has_meta(connection):
+                if not accept_older and has_meta(connection):
                     check_together(path, connection)
-                _configure(connection, path)
+                configure(connection, path)
                 with database._transaction():
                     prepare(connection, path, migrations)
                     kept.prepare_ended(connection)
@@ -140,7 +114,7 @@ class Database:
         What had ended by `shelved_ms` is read from disk when it is asked for, as long as the file is open; None:
         nothing is.
         """
-        with _explaining(self._path):
+        with explaining(self._path):
             state = kept.load(self._connection, shelved_ms)
         for part in kept.PARTS:
             home = part.of(state)
@@ -150,23 +124,23 @@ class Database:
 
     def last_seq(self) -> int:
         """The seq of the last record there ever was. Raises JournalError."""
-        with _explaining(self._path):
+        with explaining(self._path):
             return max(self._last_in_journal(), self.folded)
 
     def first_seq(self) -> int:
         """The seq of the first record that is kept; 1 where there is none. Raises JournalError."""
-        with _explaining(self._path):
+        with explaining(self._path):
             (first,) = self._connection.execute("SELECT min(seq) FROM journal").fetchone()
             return first or 1
 
     def told(self, after: int, until: int, lanes: Collection[str], ids: set[str]) -> list[Record]:
         """A part of what `kept.told` finds. Raises JournalError."""
-        with _explaining(self._path):
+        with explaining(self._path):
             return kept.told(self._connection, after, until, lanes, ids)
 
     def mark(self) -> Mark | None:
         """The mark that the last process kept. Raises JournalError."""
-        with _explaining(self._path):
+        with explaining(self._path):
             row = self._connection.execute("SELECT value FROM meta WHERE key = 'clock'").fetchone()
         try:
             return None if row is None else unpack(Mark, row[0])
@@ -175,7 +149,7 @@ class Database:
 
     def keep_mark(self, mark: Mark | None) -> None:
         """Keep the mark for the next process. Raises JournalError."""
-        with _explaining(self._path), self._transaction():
+        with explaining(self._path), self._transaction():
             if mark is None:
                 self._connection.execute("DELETE FROM meta WHERE key = 'clock'")
             else:
@@ -297,7 +271,7 @@ class Database:
         new.unlink(missing_ok=True)
         lock = lock_file(new)
         try:
-            with closing(_connect(new)) as copy:
+            with closing(connect(new)) as copy:
                 self._connection.backup(copy)
                 copy.execute("PRAGMA journal_mode = DELETE").fetchone()
             os.fsync(lock)
@@ -399,44 +373,10 @@ class Database:
 
     def _connected(self) -> sqlite3.Connection:
         """Another connection to the file at the path."""
-        connection = _connect(self._path)
+        connection = connect(self._path)
         try:
-            _configure(connection, self._path)
+            configure(connection, self._path)
         except BaseException:
             connection.close()
             raise
         return connection
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(
-        path.absolute().as_uri() + "?mode=rw",
-        uri=True,
-        timeout=BUSY_S,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-
-
-def _has_meta(connection: sqlite3.Connection) -> bool:
-    return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone())
-
-
-def _configure(connection: sqlite3.Connection, path: Path) -> None:
-    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-    if mode != "wal":
-        raise JournalUnusable(f"{path}: this file system does not support SQLite's WAL mode")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")  # see `wal`
-    connection.execute(f"PRAGMA journal_size_limit = {KEPT_WAL_BYTES}")
-
-
-@contextmanager
-def _explaining(path: Path) -> Iterator[None]:
-    """Turn what SQLite, the operating system and `kept` raise into a JournalError."""
-    try:
-        yield
-    except kept.Damage as failure:
-        raise corrupted(path, str(failure)) from failure
-    except (sqlite3.Error, OSError) as failure:
-        raise explained(failure, path) from failure

@@ -22,11 +22,12 @@ from ..counters import Counters
 from ..logs import get_logger
 from ..world import Run
 from .codec import Subject, decode
-from .database import STEP, Database, Unit
+from .database import STEP, Database
 from .errors import JournalError, JournalMoved, JournalUnavailable, why
 from .kept import Damage
 from .records import Record
 from .told import concerns
+from .units import Unit
 
 __all__ = ["FOLD_EVERY", "LOOK_EVERY_S", "Run", "SqliteJournal"]
 

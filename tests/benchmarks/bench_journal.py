@@ -18,9 +18,10 @@ import trio
 
 from bitmart_engine.counters import Counters
 from bitmart_engine.store import Store, open_journal
-from bitmart_engine.store.database import Database, Unit
+from bitmart_engine.store.database import Database
 from bitmart_engine.store.opening import FILE_NAME
 from bitmart_engine.store.records import EntryAccepted, ProtectionOpened
+from bitmart_engine.store.units import Unit
 from tests.store.stories import START_MS, entry, protection, whole_story
 
 ROUNDS = 3

@@ -24,9 +24,10 @@ from typing import Any
 import httpx
 from attrs import evolve
 
-from bitmart_engine.store.database import Database, Unit
+from bitmart_engine.store.database import Database
 from bitmart_engine.store.opening import FILE_NAME
 from bitmart_engine.store.records import EntryAccepted, ProtectionOpened, Record
+from bitmart_engine.store.units import Unit
 from tests.store.stories import entry, protection, whole_story
 
 FINISHED, ARMED = 100_000, 10_000

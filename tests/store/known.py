@@ -12,8 +12,9 @@ import trio
 
 from bitmart_engine.counters import Counters
 from bitmart_engine.store import SqliteJournal, State, Store, open_journal
-from bitmart_engine.store.database import Database, Unit
+from bitmart_engine.store.database import Database
 from bitmart_engine.store.records import Record
+from bitmart_engine.store.units import Unit
 
 from .stories import START_MS
 

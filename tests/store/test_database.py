@@ -16,7 +16,7 @@ from bitmart_engine.store import (
     NotAJournal,
 )
 from bitmart_engine.store import database as database_module
-from bitmart_engine.store.database import Database, Unit
+from bitmart_engine.store.database import Database
 from bitmart_engine.store.errors import explained, why
 from bitmart_engine.store.records import (
     EntryAccepted,
@@ -26,6 +26,7 @@ from bitmart_engine.store.records import (
     ViewChanged,
 )
 from bitmart_engine.store.schema import MIGRATIONS
+from bitmart_engine.store.units import Unit
 
 from .known import fast_directory, folded, known, write
 from .stories import START_MS, entry, notification, whole_story
@@ -377,7 +378,7 @@ def test_a_file_system_without_wal_is_refused(path: Path, monkeypatch: pytest.Mo
     def in_memory(path: Path) -> sqlite3.Connection:
         return sqlite3.connect(":memory:", isolation_level=None)
 
-    monkeypatch.setattr(database_module, "_connect", in_memory)
+    monkeypatch.setattr(database_module, "connect", in_memory)
     with pytest.raises(JournalUnusable, match="does not support SQLite's WAL mode"):
         Database.open(path)
 
@@ -434,16 +435,16 @@ def test_a_connection_that_could_not_be_made_again_at_once_is_made_later(
     write(database, ALIVE[:1])
     unit = Unit.of(database.last_seq() + 1, START_MS, ALIVE[1])
     database._broken = True
-    configure = database_module._configure
+    configure = database_module.configure
 
     def fails(*arguments: object) -> None:
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(database_module, "_configure", fails)
+    monkeypatch.setattr(database_module, "configure", fails)
     with pytest.raises(sqlite3.OperationalError):
         database.commit([unit])
     assert database.missing() is None, "what it closed itself was not deleted"
-    monkeypatch.setattr(database_module, "_configure", configure)
+    monkeypatch.setattr(database_module, "configure", configure)
     database.commit([unit])
     database.drop()
     again = Database.open(path)

@@ -17,7 +17,7 @@ from bitmart_engine.counters import Counters
 from bitmart_engine.model.errors import Unavailable
 from bitmart_engine.model.lifecycle import EntryState
 from bitmart_engine.store import Store, open_journal
-from bitmart_engine.store.database import Database, Unit
+from bitmart_engine.store.database import Database
 from bitmart_engine.store.opening import FILE_NAME, SHELVED_EVERY_S
 from bitmart_engine.store.records import (
     EntryAccepted,
@@ -29,6 +29,7 @@ from bitmart_engine.store.records import (
 )
 from bitmart_engine.store.shelving import READY_MS
 from bitmart_engine.store.state import State
+from bitmart_engine.store.units import Unit
 
 from .known import known
 from .stories import START_MS, entry, protection, whole_story

@@ -631,7 +631,7 @@ async def test_a_journal_that_was_written_anew_on_a_disk_that_fails_at_the_end_i
     autojump_clock: trio.testing.MockClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    configure, failures = database._configure, [sqlite3.OperationalError("disk I/O error")] * 3
+    configure, failures = database.configure, [sqlite3.OperationalError("disk I/O error")] * 3
 
     def unsure(*arguments: Any) -> None:
         if failures:
@@ -650,7 +650,7 @@ async def test_a_journal_that_was_written_anew_on_a_disk_that_fails_at_the_end_i
         for name in ("", "-wal", "-shm"):
             (directory / f"{FILE_NAME}{name}").unlink()
         if before == "opened":
-            monkeypatch.setattr(database, "_configure", unsure)
+            monkeypatch.setattr(database, "configure", unsure)
         await trio.sleep(3)
         assert store.trouble is None
         store.record(EntryAccepted(entry("b")))

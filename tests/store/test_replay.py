@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitmart_engine.store import JournalIncomplete
-from bitmart_engine.store.database import Database, Unit
+from bitmart_engine.store.database import Database
 from bitmart_engine.store.retention import forget_old
+from bitmart_engine.store.units import Unit
 
 from .known import fast_directory, folded, known, write
 from .legal import History
