@@ -21,17 +21,15 @@ from .health import HealthLevel
 from .latency import Latencies, LatencyStatistics
 from .logs import get_logger
 from .loop_watch import LoopStatistics
-from .model.errors import BadRequest, Conflict, NotFound, Unavailable
+from .model.errors import BadRequest, NotFound, Unavailable
 from .model.events import BalanceUpdate, Event, Kline, OrderUpdate, PositionUpdate
 from .model.fields import converted, number, symbol_of, text
-from .model.fills import AccountFill
 from .model.halting import Halt, HaltLevel
 from .model.instruments import Instrument
 from .model.notifications import Notification
 from .model.orders import EntryOrder
 from .model.positions import Protection
 from .model.tickers import meanings
-from .model.trades import Trade
 from .notify.outbox import Outbox, OutboxStatistics, Waiting
 from .outages import Outages
 from .settings import Settings
@@ -45,7 +43,6 @@ from .streams.streams import Streams
 from .streams.topics import ORDERS, POSITIONS, asset_topic, kline_topic
 from .trading.account.balance import KnownBalance
 from .trading.account.reconcile import Findings
-from .trading.account.trades import trade_found
 from .trading.core import EngineCore
 from .trading.entries.placing import Placed
 from .trading.protections.monitoring import Monitored
@@ -268,53 +265,6 @@ class Engine(Standing):
         only = None if symbol is None else symbol_of(symbol, "symbol")
         return self._streams.bus.listen(*types, symbol=only, capacity=READER_CAPACITY)
 
-    # What the account did
-
-    async def fills(
-        self,
-        *,
-        symbol: str = "",
-        since_ms: int = 0,
-        after: str | None = None,
-        limit: int = 100,
-    ) -> list[AccountFill]:
-        """What the account's orders matched, whosever they are: the newest first, older than the fill `after`.
-
-        Pushes are in it within moments, and what they missed once the exchange's list was read. Raises Conflict without
-        credentials, BadRequest for an `after` that is no fill, and Unavailable while the fills cannot be read.
-        """
-        self._need_credentials()
-        found = await self._core.fills.page(
-            symbol=symbol, since_ms=since_ms, after=after, limit=limit
-        )
-        if found is None:
-            raise BadRequest(f"no fill has the id {(after or '')[:100]!r}", "after")
-        return found
-
-    async def trades(
-        self,
-        *,
-        symbol: str = "",
-        since_ms: int = 0,
-        after: str | None = None,
-        limit: int = 100,
-    ) -> list[Trade]:
-        """What entries and monitored positions came to, of which a fill since then is known: the latest begun first.
-
-        Raises what `fills` raises; `after` is the id of a trade.
-        """
-        self._need_credentials()
-        found = await self._core.fills.trades(
-            symbol=symbol, since_ms=since_ms, after=after, limit=limit
-        )
-        if found is None:
-            raise BadRequest(f"no trade has the id {(after or '')[:100]!r}", "after")
-        trades = []
-        for id, fills in found:
-            trades.append(trade_found(id, fills, self.state, self._core.instruments.known))
-            await trio.lowlevel.checkpoint()
-        return trades
-
     # What is owed to the application
 
     async def retry_notification(self, id: str) -> Notification:
@@ -413,8 +363,3 @@ class Engine(Standing):
         self._store.record(ViewChanged(tuple(topics), subscribed))
         await self._core.promises.keep()
         return topics
-
-    def _need_credentials(self) -> None:
-        missing = self.settings.missing_credentials
-        if missing:
-            raise Conflict(f"this needs API credentials; not set: {', '.join(missing)}")

@@ -14,9 +14,11 @@ from .guarding import unguarded
 from .health import Fact, HealthLevel
 from .latency import Latencies, LatencyStatistics
 from .loop_watch import LoopStatistics
-from .model.errors import NotFound, Unavailable
+from .model.errors import BadRequest, Conflict, NotFound, Unavailable
 from .model.events import OrderUpdate, PositionUpdate, Tick
+from .model.fills import AccountFill
 from .model.positions import Protection
+from .model.trades import Trade
 from .nearness import nothing_near
 from .notify.outbox import Outbox, OutboxStatistics, Waiting
 from .settings import Settings
@@ -25,6 +27,7 @@ from .streams.statistics import StreamsStatistics
 from .streams.streams import Streams
 from .trading.account.balance import KnownBalance
 from .trading.account.reconcile import Findings
+from .trading.account.trades import trade_found
 from .trading.core import EngineCore
 from .world import World
 
@@ -83,6 +86,51 @@ class Standing:
     def balance(self) -> KnownBalance | None:
         """The account's USDT, as last heard of; None until then."""
         return self._core.balance.known
+
+    async def fills(
+        self,
+        *,
+        symbol: str = "",
+        since_ms: int = 0,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> list[AccountFill]:
+        """What the account's orders matched, whosever they are: the newest first, older than the fill `after`.
+
+        Pushes are in it within moments, and what they missed once the exchange's list was read. Raises Conflict without
+        credentials, BadRequest for an `after` that is no fill, and Unavailable while the fills cannot be read.
+        """
+        self._need_credentials()
+        found = await self._core.fills.page(
+            symbol=symbol, since_ms=since_ms, after=after, limit=limit
+        )
+        if found is None:
+            raise BadRequest(f"no fill has the id {(after or '')[:100]!r}", "after")
+        return found
+
+    async def trades(
+        self,
+        *,
+        symbol: str = "",
+        since_ms: int = 0,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> list[Trade]:
+        """What entries and monitored positions came to, of which a fill since then is known: the latest begun first.
+
+        Raises what `fills` raises; `after` is the id of a trade.
+        """
+        self._need_credentials()
+        found = await self._core.fills.trades(
+            symbol=symbol, since_ms=since_ms, after=after, limit=limit
+        )
+        if found is None:
+            raise BadRequest(f"no trade has the id {(after or '')[:100]!r}", "after")
+        trades = []
+        for id, fills in found:
+            trades.append(trade_found(id, fills, self.state, self._core.instruments.known))
+            await trio.lowlevel.checkpoint()
+        return trades
 
     @property
     def fills_read_until_ms(self) -> int | None:
@@ -238,3 +286,8 @@ class Standing:
     def ticks_waiting(self) -> int:
         """Of how many symbols a tick waits to be taken."""
         return len(self._streams.ticks)
+
+    def _need_credentials(self) -> None:
+        missing = self.settings.missing_credentials
+        if missing:
+            raise Conflict(f"this needs API credentials; not set: {', '.join(missing)}")
