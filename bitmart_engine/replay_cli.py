@@ -171,6 +171,8 @@ def replay(
         played = play(read, asked, rules)
     except (CandleError, OrderError) as error:
         fail(str(error), 2)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     report = report_of(played, read, every_ms, rules)
     if as_json:
         say([json.dumps(report.as_json(), indent=2)])

@@ -96,6 +96,10 @@ def run_seeded(seed: int, main: Callable[..., Awaitable[T]], *args: Any) -> T:
     gc.disable()
     try:
         return trio.run(main, *args, clock=JumpingClock())
+    except BaseExceptionGroup as group:
+        if group.subgroup(KeyboardInterrupt) is not None:
+            raise KeyboardInterrupt from None
+        raise
     finally:
         if before is not None:
             setattr(inside, ORDERED, before[0])

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from .candles import Candle
 
-__all__ = ["Band", "Calm", "next_to_play"]
+__all__ = ["BEFORE_DEADLINE_MS", "Band", "Calm", "next_to_play"]
 
 CALM_CANDLES = 2
 """How many candles are played after something happened."""
@@ -39,15 +39,16 @@ def next_to_play(
     bands: Iterable[Band],
     until_ms: float,
     every_ms: int,
-) -> int:
+) -> int | None:
     """The index of the next candle, from `first` on, that has to be played: the first with a price in a band.
 
-    `price` is the last one before it. A candle that ends within a minute of `until_ms` has to be played, too.
+    A candle that ends within a minute of `until_ms` has to be played, too. None if `price`, the last one before them,
+    is in a band itself: then nothing can be passed over.
     """
     below, above = LOWEST, HIGHEST
     for low, high in bands:
         if low <= price <= high:
-            return first
+            return None
         if high < price:
             below = max(below, high)
         else:

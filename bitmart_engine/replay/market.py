@@ -20,12 +20,14 @@ from decimal import Decimal
 from typing import Literal
 
 import trio
+from attrs import evolve
 
+from ..model.decimals import to_grid
 from ..paper import Market
 from ..paper.market import Floor
 from .candles import Candle, interval_ms
 from .clock import WorldTime
-from .leaping import Band, Calm, next_to_play
+from .leaping import BEFORE_DEADLINE_MS, Band, Calm, next_to_play
 
 __all__ = ["CandleMarket", "PathKind", "Wishes", "stations"]
 
@@ -33,6 +35,8 @@ PathKind = Literal["nearer", "worst"]
 AT_A_LEVEL_S = 1.0
 CANDLES_A_COLLECTION = 500
 """After how many played candles garbage is collected, which in a replay happens at no other time (`clock`)."""
+LONGEST_SILENCE_S = 900.0
+"""In a long candle the market trades at least so often: a stream that is silent for an hour is stale."""
 TRADES = 4
 """Of a candle: open, both extremes, close."""
 AWAKE_BEFORE_MS = 5_000
@@ -70,6 +74,17 @@ def stations(candle: Candle, low_first: bool) -> tuple[Decimal, Decimal, Decimal
     return candle.high, candle.low, candle.close
 
 
+def _on_grid(candle: Candle, tick_size: Decimal) -> Candle:
+    """The candle at prices that there can be."""
+    return evolve(
+        candle,
+        open=to_grid(candle.open, tick_size),
+        high=to_grid(candle.high, tick_size),
+        low=to_grid(candle.low, tick_size),
+        close=to_grid(candle.close, tick_size),
+    )
+
+
 class CandleMarket(Market):
     """Plays candles of one symbol, once `begin` is called, and then leaves the price where it ended.
 
@@ -81,13 +96,14 @@ class CandleMarket(Market):
         self,
         candles: Sequence[Candle],
         symbol: str,
+        tick_size: Decimal,
         time: WorldTime,
         path: PathKind = "nearer",
         seed: int = 0,
         *,
         leaps: bool = True,
     ) -> None:
-        self._candles = candles
+        self._candles = [_on_grid(each, tick_size) for each in candles]
         self._symbol = symbol
         self._time = time
         self._path = path
@@ -95,6 +111,7 @@ class CandleMarket(Market):
         self._seed = seed
         self._every_ms = interval_ms(candles)
         self._begun = trio.Event()
+        self._shown = trio.Event()
         self.wishes = Wishes()
         self.done = trio.Event()
 
@@ -112,16 +129,35 @@ class CandleMarket(Market):
         """Let the first candle come, when its time comes."""
         self._begun.set()
 
+    def show_price(self) -> None:
+        """Trade where the price is, soon: whoever begins to listen to a real market hears it within a second."""
+        self._shown.set()
+
     def opening_prices(self) -> dict[str, Decimal]:
         return {self._symbol: self._candles[0].open}
 
     async def run(self, floor: Floor) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._show_prices, floor)
+            await self._play(floor)
+            nursery.cancel_scope.cancel()
+        self.done.set()
+
+    async def _show_prices(self, floor: Floor) -> None:
+        while True:
+            await self._shown.wait()
+            self._shown = trio.Event()
+            await trio.sleep(AT_A_LEVEL_S)
+            price = floor.last_price(self._symbol)
+            floor.market_trade(self._symbol, price, 1, buy=True)
+
+    async def _play(self, floor: Floor) -> None:
         await self._begun.wait()
         player = _Player(self.wishes, floor, self._symbol, self._time, self._every_ms)
         calm, number, played, count = Calm(), 0, 0, len(self._candles)
         while number < count:
             if self._leaps and calm.has_come(self.wishes.state(), self._time.now_ms()):
-                number = await self._leap(floor, number)
+                number = self._leap(floor, number)
             if number < count:
                 if number:
                     before_ms = self._candles[number - 1].at_ms + self._every_ms
@@ -131,23 +167,23 @@ class CandleMarket(Market):
                 if played % CANDLES_A_COLLECTION == 0:
                     gc.collect()
         await self._time.sleep_until(self.end_ms)
-        self.done.set()
 
-    async def _leap(self, floor: Floor, first: int) -> int:
-        """Pass over the candles from `first` on in which nothing can happen. Returns the next one to play."""
-        price, wishes = floor.last_price(self._symbol), self.wishes
+    def _leap(self, floor: Floor, first: int) -> int:
+        """Pass over the candles from `first` on in which nothing can happen. Returns the next one to play.
+
+        What is missing before that one is passed over, too, but nothing that something is to happen in.
+        """
+        price, until_ms = floor.last_price(self._symbol), self.wishes.until_ms()
         next = next_to_play(
-            self._candles, first, price, wishes.bands(), wishes.until_ms(), self._every_ms
+            self._candles, first, price, self.wishes.bands(), until_ms, self._every_ms
         )
-        if next == first:
+        if next is None:
             return first
-        for number in range(first, next):
-            candle = self._candles[number]
+        for candle in self._candles[first:next]:
             for price in (candle.low, candle.high, candle.close):
                 floor.past_trade(self._symbol, price, 1, candle.at_ms)
         upto_ms = self._candles[next].at_ms if next < len(self._candles) else self.end_ms
-        self._time.leap_to(upto_ms - AWAKE_BEFORE_MS)
-        await self._time.sleep_until(upto_ms - 1)
+        self._time.leap_to(int(min(upto_ms - AWAKE_BEFORE_MS, until_ms - BEFORE_DEADLINE_MS)))
         return next
 
     def _low_first(self, candle: Candle) -> bool:
@@ -194,6 +230,9 @@ class _Player:
         while (level := self._next_level(to)) is not None:
             await trio.sleep(min(AT_A_LEVEL_S, (due - trio.current_time()) / 4))
             self._trade(level, 1)
+        while due - trio.current_time() > LONGEST_SILENCE_S:
+            await trio.sleep(LONGEST_SILENCE_S)
+            self._trade(self._floor.last_price(self._symbol), 1)
         await trio.sleep_until(due)
         self._trade(to, size)
 

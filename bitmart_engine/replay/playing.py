@@ -47,7 +47,9 @@ BEFORE_MS = 300_000
 """By how much the engine is started before the first candle opens."""
 READY_WITHIN_S = 120.0
 TOLD_EVERY_S = 30.0
-"""How often the exchange repeats what the trades have told already: tickers, positions, running bars."""
+"""How often the exchange repeats what is held."""
+NEVER_S = 1e9
+"""When it tells of the market what the trades have told already, by tickers and running bars."""
 UNDER_WAY = (EntryState.SUBMITTING, EntryState.UNKNOWN)
 KINDS = ("stop_loss", "take_profit")
 """What orders are called at the exchange that it made of the stops and targets that it keeps."""
@@ -120,12 +122,20 @@ async def _play(candles: Sequence[Candle], orders: Sequence[TimedOrder], rules: 
         maker_fee=rules.maker_fee,
         taker_fee=rules.taker_fee,
         balance=rules.balance,
-        ticker_interval_s=TOLD_EVERY_S,
+        ticker_interval_s=NEVER_S,
         position_interval_s=TOLD_EVERY_S,
-        kline_interval_s=TOLD_EVERY_S,
+        kline_interval_s=NEVER_S,
     )
     time = WorldTime(candles[0].at_ms - BEFORE_MS)
-    market = CandleMarket(candles, contract.symbol, time, rules.path, rules.seed, leaps=rules.leaps)
+    market = CandleMarket(
+        candles,
+        contract.symbol,
+        contract.tick_size,
+        time,
+        rules.path,
+        rules.seed,
+        leaps=rules.leaps,
+    )
     async with (
         trio.open_nursery() as servers,
         open_paper_exchange(
@@ -202,6 +212,8 @@ async def _place(
         except CallerError as error:
             return named(order.where, error)
         waited.placed = number
+        if begun:
+            market.show_price()
     if not begun:
         market.begin()
     return None
@@ -306,5 +318,8 @@ class _Waited(Wishes):
         ]
         for order in self._state.orders.alive():
             rests = rests_until_ms(order)
-            times += [order.deadline_ms, *([] if rests is None else [rests])]
+            if order.state is EntryState.WAITING:
+                times.append(order.deadline_ms)
+            elif rests is not None:
+                times.append(rests)
         return min(times, default=math.inf)

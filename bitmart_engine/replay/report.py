@@ -147,7 +147,8 @@ def rows(report: Report) -> Iterator[tuple[str, ...]]:
 
 def money(amount: Decimal) -> str:
     """An amount for people."""
-    return f"{amount:.2f}"
+    text = f"{amount:.2f}"
+    return "0.00" if text == "-0.00" else text
 
 
 def facts_of(report: Report) -> Iterator[tuple[str, str]]:

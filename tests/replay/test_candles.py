@@ -81,8 +81,8 @@ TEN, NEVER = Decimal(10), float("inf")
         ([(12, 20)], 1),
         ([(9, 9)], 0),
         ([(5, 8), (13, 13)], 2),
-        ([(9, 11)], 0),
-        ([(10, 10)], 0),
+        ([(9, 11)], None),
+        ([(10, 10)], None),
     ],
 )
 def test_the_first_candle_with_a_price_that_something_waits_for_is_played(bands, next):

@@ -325,3 +325,52 @@ def test_a_chart_that_cannot_be_is_refused_with_exit_code_2(files, name):
     result = files.run(GOOD, [DIP], "--chart", str(files.directory / name))
     assert result.exit_code == 2
     assert name in result.stderr
+
+
+def test_an_order_that_is_placed_where_the_price_is_enters_within_seconds(files):
+    rows = candles(
+        QUIET, "65000 65000 64955 64955", "64955 64955 64955 64955", "64955 64960 64940 64940"
+    )
+    at = FIRST + 130
+    (trade,) = files.report(rows, [{**DIP, "at": at, "type": "market"}])["trades"]
+    assert trade["average_in"] == "64955"
+    assert at < trade["entry_ms"] / 1000 <= at + 2
+
+
+def with_hole(minutes: int) -> str:
+    """Quiet candles, of which some are missing, and then one that falls into the zone of a dip."""
+    before, after = candles(*[QUIET] * 5), candles(DOWN, UP).splitlines()[1:]
+    moved = [f"{int(row[:10]) + 60 * (5 + minutes)}{row[10:]}" for row in after]
+    return before + "\n".join(moved) + "\n"
+
+
+@pytest.mark.parametrize("options", [(), ("--every-candle",)])
+def test_where_candles_are_missing_time_goes_on(files, options):
+    orders = [{**DIP, "timeout_seconds": 1500}, {**DIP, "id": "later", "at": FIRST + 1200}]
+    report = files.report(with_hole(30), orders, *options)
+    assert [each["id"] for each in report["trades"]] == ["later"]
+    assert [(each["id"], each["state"]) for each in report["unfilled"]] == [("dip", "expired")]
+
+
+def test_candles_between_two_ticks_are_moved_onto_the_grid(files):
+    rows = candles(QUIET, "65000 65000 64940.04 64945.01", "64945.01 65120.06 64940 65110")
+    (trade,) = files.report(rows, [DIP])["trades"]
+    assert (trade["average_in"], trade["average_out"]) == ("64960", "65100")
+
+
+def test_candles_of_an_hour_are_played_too(files):
+    lines = candles(QUIET, DOWN, UP, QUIET).splitlines()
+    hourly = [f"{FIRST + 3600 * n}{line[10:]}" for n, line in enumerate(lines[1:])]
+    report = files.report("\n".join(hourly), [{**DIP, "timeout_seconds": 86_400}])
+    assert report["candles"]["interval_s"] == 3600
+    (trade,) = report["trades"]
+    assert (trade["average_in"], trade["average_out"]) == ("64960", "65100")
+
+
+def test_a_ctrl_c_ends_a_replay_with_exit_code_130(files, monkeypatch):
+    async def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bitmart_engine.replay.market._Player.play", interrupted)
+    result = files.run(GOOD, [DIP])
+    assert (result.exit_code, result.stdout) == (130, "")
