@@ -21,6 +21,7 @@ from ..model.instruments import Instrument
 from ..model.lifecycle import EntryState, ProtectionState
 from ..model.orders import EntryOrder
 from ..model.sides import PositionSide
+from ..model.trades import Trade as KeptTrade
 from ..paper import (
     Books,
     Direction,
@@ -80,6 +81,8 @@ class Played:
     executions: Sequence[Execution]
     orders: Sequence[EntryOrder]
     end_ms: int
+    kept: Sequence[KeptTrade] = ()
+    """The trades as the engine itself kept them, to check the arithmetic of `trades` by."""
 
     def plans(self) -> dict[str, Plan]:
         """The exits of each entry order, by its id."""
@@ -162,7 +165,10 @@ async def _play(candles: Sequence[Candle], orders: Sequence[TimedOrder], rules: 
                 await trio.sleep(SETTLES_S)
             executions = list(_executions(exchange.books, engine))
             played = Played(
-                executions=executions, orders=_orders(engine, orders), end_ms=market.end_ms
+                executions=executions,
+                orders=_orders(engine, orders),
+                end_ms=market.end_ms,
+                kept=await engine.trades(limit=len(orders)),
             )
         servers.cancel_scope.cancel()
     if refused is not None:
