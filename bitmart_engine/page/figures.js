@@ -52,8 +52,9 @@ function Orders({ store }) {
 function Stops({ kept }) {
   if (!kept) return null;
   const level = kept.nobody ? "red" : kept.exchange ? "amber" : "";
-  const sub = t("f_stops_sub", kept);
-  return html`<${Figure} name="stops" title=${t("f_stops")} value=${grouped(kept.both)} sub=${sub} level=${level} />`;
+  const somebody = kept.both + kept.engine + kept.exchange;
+  const value = `${grouped(somebody)} / ${grouped(somebody + kept.nobody)}`;
+  return html`<${Figure} name="stops" title=${t("f_stops")} value=${value} sub=${t("f_stops_sub", kept)} level=${level} />`;
 }
 
 function Naked({ naked }) {
