@@ -58,7 +58,8 @@ export const get = (path) => ask("GET", path);
 // Reads GET /events until it ends or is silent for `silentMs`; returns why. `heard` is called for every piece, heartbeats too.
 export async function readEvents({ after, heard, told, silentMs, stop }) {
   const giveUp = new AbortController();
-  stop.addEventListener("abort", () => giveUp.abort(), { once: true });
+  const leave = () => giveUp.abort();
+  stop.addEventListener("abort", leave);
   let timer = setTimeout(() => giveUp.abort(), silentMs);
   const alive = () => {
     clearTimeout(timer);
@@ -84,6 +85,7 @@ export async function readEvents({ after, heard, told, silentMs, stop }) {
     return { status: 0 };
   } finally {
     clearTimeout(timer);
+    stop.removeEventListener("abort", leave);
     giveUp.abort();
   }
 }

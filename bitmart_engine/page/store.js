@@ -281,10 +281,16 @@ function barOf(kline) {
   return { time: kline.open_time_s, open: +kline.open, high: +kline.high, low: +kline.low, close: +kline.close };
 }
 
+// Leaves nothing behind on the signal, which outlives thousands of pauses.
 function pause(ms, signal) {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
-    const timer = setTimeout(resolve, ms);
-    return signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    return signal.addEventListener("abort", end);
   });
 }
