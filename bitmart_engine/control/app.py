@@ -30,6 +30,7 @@ from . import (
     positions,
     status,
     subscriptions,
+    summary,
     trades,
 )
 from .access import AccessRule, Asker
@@ -50,6 +51,7 @@ GROUPS = (
     futures_orders,
     fills,
     trades,
+    summary,
     positions,
     outbox,
     callbacks,

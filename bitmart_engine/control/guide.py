@@ -51,6 +51,7 @@ ENDPOINTS = {
     "GET /api/futures-orders/{id}": "one of them, by its order id or its client order id, with its newest raw event",
     "GET /api/fills": "what the account's orders matched, and its fees: ?since=<ms>, ?symbol=, ?limit=, ?after=<id>",
     "GET /api/trades": "what entries came to: fees, PnL, R: ?since=<ms>, ?symbol=, ?limit=, ?after=<id>",
+    "GET /api/summary": "what happened since a time: orders, trades won and lost, PnL, fees, outages: ?since=<ms>",
     "GET /api/outbox": "callbacks owed, or given up (dead), and why, newest first: ?state=, ?limit=, ?after=<id>",
     "GET /api/outbox/{id}": "one of them with its body",
     "POST /api/outbox/{id}/retry": "owe a dead one again",

@@ -35,6 +35,7 @@ from .queries import DEFAULT_LIMIT, MAX_LIMIT
 from .shapes import COUNT, MS, TEXT, Schema, listing
 from .status import Status
 from .subscriptions import KlinesSubscribed, Subscribed
+from .summary import Summary
 from .trades import TradeList
 from .wire import Answer
 
@@ -249,6 +250,9 @@ OPERATIONS: Mapping[str, Operation] = {
         TradeList,
         (*CHECKED, 409, 503),
         parameters=(SINCE, SYMBOL, LIMIT, AFTER),
+    ),
+    "GET /api/summary": Operation(
+        "get_summary", "money", Summary, (*CHECKED, 409, 503), parameters=(SINCE,)
     ),
     "GET /api/outbox": Operation(
         "list_notifications",

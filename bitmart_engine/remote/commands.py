@@ -21,6 +21,7 @@ from .looking import (
     outbox,
     positions,
     status,
+    summary,
     trades,
 )
 from .promises import FINAL, follow, fresh_id, promise
@@ -270,7 +271,7 @@ def stop(session: Session) -> None:
 
 COMMANDS = (
     status, place, orders, cancel, positions, protect, monitor, close,
-    trades, subscribe, unsubscribe, events, outbox, callbacks, pause, halt, resume, stop,
+    trades, summary, subscribe, unsubscribe, events, outbox, callbacks, pause, halt, resume, stop,
 )  # fmt: skip
 
 

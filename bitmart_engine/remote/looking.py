@@ -14,7 +14,17 @@ from .completing import order_ids, order_states, protection_ids, protection_stat
 from .promises import order_in
 from .session import Session, checked_id, remote_command
 
-__all__ = ["callbacks", "events", "given", "orders", "outbox", "positions", "status", "trades"]
+__all__ = [
+    "callbacks",
+    "events",
+    "given",
+    "orders",
+    "outbox",
+    "positions",
+    "status",
+    "summary",
+    "trades",
+]
 
 
 @remote_command("status", "status --json | jq .not_ready")
@@ -58,6 +68,14 @@ def trades(session: Session, **query: Any) -> None:
     found = answer.body.get("trades", [])
     session.tell(answer, lambda: views.trades(found, session.screen) or ["no trades"])
     more(session, answer)
+
+
+@remote_command("summary --since 1785726000000", "summary --json | jq .trades.realised_pnl")
+@click.option("--since", type=int, metavar="MS", help="What happened since then, Unix ms.")
+def summary(session: Session, **query: Any) -> None:
+    """What happened: orders, trades won and lost, PnL, fees, outages of connections."""
+    answer = session.remote.ask("GET", "api", "summary", query=given(query))
+    session.tell(answer, lambda: views.summary(answer.body, session.screen))
 
 
 @remote_command("positions --state armed", "positions order-123")

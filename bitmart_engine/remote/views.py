@@ -25,6 +25,7 @@ __all__ = [
     "placed",
     "protection",
     "protections",
+    "summary",
     "trades",
 ]
 
@@ -154,6 +155,30 @@ def trades(found: Sequence[View], screen: Screen) -> list[str]:
         ),
         screen,
     )  # fmt: skip
+
+
+def summary(answer: View, screen: Screen) -> list[str]:
+    """What happened since a time."""
+    orders_, trades_ = (answer.get(each) or {} for each in ("orders", "trades"))
+    return facts(
+        [
+            ("since", screen.time(answer.get("since_ms") or None) or "the beginning"),
+            ("orders", ", ".join(f"{n} {name}".replace("_", " ") for name, n in orders_.items())),
+            (
+                "trades",
+                ", ".join(
+                    f"{trades_.get(name)} {name}"
+                    for name in ("closed", "won", "lost", "even", "unknown")
+                ),
+            ),
+            ("pnl", joined(trades_.get("realised_pnl"), "USDT after fees of", trades_.get("fees"))),
+            ("r", joined(trades_.get("r"), "over", trades_.get("r_known"))),
+            ("outages", answer.get("connection_drops")),
+            ("close failures", answer.get("close_failures")),
+            ("longest naked", f"{answer.get('longest_naked_s')} s"),
+        ],
+        screen,
+    )
 
 
 def _short(number: object) -> str | None:

@@ -79,3 +79,24 @@ async def test_a_trade_shows_what_it_came_to_and_why_a_number_is_missing(desk: D
     assert set(trade["unknown"]) == {"funding", "stop_slippage"}
     assert (await desk.get("/api/trades?after=order-123"))["trades"] == []
     assert (await desk.ask("GET", "/api/trades?after=x")).json()["field"] == "after"
+
+
+async def test_a_summary_adds_up_what_was_closed_since(desk: Desk) -> None:
+    await filled(desk)
+    before = await desk.get("/api/summary")
+    assert (before["trades"]["closed"], before["orders"]["filled"]) == (0, 1)
+    await desk.post("/api/positions/order-123/close")
+    with trio.fail_after(10):
+        while not (said := await desk.get("/api/summary"))["trades"]["closed"]:
+            await trio.sleep(0.01)
+    (trade,) = (await desk.get("/api/trades"))["trades"]
+    assert said["trades"]["realised_pnl"] == trade["realised_pnl"]
+    assert (said["trades"]["fees"], said["trades"]["r"]) == (trade["fees"], trade["r"])
+    assert said["trades"]["lost"] == 1
+    assert said["orders"] == {
+        **dict.fromkeys(("cancelled", "expired", "rejected", "under_way"), 0),
+        "filled": 1,
+    }
+    later = await desk.get(f"/api/summary?since={said['at_ms'] + 3_600_000}")
+    assert (later["trades"]["closed"], later["orders"]["filled"]) == (0, 0)
+    assert (await desk.ask("GET", "/api/summary?since=x")).json()["field"] == "since"

@@ -15,6 +15,7 @@ from bitmart_engine.model.lifecycle import EntryState, ProtectionState
 from bitmart_engine.model.orders import EntryOrder, EntryRequest
 from bitmart_engine.model.positions import CloseReason, Protection
 from bitmart_engine.model.sides import OrderSide, PositionSide
+from bitmart_engine.model.summary import summed
 from bitmart_engine.model.trades import Trade, TradeState, trade_of
 
 CONTRACT = Decimal("0.001")
@@ -226,3 +227,15 @@ def test_what_is_heard_of_one_fill_adds_up_in_any_order(order_):
     for each in order_:
         known = merged(known, said[each])
     assert known == whole
+
+
+def test_a_sum_is_over_what_is_known_and_says_how_many_are_not():
+    won, lacking = trade(*ENTRY, EXIT), trade(ENTRY[0], EXIT)
+    lost = trade(*ENTRY, fill(5, 64000, 10, Whose.CLOSE))
+    still = trade(*ENTRY, protections=[protection(0, state=ProtectionState.ARMED)])
+    sums = summed([won, lacking, lost, still], since_ms=0)
+    assert (sums.closed, sums.won, sums.lost, sums.unknown) == (3, 1, 1, 1)
+    assert sums.realised_pnl == (won.realised_pnl or 0) + (lost.realised_pnl or 0)
+    assert sums.fees == Decimal("0.6")
+    assert sums.r_known == 2
+    assert summed([won], since_ms=5001).closed == 0

@@ -377,5 +377,8 @@ async def test_trades_are_shown_with_what_they_came_to(desk: Desk) -> None:
     ]
     assert row.split()[:6] == ["a", "BTCUSDT", "long", "closed", "manual", "10"]
     assert trade["realised_pnl"] in row
+    said = await desk.done("summary")
+    assert "1 closed, 0 won, 1 lost, 0 even, 0 unknown" in said
+    assert f"{trade['realised_pnl']} USDT after fees of {trade['fees']}" in said
     wrong = await desk.types("trades", "--after", "b")
     assert "no trade has the id 'b'" in wrong.stderr
