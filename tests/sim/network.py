@@ -242,6 +242,8 @@ class Network:
     lines: list[_Line] = field(factory=list)
     dialled: int = 0
     heard: Callable[[str, float, bytes], None] = lambda path, asked_at, answer: None
+    left: Callable[[str, bytes], None] = lambda path, body: None
+    """Told of every request when it leaves the engine, whether or not it arrives."""
     """Told of every answer of the exchange that arrives: its path, when it was asked for, and what it says."""
 
     said: Callable[[str, bytes], bytes] = lambda path, answer: answer
@@ -359,6 +361,7 @@ class Network:
         answer: trio.MemorySendChannel[httpx.Response | httpx.TransportError],
     ) -> None:
         path, asked_at = request.url.path, trio.current_time()
+        self.left(path, body)
         mishap = self._drawn(self.now.mishaps)
         if mishap is not None:
             self.trace.fault(mishap, request.method, path)

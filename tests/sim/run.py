@@ -36,6 +36,7 @@ from .doorway import HARMLESS, Doorway
 from .evidence import evidence_of, sum_up
 from .exposure import Exposure
 from .facts import facts
+from .halts import Halts
 from .holdings import Holdings
 from .lives import Lives
 from .machine import Machine
@@ -65,6 +66,8 @@ READY_AFTER_S = 30.0
 """How long an engine must have been ready, and nothing wrong, for the world to count as calm."""
 RACES = 0.3
 """How likely the market is to be quicker than a request, in a storm with races."""
+HALTED_SEEDS = (0, 3)
+"""What is left of their seeds when divided by eight: hours in which the user halts. No seed kept before is one of them."""
 MEMORY = Path("/dev/shm")
 
 
@@ -109,6 +112,7 @@ class Run:
         def rng(what: str) -> random.Random:
             return random.Random(f"{what}:{seed}")
 
+        self.seed = seed
         self.choices = choices
         self.outcome = outcome
         self.trace = trace
@@ -145,6 +149,7 @@ class Run:
             self._race,
         )
         self.network.heard = self.watch.heard
+        self.network.left = self.watch.left
         if choices.world > 2:
             self.network.doorway = self.doorway
         self.disk = Disk(rng("disk"), trace, self.watch.written)
@@ -228,6 +233,7 @@ class Run:
             cache(rng),
             trace,
         )
+        self.halts = Halts(self.app, self.user, rng("halts"), trace)
         pushes.told = self.belated.pushed
         self.network.said = self.belated.answered
         around = (paper, self.network, self.disk, self.receiver, pushes)
@@ -274,12 +280,20 @@ class Run:
                     nursery.start_soon(self._tidy)
                     if self.choices.world > 2:
                         nursery.start_soon(self.misuse.go_on)
+                    if self.choices.world > 3 and self.seed % 8 in HALTED_SEEDS:
+                        nursery.start_soon(self._halt_now_and_then)
                     await self.weather.run(self.choices.hours * 3600, self._calmed)
                     await self._end()
                     self._finish()
         finally:
             sum_up(self)
             self.chronicle.close()
+
+    async def _halt_now_and_then(self) -> None:
+        try:
+            await self.halts.run()
+        except AssertionError as failure:
+            self._broken(Violation("answers are what they should be", "halts", str(failure)))
 
     def _listen_to_logs(self) -> None:
         def heard(logger: Any, method: str, event: Any) -> Any:
@@ -334,6 +348,9 @@ class Run:
     async def _end(self) -> None:
         """Let everything come to rest, see what is there, let every stop fire, and look again."""
         self.user.resting = self.market.steady = True
+        if self.choices.world > 3:
+            self.halts.over = True
+            await self.halts.resume()
         await self.rest.until("everything asked was answered", self.rest.answered)
         await self.rest.until("every order ended", self.rest.orders_ended)
         await self.rest.until("everything came to rest", self.rest.at_rest)

@@ -21,6 +21,7 @@ from tests.support.judge import Row, Violation
 from .chronicle import Chronicle, Guard
 from .closes import Closes
 from .exposure import Exposure
+from .halts_kept import HaltsKept
 from .holdings import Holdings
 from .network import Sender
 from .prices import Prices, WildPrints
@@ -70,6 +71,7 @@ class Watch:
     mild_since: Callable[[], float | None] = lambda: None
     """Since when nothing is wrong but what answers claim of limits, and what they say of others' symbols."""
     closes: Closes = field(init=False)
+    halts: HaltsKept = field(init=False)
     _read: dict[str, set[str]] = field(factory=dict)
     """By the name of a process, what of the exchange it has read."""
     _told: dict[str, int] = field(factory=dict)
@@ -80,6 +82,7 @@ class Watch:
     """Protections and levels of theirs that a trade has reached."""
 
     def __attrs_post_init__(self) -> None:
+        self.halts = HaltsKept(self.chronicle, self.broken)
         self.closes = Closes(
             self.chronicle,
             self.broken,
@@ -105,8 +108,10 @@ class Watch:
         for row in rows:
             self.trace("journal", row.seq, row.kind, _short(row.body))
             self._claims(row)
+            self.halts.written(row.kind, row.body, now)
             if row.kind == "EntryIntended":
                 self._enters(row.body, now)
+                self.halts.intended(row.body, self._is_there(row.body["client_order_id"]))
             elif row.kind == "ProtectionMoved":
                 self._moves(row.body, now)
         if rows:
@@ -121,6 +126,11 @@ class Watch:
             if (sent := json.loads(body))["side"] not in OPENS:
                 self.closes.submitted(sent, answer)
         self.look()
+
+    def left(self, path: str, body: bytes) -> None:
+        """A request left the engine."""
+        if path == SUBMIT and (sent := json.loads(body))["side"] in OPENS:
+            self.halts.left(sent.get("client_order_id", ""), trio.current_time())
 
     def traded(self, symbol: str, price: Decimal, stood: bool = True) -> None:
         """A trade happened in the market; without `stood` it is told together with the one that follows."""
@@ -175,6 +185,7 @@ class Watch:
 
     def forget(self) -> None:
         """The journal is another one: of what it owes, so much has arrived as can have."""
+        self.halts.forget()
         for lane, count in self._told.items():
             self._told[lane] = min(count, len(self.chronicle.owed.get(lane, ())))
 
@@ -188,6 +199,7 @@ class Watch:
         self.holdings.look()
         self.exposure.look(trio.current_time())
         self.closes.look(trio.current_time(), self.mild_since())
+        self.halts.look(trio.current_time(), self.calm_since())
         for id, at_risk_s in self.exposure.in_calm_s.items():
             if at_risk_s > NAKED_AT_MOST_S:
                 detail = f"nobody has kept its stop for {at_risk_s:.1f} s, and nothing is wrong"
@@ -228,11 +240,15 @@ class Watch:
             detail = f"it is said to be {to}, and {filled} contracts are filled"
             self.broken(Violation("unknown stays unknown", id, detail))
 
+    def _is_there(self, client_order_id: str) -> bool:
+        """Whether the exchange has an order of this id already."""
+        return self.paper.books.ledger.by_client_id(client_order_id) is not None
+
     def _enters(self, body: Mapping[str, Any], now: float) -> None:
         """Whether the price was in the zone of an order that is about to go out; one at the market only if it stood."""
         id, price = body["id"], body["price"]
-        if self.paper.books.ledger.by_client_id(body["client_order_id"]) is not None:
-            return  # it is there already, and was found
+        if self._is_there(body["client_order_id"]):
+            return  # it was found
         request = self.chronicle.requests[id]
         symbol, at = request["symbol"], now - ENTERED_WITHIN_S
         since = self.prices.since if price is not None else self.prices.that_stood_since
