@@ -45,6 +45,7 @@ from .trading.account.balance import KnownBalance
 from .trading.account.reconcile import Findings
 from .trading.core import EngineCore
 from .trading.entries.placing import Placed
+from .trading.limits import Limits, Stake
 from .trading.protections.monitoring import Monitored
 from .trading.requests import MonitorPosition, PlaceOrder, Risk
 from .world import World
@@ -56,6 +57,7 @@ __all__ = [
     "Findings",
     "KnownBalance",
     "LatencyStatistics",
+    "Limits",
     "LoopStatistics",
     "MonitorPosition",
     "Monitored",
@@ -63,6 +65,7 @@ __all__ = [
     "PlaceOrder",
     "Placed",
     "Risk",
+    "Stake",
     "StreamsStatistics",
     "Waiting",
 ]
@@ -319,6 +322,14 @@ class Engine(Standing):
         """
         self._need_credentials()
         return await self._core.halting.halt(level)
+
+    def limits(self) -> Limits:
+        """The limits on what can be lost, as set."""
+        return self._core.limiting.limits
+
+    def at_stake(self) -> Stake | None:
+        """What counts against the limits now; None while a contract of it was not read."""
+        return self._core.limiting.used()
 
     def halt_leaves(self) -> tuple[int, int]:
         """Orders and positions that a halt is about and that have not ended yet."""

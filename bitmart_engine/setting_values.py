@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ __all__ = [
     "as_header_value",
     "as_hosts",
     "as_hour",
+    "as_limit",
     "as_networks",
     "as_number",
     "as_path",
@@ -55,6 +57,26 @@ def as_number(
             raise SettingError(variable, value, allowed) from None
         if not least <= number <= most:
             raise SettingError(variable, value, allowed)
+        return number
+
+    return convert
+
+
+def as_limit(
+    kind: type[int] | type[Decimal], least: int
+) -> Callable[[str, object], int | Decimal | None]:
+    """A number of at least `least`, without an end; empty: None."""
+
+    def convert(variable: str, value: object) -> int | Decimal | None:
+        if value is None or not str(value).strip():
+            return None
+        noun = "a whole number" if kind is int else "a number"
+        try:
+            number = kind(str(value).strip())
+        except (ValueError, InvalidOperation):
+            number = None
+        if number is None or not (Decimal(number).is_finite() and number >= least):
+            raise SettingError(variable, value, f"must be {noun} of at least {least}, or empty")
         return number
 
     return convert

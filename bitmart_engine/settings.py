@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -26,6 +27,7 @@ from .setting_values import (
     as_header_value,
     as_hosts,
     as_hour,
+    as_limit,
     as_networks,
     as_number,
     as_path,
@@ -206,6 +208,31 @@ class Settings:
         20,
         as_number(float, 1, 1000),
         "a price further from the last is acted on once a second source confirms it, percent",
+    )
+
+    max_positions: int | None = _setting(
+        "MAX_POSITIONS",
+        None,
+        as_limit(int, 0),
+        "how many positions there may be at a time, entry orders that have not ended included; empty: any",
+    )
+    max_notional: Decimal | None = _setting(  # noqa: RUF009  (it never changes)
+        "MAX_NOTIONAL",
+        None,
+        as_limit(Decimal, 0),
+        "what they may be worth together, USDT; empty: any",
+    )
+    max_risk: Decimal | None = _setting(  # noqa: RUF009  (it never changes)
+        "MAX_RISK",
+        None,
+        as_limit(Decimal, 0),
+        "what may be lost at their stops together, USDT; without a stop that is all of it; empty: any",
+    )
+    max_orders_per_minute: int | None = _setting(
+        "MAX_ORDERS_PER_MINUTE",
+        None,
+        as_limit(int, 1),
+        "how many entry orders may be accepted, and how many sent, within a minute; empty: any",
     )
 
     state_dir: str = _setting(

@@ -25,6 +25,7 @@ from ..keeping import Keeper
 from ..latency import LatencyStatistics
 from ..version import VERSION
 from .health import WATCH
+from .status import limits_of
 
 __all__ = ["TEXT_FORMAT", "endpoints", "families"]
 
@@ -69,12 +70,24 @@ def families(engine: Engine, report: Report) -> Iterator[Metric]:
     yield from _of_promises(engine)
     yield from _of_latencies(engine)
     yield from _of_loop(engine)
+    yield from _of_limits(engine)
     events = CounterMetricFamily(
         f"{PREFIX}events", "what was dropped, retried or given up, by event", labels=["event"]
     )
     for event, times in engine.dropped().items():
         events.add_metric([event], times)
     yield events
+
+
+def _of_limits(engine: Engine) -> Iterator[Metric]:
+    limit = GaugeMetricFamily(f"{PREFIX}limit", "a limit that is set", labels=["name"])
+    used = GaugeMetricFamily(f"{PREFIX}limit_used", "what is used of it", labels=["name"])
+    for each in limits_of(engine):
+        limit.add_metric([each.name], float(each.limit))
+        if each.used is not None:
+            used.add_metric([each.name], float(each.used))
+    yield limit
+    yield used
 
 
 def _of_health(report: Report) -> Iterator[Metric]:

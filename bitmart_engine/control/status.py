@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated
 
-from attrs import frozen
+from attrs import fields, frozen
 from quart import Blueprint, Response
 
 from ..engine import BALANCE, Engine
@@ -18,6 +19,7 @@ from ..model.events import OrderUpdate, Tick
 from ..streams.statistics import ConnectionStatistics
 from ..streams.topics import ORDERS, POSITIONS
 from ..trading.account.balance import KnownBalance
+from ..trading.limits import Limits
 from ..version import VERSION
 from .answers import answer
 from .halting import HaltState, halt_state
@@ -40,7 +42,7 @@ from .wire import (
     view_of,
 )
 
-__all__ = ["Status", "endpoints"]
+__all__ = ["Status", "endpoints", "limits_of"]
 
 
 @frozen(kw_only=True, slots=False)
@@ -166,6 +168,15 @@ class OutboxCounts:
 
 
 @frozen(kw_only=True, slots=False)
+class Limit:
+    """A limit that is set, by the name of its setting, and what is used of it; null: that is not known yet."""
+
+    name: str
+    limit: DecimalText
+    used: DecimalText | None
+
+
+@frozen(kw_only=True, slots=False)
 class Status(Answer):
     """The engine at a glance."""
 
@@ -177,6 +188,7 @@ class Status(Answer):
     missing_credentials: tuple[str, ...]
     paused_ms: UnixMs | None
     halt: HaltState | None
+    limits: list[Limit]
     public_ws_connected: bool
     private_ws_connected: bool
     authenticated: bool
@@ -210,6 +222,20 @@ class Status(Answer):
     dropped: Mapping[str, Count]
 
 
+def limits_of(engine: Engine) -> list[Limit]:
+    """The limits that are set, by their settings, and what is used of each."""
+    limits, used = engine.limits(), engine.at_stake()
+    return [
+        Limit(
+            name=f"MAX_{each.name.upper()}",
+            limit=plain(Decimal(value)),
+            used=None if used is None else plain(Decimal(getattr(used, each.name))),
+        )
+        for each in fields(Limits)
+        if (value := getattr(limits, each.name)) is not None
+    ]
+
+
 def endpoints(engine: Engine) -> Blueprint:
     """GET /status."""
     routes = Blueprint("status", __name__)
@@ -228,6 +254,7 @@ def endpoints(engine: Engine) -> Blueprint:
                 missing_credentials=engine.settings.missing_credentials,
                 paused_ms=state.paused_ms,
                 halt=halt_state(engine),
+                limits=limits_of(engine),
                 public_ws_connected=streams.public_connected,
                 private_ws_connected=streams.private_connected,
                 authenticated=streams.authenticated,

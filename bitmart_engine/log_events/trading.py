@@ -7,6 +7,10 @@ __all__ = ["ACCOUNT", "ORDERS", "PROTECTIONS"]
 ORDERS = {
     "entries_paused": "A user paused the entries: no waiting order goes out until they are resumed; stops go on.",
     "entries_resumed": "A user resumed the entries, paused or halted: waiting orders go out again.",
+    "order_over_limit": "A new order would break one of the limits on what can be lost, and was refused.",
+    "order_held_back_by_limit": (
+        "The price is in the zone of an order that would break one of the limits; it waits on, while its time lasts."
+    ),
     "trading_halted": (
         "A user used the kill switch: nothing new is opened until it is resumed; `cancel` takes every entry order "
         "back, `flatten` closes every position too."

@@ -42,6 +42,8 @@ from .event_errors import EventErrors
 from .halting import Halting
 from .identity import new_engine_id
 from .in_flight import InFlight
+from .limiting import Limiting
+from .limits import Limits
 from .market.gaps import Gaps
 from .market.instruments import Instruments
 from .market.prices import Prices
@@ -116,6 +118,18 @@ def assembled(
         working=working,
         now_ms=now_ms,
     )
+    limiting = Limiting(
+        limits=Limits(
+            positions=settings.max_positions,
+            notional=settings.max_notional,
+            risk=settings.max_risk,
+            orders_per_minute=settings.max_orders_per_minute,
+        ),
+        counters=counters,
+        instruments=instruments,
+        prices=prices,
+        store=store,
+    )
     entries = Entries(
         agreement=agreement,
         counters=counters,
@@ -131,6 +145,7 @@ def assembled(
         working=working,
         ages_known=ages_known,
         now_ms=now_ms,
+        limiting=limiting,
         recording=Recording(
             counters=counters,
             notifications=notifications,
@@ -146,6 +161,7 @@ def assembled(
         agreement=agreement,
         exchange=exchange,
         in_flight=in_flight,
+        limiting=limiting,
         instruments=instruments,
         leverage=leverage,
         order_news=order_news,
@@ -343,6 +359,7 @@ def assembled(
         futures_orders=futures_orders,
         gaps=gaps,
         halting=halting,
+        limiting=limiting,
         monitoring=monitoring,
         ordering=ordering,
         protections=protections,

@@ -31,6 +31,7 @@ from .entries.tracking import Tracking
 from .event_errors import EventErrors
 from .halting import Halting
 from .in_flight import InFlight
+from .limiting import Limiting
 from .market.gaps import Gaps
 from .market.instruments import Instruments
 from .market.prices import Prices
@@ -70,6 +71,7 @@ class EngineCore:
     futures_orders: FuturesOrders
     gaps: Gaps
     halting: Halting
+    limiting: Limiting
     monitoring: Monitoring
     ordering: Ordering
     protections: Protections

@@ -67,7 +67,7 @@ READY_AFTER_S = 30.0
 RACES = 0.3
 """How likely the market is to be quicker than a request, in a storm with races."""
 HALTED_SEEDS = (0, 3)
-"""What is left of their seeds when divided by eight: hours in which the user halts. No seed kept before is one of them."""
+"""What is left of their seeds when divided by eight: hours in which the user halts. No kept seed is one of them."""
 MEMORY = Path("/dev/shm")
 
 

@@ -31,6 +31,7 @@ from ..account.working import WorkingOrders
 from ..agreement import Agreement
 from ..event_errors import EventErrors
 from ..in_flight import InFlight
+from ..limiting import Limiting
 from ..market.instruments import Instruments
 from ..market.prices import Prices
 from ..order_news import OrderNews
@@ -71,6 +72,7 @@ class Entries:
         working: WorkingOrders,
         ages_known: bool,
         now_ms: Callable[[], int],
+        limiting: Limiting,
         recording: Recording,
         protections: Protections,
     ) -> None:
@@ -88,6 +90,7 @@ class Entries:
         self._store = store
         self._ages_known = ages_known
         self._now_ms = now_ms
+        self._limiting = limiting
         self._recording = recording
         self._protections = protections
         self._before: dict[str, tuple[str, int]] = {}
@@ -168,7 +171,8 @@ class Entries:
 
     def _decided(self, order: EntryOrder, decision: Send | Rejected | None) -> None:
         if isinstance(decision, Send):
-            self._send(order, decision)
+            if not self._limiting.holds_back(order):
+                self._send(order, decision)
         elif decision is not None:
             self.conclude(order.id, decision)
 

@@ -23,6 +23,7 @@ from ...world import World
 from ..account.leverage import Leverage
 from ..agreement import Agreement
 from ..in_flight import InFlight
+from ..limiting import Limiting
 from ..market.instruments import Instruments
 from ..market.prices import Prices
 from ..order_news import OrderNews
@@ -62,6 +63,7 @@ class Ordering:
         agreement: Agreement,
         exchange: ExchangeClient,
         in_flight: InFlight,
+        limiting: Limiting,
         instruments: Instruments,
         leverage: Leverage,
         order_news: OrderNews,
@@ -78,6 +80,7 @@ class Ordering:
         self._agreement = agreement
         self._exchange = exchange
         self._in_flight = in_flight
+        self._limiting = limiting
         self._instruments = instruments
         self._leverage = leverage
         self._order_news = order_news
@@ -120,6 +123,7 @@ class Ordering:
         with self._entries.resting(order.id):  # nothing is sent of what is not promised
             async with self._promises.making(order.id):
                 refuse_while_halted(self._store.state.halt)
+                self._limiting.check(request)
                 self._accept(order)
                 try:
                     await self._promises.keep()
