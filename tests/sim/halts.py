@@ -18,12 +18,14 @@ from .user import User
 
 __all__ = ["Halts"]
 
-EVERY_S = 600.0
+EVERY_S = 200.0
 """How long on average between a resume and the next pause or halt."""
-LASTS_S = (20.0, 300.0)
+LASTS_S = (20.0, 200.0)
 RAISED_AFTER_S = (0.0, 20.0)
 WAYS = (
     ("pause",),
+    ("no_new",),
+    ("no_new",),
     ("no_new",),
     ("cancel",),
     ("flatten",),

@@ -18,7 +18,7 @@ from .chronicle import Chronicle
 __all__ = ["HaltsKept"]
 
 LEVELS = ("no_new", "cancel", "flatten")
-BEGUN_WITHIN_S = 60.0
+BEGUN_WITHIN_S = 30.0
 """How soon in a calm what a halt cancels has ended, and what it closes is being closed."""
 
 
