@@ -50,9 +50,7 @@ def test_what_fits_is_within_every_limit_and_what_does_not_names_one_that_is_bro
 
 def test_an_order_counts_at_the_highest_price_of_its_zone_and_at_its_stop():
     request, _ = checked_entry(entry(), BTC)
-    assert of_request(request) == Stake(
-        positions=1, notional=Decimal("650.1"), risk=Decimal("5.1")
-    )
+    assert of_request(request) == Stake(positions=1, notional=Decimal("650.1"), risk=Decimal("5.1"))
     bare, _ = checked_entry(entry(stop_loss=None), BTC)
     assert of_request(bare).risk == of_request(bare).notional
 
