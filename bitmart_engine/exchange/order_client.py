@@ -44,6 +44,9 @@ PLAN_ORDER_TYPES = ("limit", "market")
 MOST_HISTORY = 200
 """In one answer, too."""
 MOST_TRADED_LOOKED_AT = 3
+DAY_S = 86_400
+LAST_DAYS = 7
+"""What the exchange tells of if it is not told from when. Source: fact sheet 5.3."""
 
 
 class OrderClient(MarketClient):
@@ -165,6 +168,11 @@ class OrderClient(MarketClient):
         why = "ask by symbol" if symbol is None else f"more than one answer holds of {symbol}"
         raise CutShort(f"at least {len(orders)} orders, {why}", OPEN_ORDERS, orders.values())
 
+    def _last_days(self) -> tuple[int, int]:
+        """A period in seconds, by the exchange's clock: the last days, and the one to come."""
+        now_s = self._calls.clock.now_ms() // 1000
+        return now_s - LAST_DAYS * DAY_S, now_s + DAY_S
+
     async def order_history(
         self,
         symbol: str,
@@ -175,15 +183,20 @@ class OrderClient(MarketClient):
         end_s: int | None = None,
         urgency: Urgency = Urgency.READ,
     ) -> list[OrderUpdate]:
-        """Finished orders, at most 200: those of the last 7 days, or from `start_s` to `end_s` (90 days at most)."""
+        """Finished orders, at most 200: those of the last 7 days, or from `start_s` to `end_s` (90 days at most).
+
+        What has a time to come is among them: it was dated before the exchange's clock was set back. A period that ends
+        in the future is taken (fact sheet 7, 30); without one, such an order would be hidden until its time has come.
+        """
+        since_s, until_s = self._last_days()
         data = await self._private(
             HISTORY,
             urgency,
             symbol=symbol,
             client_order_id=client_order_id,
             order_id=order_id,
-            start_time=start_s,
-            end_time=end_s,
+            start_time=since_s if start_s is None else start_s,
+            end_time=until_s if end_s is None else end_s,
         )
         return self._heard(self._read_rows(HISTORY, data, order_of, symbol))
 
@@ -230,7 +243,15 @@ class OrderClient(MarketClient):
         self, symbol: str, order_id: str, *, urgency: Urgency = Urgency.READ
     ) -> int:
         """Contracts that the trades of one order, by its id at the exchange, add up to. Raises CutShort."""
-        data = await self._private(TRADES, urgency, symbol=symbol, order_id=order_id)
+        since_s, until_s = self._last_days()
+        data = await self._private(
+            TRADES,
+            urgency,
+            symbol=symbol,
+            order_id=order_id,
+            start_time=since_s,
+            end_time=until_s,
+        )
         rows = self._read_rows(TRADES, data, fields_of, symbol)
         if len(rows) >= MOST_HISTORY:
             raise CutShort(f"{len(rows)} trades of one order or more", TRADES)
@@ -246,7 +267,10 @@ class OrderClient(MarketClient):
         self, symbol: str | None = None, *, since_s: int, urgency: Urgency = Urgency.READ
     ) -> list[tuple[str, str]]:
         """Symbol and id, at the exchange, of the order of every trade that opened something since. Raises CutShort."""
-        data = await self._private(TRADES, urgency, symbol=symbol, start_time=since_s)
+        _, until_s = self._last_days()
+        data = await self._private(
+            TRADES, urgency, symbol=symbol, start_time=since_s, end_time=until_s
+        )
         rows = self._read_rows(TRADES, data, fields_of, symbol)
         if len(rows) >= MOST_HISTORY:
             raise CutShort(f"{len(rows)} trades or more, ask by symbol", TRADES)
@@ -279,7 +303,15 @@ class OrderClient(MarketClient):
         The rows name the order by the exchange's id only, and whether they are of the client order id that was asked
         for has been so since 2025-12 (fact sheet 7.1): the orders themselves say whose they are.
         """
-        data = await self._private(TRADES, urgency, symbol=symbol, client_order_id=client_order_id)
+        since_s, until_s = self._last_days()
+        data = await self._private(
+            TRADES,
+            urgency,
+            symbol=symbol,
+            client_order_id=client_order_id,
+            start_time=since_s,
+            end_time=until_s,
+        )
         ids = dict.fromkeys(
             self._read_rows(
                 TRADES, data, lambda row: text_of(fields_of(row).get("order_id")), symbol

@@ -120,6 +120,8 @@ class Protection:
     """Whether it ended though nobody was seen to close what it covered."""
     filled_there_ms: int = 0
     """When the exchange says that its order began to fill; 0 where it did not say."""
+    filled_since_ms: int = 0
+    """Since when, by the exchange's clock, it may have filled before that, unheard; 0 where nothing went unheard."""
     filled_further_ms: tuple[int, ...] = ()
     """When the exchange says that it filled further, each time: with each fill it makes a stop and a target."""
     reason: str = ""

@@ -97,7 +97,7 @@ class PrivateDesk:
             for order in self._books.orders.values()
             if order.symbol == symbol
             and not order.is_working
-            and order.update_ms <= self._listed_ms()
+            and self._is_listed(order.update_ms)
             and start_s * 1000 <= order.create_ms < (end_s + 1) * 1000
             and asked_for(query, str(order.order_id), order.client_order_id)
         ]
@@ -112,7 +112,7 @@ class PrivateDesk:
             fill
             for fill in reversed(self._books.fills)
             if symbol in (None, fill.symbol)
-            and fill.at_ms <= self._listed_ms()
+            and self._is_listed(fill.at_ms)
             and start_s * 1000 <= fill.at_ms < (end_s + 1) * 1000
             and asked_for(query, str(fill.order_id), fill.client_order_id)
         ]
@@ -204,6 +204,10 @@ class PrivateDesk:
     def _listed_ms(self) -> int:
         """What happened later than this is in no list yet."""
         return self._now_ms() - self._delays.listing
+
+    def _is_listed(self, at_ms: int) -> bool:
+        """Whether it is old enough to be listed. So is what was dated before the clock was set back."""
+        return at_ms <= self._listed_ms() or at_ms > self._now_ms()
 
     def _period(self, query: Params) -> tuple[int, int]:
         """The seconds asked about; the last seven days unless told."""

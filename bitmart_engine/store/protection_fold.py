@@ -73,6 +73,7 @@ def _covers(now: Protection, record: ProtectionCovers) -> Protection:
         covered=record.covered,
         covered_ms=record.at_ms,
         filled_there_ms=now.filled_there_ms or record.there_ms,
+        filled_since_ms=now.filled_since_ms if now.filled_there_ms else record.since_ms,
         filled_further_ms=further,
     )
 

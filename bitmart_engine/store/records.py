@@ -133,6 +133,8 @@ class ProtectionCovers:
     at_ms: int = 0
     there_ms: int = 0
     """The exchange's time of the first fill, where that is what the record is of."""
+    since_ms: int = 0
+    """The exchange's time since which it may have filled, unheard, before that; 0 where no fill went unheard."""
 
 
 @frozen

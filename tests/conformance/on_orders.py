@@ -187,6 +187,22 @@ async def an_ended_order_is_found_in_the_history_by_its_client_order_id(desk: De
     return f"after {late_s:.1f} s"
 
 
+@case("5.3, 7 (30)", "exchange/order_client.py asks for what is dated in the future, too")
+async def a_period_of_history_may_end_in_the_future(desk: Desk) -> str | None:
+    body = await desk.resting()
+    await desk.submit(body)
+    await desk.cancel(body["client_order_id"])
+    ended = await desk.has_ended(body["client_order_id"])
+    made_s = int(ended["create_time"]) // 1000
+    period = {"start_time": made_s - 60, "end_time": made_s + 86_400}
+    for path, key in (("order-history", "client_order_id"), ("trades", "order_id")):
+        rows = await desk.rest.data(f"{PRIVATE}/{path}", symbol=desk.symbol, **period)
+        expect(isinstance(rows, list), f"{path}: {rows!r}")
+        known = {row[key] for row in rows}
+        expect(path == "trades" or ended[key] in known, f"{path}: {len(known)} others")
+    return None
+
+
 @case(
     "5.4, 6.3",
     "trading/entries/submission.py sends a lost submit again under the same id: at most one is taken",

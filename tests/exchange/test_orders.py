@@ -260,7 +260,13 @@ async def test_one_order_that_cannot_be_read_fails_the_query_rather_than_look_ab
 async def test_history_is_asked_for_by_what_is_known(fake, client):
     fake.says(HISTORY, [row(state=4)])
     await client.order_history("BTCUSDT")
-    assert fake.params == {"symbol": "BTCUSDT"}
+    day_s = 86_400
+    now_s = int(fake.params["end_time"]) - day_s
+    assert fake.params == {
+        "symbol": "BTCUSDT",
+        "start_time": str(now_s - 7 * day_s),
+        "end_time": str(now_s + day_s),
+    }, "and for what was dated before a clock was set back"
     found = await client.order_history(
         "BTCUSDT", client_order_id="a", order_id="1", start_s=10, end_s=20
     )

@@ -259,6 +259,23 @@ async def test_finished_orders_are_found_in_the_history_by_either_id(visiting: V
         assert await ids(start_time=now_s - 50, end_time=now_s - 40) == []
 
 
+async def test_what_was_dated_before_the_clock_was_set_back_is_listed_where_the_period_reaches_it(
+    visiting: Visiting,
+) -> None:
+    async with visiting(memory=True) as visit:
+        done = await visit.owner.submit(type="market")
+        visit.exchange.set_clock_skew(-900_000)
+
+        async def ids(path: str, **query: Any) -> list[int]:
+            rows = await visit.owner.read(f"{PRIVATE}/{path}", symbol="BTCUSDT", **query)
+            return [int(row["order_id"]) for row in rows]
+
+        now_s = visit.exchange.now_ms() // 1000
+        for path in ("order-history", "trades"):
+            assert await ids(path) == []
+            assert await ids(path, start_time=now_s - 60, end_time=now_s + 86_400) == [done]
+
+
 async def test_trades_carry_fees_and_profit(visiting: Visiting) -> None:
     async with visiting(memory=True) as visit:
         await visit.owner.submit(type="market", client_order_id="mine")

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from attrs import evolve
 
-from bitmart_engine.model.events import OrderState, OrderUpdate
+from bitmart_engine.model.events import Fill, OrderState, OrderUpdate
 from bitmart_engine.model.lifecycle import EntryState
 from bitmart_engine.model.orders import EntryOrder
 from bitmart_engine.store.records import EntryObserved
@@ -242,3 +242,18 @@ def test_reads_that_agree_are_counted_until_one_says_that_the_order_works():
     facts = after(facts, Pause(0.25, 2), None)
     assert (facts.agreed, facts.pauses) == (2, 1)
     assert after(facts, Believe(WORKS), None).agreed == 0
+
+
+@pytest.mark.parametrize(
+    ("told", "since_ms"),
+    [
+        (update(3, OrderState.CHECK, last_fill=Fill(1, LAST, 3)), 0),
+        (update(10, last_fill=Fill(2, LAST, 7)), 1_500),
+        (update(10), 1_500),
+    ],
+    ids=["its first fill", "a later fill", "read over REST"],
+)
+def test_what_filled_unheard_may_have_filled_since_the_order_was_sent(told, since_ms):
+    effects = believed(order(intended_there_ms=1_500), told, NOW_MS)
+    [covers] = [each for each in effects if isinstance(each, Cover)]
+    assert covers.since_ms == since_ms

@@ -113,14 +113,16 @@ def _made_since(
     """Whether the order was made after the protection was: its fill may have been seen much later.
 
     When the exchange says that the protection's order began to fill, and when it made this one, are times of one clock:
-    a stop is made with the first fill, and acts after it. Only where it did not say so is our time taken for its: by
-    how far its clock is ahead now, which may have been set since.
+    a stop is made with the first fill, and acts after it. Where that fill went unheard it may have acted ever since the
+    order was sent. Only where it did not say so is our time taken for its: by how far its clock is ahead now, which may
+    have been set since.
     """
     made_ms = update.create_time_ms
     if made_ms is None:
         return True
-    if protection.filled_there_ms:
-        return made_ms >= earliest_ms(protection.filled_there_ms)
+    filled_ms = protection.filled_since_ms or protection.filled_there_ms
+    if filled_ms:
+        return made_ms >= earliest_ms(filled_ms)
     return clock_ahead_ms is None or (
         made_ms >= protection.created_ms + clock_ahead_ms - MAY_BE_SINCE_MS
     )

@@ -81,10 +81,14 @@ class SignalRefused:
 
 @frozen
 class Cover:
-    """Protect `filled` contracts in all; `there_ms` is the exchange's time of what told so, 0 if that is not known."""
+    """Protect `filled` contracts in all; `there_ms` is the exchange's time of what told so, 0 if that is not known.
+
+    `since_ms` is since when, by the exchange's clock, some of them may have filled unheard; 0 if none has.
+    """
 
     filled: int
     there_ms: int
+    since_ms: int = 0
 
 
 @frozen

@@ -124,7 +124,8 @@ def _progressed(order: EntryOrder, record: EntryObserved, update: OrderUpdate) -
         fill["late_fill"] = True
     if grown:
         told_ms = record.update_time_ms if record.update_time_ms > 1 else 0
-        effects.append(Cover(record.filled, told_ms))
+        since_ms = 0 if _heard_whole(order, update) else order.intended_there_ms
+        effects.append(Cover(record.filled, told_ms, since_ms))
         full = record.to is EntryState.FILLED
         effects.append(Tell("filled" if full else "partially_filled", fill))
     if record.to is EntryState.CANCELLED and not order.state.final:
@@ -133,6 +134,11 @@ def _progressed(order: EntryOrder, record: EntryObserved, update: OrderUpdate) -
     if record.to.final:
         effects.append(EndProtection(record.filled))
     return tuple(effects)
+
+
+def _heard_whole(order: EntryOrder, update: OrderUpdate) -> bool:
+    """Whether all that `update` tells of more than was known is the one fill that it came of."""
+    return update.last_fill is not None and update.last_fill.size == update.deal_size - order.filled
 
 
 def whole(order: EntryOrder, update: OrderUpdate) -> int:

@@ -84,8 +84,8 @@ class Recording:
                 return [*self._signalling.entry_withdrawn(order, update, why)]
             case SignalRefused(reason, error):
                 return [*self._signalling.entry_refused(order, reason, error)]
-            case Cover(filled, there_ms):
-                return self._protections.covered(order.id, filled, there_ms)
+            case Cover(filled, there_ms, since_ms):
+                return self._protections.covered(order.id, filled, there_ms, since_ms)
             case EndProtection(filled):
                 return self._protections.order_ended(order.id, filled=filled)
         return [effect]

@@ -17,18 +17,24 @@ ORDER_ENDED = "the order ended unfilled"
 
 
 def fills_covered(
-    protection: Protection, request: EntryRequest, filled: int, now_ms: int, there_ms: int
+    protection: Protection,
+    request: EntryRequest,
+    filled: int,
+    now_ms: int,
+    there_ms: int,
+    since_ms: int = 0,
 ) -> list[Record]:
     """The records of `filled` contracts, in all, being protected; none where the user has dropped the protection.
 
-    `request` is that of its entry order, `there_ms` the exchange's time of what told of the fill, 0 if not known.
+    `request` is that of its entry order, `there_ms` the exchange's time of what told of the fill, 0 if not known, and
+    `since_ms` that since which some of it may have filled unheard, 0 if none has.
     """
     late = protection.state is ProtectionState.CLOSED
     if protection.state is ProtectionState.RELEASED:
         if protection.reason != ORDER_ENDED:
             return []
         late = True
-    records: list[Record] = [ProtectionCovers(protection.id, filled, now_ms, there_ms)]
+    records: list[Record] = [ProtectionCovers(protection.id, filled, now_ms, there_ms, since_ms)]
     records += _kept_for_more(protection, request, late, now_ms)
     if late or protection.state is ProtectionState.PENDING_FILL:
         why = "late fill" if late else "filled"

@@ -218,10 +218,12 @@ class Protections:
 
     # What the exchange says
 
-    def covered(self, entry_id: str, filled: int, there_ms: int = 0) -> list[Record]:
+    def covered(
+        self, entry_id: str, filled: int, there_ms: int = 0, since_ms: int = 0
+    ) -> list[Record]:
         """The records of an entry order's fills being protected: `filled` contracts in all.
 
-        `there_ms` is the exchange's time of what told so.
+        `there_ms` is the exchange's time of what told so; some may have filled unheard since `since_ms`.
         """
         protection = self._store.state.protection_of(entry_id)
         if protection is None:
@@ -235,7 +237,8 @@ class Protections:
         if not protection.covered and not self._agreement.reached:
             # Earlier fills may have gone unheard, and their stops have acted: it was sent before any of them.
             there_ms = min(there_ms, order.intended_there_ms or there_ms)
-        records = fills_covered(protection, request, filled, self._now_ms(), there_ms)
+        now_ms = self._now_ms()
+        records = fills_covered(protection, request, filled, now_ms, there_ms, since_ms)
         brings = records and request.exchange_protection
         if brings and protection.covered and not protection.kept_whole_at_exchange:
             self._agreement.doubt()  # the exchange may have made stops for what is new

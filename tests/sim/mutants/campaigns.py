@@ -205,4 +205,22 @@ CAMPAIGNS = (
         world=4,
         seed=39_004_010,
     ),
+    Patch(
+        "history-ends-now",
+        "an order dated before the exchange's clock was set back is in no list until that time comes again",
+        "exchange/order_client.py",
+        "            end_time=until_s if end_s is None else end_s,\n",
+        "            end_time=end_s,\n",
+        world=4,
+        seed=30_000_004,
+    ),
+    Patch(
+        "first-fill-is-heard",
+        "a stop of a fill that went unheard is older than the fill that was heard, and of nobody",
+        "trading/entries/progress.py",
+        "        since_ms = 0 if _heard_whole(order, update) else order.intended_there_ms\n",
+        "        since_ms = 0\n",
+        world=4,
+        seed=36_000_006,
+    ),
 )
