@@ -60,7 +60,8 @@ class SharedPositions:
         """Whether somebody else holds contracts of the position, or an order that would may fill at any moment.
 
         What was held before the close counts too: by now the exchange's own stop may have closed ours, and what is left
-        looks like ours. Where nothing of the position is known, or only what was, somebody may.
+        looks like ours. Where nothing of the position is known, or only what was, somebody may. So may somebody where
+        it was not seen what the exchange did: it may have closed ours, and others have opened as much since.
         """
         key = (protection.symbol, protection.side)
         others = [
@@ -72,7 +73,7 @@ class SharedPositions:
             return True
         if self._working.ours.get(key, set()) - {protection.entry_id}:
             return True
-        if protection.others_held:
+        if protection.others_held or (protection.kept_at_exchange and not self._agreement.reached):
             return True
         held = self._positions.get(*key)
         if held is None or not self.is_known(protection):

@@ -123,11 +123,11 @@ PATCHES = (
         "first-fill-only",
         "what fills after the first part is not protected",
         "trading/protections/coverage.py",
-        """    records: list[Record] = [ProtectionCovers(protection.id, filled, now_ms, there_ms)]
+        """    records: list[Record] = [ProtectionCovers(protection.id, filled, now_ms, there_ms, since_ms)]
 """,
         """    if protection.covered:
         return []
-    records: list[Record] = [ProtectionCovers(protection.id, filled, now_ms, there_ms)]
+    records: list[Record] = [ProtectionCovers(protection.id, filled, now_ms, there_ms, since_ms)]
 """,
     ),
     Patch(
