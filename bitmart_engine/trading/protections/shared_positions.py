@@ -73,7 +73,9 @@ class SharedPositions:
             return True
         if self._working.ours.get(key, set()) - {protection.entry_id}:
             return True
-        if protection.others_held or (protection.kept_at_exchange and not self._agreement.reached):
+        if protection.kept_at_exchange and not self._agreement.reached:
+            return True
+        if protection.others_held:
             return True
         held = self._positions.get(*key)
         if held is None or not self.is_known(protection):

@@ -223,4 +223,13 @@ CAMPAIGNS = (
         world=4,
         seed=36_000_006,
     ),
+    Patch(
+        "unseen-is-ours",
+        "a position of just our size is ours, whatever the exchange and others did while nobody saw it",
+        "trading/protections/shared_positions.py",
+        "        if protection.kept_at_exchange and not self._agreement.reached:\n            return True\n",
+        "",
+        world=4,
+        seed=36_000_006,
+    ),
 )
