@@ -140,10 +140,10 @@ CAMPAIGNS = (
         "dated-by-the-clock-of-now",
         "a stop is dated by how far the exchange's clock is ahead now, not by its fill",
         "trading/closes/attribution.py",
-        """    if protection.filled_there_ms:
-        return made_ms >= earliest_ms(protection.filled_there_ms)
+        """    if filled_ms:
+        return made_ms >= earliest_ms(filled_ms)
 """,
-        """    if made_ms < earliest_ms(protection.filled_there_ms):
+        """    if made_ms < earliest_ms(filled_ms):
         return False
 """,
         world=4,
