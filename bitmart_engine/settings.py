@@ -197,6 +197,12 @@ class Settings:
         as_number(float, 1, 60),
         "how long the exchange takes a signed request, s; an order whose answer was lost is unknown that long",
     )
+    submit_valid_s: float = _setting(
+        "SUBMIT_VALID_S",
+        2,
+        as_number(float, 0, 30),
+        "orders that open are signed to die so soon, s: a lost one is then known in seconds; 0: in REQUEST_VALID_S",
+    )
     stale_after_s: float = _setting(
         "STALE_AFTER_S",
         10,

@@ -74,6 +74,8 @@ def in_words(record: r.Record) -> str:
                 answer = f" ({record.answer})" if record.answer else ""
                 return f"callback delivered{times}{answer}, key {record.id}"
             return f"callback given up{times}, key {record.id}" + _because(record.why)
+        case r.EntrySigned():
+            return "signed with a later timestamp"
         case r.EntriesHalted() | r.EntriesPaused() | r.FuturesOrderSeen() | r.ViewChanged():
             return type(record).__name__
         case _:

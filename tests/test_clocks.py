@@ -193,7 +193,7 @@ async def test_a_deadline_is_that_far_away_after_a_restart_too(shift, tmp_path, 
 async def test_an_order_whose_answer_was_lost_is_not_proved_absent_before_its_time(
     shift, restarts, tmp_path, autojump_clock
 ):
-    async with a_theatre_on_a_machine(request_valid_s=60) as (theatre, machine):
+    async with a_theatre_on_a_machine(request_valid_s=60, submit_valid_s=0) as (theatre, machine):
 
         async def lose(stage):
             await stage.place()

@@ -68,6 +68,7 @@ WORDS = [
         ),
         "the exchange's own stop loss acted: 4 filled at 65000.1, order 79",
     ),
+    (r.EntrySigned("a", 2, 1), "signed with a later timestamp"),
     (r.NotificationOwed(notification("k", "a")), "callback placed owed, key k"),
     (r.NotificationSettled("k", True), "callback delivered, key k"),
     (

@@ -130,6 +130,12 @@ class ExchangeStatus:
 
     clock_offset_ms: float | None
     clock_skewed: bool
+    request_window_s: Annotated[
+        float | None,
+        about(
+            "how old a signed submit may surely be, as it was measured, s; null while that is not known or not used"
+        ),
+    ]
     endpoints: dict[str, RequestBudget]
 
 
@@ -347,6 +353,7 @@ def _exchange(exchange: ExchangeStatistics) -> ExchangeStatus:
     return ExchangeStatus(
         clock_offset_ms=offset_ms,
         clock_skewed=offset_ms is not None and abs(offset_ms) > SKEW_WARNED_MS,
+        request_window_s=exchange.request_window_s,
         endpoints={
             path: view_of(RequestBudget, each, paused_for_s=round(each.paused_for_s, 3))
             for path, each in exchange.endpoints.items()

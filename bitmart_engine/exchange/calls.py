@@ -2,14 +2,15 @@
 
 Every request waits for its turn first, and is signed when that has come: the exchange takes a timestamp for some
 seconds only. Nothing is ever sent a second time but for one case: a request that was refused for its timestamp was not
-taken, so the clock is compared with the exchange's and the request is sent once more. Calls follow no redirect, keep
-no cookie, and heed no proxy from the environment: they speak to the transport directly.
+taken. If that was old on purpose (`window`) the request is sent again at once with a fresh one; if it was not, the
+clock is compared with the exchange's and the request is sent once more. Calls follow no redirect, keep no cookie, and
+heed no proxy from the environment: they speak to the transport directly.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 import httpx
@@ -22,10 +23,11 @@ from ..latency import Latencies, kind_of
 from ..settings import Settings
 from ..world import World
 from .budget import Urgency
-from .classify import classify
+from .classify import SUBMIT, classify
 from .clock import ExchangeClock
 from .errors import CredentialsMissing, ExchangeError, Meaning, NotSent, OutcomeUnknown, Refused
 from .signing import Headers, keyed_headers, signed_headers
+from .submit_window import SubmitWindow
 from .transport import request_of
 from .turns import Place, Turns
 from .wire import Unreadable, fields_of, reading, time_of
@@ -43,6 +45,8 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 """In bytes. The largest known answer, all contracts, is about 1 MB."""
 
 TIME = "/system/time"
+AGED_MS = 500
+"""A timestamp that is older was made so."""
 TOO_FREQUENT_OR_CLOCK = 40013
 """One code for either (fact sheet 6.3): it is waited out as the one, and makes the clock be compared for the other."""
 
@@ -103,6 +107,9 @@ class Calls:
         self.key_taken_at = -math.inf
         """When, by Trio's clock, a private read was last answered: the exchange knew the key then."""
         self.clock = ExchangeClock(world.wall_ms, self._ask_time, counters)
+        self.window = SubmitWindow(
+            settings.submit_valid_s, self.clock, self._submit_signed, counters
+        )
         self._secrets = [
             text
             for text in (settings.api_key, settings.api_secret, settings.api_memo)
@@ -142,38 +149,58 @@ class Calls:
         urgency: Urgency,
         still_wanted: Callable[[], bool] = lambda: True,
         leaving: Callable[[], None] = lambda: None,
+        stamp: Callable[[bool], Awaitable[int]] | None = None,
     ) -> msgspec.Raw:
         """The data of a signed write of exactly `body`. Raises ExchangeError.
 
         `still_wanted` is asked when the turn has come: if it says no, nothing is sent, and NotSent is raised. `leaving`
-        is called when the request is signed and goes to the connection.
+        is called when the request is signed and goes to the connection. `stamp` says what to sign with, Unix ms by the
+        exchange's clock, and is told whether an earlier timestamp was refused: then it has to be the present time.
+        Without it, that is what is signed with.
 
         A write that is cancelled from outside may have been taken: its outcome is as unknown as a lost answer's.
         """
         self._need_credentials()
-        mine, clock = self._settings, self.clock
+        clock = self.clock
+        was_aged = False
         refusal: Refused | None = None
         while True:
             with await self.turns.enter(path, urgency) as place:
                 if not still_wanted():
                     raise NotSent("no longer wanted when its turn came")
                 attempts, now_ms = clock.attempts, clock.now_ms()
-                signed = signed_headers(mine.api_key, mine.api_secret, mine.api_memo, now_ms, body)
-                headers = COMMON_HEADERS + signed
+                again = was_aged or refusal is not None
+                signed_ms = now_ms if stamp is None else await stamp(again)
                 leaving()
                 try:
-                    return await self._send(place, path, "POST", self._url(path), headers, body)
+                    return await self._write(place, path, body, signed_ms)
                 except Refused as refused:
                     if refused.code == TOO_FREQUENT_OR_CLOCK:
                         clock.doubt()
                     if refused.meaning is not Meaning.CLOCK or refusal is not None:
                         raise
+                    if now_ms - signed_ms > AGED_MS and not again:
+                        was_aged = True
+                        self.window.refused()
+                        self._counters.add("aged_timestamp_refused", why=refused)
+                        continue
                     refusal = refused
             self._counters.add("timestamp_refused", path=path)
             try:
                 await clock.measure_again(attempts, urgency)
             except ExchangeError:
                 raise refusal from None  # it still is all there is to say of this request
+
+    async def _submit_signed(self, body: bytes, signed_ms: int, urgency: Urgency) -> msgspec.Raw:
+        """A submit that is signed with this timestamp and sent once, whatever is said of that. Raises ExchangeError."""
+        self._need_credentials()
+        with await self.turns.enter(SUBMIT, urgency) as place:
+            return await self._write(place, SUBMIT, body, signed_ms)
+
+    async def _write(self, place: Place, path: str, body: bytes, signed_ms: int) -> msgspec.Raw:
+        mine = self._settings
+        signed = signed_headers(mine.api_key, mine.api_secret, mine.api_memo, signed_ms, body)
+        return await self._send(place, path, "POST", self._url(path), COMMON_HEADERS + signed, body)
 
     async def server_time_ms(self, *, urgency: Urgency = Urgency.READ) -> int:
         """The exchange's clock, Unix time in ms."""

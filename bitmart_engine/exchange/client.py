@@ -64,6 +64,8 @@ class ExchangeStatistics:
     """By path, those that were asked at least once."""
     clock_offset_ms: int | None
     """How far the exchange's clock is ahead of ours; None before it was measured."""
+    request_window_s: float | None
+    """How old a signed submit may surely be; None while that is not known."""
 
 
 @final
@@ -113,6 +115,28 @@ class ExchangeClient(OrderClient):
         """Measure that offset now, by three requests; also done at start, hourly, and when a timestamp is refused."""
         return await self._calls.clock.measure()
 
+    # How old a submit may be
+
+    @property
+    def request_window_s(self) -> float | None:
+        """How old a signed submit may surely be, as it was measured; None while that is not known."""
+        return self._calls.window.taken_s
+
+    def submit_timestamp_ms(self) -> int:
+        """What a submit that leaves now is signed with so that it dies soon, by the exchange's clock. Unix ms; 0: the
+        present time, and nothing of it is kept."""
+        return self._calls.window.timestamp_ms()
+
+    async def is_dead(self, signed_ms: int) -> bool:
+        """Whether a submit that was signed with this timestamp can no longer be taken. False: that is not known."""
+        return await self._calls.window.is_dead(signed_ms)
+
+    def doubt_window(self) -> None:
+        """A new session may be with another machine: have the window measured soon. Does not block."""
+        self._calls.window.doubt()
+
+    # The rest
+
     def key_taken_at(self) -> float:
         """When, by Trio's clock, the exchange last answered a private read, so knew the key; -inf before."""
         return self._calls.key_taken_at
@@ -132,7 +156,9 @@ class ExchangeClient(OrderClient):
     def statistics(self) -> ExchangeStatistics:
         """How many requests count at each endpoint now, how many wait, and whether it is paused."""
         return ExchangeStatistics(
-            endpoints=self._calls.turns.statistics(), clock_offset_ms=self.clock_offset_ms
+            endpoints=self._calls.turns.statistics(),
+            clock_offset_ms=self.clock_offset_ms,
+            request_window_s=self.request_window_s,
         )
 
     # Positions and the account
@@ -223,9 +249,10 @@ async def open_exchange(
     """The exchange at `settings.rest_uri`, for as long as the block lasts.
 
     `concerns` says of a symbol whether we have something in it: of others, a row that cannot be read is left out.
-    By itself it only asks for the exchange's time, at once and every hour; nothing waits for that. Without credentials
-    only the public methods work. Raises SettingError for a key that no header can carry; what the block itself raises
-    comes in an ExceptionGroup. How long requests take is measured in `latencies`.
+    By itself it only asks for the exchange's time, at once and every hour, and measures how old a submit may be, at
+    once and every day; nothing waits for that. Without credentials only the public methods work. Raises SettingError
+    for a key that no header can carry; what the block itself raises comes in an ExceptionGroup. How long requests take
+    is measured in `latencies`.
     """
     if not (settings.api_key.isascii() and settings.api_key.isprintable()):
         raise SettingError("BITMART_API_KEY", "***", "must be printable ASCII")
@@ -233,5 +260,7 @@ async def open_exchange(
     async with make() as transport, trio.open_nursery() as nursery:
         calls = Calls(settings, world, counters, transport, latencies)
         nursery.start_soon(supervised, calls.clock.keep, "clock", counters)
+        if settings.submit_valid_s and not settings.missing_credentials:
+            nursery.start_soon(supervised, calls.window.keep, "submit_window", counters)
         yield ExchangeClient(calls, counters, concerns)
         nursery.cancel_scope.cancel()

@@ -6,7 +6,7 @@ where these are too long as well, `CutShort` says so and carries what was read. 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal, TypeVar
 
 import msgspec
@@ -77,12 +77,14 @@ class OrderClient(MarketClient):
         urgency: Urgency | None = None,
         still_wanted: Callable[[], bool] = lambda: True,
         leaving: Callable[[], None] = lambda: None,
+        stamp: Callable[[bool], Awaitable[int]] | None = None,
     ) -> str:
         """Send `order`, once; its order id at the exchange. Success means accepted, not filled.
 
         An order that closes is urgent by itself, and never waits behind one that opens. One that opens may wait for
         many seconds: `still_wanted` is asked when its turn has come, and a no is NotSent. `leaving` is called when it
-        goes to the connection.
+        goes to the connection. `stamp` says what it is signed with, and is told whether an earlier timestamp was
+        refused; without it that is the time when it leaves.
 
         Raises Refused (nothing was taken), NotSent (nothing left), or OutcomeUnknown: then `find_order` before
         anything else.
@@ -95,6 +97,7 @@ class OrderClient(MarketClient):
             urgency=urgency,
             still_wanted=still_wanted,
             leaving=leaving,
+            stamp=stamp,
         )
         with reading(SUBMIT):
             return text_of(needed(fields_of(data), "order_id"))

@@ -79,6 +79,15 @@ REST = {
     "timestamp_refused": (
         "The exchange refused a timestamp; its clock was compared and the request sent once more. Check NTP."
     ),
+    "aged_timestamp_refused": (
+        "An order that was signed to die soon was refused for its timestamp, and sent again at once: the exchange "
+        "takes them for less time than was measured."
+    ),
+    "request_window_not_measured": (
+        "How old a signed request may be could not be measured; an order whose answer is lost meanwhile may be unknown "
+        "for `REQUEST_VALID_S`."
+    ),
+    "request_window_measured": "It was measured how old a signed request may be.",
     "rate_ban_paused": (
         "The exchange has shut us out for too many requests; the endpoint is paused. Find out who else uses this "
         "address or key."

@@ -136,6 +136,8 @@ class EntryOrder:
     sent_size: int | None = None
     """The contracts of the latest attempt, where they are not those of the request: contract sizes change."""
     submitted_ms: int | None = None
+    signed_ms: int = 0
+    """What the latest submit is signed with, by the exchange's clock; 0 where that was not decided before it left."""
     exchange_order_id: str = ""
     announced: bool = False
     """Whether `placed` was told for the latest attempt."""

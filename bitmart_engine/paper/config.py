@@ -279,6 +279,12 @@ class PaperConfig:
         "how far a signed request's timestamp may be from the exchange's clock; 5,000 in other documents",
         check=AT_LEAST_0,
     )
+    timestamp_rule: Literal["both sides", "behind"] = one_of(
+        "both sides",
+        "behind",
+        where="2.2, 8.5",
+        what="whether that holds on both sides of the clock, or behind it only and ahead of it 1 s",
+    )
     clock_skew_ms: int = unknown(0, "2.2", "how far the exchange's clock is ahead of the world's")
     rate_limit_factor: float = unknown(
         1.0,

@@ -74,6 +74,7 @@ class PaperExchange(Trouble):
             now_ms,
             self._rng,
             self._broadcast.settle,
+            lambda: self.timestamp_window_ms,
         )
         self.rest_app = FaultFront(
             rest_app,

@@ -30,6 +30,8 @@ Check = Callable[[Mapping[str, str], Mapping[str, str], str], Mapping[str, Any]]
 Reply = tuple[int, str, str]
 """Status, content type and body."""
 JSON, TEXT = "application/json", "text/plain"
+AHEAD_MS = 1000
+"""How far a timestamp may be ahead of the exchange's clock by the newer rule, exclusive. Source: fact sheet 2.2."""
 
 
 def make_rest_app(
@@ -40,9 +42,12 @@ def make_rest_app(
     now_ms: Callable[[], int],
     rng: Random,
     settle: Callable[[Gate | None], None],
+    window_ms: Callable[[], int],
 ) -> App:
-    """The ASGI app. `settle` is called after every call that may have changed the books."""
-    keys = KeyDesk(config, now_ms)
+    """The ASGI app. `settle` is called after every call that may have changed the books, `window_ms` says how old a
+    timestamp may be.
+    """
+    keys = KeyDesk(config, now_ms, window_ms)
     checks: tuple[tuple[str, Mapping[str, Call], Check], ...] = (
         ("GET", public.routes, lambda headers, query, text: query),
         ("GET", private.keyed, lambda headers, query, text: keys.keyed(headers, query)),
@@ -116,9 +121,12 @@ async def reply(send: Send, content: Reply, headers: Mapping[str, str]) -> None:
 class KeyDesk:
     """Checks who is asking, and that a signed body is what was signed."""
 
-    def __init__(self, config: PaperConfig, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, config: PaperConfig, now_ms: Callable[[], int], window_ms: Callable[[], int]
+    ) -> None:
         self._config = config
         self._now_ms = now_ms
+        self._window_ms = window_ms
 
     def keyed(self, headers: Mapping[str, str], query: Mapping[str, Any]) -> Mapping[str, Any]:
         """The query, if the key is right (30001, 30002). A signature is neither needed nor looked at."""
@@ -140,7 +148,7 @@ class KeyDesk:
         at_ms = digits(timestamp)
         if at_ms is None:
             raise Refusal(30008)
-        if abs(self._now_ms() - at_ms) > self._config.timestamp_window_ms:
+        if not self._is_of_now(at_ms):
             raise Refusal(30007)
         expected = signature(self._config.api_secret, self._config.api_memo, timestamp, text)
         if not same(sign, expected):
@@ -152,3 +160,9 @@ class KeyDesk:
         if not isinstance(body, dict):
             raise Refusal(40007)
         return body
+
+    def _is_of_now(self, at_ms: int) -> bool:
+        age_ms, window_ms = self._now_ms() - at_ms, self._window_ms()
+        if self._config.timestamp_rule == "behind":
+            return -AHEAD_MS < age_ms <= window_ms
+        return abs(age_ms) <= window_ms

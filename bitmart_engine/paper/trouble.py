@@ -28,6 +28,7 @@ class Trouble:
         self.limits = RateLimits(config)
         self.hub = Hub(self.faults, self.delays)
         self.clock_skew_ms = config.clock_skew_ms
+        self.timestamp_window_ms = config.timestamp_window_ms
 
     def drop_connections(self, which: Which = "all") -> int:
         """Close WebSocket streams without a word; how many there were."""
@@ -126,6 +127,12 @@ class Trouble:
         """How far the exchange's clock is ahead of the world's from now on; negative: behind."""
         self.clock_skew_ms = ms
 
+    def set_timestamp_window(self, ms: int) -> None:
+        """How old a signed request's timestamp may be from now on."""
+        if ms < 0:
+            raise ValueError(f"ms must be 0 or more, not {ms}")
+        self.timestamp_window_ms = ms
+
     def enforce_rate_limits(self, on: bool = True) -> None:
         """Whether requests beyond the limits are refused: with 429, and for who goes on with 418."""
         self.limits.enforced = on
@@ -140,8 +147,9 @@ class Trouble:
         self.faults.hanging_up_dials = on and abruptly
 
     def clear_faults(self) -> None:
-        """Nothing goes wrong any more: clock, delays and limits are as at first. Held symbols stay held."""
+        """Nothing goes wrong any more: clock, timestamps, delays and limits are as at first. Held symbols stay held."""
         self.faults.clear()
+        self.timestamp_window_ms = self.config.timestamp_window_ms
         self.clock_skew_ms = self.config.clock_skew_ms
         self.delays.reset()
         self.limits.reset()

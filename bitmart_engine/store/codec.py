@@ -73,6 +73,7 @@ def subject_of(record: Record) -> Subject:
             return "order", record.order.id
         case (
             r.EntryIntended()
+            | r.EntrySigned()
             | r.EntryObserved()
             | r.EntryMoved()
             | r.EntryAnnounced()

@@ -28,6 +28,7 @@ __all__ = [
     "EntryIntended",
     "EntryMoved",
     "EntryObserved",
+    "EntrySigned",
     "FiredObserved",
     "FuturesOrderSeen",
     "NotificationOwed",
@@ -62,6 +63,17 @@ class EntryIntended:
     """Contracts; None in older journals: those of the request."""
     there_ms: int = 0
     """The exchange's time; 0 where that is not known."""
+    signed_ms: int = 0
+    """The timestamp that it is signed with, by the exchange's clock; 0 where that is not decided before."""
+
+
+@frozen
+class EntrySigned:
+    """The submit is signed with another timestamp than was intended. Written before it goes out."""
+
+    id: str
+    at_ms: int
+    signed_ms: int
 
 
 @frozen
@@ -275,6 +287,7 @@ Record = (
     | EntriesPaused
     | EntryAccepted
     | EntryIntended
+    | EntrySigned
     | EntryObserved
     | EntryMoved
     | EntryAnnounced

@@ -15,9 +15,10 @@ from .errors import JournalTooNew, JournalTooOld, NotAJournal
 
 __all__ = ["MIGRATIONS", "VERSION", "Migration", "check", "prepare"]
 
-VERSION = 4
+VERSION = 5
 """1: as first released. 2: has records of what the exchange's own stops closed; 3: of entries that are paused;
-4: of entries that are halted. An older engine cannot read these."""
+4: of entries that are halted;
+5: of submits that are signed anew. An older engine cannot read these."""
 
 TABLES = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -52,7 +53,7 @@ def _as_it_is(connection: sqlite3.Connection) -> None:
     """All that an older journal holds is still read: records only gained a kind, and fields that have defaults."""
 
 
-MIGRATIONS: Mapping[int, Migration] = {1: _as_it_is, 2: _as_it_is, 3: _as_it_is}
+MIGRATIONS: Mapping[int, Migration] = {1: _as_it_is, 2: _as_it_is, 3: _as_it_is, 4: _as_it_is}
 """By version: what turns a journal of that version into one of the next. Runs inside a transaction."""
 
 

@@ -33,6 +33,7 @@ from .records import (
     EntryIntended,
     EntryMoved,
     EntryObserved,
+    EntrySigned,
     FiredObserved,
     FuturesOrderSeen,
     NotificationOwed,
@@ -153,6 +154,7 @@ class State:
             price=record.price,
             sent_size=record.size,
             submitted_ms=record.at_ms,
+            signed_ms=record.signed_ms,
             intended_there_ms=(
                 min(order.intended_there_ms or record.there_ms, record.there_ms)
                 if order.client_order_id == record.client_order_id
@@ -163,6 +165,10 @@ class State:
             submit_only=False,
             update_time_ms=0,
         )
+
+    @apply.register
+    def _(self, record: EntrySigned) -> None:
+        self.orders[record.id] = evolve(self.orders[record.id], signed_ms=record.signed_ms)
 
     @apply.register
     def _(self, record: EntryObserved) -> None:

@@ -67,7 +67,8 @@ class Fake(httpx.AsyncBaseTransport):
     @asynccontextmanager
     async def client(self, **settings):
         self.counters = Counters()
-        chosen = {"api_key": KEY, "api_secret": SECRET, "api_memo": MEMO, **settings}
+        keys = {"api_key": KEY, "api_secret": SECRET, "api_memo": MEMO}
+        chosen = {**keys, "submit_valid_s": 0, **settings}
         world = World(wall_ms=lambda: self.now_ms, http_transport=lambda: self)
         async with open_exchange(Settings(**chosen), world, self.counters) as client:
             await trio.testing.wait_all_tasks_blocked()

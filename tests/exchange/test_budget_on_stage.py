@@ -8,7 +8,7 @@ import pytest
 
 from bitmart_engine.paper import open_paper_exchange
 from tests.support import stage as theatre
-from tests.support.stage import SUBMIT, open_stage
+from tests.support.stage import SUBMIT, meant, open_stage
 
 OPENING, CLOSING = (1, 4), (2, 3)
 HELD, NEW = range(50), range(200)
@@ -39,7 +39,7 @@ async def test_fifty_stops_go_before_two_hundred_entries_and_nothing_is_ever_ref
             lambda: all(stage.state(f"new-{n}") in ("open", "filled") for n in NEW), within=120
         )
 
-        sent = [each for each in list(stage.paper.requests)[before:] if each.path == SUBMIT]
+        sent = [each for each in meant(list(stage.paper.requests)[before:]) if each.path == SUBMIT]
         sides = [each.body["side"] for each in sent]
         last_close = max(at for at, side in enumerate(sides) if side in CLOSING)
         entries_before = sum(side in OPENING for side in sides[:last_close])
@@ -47,7 +47,7 @@ async def test_fifty_stops_go_before_two_hundred_entries_and_nothing_is_ever_ref
         assert sent[last_close].at_ms - sent[0].at_ms < 5000
         assert (sides.count(2) + sides.count(3), sides.count(1) + sides.count(4)) == (50, 200)
 
-        assert {each.status for each in stage.paper.requests} == {200}
+        assert {each.status for each in meant(stage.paper.requests)} == {200}
         assert not [reason for reason in stage.engine.dropped() if "paused" in reason]
         assert len(stage.paper.books.orders) == 50 + 50 + 200
         endpoints = stage.engine._exchange.statistics().endpoints
@@ -75,11 +75,11 @@ async def test_stops_that_fire_while_entries_wait_go_at_once(autojump_clock):
         await stage.until(lambda: all(stage.guarded(f"held-{n}") == "closed" for n in range(6)))
         closes = [
             each.at_ms
-            for each in stage.paper.requests
+            for each in meant(stage.paper.requests)
             if each.path == SUBMIT and each.body["side"] in CLOSING
         ]
         assert [at_ms - fired_ms for at_ms in closes] == [0] * 6
-        assert {each.status for each in stage.paper.requests} == {200}
+        assert {each.status for each in meant(stage.paper.requests)} == {200}
 
 
 @pytest.fixture
@@ -103,7 +103,9 @@ async def test_orders_go_out_by_the_exchanges_clock(autojump_clock, skew, ahead_
         await stage.until(stage.prices_come)
         stage.move(65000)
         await stage.until(lambda: stage.state() in ("open", "filled"))
-        assert {each.status for each in stage.paper.requests} == {200}, "it was measured before"
+        assert {each.status for each in meant(stage.paper.requests)} == {200}, (
+            "it was measured before"
+        )
         assert stage.engine._exchange.clock_offset_ms == ahead_ms
         assert "exchange_clock_skewed" in stage.engine.dropped()
 
@@ -120,7 +122,7 @@ async def test_a_stop_goes_out_when_the_clock_was_set_after_it_was_measured(
         await stage.until(lambda: stage.guarded() == "closed")
         (refused, taken) = [
             each
-            for each in stage.paper.requests
+            for each in meant(stage.paper.requests)
             if each.path == SUBMIT and each.body["side"] in CLOSING
         ]
         assert (refused.status, taken.status) == (401, 200)

@@ -14,6 +14,7 @@ from bitmart_engine.model.timeframes import Timeframe
 from bitmart_engine.paper import ManualMarket, PaperConfig, open_paper_exchange
 from bitmart_engine.settings import Settings
 from bitmart_engine.world import World
+from tests.support.stage import meant
 
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
 NOW_MS = 1_785_726_000_000
@@ -134,7 +135,7 @@ async def test_a_wrong_clock_is_put_right_by_the_exchanges():
     async with meet(ahead_ms=-600_000) as (paper, client):
         order_id = await client.submit_order(BUY)
         assert [each.order_id for each in await client.open_orders("BTCUSDT")] == [order_id]
-        paths = [each.path for each in paper.requests]
+        paths = [each.path for each in meant(paper.requests)]
         assert paths.count("/contract/private/submit-order") == 2
 
 

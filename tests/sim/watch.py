@@ -121,9 +121,9 @@ class Watch:
         """The exchange took a request."""
         if path in (OPEN_ORDERS, POSITIONS) and status == 200:
             self._read.setdefault(process.name, set()).add(path)
-        if path == SUBMIT:
-            self._submitted(process, json.loads(body))
-            if (sent := json.loads(body))["side"] not in OPENS:
+        if path == SUBMIT and (sent := json.loads(body))["symbol"] in self.paper.instruments:
+            self._submitted(process, sent)
+            if sent["side"] not in OPENS:
                 self.closes.submitted(sent, answer)
         self.look()
 

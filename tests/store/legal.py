@@ -25,6 +25,7 @@ from bitmart_engine.store.records import (
     EntryIntended,
     EntryMoved,
     EntryObserved,
+    EntrySigned,
     FiredObserved,
     FuturesOrderSeen,
     NotificationOwed,
@@ -135,9 +136,12 @@ class History:
         to = self._pick([order.state, *ENTRY_MOVES[order.state]])
         if order.state is EntryState.WAITING and to is EntryState.SUBMITTING:
             id = order.client_order_id or self._name()
-            return EntryIntended(order.id, self.now_ms, id, self._draw(PRICES))
+            signed_ms = self._pick([0, self.now_ms])
+            return EntryIntended(order.id, self.now_ms, id, self._draw(PRICES), signed_ms=signed_ms)
         why = self._draw(WHY)
-        kind = self._pick(["observed", "moved", "announced", "cancel"])
+        kind = self._pick(["observed", "moved", "announced", "cancel", "signed"])
+        if kind == "signed":
+            return EntrySigned(order.id, self.now_ms, self.now_ms)
         if kind == "observed":
             filled = order.filled + self._pick([0, 1, 5])
             price = self._draw(PRICES)

@@ -95,6 +95,7 @@ def test_an_operator_can_read_it() -> None:
         "price": "65000.10",
         "size": None,
         "there_ms": 0,
+        "signed_ms": 0,
     }
     assert '"to":"expired"' in encode(EntryMoved("a", 5, EntryState.EXPIRED))[1]
 

@@ -181,9 +181,9 @@ def test_a_journal_without_its_version_is_refused(path: Path) -> None:
 
 def test_a_newer_journal_is_refused_with_what_to_do(path: Path) -> None:
     Database.open(path).close()
-    sql(path, "UPDATE meta SET value = '5' WHERE key = 'schema'")
+    sql(path, "UPDATE meta SET value = '6' WHERE key = 'schema'")
     before = path.read_bytes()
-    with pytest.raises(JournalTooNew, match="schema version 5, this engine knows 4; install the"):
+    with pytest.raises(JournalTooNew, match="schema version 6, this engine knows 5; install the"):
         Database.open(path)
     assert path.read_bytes() == before
 
@@ -218,7 +218,7 @@ def test_an_older_journal_is_converted_and_keeps_what_it_had(path: Path) -> None
     write(database, [(ViewChanged(("b",), True),)])
     assert database.load().viewed == {"a", "b"}
     database.close()
-    assert sql(path, "SELECT value FROM meta WHERE key = 'schema'") == [("4",)]
+    assert sql(path, "SELECT value FROM meta WHERE key = 'schema'") == [("5",)]
     assert sql(path, "SELECT unit FROM journal") == [(1,), (2,)]
     Database.open(path).close()
 
@@ -246,7 +246,7 @@ def test_a_journal_of_the_first_version_opens_with_all_it_had(path: Path) -> Non
     assert list(state.owed) == ["held:1"]
     write(database, [(ViewChanged(("b",), True),)])
     database.close()
-    assert sql(path, "SELECT value FROM meta WHERE key = 'schema'") == [("4",)]
+    assert sql(path, "SELECT value FROM meta WHERE key = 'schema'") == [("5",)]
     Database.open(path).close()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -22,11 +22,19 @@ from bitmart_engine import Engine, PlaceOrder, Settings, World, open_engine
 from bitmart_engine.model.instruments import Instrument
 from bitmart_engine.model.orders import EntryOrder
 from bitmart_engine.model.positions import Protection
-from bitmart_engine.paper import ManualMarket, PaperConfig, PaperExchange, open_paper_exchange
+from bitmart_engine.paper import (
+    ManualMarket,
+    PaperConfig,
+    PaperExchange,
+    RequestRecord,
+    open_paper_exchange,
+)
 from bitmart_engine.settings import IN_MEMORY
 
 SUBMIT = "/contract/private/submit-order"
 CANCEL = "/contract/private/cancel-order"
+NO_CONTRACT = "NOTACONTRACT"
+"""What the engine names in submits that can be no order."""
 START_MS = 1_785_726_000_000
 HOOK = "http://127.0.0.1:9/hook"
 BTC = Instrument(
@@ -165,8 +173,8 @@ class Stage:
         )
 
     def sent(self, path: str = SUBMIT) -> list[dict[str, Any]]:
-        """The bodies of the requests that arrived at the exchange."""
-        return [each.body for each in self.paper.requests if each.path == path]
+        """The bodies of the requests that arrived at the exchange, without probes."""
+        return [each.body for each in meant(self.paper.requests) if each.path == path]
 
     def submits(self, *sides: int) -> list[dict[str, Any]]:
         return [body for body in self.sent(SUBMIT) if body["side"] in sides]
@@ -201,6 +209,11 @@ def entry(id: str = "a", **changes: Any) -> PlaceOrder:
     if "quantity" in asked:
         asked["size"] = None
     return PlaceOrder(id=id, **asked)
+
+
+def meant(requests: Iterable[RequestRecord]) -> list[RequestRecord]:
+    """The requests without those that can be no order, and ask only how old a timestamp may be."""
+    return [each for each in requests if not each.body or each.body.get("symbol") != NO_CONTRACT]
 
 
 async def order_by_hand(paper: PaperExchange, symbol: str, side: int, size: int) -> None:

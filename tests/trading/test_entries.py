@@ -9,7 +9,7 @@ import trio
 
 from bitmart_engine.model.errors import BadRequest, Conflict, NotFound
 from bitmart_engine.store.retention import forget_old
-from tests.support.stage import CANCEL, SUBMIT, entry, open_stage
+from tests.support.stage import CANCEL, SUBMIT, entry, meant, open_stage
 
 LEVERAGE = "/contract/private/submit-leverage"
 ORDER = "/contract/private/order"
@@ -197,7 +197,8 @@ async def test_leverage_is_set_before_the_order_and_only_when_it_differs(autojum
         await stage.until(lambda: stage.state("a") == "open")
         await stage.place("b", leverage=Decimal(25))
         await stage.until(lambda: stage.state("b") == "open")
-        paths = [each.path for each in stage.paper.requests if each.path in (LEVERAGE, SUBMIT)]
+        requests = meant(stage.paper.requests)
+        paths = [each.path for each in requests if each.path in (LEVERAGE, SUBMIT)]
         assert paths == [LEVERAGE, SUBMIT, SUBMIT]
         assert stage.sent(LEVERAGE) == [
             {"symbol": "BTCUSDT", "leverage": "25", "open_type": "isolated"}
@@ -622,7 +623,7 @@ async def test_an_order_found_refused_for_crossing_after_a_lost_answer_goes_on(a
 
 
 async def test_a_lost_order_that_turns_up_after_it_was_proved_absent_is_adopted(autojump_clock):
-    async with open_stage() as stage:
+    async with open_stage(submit_valid_s=0) as stage:
         await stage.place(exchange_protection=False)
         await stage.until(stage.prices_come)
         stage.paper.refuse_logins()

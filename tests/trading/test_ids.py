@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from bitmart_engine.trading.identity import entry_client_order_id, new_engine_id
-from tests.support.stage import SUBMIT, open_stage, open_theatre
+from tests.support.stage import SUBMIT, meant, open_stage, open_theatre
 
 ORDER = "/contract/private/order"
 
@@ -252,7 +252,7 @@ async def test_a_start_asks_once_for_each_symbol_however_many_orders_wait(autoju
         before = len(theatre.paper.requests)
         async with theatre.engine(state_dir=str(tmp_path)) as stage:
             await stage.settle(5)
-            paths = [each.path for each in list(stage.paper.requests)[before:]]
+            paths = [each.path for each in meant(list(stage.paper.requests)[before:])]
             assert paths.count("/contract/private/order-history") == 1
             assert paths.count("/contract/private/trades") == 1
             assert len([each for each in paths if "private" in each]) < 12

@@ -179,12 +179,13 @@ class Entries:
     def _send(self, order: EntryOrder, out: Send) -> None:
         """Record that the order is about to go out: its journey begins with that."""
         id, at_ms, there_ms = order.id, self._now_ms(), self._exchange.there_ms()
+        signed_ms = self._exchange.submit_timestamp_ms()
         self._before[id] = (
             out.client_order_id,
             unaccounted(order, self._positions, self._protections),
         )
         self._store.record(
-            EntryIntended(id, at_ms, out.client_order_id, out.price, out.size, there_ms),
+            EntryIntended(id, at_ms, out.client_order_id, out.price, out.size, there_ms, signed_ms),
             *self._protections.kept_from(id, out.request),
         )
 

@@ -2,13 +2,14 @@
 
     Persist -> SetLeverage -> Submit -> Opened -> WaitNews, Read -> Done(Announced)
                                 |
-                                +-> CallUnknown -> LookUp until found, or proved absent
+                                +-> CallUnknown -> LookUp, ProveDead until found, or proved absent
 
 Pure: `next_step` takes the facts and the time, `after` adds an answer to the facts. `submission` performs the steps.
 
 What is not known is asked until it is known. A lost answer leads to look-ups and to nothing else. A look-up proves
 absence only if it began when the request could not be taken any more, and whatever was taken by then would show: a
-request may be under way for long, and the exchange takes it as long as its signature is young enough. A journey that
+request may be under way for long, and the exchange takes it as long as its signature is young enough. That is so for
+`request_valid_s`, or until the exchange was seen to refuse its timestamp (`exchange/window`). A journey that
 was overtaken, by a push or by a later attempt, sends and decides nothing more.
 """
 
@@ -19,6 +20,7 @@ from enum import Enum
 from attrs import evolve, frozen
 
 from ...exchange.errors import Meaning
+from ...exchange.window import BELIEVED_S, LATER_MS
 from ...model.decimals import plain
 from ...model.events import OrderUpdate
 from ...model.lifecycle import EntryState
@@ -32,6 +34,7 @@ from .steps import (
     CallUnknown,
     Contract,
     Crossed,
+    Dead,
     Done,
     Found,
     GivenBack,
@@ -43,6 +46,7 @@ from .steps import (
     Opened,
     Outcome,
     Persist,
+    ProveDead,
     Read,
     ReadContract,
     ReadLeverage,
@@ -72,6 +76,8 @@ READ_PAUSE_S = 0.25
 MEASURE_AGAIN_S = 1.0
 VISIBLE_WITHIN_S = 5.0
 """How long an order that was taken may not show in look-ups. The exchange documents no lag."""
+ASK_AGAIN_S = 0.5
+"""Between two questions whether a submit is dead; each pause is twice as long as the one before."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 5.0
 """Between look-ups: each pause is twice as long as the one before."""
 
@@ -95,6 +101,8 @@ class Facts:
     stage: Stage
     request_valid_s: float
     """How long the exchange takes a request after it was signed."""
+    submit_valid_s: float = 0.0
+    """How long it should take a submit, for that was signed to die so soon; 0: its death is not asked for."""
     searched: bool = True
     """Whether the exchange was searched for every attempt of the order, if it is one of the journal's."""
     step: Step | None = None
@@ -108,9 +116,15 @@ class Facts:
     """Whether the exchange's clock was measured since the answer was lost."""
     rounds: int = 0
     """How often the order was looked up, or read after its submit."""
+    dead_ms: int | None = None
+    """When the exchange was last seen to refuse the submit's timestamp; None if it was not, or not lately."""
+    asked_dead: int = 0
+    """How often it was asked whether it does."""
+    asked_dead_ms: int = 0
+    """When it was last asked."""
 
     @classmethod
-    def begin(cls, order: EntryOrder, request_valid_s: float) -> Facts:
+    def begin(cls, order: EntryOrder, request_valid_s: float, submit_valid_s: float = 0.0) -> Facts:
         """The facts of a journey that begins with the order as it stands, also after a restart."""
         begins = {EntryState.SUBMITTING: Stage.SENDING, EntryState.UNKNOWN: Stage.LOOKING_UP}
         return cls(
@@ -118,6 +132,7 @@ class Facts:
             attempt=order.client_order_id,
             stage=begins.get(order.state, Stage.CONFIRMING),
             request_valid_s=request_valid_s,
+            submit_valid_s=submit_valid_s,
         )
 
     @property
@@ -132,7 +147,7 @@ class Facts:
         return self.order.state is state and self.is_latest
 
 
-def after(facts: Facts, step: Step, answer: Answer | None) -> Facts:
+def after(facts: Facts, step: Step, answer: Answer | None, now_ms: int = 0) -> Facts:
     """The facts once `step` was performed and `answer` came of it."""
     facts = evolve(facts, step=step, answer=answer)
     match step, answer:
@@ -144,6 +159,10 @@ def after(facts: Facts, step: Step, answer: Answer | None) -> Facts:
             return evolve(facts, stage=Stage.LOOKING_UP, in_use=in_use)
         case MeasureClock(), Accepted():
             return evolve(facts, measured=True)
+        case ProveDead(), _:
+            dead_ms = answer.at_ms if isinstance(answer, Dead) else None
+            asked = facts.asked_dead + 1
+            return evolve(facts, dead_ms=dead_ms, asked_dead=asked, asked_dead_ms=now_ms)
         case ((LookUp() | Read()), _):
             return evolve(facts, rounds=facts.rounds + 1)
     return facts
@@ -252,12 +271,15 @@ def _look_up(facts: Facts, now_ms: int) -> Step:
         ):
             return Done(_absent(facts, others))
         case LookUp(), _:
-            pause_s = min(FIRST_PAUSE_S * 2.0 ** min(facts.rounds - 1, 10), LONGEST_PAUSE_S)
+            pause_s = min(_growing(FIRST_PAUSE_S, facts.rounds), _something_due_s(facts, now_ms))
             return WaitNews(facts.attempt, pause_s)
         case MeasureClock(), Lost():
             return Wait(MEASURE_AGAIN_S)
     if not facts.is_undecided:
         return Done(Settled())
+    due_ms = _death_due_ms(facts)
+    if due_ms is not None and now_ms >= due_ms:
+        return ProveDead(facts.order.signed_ms)
     return LookUp(conclusive=now_ms >= _shown_by_ms(facts))
 
 
@@ -273,7 +295,7 @@ def _absent(facts: Facts, others: tuple[OrderUpdate, ...]) -> Outcome:
 def _shown_by_ms(facts: Facts) -> int:
     """When the exchange shows the order, if it took a request at all: it was signed before the answer was lost.
 
-    One that was refused will not be taken any more: only what was taken before may not show yet.
+    One that was refused will not be taken any more, nor one that is dead: only what was taken before may not show yet.
     """
     history = reversed(facts.order.history)
     lost_ms = next(
@@ -281,7 +303,35 @@ def _shown_by_ms(facts: Facts) -> int:
         facts.order.submitted_ms or 0,
     )
     valid_s = 0 if facts.in_use else facts.request_valid_s
-    return lost_ms + round((valid_s + VISIBLE_WITHIN_S) * 1000)
+    by_age_ms = lost_ms + round((valid_s + VISIBLE_WITHIN_S) * 1000)
+    if facts.dead_ms is None:
+        return by_age_ms
+    return min(by_age_ms, facts.dead_ms + round(VISIBLE_WITHIN_S * 1000))
+
+
+def _death_due_ms(facts: Facts) -> int | None:
+    """When to ask whether the submit is dead; None: there is no need, or no timestamp to ask for."""
+    order = facts.order
+    if not facts.submit_valid_s or not order.signed_ms or facts.in_use:
+        return None
+    if facts.dead_ms is not None:
+        return facts.dead_ms + round(BELIEVED_S * 1000)
+    if not facts.asked_dead:
+        valid_ms = round(facts.submit_valid_s * 1000) + LATER_MS
+        return (order.submitted_ms or 0) + valid_ms
+    return facts.asked_dead_ms + round(_growing(ASK_AGAIN_S, facts.asked_dead) * 1000)
+
+
+def _something_due_s(facts: Facts, now_ms: int) -> float:
+    """How long until there is more to ask than whether the order is listed."""
+    due = [_death_due_ms(facts), _shown_by_ms(facts)]
+    ahead = [each - now_ms for each in due if each is not None and each > now_ms]
+    return min(ahead, default=round(LONGEST_PAUSE_S * 1000)) / 1000
+
+
+def _growing(first_s: float, times: int) -> float:
+    """A pause that doubles."""
+    return min(first_s * 2.0 ** min(times - 1, 10), LONGEST_PAUSE_S)
 
 
 # Confirming

@@ -14,9 +14,9 @@ from ...model.events import OrderUpdate
 from ...model.instruments import Instrument
 
 __all__ = [
-    "Absent", "Accepted", "Announced", "Answer", "CallUnknown", "Contract", "Crossed", "Done",
+    "Absent", "Accepted", "Announced", "Answer", "CallUnknown", "Contract", "Crossed", "Dead", "Done",
     "Found", "GivenBack", "IdTaken", "LookUp", "Lost", "MeasureClock", "NotSent", "Opened",
-    "Outcome", "Persist", "Read", "ReadContract", "ReadLeverage", "Refused", "Rejected",
+    "Outcome", "Persist", "ProveDead", "Read", "ReadContract", "ReadLeverage", "Refused", "Rejected",
     "SetLeverage", "Setting", "Settled", "Step", "Submit", "Wait", "WaitNews",
 ]  # fmt: skip
 
@@ -69,6 +69,14 @@ class Absent:
 
 
 @frozen
+class Dead:
+    """The exchange takes no request that bears the submit's timestamp any more."""
+
+    at_ms: int
+    """When that was seen, by the engine's time."""
+
+
+@frozen
 class Contract:
     """The contract as it was known and as it is."""
 
@@ -83,7 +91,7 @@ class Setting:
     now: tuple[Decimal, str] | None
 
 
-Answer = Accepted | Refused | Lost | NotSent | Found | Absent | Contract | Setting
+Answer = Accepted | Refused | Lost | NotSent | Found | Absent | Dead | Contract | Setting
 
 
 # Outcomes: how a journey ends
@@ -193,6 +201,13 @@ class LookUp:
 
 
 @frozen
+class ProveDead:
+    """Ask whether the exchange would still take a submit that is signed with this timestamp."""
+
+    signed_ms: int
+
+
+@frozen
 class MeasureClock:
     """Measure the exchange's clock: the time of what bears the order's id may be all that does not fit."""
 
@@ -222,5 +237,5 @@ class Done:
 
 Step = (
     Persist | SetLeverage | Submit | ReadContract | ReadLeverage | Opened | CallUnknown
-    | LookUp | MeasureClock | Wait | WaitNews | Read | Done
+    | LookUp | ProveDead | MeasureClock | Wait | WaitNews | Read | Done
 )  # fmt: skip

@@ -29,6 +29,7 @@ from ...model.orders import EntryOrder
 from ...model.positions import Protection
 from ...settings import Settings
 from ...store import JournalUnavailable, Store
+from ...store.records import EntrySigned
 from ...world import World
 from ..account.leverage import Leverage
 from ..agreement import Agreement
@@ -44,6 +45,7 @@ from .steps import (
     Answer,
     CallUnknown,
     Contract,
+    Dead,
     Done,
     Found,
     GivenBack,
@@ -54,6 +56,7 @@ from .steps import (
     Opened,
     Outcome,
     Persist,
+    ProveDead,
     Read,
     ReadContract,
     ReadLeverage,
@@ -72,6 +75,8 @@ log = get_logger()
 
 LONG_WAIT_MS = 1_000
 """An order that waited longer for its turn goes out only if the price is in its zone still."""
+SIGNED_ANEW_MS = 500
+"""How far the timestamp in the journal may be off. A submit that waited longer is signed anew: it might die."""
 LEARN_WITHIN_S = 2.0
 """How long an order that was refused waits to learn whether it was for what has changed: its turn to ask may be far."""
 
@@ -124,13 +129,15 @@ class Submission:
 
     async def submit(self, id: str) -> None:
         """Send the order whose intent was recorded, and find out what became of it; or only that, after a restart."""
-        facts = Facts.begin(self._store.state.orders[id], self._settings.request_valid_s)
+        settings = self._settings
+        facts = Facts.begin(
+            self._store.state.orders[id], settings.request_valid_s, settings.submit_valid_s
+        )
         while not isinstance(step := next_step(facts, self._now_ms()), Done):
             answer = await self._performed(step, facts.order)
             order = self._store.state.orders[id]
-            facts = evolve(
-                after(facts, step, answer), order=order, searched=self._book.is_searched(id)
-            )
+            facts = after(facts, step, answer, self._now_ms())
+            facts = evolve(facts, order=order, searched=self._book.is_searched(id))
         if isinstance(step.outcome, GivenBack) and step.outcome.rest_s:
             log.warning("order_submit_retried", id=id, why=step.outcome.why)
             with self._book.resting(id):
@@ -158,6 +165,8 @@ class Submission:
                 self._book.called_unknown(order.id, why)
             case LookUp():
                 return await self._look_up(order)
+            case ProveDead(signed_ms):
+                return await self._prove_dead(signed_ms)
             case MeasureClock():
                 return await self._measure_clock()
             case Wait(seconds):
@@ -191,11 +200,33 @@ class Submission:
                 sent,
                 still_wanted=partial(self._still_wanted, order.id),
                 leaving=lambda: self._latencies.entry.end(order.id, trio.current_time()),
+                stamp=partial(self._timestamp, order.id) if order.signed_ms else None,
             )
             self._world.reached("order submitted")
         except ExchangeError as failure:
             return _answer_of(failure)
         return Accepted(exchange_order_id)
+
+    async def _timestamp(self, id: str, refused: bool) -> int:
+        """What a submit that leaves now is signed with: what the journal says, if that is right still, or says then.
+
+        `refused`: a timestamp was refused, so this is the present time. Raises NotSent.
+        """
+        intended_ms = self._store.state.orders[id].signed_ms
+        signed_ms = self._exchange.now_ms() if refused else self._exchange.submit_timestamp_ms()
+        if not refused and abs(signed_ms - intended_ms) <= SIGNED_ANEW_MS:
+            return intended_ms
+        self._store.record(EntrySigned(id, self._now_ms(), signed_ms))
+        try:
+            await self._store.durable()
+        except JournalUnavailable as trouble:
+            raise errors.NotSent(str(trouble)) from None
+        return signed_ms
+
+    async def _prove_dead(self, signed_ms: int) -> Answer:
+        if await self._exchange.is_dead(signed_ms):
+            return Dead(self._now_ms())
+        return Lost("it may still be taken, or that is not known")
 
     def _still_wanted(self, id: str) -> bool:
         order = self._store.state.orders[id]
