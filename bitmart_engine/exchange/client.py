@@ -64,7 +64,7 @@ class ExchangeStatistics:
     """By path, those that were asked at least once."""
     clock_offset_ms: int | None
     """How far the exchange's clock is ahead of ours; None before it was measured."""
-    request_window_s: float | None
+    request_window_s: float | None = None
     """How old a signed submit may surely be; None while that is not known."""
 
 

@@ -175,7 +175,12 @@ async def test_the_exchange_s_clock_and_limits_are_shown(desk: Desk) -> None:
     time = exchange["endpoints"]["/system/time"]
     assert (time["waiting"], time["paused_for_s"], time["window_s"]) == (0, 0, 2)
     assert 0 < time["used"] <= time["limit"]
-    assert "/contract/private/submit-order" not in exchange["endpoints"]
+    assert "/contract/private/cancel-order" not in exchange["endpoints"]
+
+
+async def test_how_old_a_signed_request_may_be_is_shown(desk: Desk) -> None:
+    await desk.until(lambda: desk.engine.exchange().request_window_s is not None)
+    assert (await desk.get("/status"))["exchange"]["request_window_s"] == 59.5
 
 
 async def test_clocks_that_differ_are_shown(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +188,12 @@ async def test_clocks_that_differ_are_shown(desk: Desk, monkeypatch: pytest.Monk
         statistics = ExchangeStatistics(endpoints={}, clock_offset_ms=offset_ms)
         monkeypatch.setattr(type(desk.engine), "exchange", lambda _, now=statistics: now)
         shown = (await desk.get("/status"))["exchange"]
-        expected = {"clock_offset_ms": offset_ms, "clock_skewed": skewed, "endpoints": {}}
+        expected = {
+            "clock_offset_ms": offset_ms,
+            "clock_skewed": skewed,
+            "request_window_s": None,
+            "endpoints": {},
+        }
         assert shown == expected
 
 

@@ -453,6 +453,44 @@ async def test_the_exchanges_clock_may_be_off_and_can_be_changed(visiting: Visit
 
 
 @pytest.mark.parametrize(
+    ("rule", "old_ms", "taken"),
+    [
+        ("both sides", 3_000, True),
+        ("both sides", -3_000, True),
+        ("both sides", 20_000, False),
+        ("both sides", -20_000, False),
+        ("behind", 3_000, True),
+        ("behind", 20_000, False),
+        ("behind", -20_000, False),
+        ("behind", -3_000, False),
+    ],
+)
+async def test_a_timestamp_is_taken_by_either_rule(
+    visiting: Visiting, rule: str, old_ms: int, taken: bool
+) -> None:
+    async with visiting(memory=True, timestamp_rule=rule, timestamp_window_ms=10_000) as visit:
+        stamp = str(visit.exchange.now_ms() - old_ms)
+        body = {"symbol": "BTCUSDT"}
+        answer = await visit.owner.post(f"{PRIVATE}/cancel-orders", body, TIMESTAMP=stamp)
+        assert (answer.json()["code"] != 30007) is taken
+
+
+async def test_how_old_a_timestamp_may_be_can_be_changed(visiting: Visiting) -> None:
+    async with visiting(memory=True) as visit:
+        old = str(visit.exchange.now_ms() - 30_000)
+        for window_ms, taken in ((60_000, True), (5_000, False), (60_000, True)):
+            visit.exchange.set_timestamp_window(window_ms)
+            body = {"symbol": "BTCUSDT"}
+            answer = await visit.owner.post(f"{PRIVATE}/cancel-orders", body, TIMESTAMP=old)
+            assert (answer.json()["code"] != 30007) is taken
+        visit.exchange.set_timestamp_window(1)
+        visit.exchange.clear_faults()
+        assert visit.exchange.timestamp_window_ms == 60_000
+        with pytest.raises(ValueError, match="0 or more"):
+            visit.exchange.set_timestamp_window(-1)
+
+
+@pytest.mark.parametrize(
     ("name", "topic", "late_s"),
     [
         ("order_push", ORDER, 0.3),

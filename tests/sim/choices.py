@@ -13,7 +13,8 @@ __all__ = ["NEWEST", "Choices", "Outcome"]
 NEWEST = 4
 """The world that runs are of unless told otherwise. The second has what was found outside the first; the third has also
 what the application does at its two ends, and what an exchange does that can be traded with and not be read; the fourth
-has also stops that act for a first part of an order while nothing is heard, and the rest fills after."""
+has also stops that act for a first part of an order while nothing is heard, and the rest fills after; and timestamps
+that are taken for 5, 30 or 60 s, by either rule, and for another time in the next minute."""
 
 
 @frozen(kw_only=True)

@@ -13,6 +13,7 @@ from tests.support.wishes import OF_ANOTHER_SCRIPT
 
 from .choices import Choices
 from .watch import SECRETS_MARK
+from .windows import WINDOWS_MS
 
 __all__ = ["FACTS", "facts"]
 
@@ -39,7 +40,10 @@ def facts(seed: int, choices: Choices) -> PaperConfig:
         snapshot_on_subscribe=rng.random() < 0.3,
         enforce_rate_limits=rng.random() < 0.5,
     )
-    return config if choices.world == 1 else _newer(config, choices.only or FACTS)
+    if choices.world == 1:
+        return config
+    config = _newer(config, choices.only or FACTS)
+    return config if choices.world < 4 else _of_the_fourth(config)
 
 
 def _newer(config: PaperConfig, kinds: frozenset[str]) -> PaperConfig:
@@ -58,3 +62,15 @@ def _newer(config: PaperConfig, kinds: frozenset[str]) -> PaperConfig:
         )
         config = evolve(config, symbols=(*config.symbols, dragon))
     return config
+
+
+def _of_the_fourth(config: PaperConfig) -> PaperConfig:
+    """How old a request may be, and when an id is free again: what has to do with an answer that was lost."""
+    rng = random.Random(f"windows:{config.seed}")
+    rules: tuple[Literal["both sides", "behind"], ...] = ("both sides", "behind")
+    return evolve(
+        config,
+        timestamp_window_ms=rng.choice(WINDOWS_MS),
+        timestamp_rule=rng.choice(rules),
+        client_order_id_reuse_s=rng.choice((None, None, 60.0)),
+    )

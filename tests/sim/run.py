@@ -57,6 +57,7 @@ from .unread import Unread
 from .user import User
 from .watch import Watch
 from .weather import Weather
+from .windows import Windows
 
 __all__ = ["Choices", "Outcome", "play"]
 
@@ -218,6 +219,7 @@ class Run:
             self.lives.signals_to = APPLICATION
             self.user.forms = rng("forms")
         self.oddities = Oddities(paper, pushes, self.market, self.chronicle, cache(rng), trace)
+        self.windows = Windows(paper, self.network, cache(rng), trace)
         self.unread = Unread(paper, self.lives, cache(rng), trace)
         self.belated = Belated(
             paper, self.market, self.chronicle, cache(rng), trace, lambda: self.weather.is_mild()
@@ -246,7 +248,7 @@ class Run:
             self._newer() if choices.world > 1 else {},
             rng("newer weather"),
             only=choices.only,
-            later=self.parts.kinds() if choices.world > 3 else {},
+            later={**self.parts.kinds(), **self.windows.kinds()} if choices.world > 3 else {},
             later_rng=rng("later weather"),
         )
         self.weather.cleared = self.doorway.clear
