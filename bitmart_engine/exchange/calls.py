@@ -19,7 +19,7 @@ import trio
 
 from ..causes import Cause, because, cause_of
 from ..counters import Counters
-from ..latency import Latencies, kind_of
+from ..latency import SETTING, Latencies, kind_of
 from ..settings import Settings
 from ..world import World
 from .budget import Urgency
@@ -192,15 +192,21 @@ class Calls:
                 raise refusal from None  # it still is all there is to say of this request
 
     async def _submit_signed(self, body: bytes, signed_ms: int, urgency: Urgency) -> msgspec.Raw:
-        """A submit that is signed with this timestamp and sent once, whatever is said of that. Raises ExchangeError."""
+        """A submit that is signed with this timestamp and sent once, whatever is said of that. Raises ExchangeError.
+
+        It can be no order, so how long it takes is not counted as that of one.
+        """
         self._need_credentials()
         with await self.turns.enter(SUBMIT, urgency) as place:
-            return await self._write(place, SUBMIT, body, signed_ms)
+            return await self._write(place, SUBMIT, body, signed_ms, kind=SETTING)
 
-    async def _write(self, place: Place, path: str, body: bytes, signed_ms: int) -> msgspec.Raw:
+    async def _write(
+        self, place: Place, path: str, body: bytes, signed_ms: int, kind: str = ""
+    ) -> msgspec.Raw:
         mine = self._settings
         signed = signed_headers(mine.api_key, mine.api_secret, mine.api_memo, signed_ms, body)
-        return await self._send(place, path, "POST", self._url(path), COMMON_HEADERS + signed, body)
+        headers = COMMON_HEADERS + signed
+        return await self._send(place, path, "POST", self._url(path), headers, body, kind)
 
     async def server_time_ms(self, *, urgency: Urgency = Urgency.READ) -> int:
         """The exchange's clock, Unix time in ms."""
@@ -226,6 +232,7 @@ class Calls:
         url: httpx.URL,
         headers: Headers,
         body: bytes | None = None,
+        kind: str = "",
     ) -> msgspec.Raw:
         progress = _Progress()
         try:
@@ -247,7 +254,7 @@ class Calls:
         except Exception as failure:
             raise _not_built(path, failure) from None
         answer: tuple[int, bytes] | None = None
-        began_s, kind = trio.current_time(), kind_of(path)
+        began_s, kind = trio.current_time(), kind or kind_of(path)
         try:
             with trio.move_on_after(TOTAL_TIMEOUT_S):
                 response = await self._transport.handle_async_request(request)
