@@ -78,8 +78,6 @@ class Comparing:
         """The private stream came or went: what it did not tell is unknown, so until it is read nothing is opened."""
         self._agreement.reached = False
         self._agreement.seeing = isinstance(event, PrivateReady)
-        if isinstance(event, PrivateReady):
-            self.exchange.doubt_window()
         self._lost_sight.set()
         self._fills.read_soon()
 

@@ -90,6 +90,7 @@ async def open_trading(
                 monitors.start_soon(core.halting.run)
                 agreement.seeing = streams.statistics().authenticated
                 streams.bus.observe(core.comparing.lose_sight, PrivateReady, PrivateLost)
+                streams.bus.observe(lambda _ready: exchange.doubt_window(), PrivateReady)
                 monitors.start_soon(core.comparing.keep_reconciled)
                 monitors.start_soon(supervised, core.futures_orders.run, "futures_orders", counters)
                 monitors.start_soon(supervised, core.balance.run, "balance", counters)
