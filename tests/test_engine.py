@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal
 
 import pytest
 import trio
+from attrs import evolve
 from structlog.testing import capture_logs
 
 from bitmart_engine import Kline, Lagged
@@ -229,6 +231,25 @@ async def reconnecting(stage):
 )
 async def test_it_stops_within_5_seconds_in_every_phase(autojump_clock, phase):
     assert await stopping_takes(phase) < 5
+
+
+class NoRandomness(random.Random):
+    """A source of randomness that the machine has not got."""
+
+    def getrandbits(self, k: int) -> int:
+        raise OSError("no entropy")
+
+
+async def test_a_core_that_cannot_be_built_ends_the_start_at_once_and_says_why(autojump_clock):
+    async with open_theatre() as theatre:
+        theatre.world = evolve(theatre.world, random=NoRandomness())
+        began = trio.current_time()
+        with pytest.RaisesGroup(
+            pytest.RaisesExc(OSError, match="no entropy"), flatten_subgroups=True
+        ):
+            async with theatre.engine():
+                raise AssertionError("it started")
+        assert trio.current_time() - began < 5
 
 
 async def test_it_stops_while_a_dial_hangs(autojump_clock):

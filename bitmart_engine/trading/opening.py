@@ -53,22 +53,22 @@ async def open_trading(
     async with trio.open_nursery() as monitors:
         agreement = Agreement(store)
         in_flight: InFlight = await monitors.start(run_in_flight, agreement, counters)
-        core = assembled(
-            settings=settings,
-            world=world,
-            counters=counters,
-            store=store,
-            exchange=exchange,
-            streams=streams,
-            latencies=latencies,
-            agreement=agreement,
-            in_flight=in_flight,
-            ages_known=clock.comparable,
-        )
         with (
             landing(in_flight),
             streams.bus.listen(OrderUpdate, PositionUpdate, BalanceUpdate) as account,
         ):
+            core = assembled(
+                settings=settings,
+                world=world,
+                counters=counters,
+                store=store,
+                exchange=exchange,
+                streams=streams,
+                latencies=latencies,
+                agreement=agreement,
+                in_flight=in_flight,
+                ages_known=clock.comparable,
+            )
             monitors.start_soon(core.watch_prices)
             monitors.start_soon(core.watch_account, account)
             monitors.start_soon(core.prices.keep_fresh, core.gaps.look_back)

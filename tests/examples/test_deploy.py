@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from attrs import evolve
 
 from bitmart_engine.control.metrics import families
@@ -17,8 +18,6 @@ from bitmart_engine.health_watch import HealthWatch
 from bitmart_engine.loop_watch import LoopWatch
 from bitmart_engine.settings import Settings
 from tests.support.stage import Stage, open_theatre
-
-yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
 
 DEPLOY = Path(__file__).parents[2] / "examples" / "deploy"
 BOARD = DEPLOY / "grafana" / "dashboard.json"
