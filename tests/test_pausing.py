@@ -13,11 +13,11 @@ from bitmart_engine.model.lifecycle import EntryState, ProtectionState
 from bitmart_engine.store.records import EntriesPaused
 from tests.store.known import open_store
 from tests.store.stories import START_MS
-from tests.support.stage import SUBMIT, entry, open_stage, open_theatre
+from tests.support.stage import SUBMIT, entry, meant, open_stage, open_theatre
 
 
 def submits(paper) -> int:
-    return sum(each.path == SUBMIT for each in paper.requests)
+    return sum(each.path == SUBMIT for each in meant(paper.requests))
 
 
 async def test_no_waiting_order_goes_out_while_entries_are_paused(autojump_clock):

@@ -75,7 +75,7 @@ async def arm_orders(engine: Engine, count: int) -> None:
 def arm_positions(engine: Engine, count: int) -> None:
     """Arm `count` stops and targets, as if the position were there."""
     room = engine._core
-    instrument = room.desk.instruments.known(SYMBOL)
+    instrument = room.instruments.known(SYMBOL)
     assert instrument is not None
     for number in range(count):
         request = guard_request(number)

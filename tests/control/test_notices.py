@@ -142,9 +142,10 @@ async def too_late(stage: Stage) -> None:
 
 
 async def refused(stage: Stage) -> None:
-    stage.paper.fail(SUBMIT, status=400, body=NO_FUNDS)
     await stage.place()
     await stage.until(stage.prices_come)
+    await stage.settle()  # the window of timestamps was measured, with submits that are none
+    stage.paper.fail(SUBMIT, status=400, body=NO_FUNDS)
     stage.move(65000)
     await stage.until(lambda: stage.state() == "rejected")
 

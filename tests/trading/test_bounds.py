@@ -49,7 +49,9 @@ async def test_a_journal_that_holds_an_id_without_end_starts_and_its_stops_fire(
                 seen = upsert(None, order_event(json.dumps(row).encode()))
                 core.store.record(FuturesOrderSeen(evolve(seen, **{name: MONSTER})))
             core.store.record(
-                EntryObserved("b", core.now_ms(), stage.order("b").state, exchange_order_id=MONSTER)
+                EntryObserved(
+                    "b", theatre.world.wall_ms(), stage.order("b").state, exchange_order_id=MONSTER
+                )
             )
             await core.promises.keep()
         async with theatre.engine() as stage:
