@@ -199,9 +199,9 @@ class Settings:
     )
     submit_valid_s: float = _setting(
         "SUBMIT_VALID_S",
-        2,
+        0,
         as_number(float, 0, 30),
-        "orders that open are signed to die so soon, s: a lost one is then known in seconds; 0: in REQUEST_VALID_S",
+        "orders that open are signed to die so soon, s (2, say): a lost one is known in seconds; 0: in REQUEST_VALID_S",
     )
     stale_after_s: float = _setting(
         "STALE_AFTER_S",

@@ -16,7 +16,8 @@ absence. A death is believed for `BELIEVED_S` only, then it is asked again.
 
 What is left: a window that grows, or a clock of the exchange that is set back, after that look-up, with the lost submit
 still under way. The next attempt goes out under the same client order id, so of the two the exchange takes one, as long
-as it does not free an id again within the time that a request may be under way.
+as it does not free an id again within the time that a request may be under way. Where there is no next attempt, for the
+order's time is over, it is told as expired and may still be taken: so `SUBMIT_VALID_S` is 0 unless it is asked for.
 
 A refusal of a submit for its timestamp is definite. It is sent again at once, signed with the present time, and none is
 aged until the window was measured again.

@@ -95,7 +95,7 @@ async def instructions() -> tuple[int, int]:
 async def test_the_way_of_a_tick_to_its_order_and_to_a_close_is_as_long_as_it_is_said_to_be(
     autojump_clock, monkeypatch
 ):
-    """A bar may come just before the trade, and is read then, too: of several orders of the tasks the shortest counts."""
+    """A bar may come just before the trade, and is read, too: of several orders of the tasks the shortest counts."""
     monkeypatch.setattr(scheduler, "_ALLOW_DETERMINISTIC_SCHEDULING", True)
     found = []
     for seed in range(1, 6):

@@ -21,7 +21,7 @@ WINDOWS_MS = (5_000, 30_000, 60_000)
 @asynccontextmanager
 async def an_order_near(paper=None, **settings):
     """A stage with an order that waits, a window that was measured, and a price beside the zone."""
-    async with open_stage(paper, **settings) as stage:
+    async with open_stage(paper, **{"submit_valid_s": 2, **settings}) as stage:
         await stage.until(lambda: stage.engine._exchange.request_window_s is not None)
         await stage.place()
         await stage.until(stage.prices_come)
@@ -195,7 +195,7 @@ async def test_without_a_time_to_live_nothing_is_probed_and_the_long_time_is_wai
 async def test_after_a_restart_a_lost_submit_is_known_in_seconds_too(
     dead_s, tmp_path, autojump_clock
 ):
-    async with open_theatre({"timestamp_window_ms": 60_000}) as theatre:
+    async with open_theatre({"timestamp_window_ms": 60_000}, submit_valid_s=2) as theatre:
         async with crashing(theatre, tmp_path) as stage:
             await stage.until(lambda: stage.engine._exchange.request_window_s is not None)
             await stage.place()
