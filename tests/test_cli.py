@@ -656,7 +656,7 @@ def test_a_state_directory_that_cannot_be_written_is_said_in_the_same_process_to
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Path, "write_text", refuse)
-    result = CliRunner().invoke(main, [*PAPER, "--state-dir", "kept", *ERRORS_ONLY])
+    result = CliRunner(env=ANY_PORT).invoke(main, [*PAPER, "--state-dir", "kept", *ERRORS_ONLY])
     assert (result.exit_code, result.stdout) == (1, "")
     assert f"kept/exchange cannot be used: {reason}" in result.stderr
     assert result.stderr.count("\n") == 1

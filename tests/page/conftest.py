@@ -32,6 +32,7 @@ ARGUMENTS = (
 TOKEN = "a token of this test"
 WITHIN_MS = 60_000
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+PRESSES = 20
 FULL_VIEW = {"width": 1360, "height": 900}
 
 
@@ -50,6 +51,24 @@ class Visit:
             self.page.fill("input[name=token]", token)
             self.page.click("form.token button[type=submit]")
             self.page.wait_for_selector("#exposure")
+
+    def asked(self, button: str) -> str:
+        """Press a button until the page asks whether it is meant, and what it says then.
+
+        Again where it does not ask: the row may have been drawn anew under the press, or the data be some seconds old.
+        """
+        from playwright.sync_api import TimeoutError as TimedOut  # there is none without playwright
+
+        says = self.page.locator("#act-says")
+        for _ in range(PRESSES):
+            self.page.click(button)
+            try:
+                says.wait_for(timeout=2_000)
+            except TimedOut:
+                continue
+            break
+        said: str = says.inner_text()
+        return said
 
     def faults_of_access(self) -> list[str]:
         """What axe-core finds. It is run by the browser's tools, past the page's policy, which lets no eval in."""

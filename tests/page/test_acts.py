@@ -228,8 +228,7 @@ async def test_a_callback_that_was_given_up_is_sent_again_when_asked(
 
     def retry(visit: Visit) -> str:
         visit.open(desk.address)
-        visit.page.click("#outbox td.act button >> nth=0")
-        said: str = visit.page.inner_text("#act-says")
+        said: str = visit.asked("#outbox td.act button >> nth=0")
         visit.page.click("dialog button[type=submit]")
         visit.page.wait_for_selector("text=Done: Send again")
         visit.page.wait_for_selector(".verdict:has-text('Notifications given up: 1')")

@@ -39,6 +39,8 @@ class App:
     """The levels that the engine said a protection has, as last moved."""
     closing: set[str] = field(factory=set)
     """The positions that the engine said are being closed."""
+    _moving: dict[str, trio.Lock] = field(factory=dict)
+    """Held while the levels of a protection are moved: of two answers at once nobody could tell which is the last."""
 
     async def place(self, body: dict[str, Any]) -> bool:
         answer = await self.ask("POST", "/api/place-order", body)
@@ -58,10 +60,11 @@ class App:
             self.cancelled.add(id)
 
     async def move(self, id: str, levels: dict[str, str]) -> None:
-        answer = await self.ask("PATCH", f"/api/positions/{id}", levels)
-        if answer.status == 200:
-            position = answer.body["position"]
-            self.levels[id] = {name: position[name] for name in ("stop_loss", "take_profit")}
+        async with self._moving.setdefault(id, trio.Lock()):
+            answer = await self.ask("PATCH", f"/api/positions/{id}", levels)
+            if answer.status == 200:
+                position = answer.body["position"]
+                self.levels[id] = {name: position[name] for name in ("stop_loss", "take_profit")}
 
     async def close(self, id: str) -> None:
         answer = await self.ask("POST", f"/api/positions/{id}/close")
